@@ -1,0 +1,34 @@
+# `make demo` and `make test` set everything up by themselves; nothing else is needed but Python.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint docs benchmark clean
+
+$(VENV)/.demo: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e . "matplotlib>=3.8"
+	touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[test]"
+	touch $@
+
+demo: $(VENV)/.demo
+	$(BIN)/sofinet demo -o demo
+
+test: $(VENV)/.test
+	tests/on-a-screen $(BIN)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check . && $(BIN)/mypy
+
+docs: $(VENV)/.test
+	docs/make $(BIN)
+
+benchmark: $(VENV)/.test
+	$(BIN)/python benchmarks/sofi_speed.py
+
+clean:
+	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache

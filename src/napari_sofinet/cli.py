@@ -1,0 +1,280 @@
+"""The command line, built from the methods' settings."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from napari_sofinet.errors import Cancelled, InputError
+from napari_sofinet.options import add_options, describe_options, given_values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from napari_sofinet.movie import Movie
+    from napari_sofinet.reconstruction import Reconstruction
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 done, 2 unusable input (one sentence on stderr), 1 a bug, 130 stopped."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    # tifffile logs damage that we report ourselves, in one sentence.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    try:
+        return _run(arguments)
+    except InputError as error:
+        _say(f"sofinet: {error}")
+        return 2
+    except (Cancelled, KeyboardInterrupt):
+        _say("sofinet: stopped.")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("SOFINET_DEBUG"):
+            raise
+        _say(
+            f"sofinet: this is a bug of napari-sofinet ({type(error).__name__}: {error}); run "
+            "again with SOFINET_DEBUG=1 and report what it prints."
+        )
+        return 1
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        message = message[0].upper() + message[1:].rstrip(".")
+        raise InputError(f"{message}; see '{self.prog} --help'.")
+
+
+def _run(arguments: Sequence[str]) -> int:
+    parser = _Parser(
+        prog="sofinet",
+        description="Super-resolution from movies of blinking samples.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    def command(name: str, help: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=help, description=help, allow_abbrev=False)
+
+    demo = command("demo", "run the main job on a bundled movie")
+    demo.add_argument("-o", dest="folder", default="sofinet-demo", metavar="DIR")
+    methods = command("methods", "list the methods, or one method's settings")
+    methods.add_argument("method", nargs="?", metavar="METHOD")
+    info = command("info", "what is understood of a movie file")
+    info.add_argument("movie", metavar="MOVIE")
+    info.add_argument("--json", action="store_true", help="print one JSON object")
+    _add_movie_options(info)
+    run = command("run", "repeat a recorded reconstruction")
+    run.add_argument("recipe", metavar="RECIPE_OR_OUTPUT")
+    run.add_argument("--input", metavar="FILE", help="the movie, if it is elsewhere now")
+    run.add_argument("-o", dest="output", metavar="OUT.ome.tif")
+    make = command(
+        "reconstruct", "make one reconstruction: sofinet reconstruct METHOD MOVIE -o OUT"
+    )
+    make.add_argument("method", metavar="METHOD")
+    make.add_argument("movie", metavar="MOVIE")
+    make.add_argument("-o", dest="output", required=True, metavar="OUT.ome.tif")
+    _add_movie_options(make)
+    make.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    _add_method_options(make, arguments)
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 0
+    return {
+        "demo": _demo,
+        "methods": _methods,
+        "info": _info,
+        "run": _repeat,
+        "reconstruct": _reconstruct,
+    }[options.command](options)
+
+
+def _add_movie_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("movie")
+    group.add_argument("--frames", metavar="A:B", help="first frame and the one after the last")
+    group.add_argument("--roi", metavar="Y0:Y1,X0:X1", help="rectangle in camera pixels")
+    group.add_argument("--channel", type=int, metavar="C")
+    group.add_argument("--z", type=int, metavar="Z", help="plane of a stack in depth")
+    group.add_argument(
+        "--stack-axis",
+        choices=("time", "depth"),
+        default="time",
+        help="what a Z axis without a time axis is (default: time)",
+    )
+    group.add_argument("--pixel-size", type=float, metavar="UM", help="camera pixel in um")
+    group.add_argument("--frame-interval", type=float, metavar="S", help="time per frame in s")
+
+
+def _add_method_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """Options of the method that the arguments name; argparse reports an unknown one later."""
+    if not arguments or arguments[0] != "reconstruct":
+        return
+    from napari_sofinet.methods import METHODS, method_named
+
+    named = [a for a in arguments[1:] if not a.startswith("-")]
+    if not named:
+        return
+    chosen = next((a for a in arguments[1:] if a in METHODS), named[0])
+    add_options(parser.add_argument_group(f"settings of {chosen}"), method_named(chosen).settings)
+
+
+def _open(options: argparse.Namespace) -> Movie:
+    from napari_sofinet.movie import open_movie
+
+    movie = open_movie(
+        options.movie,
+        options.pixel_size,
+        options.channel,
+        options.z,
+        frame_interval_s=options.frame_interval,
+        stack_axis=options.stack_axis,
+    )
+    return movie.select(_range(options.frames), _roi(options.roi))
+
+
+def _range(text: str | None) -> tuple[int | None, int | None] | None:
+    if text is None:
+        return None
+    try:
+        first, last = (int(part) if part.strip() else None for part in text.split(":"))
+    except ValueError:
+        raise InputError(f"Frames are given as first:last, e.g. 0:500, not {text!r}.") from None
+    return first, last
+
+
+def _roi(text: str | None) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    if text is None:
+        return None
+    try:
+        (y0, y1), (x0, x1) = ((int(v) for v in part.split(":")) for part in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"A ROI is given as y0:y1,x0:x1 in pixels, e.g. 10:74,20:84, not {text!r}."
+        ) from None
+    return (y0, y1), (x0, x1)
+
+
+def _reconstruct(options: argparse.Namespace) -> int:
+    from napari_sofinet.methods import METHODS, check_device, method_named, reconstruct
+    from napari_sofinet.reconstruction import check_output
+    from napari_sofinet.settings import build
+
+    method = method_named(options.method)
+    values = given_values(options, METHODS[method.name].settings)
+    build(method.settings, values)
+    check_device(options.device)
+    movie = _open(options)
+    check_output(Path(options.output))
+    result = reconstruct(movie, method.name, report=ProgressLine(), device=options.device, **values)
+    return _save(result, Path(options.output))
+
+
+def _repeat(options: argparse.Namespace) -> int:
+    from napari_sofinet.recipe import Recipe, repeat
+    from napari_sofinet.reconstruction import check_output
+
+    source = Path(options.recipe)
+    recipe = Recipe.load(source)
+    stem = source.name.removesuffix(".json").removesuffix(".tif").removesuffix(".ome")
+    output = Path(options.output or source.with_name(f"{stem}_again.ome.tif"))
+    check_output(output)
+    return _save(repeat(recipe, options.input, ProgressLine()), output)
+
+
+def _save(result: Reconstruction, output: Path) -> int:
+    result.save(output)
+    for note in result.notes:
+        _say(f"note: {note}")
+    size = result.pixel_size_um
+    scale = f"{1000 * size[1]:.4g} nm" if size else f"{result.pixel_px[1]:.3g} camera px"
+    rows, columns = result.image.shape[-2:]
+    _say(f"{output}: {rows} x {columns} samples of {scale}")
+    return 0
+
+
+def _info(options: argparse.Namespace) -> int:
+    movie = _open(options)
+    frames, height, width = movie.shape
+    facts: dict[str, Any] = {
+        "name": movie.name,
+        "frames": frames,
+        "height": height,
+        "width": width,
+        "dtype": movie.dtype.name,
+        "size_mb": round(frames * height * width * movie.dtype.itemsize / 1e6, 3),
+        "pixel_size_um": movie.pixel_size_um,
+        "frame_interval_s": movie.frame_interval_s,
+        "frame_range": movie.frame_range,
+        "roi": movie.roi,
+        "notes": list(movie.notes),
+    }
+    if options.json:
+        print(json.dumps(facts))
+        return 0
+    pixel, interval = movie.pixel_size_um, movie.frame_interval_s
+    print(f"{movie.name}: {frames} frames of {height} x {width} px, {movie.dtype.name}")
+    print("pixel size:     " + (f"{1000 * pixel:.4g} nm" if pixel else "not known (--pixel-size)"))
+    print("frame interval: " + (f"{1000 * interval:.4g} ms" if interval else "not known"))
+    for note in movie.notes:
+        print(f"note: {note}")
+    return 0
+
+
+def _methods(options: argparse.Namespace) -> int:
+    from napari_sofinet.methods import METHODS, method_named
+
+    if options.method is None:
+        for method in METHODS.values():
+            print(f"{method.name:10} {method.title}")
+    else:
+        method = method_named(options.method)
+        print(f"{method.name}: {method.title}")
+        print("\n".join(describe_options(method.settings)) or "  no settings")
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from napari_sofinet.demo import run_demo
+
+    for path in run_demo(Path(options.folder), ProgressLine()):
+        _say(str(path))
+    return 0
+
+
+class ProgressLine:
+    """Progress on one line of a terminal; silent where stderr is a file."""
+
+    def __init__(self) -> None:
+        self.shown = 0.0
+        self.live = sys.stderr.isatty()
+
+    def __call__(
+        self, fraction: float, message: str = "", preview: np.ndarray | None = None
+    ) -> None:
+        """Show a fraction from 0 to 1."""
+        now = time.monotonic()
+        if self.live and (now - self.shown > 0.1 or fraction >= 1):
+            self.shown = now
+            print(f"\r{100 * fraction:3.0f} % {message:40.40}", end="", file=sys.stderr, flush=True)
+
+
+def _say(text: str) -> None:
+    clear = "\r\033[K" if sys.stderr.isatty() else ""
+    print(f"{clear}{text}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""Files that appear only when they are complete."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_sofinet.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Give a file beside ``path`` to write into, and rename it to ``path`` once it is complete.
+
+    Raises
+    ------
+    InputError
+        The folder is missing or read-only, or the disk is full; nothing is left under ``path``.
+    """
+    path = Path(path)
+    partial: Path | None = None
+    try:
+        check_writable(path)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+        os.close(handle)
+        partial = Path(name)
+        yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        partial.chmod(0o666 & ~umask)
+        partial.replace(path)
+    except OSError as error:
+        raise InputError(_why(path, error)) from error
+    finally:
+        if partial is not None:
+            partial.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Raise `InputError` unless a file could be made at ``path``; called before long work."""
+    folder = path.parent
+    if not folder.is_dir():
+        raise InputError(f"The output folder {folder} does not exist; make it first.")
+    if path.is_dir():
+        raise InputError(f"The output {path} is a folder; give a file name.")
+    try:
+        # Trying is the only test that also holds for root and for network drives.
+        with tempfile.NamedTemporaryFile(prefix=".sofinet.", dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(_why(path, error)) from error
+
+
+def _why(path: Path, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk is full: {path} could not be written; free some space and run again."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"The folder {path.parent} can not be written to; choose another output."
+    return f"{path} could not be written ({error.strerror or error})."

@@ -1,0 +1,192 @@
+"""SOFI: cross-cumulants, flattened, deconvolved and linearised."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from napari_sofinet.errors import InputError
+from napari_sofinet.movie import Movie, Saturation
+from napari_sofinet.reconstruction import Reconstruction
+from napari_sofinet.settings import Report, Settings, parameter, silent
+from napari_sofinet.sofi.cumulants import cross_cumulants
+from napari_sofinet.sofi.flattening import estimate_psf_fwhm, flatten, noise_level, phase_weights
+from napari_sofinet.sofi.linearization import linearize
+
+FEW_FRAMES = 50
+FALLBACK_FWHM_PX = 2.5
+CLIPPED_NOISE = 0.6
+"""Level that noise leaves behind once its negative half is cut off, in units of its RMS. A normal
+distribution leaves 0.4; 0.6 scored best on simulated microtubules (docs/defaults.md)."""
+
+
+class DeconvolutionSettings(Settings):
+    """Richardson-Lucy deconvolution and what follows it."""
+
+    iterations: int = parameter(
+        15,
+        "Iterations of the deconvolution; 0 leaves it out, more sharpen and add noise.",
+        ge=0,
+        le=500,
+    )
+    reconvolve: bool = parameter(
+        True, "Blur the result to the resolution that the order promises, which removes noise."
+    )
+    truncate_percent: float = parameter(
+        0.0,
+        "Values below this share of the maximum are set to zero before reconvolution.",
+        unit="%",
+        ge=0,
+        lt=100,
+    )
+    weighted: bool = parameter(
+        True, "Trust each sub-pixel by its noise, and expect a floor of noise in the image."
+    )
+
+
+class SofiSettings(Settings):
+    """Second to fourth order SOFI with cross-cumulants; the defaults need no adjustment."""
+
+    order: int = parameter(
+        2,
+        "Order of the cumulant: n gives an n times finer grid and needs ever more frames.",
+        basic=True,
+        ge=2,
+        le=4,
+    )
+    linearization: Literal["default", "none"] = parameter(
+        "default",
+        "'default' takes the n-th root so that brightness is linear; 'none' shows the cumulant.",
+        basic=True,
+    )
+    psf_fwhm_px: float | None = parameter(
+        None,
+        "Width (FWHM) of a single emitter in camera pixels; estimated from the movie if empty.",
+        unit="camera px",
+        ge=0.5,
+        le=20,
+    )
+    pixel_sets: Literal["all", "single"] = parameter(
+        "all",
+        "'all' averages all pixel pairs of equal distance; 'single' takes one (sofipackage).",
+    )
+    flattening: Literal["psf", "phase-mean", "none"] = parameter(
+        "psf",
+        "How sub-pixels get equal brightness: by the PSF, by their mean (sofipackage), or not.",
+    )
+    deconvolution: DeconvolutionSettings = DeconvolutionSettings()
+
+
+def sofi(movie: Movie, settings: SofiSettings, report: Report) -> Reconstruction:
+    """Reconstruct a movie by SOFI; see `cross_cumulants`, `flatten` and `linearize`.
+
+    Returns
+    -------
+    ``image``: float32 in counts (linearised) or counts**order, on the cumulants' grid.
+    """
+    n = settings.order
+    saturation = Saturation()
+    cumulants = cross_cumulants(
+        movie,
+        orders=(n,),
+        pixel_sets=settings.pixel_sets,
+        report=lambda f, m="", p=None: report(0.85 * f, m, p),
+        preview=lambda c: np.sqrt(np.maximum(_flat(c[n], settings)[0], 0)),
+        saturation=saturation,
+    )
+    if not np.any(cumulants[n]):
+        raise InputError(
+            f"{movie.name} does not change in time, so there is nothing for SOFI to find; choose a "
+            "movie of blinking emitters."
+        )
+    report(0.85, "picture")
+    flat, fwhm, note = _flat(cumulants.pop(n), settings)
+    notes = [saturation.note, note]
+    if movie.shape[0] < FEW_FRAMES:
+        notes.append(
+            f"SOFI from {movie.shape[0]} frames is noisy; {FEW_FRAMES} or more are advised."
+        )
+    image = _picture(flat, fwhm, settings, report)
+    return Reconstruction(
+        {"image": image},
+        pixel_px=(1 / n, 1 / n),
+        origin_px=(movie.origin_px[0] + 1, movie.origin_px[1] + 1),
+        camera_pixel_um=movie.pixel_size_um,
+        notes=tuple(text for text in notes if text),
+    )
+
+
+def describe(settings: SofiSettings) -> str:
+    """Sentences for a methods section, with citations."""
+    s, d = settings, settings.deconvolution
+    text = (
+        f"SOFI images (Dertinger et al., PNAS 106, 22287 (2009)) of order {s.order} were computed "
+        "from cross-cumulants at zero time lag (Dertinger et al., Opt. Express 18, 18875 (2010)), "
+        + {
+            "psf": "flattened by the PSF",
+            "phase-mean": "flattened by the mean of each sub-lattice",
+            "none": "not flattened",
+        }[s.flattening]
+    )
+    width = "estimated from the data" if s.psf_fwhm_px is None else f"{s.psf_fwhm_px:g} pixels"
+    text += f" (FWHM {width})"
+    if s.linearization == "none":
+        return text + "."
+    if d.iterations:
+        text += (
+            f", deconvolved by {d.iterations} accelerated Richardson-Lucy iterations (Biggs and "
+            "Andrews, Appl. Opt. 36, 1766 (1997))"
+        )
+    text += f", linearised by the root of order {s.order} "
+    text += "(Geissbuehler et al., Opt. Nanosc. 1, 4 (2012))"
+    return text + (" and reconvolved." if d.reconvolve else ".")
+
+
+def _flat(cumulant: np.ndarray, settings: SofiSettings) -> tuple[np.ndarray, float, str | None]:
+    """Flattened cumulant with its structure positive, PSF width used and a note about it."""
+    n = settings.order
+    if cumulant.sum() < 0:
+        # Fourth cumulants of emitters that are on for a fifth to four fifths of the time are
+        # negative, third ones above one half; the picture is the same with the other sign.
+        cumulant = -cumulant
+    fwhm, note = settings.psf_fwhm_px, None
+    if fwhm is None:
+        fwhm = estimate_psf_fwhm(cumulant, n)
+        if not np.isfinite(fwhm) or fwhm in (1.0, 8.0):
+            fwhm = FALLBACK_FWHM_PX
+            note = (
+                f"The PSF width could not be estimated (little blinking); {fwhm} px is used, give "
+                "psf_fwhm_px if you know it."
+            )
+    if settings.flattening == "none":
+        return cumulant, fwhm, note
+    return flatten(cumulant, n, settings.flattening, fwhm), fwhm, note
+
+
+def _picture(
+    flat: np.ndarray, fwhm: float, settings: SofiSettings, report: Report = silent
+) -> np.ndarray:
+    n, d = settings.order, settings.deconvolution
+    if settings.linearization == "none":
+        return flat.astype(np.float32)
+    weights, background = None, 0.0
+    if d.weighted:
+        background = CLIPPED_NOISE * noise_level(flat)
+        if settings.flattening == "psf":
+            weights = phase_weights(flat.shape, n, fwhm)
+    # The n-th root first keeps order 4 of bright movies inside the range of float32.
+    scale = float(np.abs(flat).max())
+    image = (flat / scale).astype(np.float32)
+    linear = linearize(
+        image,
+        n,
+        fwhm,
+        iterations=d.iterations,
+        reconvolve=d.reconvolve,
+        truncate=d.truncate_percent / 100,
+        weights=weights,
+        background=background / scale,
+        report=lambda f, m="", p=None: report(0.85 + 0.15 * f, m, p),
+    )
+    return np.asarray(linear * np.float32(scale ** (1 / n)), dtype=np.float32)

@@ -1,0 +1,305 @@
+"""A movie: lazy frames, their scale, and what of them the user selected."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from napari_sofinet.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import dask.array as da
+
+    from napari_sofinet.io.tiff import TiffStack
+
+BLOCK_BYTES = 16 * 2**20
+StackAxis = Literal["time", "depth"]
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """Frames that are in memory or that another program reads (numpy, dask, zarr), (T, Y, X)."""
+
+    array: Any = field(repr=False)
+    name: str = "array"
+
+
+@dataclass(frozen=True)
+class Movie:
+    """A lazy movie of one channel and one plane.
+
+    Nothing is read before it is asked for, and never the whole movie at once. A movie that was
+    opened from a file pickles as path and selection.
+
+    Attributes
+    ----------
+    source
+        Where the frames are: a stack of TIFF pages or an array.
+    pixel_size_um
+        Size of a camera pixel in the sample in um, None where it is not known.
+    frame_interval_s
+        Time from frame to frame in s, None where it is not known.
+    frame_range
+        First frame and the one after the last, of the file's frames.
+    roi
+        ((y0, y1), (x0, x1)) in pixels of the file, end excluded.
+    notes
+        Sentences about what was assumed when the movie was opened.
+    """
+
+    source: TiffStack | ArraySource
+    pixel_size_um: float | None = None
+    frame_interval_s: float | None = None
+    frame_range: tuple[int, int] | None = None
+    roi: tuple[tuple[int, int], tuple[int, int]] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def frames(self) -> da.Array:
+        """The selected frames, (T, Y, X) dask array in the camera's dtype."""
+        array = self._whole
+        if self.frame_range is not None:
+            array = array[slice(*self.frame_range)]
+        if self.roi is not None:
+            array = array[:, slice(*self.roi[0]), slice(*self.roi[1])]
+        return array
+
+    @property
+    def _whole(self) -> Any:
+        if not isinstance(self.source, ArraySource):
+            return self.source.lazy()
+        import dask.array as da
+
+        array = self.source.array
+        if isinstance(array, da.Array):
+            return array
+        length = frames_per_block(array.shape, array.dtype)
+        return da.from_array(array, chunks=(length, -1, -1), name=False)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Frames, rows and columns of the selection."""
+        t, y, x = (int(n) for n in self._whole_shape)
+        if self.frame_range is not None:
+            t = self.frame_range[1] - self.frame_range[0]
+        if self.roi is not None:
+            y, x = (b - a for a, b in self.roi)
+        return t, y, x
+
+    @property
+    def _whole_shape(self) -> tuple[int, ...]:
+        source = self.source
+        return tuple(source.array.shape if isinstance(source, ArraySource) else source.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The camera's dtype."""
+        source = self.source
+        return np.dtype(source.array.dtype if isinstance(source, ArraySource) else source.dtype)
+
+    @property
+    def name(self) -> str:
+        """Short name for layers and messages."""
+        return self.source.name
+
+    @property
+    def origin_px(self) -> tuple[float, float]:
+        """Row and column in the file of the selection's pixel (0, 0)."""
+        return (0.0, 0.0) if self.roi is None else (float(self.roi[0][0]), float(self.roi[1][0]))
+
+    def select(
+        self,
+        frames: tuple[int | None, int | None] | None = None,
+        roi: tuple[tuple[int, int], tuple[int, int]] | None = None,
+    ) -> Movie:
+        """Narrow the movie to a range of frames and a rectangle, both in numbers of the file.
+
+        Raises
+        ------
+        InputError
+            The range or the rectangle is empty or lies outside the movie.
+        """
+        total, height, width = self._whole_shape
+        movie = self
+        if frames is not None:
+            first, last = frames[0] or 0, total if frames[1] is None else frames[1]
+            if not 0 <= first < last <= total:
+                raise InputError(
+                    f"Frames {first}:{last} can not be taken from a movie of {total} frames; "
+                    f"choose 0 <= first < last <= {total}."
+                )
+            movie = replace(movie, frame_range=(first, last))
+        if roi is not None:
+            (y0, y1), (x0, x1) = roi
+            if not (0 <= y0 < y1 <= height and 0 <= x0 < x1 <= width):
+                raise InputError(
+                    f"The ROI {y0}:{y1},{x0}:{x1} is empty or outside the image of "
+                    f"{height} x {width} pixels."
+                )
+            movie = replace(movie, roi=((int(y0), int(y1)), (int(x0), int(x1))))
+        return movie
+
+
+def open_movie(
+    source: str | os.PathLike[str] | np.ndarray | Any,
+    pixel_size_um: float | None = None,
+    channel: int | None = None,
+    z: int | None = None,
+    *,
+    frame_interval_s: float | None = None,
+    stack_axis: StackAxis = "time",
+    name: str | None = None,
+) -> Movie:
+    """Open a movie without reading its frames.
+
+    Parameters
+    ----------
+    source
+        TIFF file (plain, ImageJ, OME, BigTIFF, compressed), a folder of single-frame TIFFs, or a
+        (T, Y, X) array (numpy, dask, zarr).
+    pixel_size_um, frame_interval_s
+        Scale; taken from the file where None, None where that does not know it either.
+    channel, z
+        Which channel and plane to take where there are several; the first by default, with a note.
+    stack_axis
+        What a file's Z axis without a time axis is: many programs save movies so, hence
+        ``"time"`` (with a note); ``"depth"`` keeps it as planes to choose with ``z``.
+    name
+        Name of an array, for messages and layers.
+
+    Raises
+    ------
+    InputError
+        The source is no readable movie: missing, truncated, RGB, a single image, a wrong dtype.
+    """
+    for what, value, unit in (
+        ("pixel size", pixel_size_um, "um"),
+        ("frame interval", frame_interval_s, "s"),
+    ):
+        if value is not None and not (np.isfinite(value) and value > 0):
+            raise InputError(f"The {what} must be positive, not {value} {unit}.")
+    if not isinstance(source, (str, os.PathLike)):
+        movie = Movie(ArraySource(_as_frames(source), name or "array"))
+    else:
+        from napari_sofinet.io.tiff import open_tiff
+
+        movie = open_tiff(Path(source), channel=channel, z=z, stack_axis=stack_axis)
+    check_dtype(movie.dtype)
+    if movie.shape[0] < 2:
+        raise InputError(
+            f"{movie.name} is a single image; a movie of at least two frames is needed."
+        )
+    return replace(
+        movie,
+        pixel_size_um=pixel_size_um or movie.pixel_size_um,
+        frame_interval_s=frame_interval_s or movie.frame_interval_s,
+    )
+
+
+def check_dtype(dtype: np.dtype[Any]) -> None:
+    """Raise `InputError` for pixels that are not plain integer or floating point numbers."""
+    if dtype.kind not in "uif":
+        raise InputError(f"Pixels of type {dtype} can not be used; save the movie as 16 bit.")
+
+
+def _as_frames(array: Any) -> Any:
+    if not hasattr(array, "shape") or not hasattr(array, "dtype"):
+        array = np.asarray(array)
+    if len(array.shape) == 2:
+        raise InputError("This is a single image; a movie of at least two frames is needed.")
+    if len(array.shape) != 3:
+        raise InputError(
+            f"A movie has three axes (time, y, x), this array has {len(array.shape)}; choose a "
+            "channel and a plane first."
+        )
+    return array
+
+
+def frames_per_block(shape: tuple[int, ...], dtype: Any) -> int:
+    """How many frames make a block of about 16 MB."""
+    frame = int(np.prod(shape[-2:])) * np.dtype(dtype).itemsize
+    return int(min(max(BLOCK_BYTES // max(frame, 1), 1), max(shape[0], 1)))
+
+
+def time_blocks(frames: Any) -> Iterator[np.ndarray]:
+    """Blocks of frames (t, Y, X) in order, the next one being read while one is worked on.
+
+    Parameters
+    ----------
+    frames
+        (T, Y, X) numpy or dask array.
+
+    Raises
+    ------
+    InputError
+        A value is NaN or infinite, or a file can't be read any more.
+    """
+    edges = list(_edges(frames))
+
+    def read(a: int, b: int) -> np.ndarray:
+        part = frames[a:b]
+        if hasattr(part, "compute"):
+            # Our own threads are enough: dask's would multiply them.
+            part = part.compute(scheduler="synchronous")
+        block = np.asarray(part)
+        if block.dtype.kind == "f" and not np.isfinite(block).all():
+            bad = int(np.argmin(np.isfinite(block).all(axis=(1, 2)))) + a
+            raise InputError(
+                f"Frame {bad} holds values that are not numbers (NaN or infinite); replace them."
+            )
+        return block
+
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(read, *edges[0]) if edges else None
+        for following in [*edges[1:], None]:
+            if coming is not None:
+                block = coming.result()
+                coming = reader.submit(read, *following) if following else None
+                yield block
+
+
+def _edges(frames: Any) -> Iterator[tuple[int, int]]:
+    total = len(frames)
+    if hasattr(frames, "chunks") and hasattr(frames, "compute"):
+        lengths = list(frames.chunks[0])
+        limit = frames_per_block(frames.shape, frames.dtype)
+        start = 0
+        for length in lengths:  # a foreign chunk may be the whole movie
+            for a in range(start, start + length, limit):
+                yield a, min(a + limit, start + length)
+            start += length
+        return
+    step = frames_per_block(frames.shape, frames.dtype)
+    for a in range(0, total, step):
+        yield a, min(a + step, total)
+
+
+class Saturation:
+    """Counts pixels at full scale, which bias every statistic of a movie."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.seen = 0
+
+    def add(self, block: np.ndarray) -> None:
+        """Count the pixels of a block of integers that reach the dtype's end."""
+        self.seen += block.size
+        if block.dtype.kind == "u":
+            full = np.iinfo(block.dtype).max
+            if block.max(initial=0) == full:
+                self.count += int(np.count_nonzero(block == full))
+
+    @property
+    def note(self) -> str | None:
+        """One sentence about the share of saturated pixels, None where there are none."""
+        if not self.count:
+            return None
+        share = 100 * self.count / self.seen
+        return f"{share:.2g} % of the pixels are saturated; the picture is not reliable there."

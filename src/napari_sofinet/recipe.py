@@ -1,0 +1,236 @@
+"""Recipes: how a reconstruction was made, kept with it, and enough to make it again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from xml.etree import ElementTree
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from napari_sofinet.errors import InputError
+from napari_sofinet.movie import ArraySource, Movie, open_movie
+from napari_sofinet.settings import Report, flatten_settings, silent
+
+if TYPE_CHECKING:
+    from napari_sofinet.methods import Method
+    from napari_sofinet.reconstruction import Reconstruction
+    from napari_sofinet.settings import Settings
+
+PACKAGES = "napari-sofinet", "numpy", "scipy", "numba", "dask", "tifffile"
+
+
+class OpenStep(BaseModel):
+    """Which movie was opened and what of it was used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str | None
+    name: str
+    size_bytes: int | None = None
+    fingerprint: str | None = None
+    channel: int = 0
+    z: int = 0
+    stack_axis: Literal["time", "depth"] = "time"
+    frames: tuple[int, int] | None = None
+    roi: tuple[tuple[int, int], tuple[int, int]] | None = None
+    pixel_size_um: float | None = None
+    frame_interval_s: float | None = None
+    shape: tuple[int, int, int]
+
+
+class MethodStep(BaseModel):
+    """Which method was run, with all its settings by dotted name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: str
+    settings: dict[str, Any]
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+
+
+class Recipe(BaseModel):
+    """Steps from a movie to a reconstruction."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: str = "napari-sofinet recipe 1"
+    open: OpenStep
+    reconstruct: MethodStep
+    versions: dict[str, str]
+    methods_paragraph: str
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the input was a file; a layer in memory must be saved first."""
+        return self.open.path is not None
+
+    def to_json(self) -> str:
+        """The recipe as JSON text."""
+        return self.model_dump_json(indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Read a recipe from JSON text; `InputError` if it is none."""
+        try:
+            return cls.model_validate(json.loads(text))
+        except (json.JSONDecodeError, ValidationError):
+            raise InputError("This is not a recipe of napari-sofinet.") from None
+
+    @classmethod
+    def load(cls, path: str | Path) -> Recipe:
+        """Read the recipe in an output file or a JSON file."""
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(f"There is no file {path}.")
+        if path.suffix.lower() == ".json":
+            return cls.from_json(path.read_text(encoding="utf-8", errors="replace"))
+        text = _annotation(path)
+        if text is None:
+            raise InputError(f"{path.name} holds no recipe of napari-sofinet.")
+        return cls.from_json(text)
+
+
+def record(movie: Movie, method: Method, settings: Settings) -> Recipe:
+    """The recipe of ``method`` with ``settings`` on ``movie``."""
+    return Recipe(
+        open=_open_step(movie),
+        reconstruct=MethodStep(method=method.name, settings=flatten_settings(settings)),
+        versions=versions(),
+        methods_paragraph=_paragraph(movie, method, settings),
+    )
+
+
+def repeat(
+    recipe: Recipe, input: str | Path | None = None, report: Report = silent
+) -> Reconstruction:
+    """Make a recorded reconstruction again.
+
+    Parameters
+    ----------
+    recipe
+        From `Recipe.load` or a reconstruction.
+    input
+        Another place of the movie, or another movie of the same size.
+
+    Raises
+    ------
+    InputError
+        The movie is gone, has changed since, or was only in memory.
+    """
+    from napari_sofinet.methods import reconstruct
+
+    step = recipe.open
+    path = input if input is not None else step.path
+    if path is None:
+        raise InputError(
+            f"The recipe was made from {step.name} in memory; save that movie and give the file as "
+            "input."
+        )
+    movie = open_movie(
+        path,
+        step.pixel_size_um,
+        step.channel,
+        step.z if step.stack_axis == "depth" else None,
+        frame_interval_s=step.frame_interval_s,
+        stack_axis=step.stack_axis,
+    )
+    if step.fingerprint is not None and _open_step(movie).fingerprint != step.fingerprint:
+        if input is None:
+            raise InputError(
+                f"{path} is not the movie any more that the recipe was made from; give the movie "
+                "to use as input."
+            )
+        note = "The movie is another one than the recipe was made from."
+        movie = replace(movie, notes=(*movie.notes, note))
+    movie = movie.select(step.frames, step.roi)
+    return reconstruct(
+        movie,
+        recipe.reconstruct.method,
+        report=report,
+        device=recipe.reconstruct.device,
+        **recipe.reconstruct.settings,
+    )
+
+
+def fingerprint(paths: tuple[str, ...]) -> tuple[int, str]:
+    """Total size in bytes, and a hash of size and of some blocks: fast for any size of movie."""
+    digest = hashlib.blake2b(digest_size=16)
+    total = 0
+    for number, name in enumerate(paths):
+        path = Path(name)
+        size = path.stat().st_size
+        total += size
+        digest.update(size.to_bytes(8, "little"))
+        if number in (0, len(paths) // 2, len(paths) - 1):
+            with path.open("rb") as file:
+                for start in (0, size // 3, 2 * size // 3, max(size - 65536, 0)):
+                    file.seek(start)
+                    digest.update(file.read(65536))
+    return total, digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computed the result."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _open_step(movie: Movie) -> OpenStep:
+    source = movie.source
+    shared: dict[str, Any] = {
+        "name": movie.name,
+        "shape": movie.shape,
+        "frames": movie.frame_range,
+        "roi": movie.roi,
+        "pixel_size_um": movie.pixel_size_um,
+        "frame_interval_s": movie.frame_interval_s,
+    }
+    if isinstance(source, ArraySource):
+        return OpenStep(path=None, **shared)
+    size, digest = fingerprint(source.paths)
+    return OpenStep(
+        path=str(source.path),
+        size_bytes=size,
+        fingerprint=digest,
+        channel=source.channel,
+        z=source.z,
+        stack_axis=source.stack_axis,
+        **shared,
+    )
+
+
+def _paragraph(movie: Movie, method: Method, settings: Settings) -> str:
+    frames, height, width = movie.shape
+    pixel = "" if movie.pixel_size_um is None else f" of {1000 * movie.pixel_size_um:.4g} nm pixels"
+    interval = movie.frame_interval_s
+    rate = "" if interval is None else f", {1000 * interval:.4g} ms per frame"
+    return (
+        f"{frames} frames{rate}, {height} x {width} pixels{pixel}, were processed with "
+        f"napari-sofinet {versions().get('napari-sofinet', '')}. {method.describe(settings)}"
+    )
+
+
+def _annotation(path: Path) -> str | None:
+    from tifffile import TiffFile
+
+    try:
+        with TiffFile(path) as tif:
+            xml = tif.ome_metadata
+    except Exception:  # tifffile raises many kinds for files that are not TIFF
+        raise InputError(f"{path.name} is neither a TIFF file nor a recipe.") from None
+    root = ElementTree.fromstring(xml) if xml else None
+    if root is None:
+        return None
+    found = root.find(".//{*}MapAnnotation[@Namespace='napari-sofinet/recipe']/{*}Value/{*}M")
+    return None if found is None else found.text

@@ -1,0 +1,122 @@
+"""The result of a method: named maps on one grid, where they lie in the world, and the recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sofinet.errors import InputError
+from napari_sofinet.io.atomic import written_whole
+
+if TYPE_CHECKING:
+    from napari_sofinet.recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """Maps of one movie on one grid.
+
+    World coordinates have the centre of camera pixel (0, 0) of the file at (0, 0); the sample
+    (i, j) of a map lies at ``origin + (i, j) * pixel size``.
+
+    Attributes
+    ----------
+    maps
+        Arrays of one shape by name; the first is ``"image"``.
+    pixel_px, origin_px
+        Distance of samples and place of sample (0, 0), (y, x) in camera pixels.
+    camera_pixel_um
+        Size of a camera pixel in um, None where it is not known.
+    axes
+        ``"YX"``, ``"TYX"`` or ``"ZYX"``.
+    frame_interval_s
+        Time step of a ``T`` axis in s.
+    recipe
+        How the maps were made.
+    notes
+        Sentences that the user should read, e.g. about saturated pixels.
+    """
+
+    maps: dict[str, np.ndarray]
+    pixel_px: tuple[float, float] = (1.0, 1.0)
+    origin_px: tuple[float, float] = (0.0, 0.0)
+    camera_pixel_um: float | None = None
+    axes: str = "YX"
+    frame_interval_s: float | None = None
+    recipe: Recipe | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def image(self) -> np.ndarray:
+        """The picture itself."""
+        return self.maps["image"]
+
+    @property
+    def pixel_size_um(self) -> tuple[float, float] | None:
+        """Distance of samples along y and x in um, None without a known camera pixel."""
+        return self._in_um(self.pixel_px)
+
+    @property
+    def origin_um(self) -> tuple[float, float] | None:
+        """World coordinate y, x of sample (0, 0) in um, None without a known camera pixel."""
+        return self._in_um(self.origin_px)
+
+    def _in_um(self, yx: tuple[float, float]) -> tuple[float, float] | None:
+        um = self.camera_pixel_um
+        return None if um is None else (yx[0] * um, yx[1] * um)
+
+    def save(self, path: str | Path) -> None:
+        """Write a float32 OME-TIFF with scale, position and recipe, readable by Fiji.
+
+        The maps become named channels, ``image`` the first. The file appears only when complete.
+
+        Raises
+        ------
+        InputError
+            The name does not end in .tif or .tiff, or the place can not be written to.
+        """
+        from tifffile import imwrite
+
+        path = Path(path)
+        check_output(path)
+        arrays = [np.asarray(a, np.float32) for a in self.maps.values()]
+        data = arrays[0] if len(arrays) == 1 else np.stack(arrays, axis=-3)
+        axes = self.axes if len(arrays) == 1 else f"{self.axes[:-2]}CYX"
+        planes = int(np.prod(data.shape[:-2]))
+        options: dict[str, Any] = {"metadata": self._ome(axes, planes), "ome": True}
+        if self.pixel_size_um is not None:
+            y, x = self.pixel_size_um
+            options |= {"resolution": (1e4 / x, 1e4 / y), "resolutionunit": "CENTIMETER"}
+        with written_whole(path) as partial:
+            imwrite(
+                partial, data, photometric="minisblack", bigtiff=data.nbytes > 3 * 2**30, **options
+            )
+
+    def _ome(self, axes: str, planes: int) -> dict[str, Any]:
+        ome: dict[str, Any] = {"axes": axes, "Channel": {"Name": list(self.maps)}}
+        if self.pixel_size_um is not None and self.origin_um is not None:
+            for axis, size, origin in zip("YX", self.pixel_size_um, self.origin_um, strict=True):
+                ome |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
+                ome.setdefault("Plane", {}).update(
+                    {f"Position{axis}": [origin] * planes, f"Position{axis}Unit": ["µm"] * planes}
+                )
+        if self.frame_interval_s is not None and "T" in axes:
+            ome |= {"TimeIncrement": self.frame_interval_s, "TimeIncrementUnit": "s"}
+        if self.recipe is not None:
+            ome["MapAnnotation"] = {
+                "Namespace": "napari-sofinet/recipe",
+                "recipe": self.recipe.to_json(),
+            }
+        return ome
+
+
+def check_output(path: Path) -> None:
+    """Raise `InputError` unless an OME-TIFF can be written at ``path``; made before long work."""
+    from napari_sofinet.io.atomic import check_writable
+
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise InputError(f"The output {path.name} must end in .ome.tif, the format it is saved in.")
+    check_writable(path)

@@ -1,0 +1,152 @@
+"""What every settings model shares, and how a method reports its progress.
+
+A settings model is the only description of a method's parameters: forms, command line options,
+presets and recipes are built from it. Every field has a type, limits, a default and a sentence of
+help; ``unit`` and ``basic`` (shown without opening "Advanced") ride in the field's extra schema.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_sofinet.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from pydantic.fields import FieldInfo
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, strict about unknown names and about NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+class Report(Protocol):
+    """How a method says how far it is; raises `Cancelled` when the user stopped it."""
+
+    def __call__(
+        self, fraction: float, message: str = "", preview: np.ndarray | None = None
+    ) -> None:
+        """Take a fraction from 0 to 1, a word about the step, and sometimes a picture so far."""
+
+
+def silent(fraction: float, message: str = "", preview: np.ndarray | None = None) -> None:
+    """Report to nobody."""
+
+
+def parameter(
+    default: Any, help: str, *, unit: str = "", basic: bool = False, **limits: Any
+) -> Any:
+    """One field of a settings model: default, sentence of help, unit and limits (ge, le, gt, lt).
+
+    ``basic`` fields are offered first, the others under "Advanced".
+    """
+    extra: dict[str, Any] = {"unit": unit, "basic": basic}
+    return Field(default=default, description=help, json_schema_extra=extra, **limits)
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One parameter of a (nested) settings model, as forms and options need it."""
+
+    path: tuple[str, ...]
+    info: FieldInfo
+
+    @property
+    def name(self) -> str:
+        """Dotted name, e.g. ``deconvolution.iterations``."""
+        return ".".join(self.path)
+
+    @property
+    def default(self) -> Any:
+        """Value where none is given."""
+        return self.info.default
+
+    @property
+    def help(self) -> str:
+        """Sentence for the user."""
+        return self.info.description or ""
+
+    @property
+    def unit(self) -> str:
+        """Physical unit, may be empty."""
+        return str(self._extra.get("unit", ""))
+
+    @property
+    def basic(self) -> bool:
+        """Whether it is shown without opening "Advanced"."""
+        return bool(self._extra.get("basic", False))
+
+    @property
+    def _extra(self) -> dict[str, Any]:
+        extra = self.info.json_schema_extra
+        return extra if isinstance(extra, dict) else {}
+
+    def limit(self, kind: str) -> float | None:
+        """The limit ``ge``, ``gt``, ``le`` or ``lt`` of this parameter, if it has one."""
+        return next((getattr(m, kind) for m in self.info.metadata if hasattr(m, kind)), None)
+
+
+def leaves(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterator[Leaf]:
+    """All parameters of a settings model, those of nested groups under dotted names."""
+    for name, info in model.model_fields.items():
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from leaves(kind, (*prefix, name))
+        else:
+            yield Leaf((*prefix, name), info)
+
+
+def build(model: type[S], values: dict[str, Any]) -> S:
+    """Settings from dotted names and values; absent names keep their defaults.
+
+    Raises
+    ------
+    InputError
+        An unknown name or a value outside its limits, in one sentence.
+    """
+    tree: dict[str, Any] = {}
+    for name, value in values.items():
+        *groups, last = name.split(".")
+        node = tree
+        for group in groups:
+            node = node.setdefault(group, {})
+        if isinstance(value, Settings):
+            value = value.model_dump()
+        node[last] = value
+    try:
+        return model.model_validate(tree)
+    except ValidationError as error:
+        raise InputError(explain(error)) from None
+
+
+def explain(error: ValidationError) -> str:
+    """One sentence about the first thing wrong with some settings."""
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"There is no setting called {name}."
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
+    what = first["msg"].replace("Input should be", "must be", 1)
+    return f"The setting {name} {what[0].lower() + what[1:]}, not {first['input']!r}."
+
+
+def flatten_settings(settings: BaseModel) -> dict[str, Any]:
+    """Values of all parameters by dotted name."""
+    values: dict[str, Any] = {}
+    for leaf in leaves(type(settings)):
+        value: Any = settings
+        for part in leaf.path:
+            value = getattr(value, part)
+        values[leaf.name] = value
+    return values

@@ -1,0 +1,182 @@
+"""Cross-cumulant images of a movie."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sofinet.errors import InputError
+from napari_sofinet.movie import Saturation, time_blocks
+from napari_sofinet.settings import Report, silent
+from napari_sofinet.sofi.moments import MomentSums, needed_products, workers
+from napari_sofinet.sofi.pixel_sets import Kind, PixelSet, pixel_sets, set_partitions
+
+if TYPE_CHECKING:
+    from napari_sofinet.movie import Movie
+
+MOMENT_BYTES = 400 * 2**20
+"""Memory for sums; where a movie needs more it is read once per strip of rows."""
+
+Preview = Callable[[dict[int, np.ndarray]], np.ndarray]
+
+
+def cross_cumulants(
+    frames: Movie | np.ndarray | Any,
+    orders: Sequence[int] = (2, 3, 4),
+    pixel_sets: Kind = "all",
+    *,
+    report: Report = silent,
+    preview: Preview | None = None,
+    saturation: Saturation | None = None,
+) -> dict[int, np.ndarray]:
+    """Signed cross-cumulant images at zero time lag.
+
+    Parameters
+    ----------
+    frames
+        Movie, or (T, Y, X) numpy or dask array of any real dtype; it is read once, block by block.
+    orders
+        Orders from 2 to 4.
+    pixel_sets
+        ``"all"`` averages all pixel sets of equal spread (less noise); ``"single"`` takes one, as
+        sofipackage does.
+    report
+        Told the fraction done after each block; raising in it stops the work.
+    preview
+        Makes the picture that is reported once in a while from the cumulants so far.
+    saturation
+        Told every block, to count pixels at full scale.
+
+    Returns
+    -------
+    For each order n a float64 image of n(Y-4)+1 by n(X-4)+1 samples in counts**n; sample (i, j)
+    lies at camera coordinate (1 + i/n, 1 + j/n). Moments are biased (divided by T).
+
+    Raises
+    ------
+    InputError
+        Fewer than 4 x 4 pixels, fewer frames than the highest order, or values that are not finite.
+
+    Notes
+    -----
+    The cumulant of pixels 1 .. n is the sum over their set partitions P of
+    (-1)^(|P|-1) (|P|-1)! times the product of the blocks' mean products (Dertinger et al., Opt.
+    Express 18, 18875 (2010)); no pixel occurs twice, so detector noise drops out.
+    """
+    array: Any = getattr(frames, "frames", frames)
+    orders = tuple(sorted({int(n) for n in orders}))
+    _check(array, orders)
+    products = needed_products(orders, pixel_sets)
+    _, height, width = array.shape
+    parts: list[dict[int, np.ndarray]] = []
+    strips = _strips(height, width, len(products))
+    for number, (top, bottom) in enumerate(strips):
+
+        def step(done: float, message: str, picture: np.ndarray | None, at: int = number) -> None:
+            report((at + done) / len(strips), message, picture)
+
+        rows = array if len(strips) == 1 else array[:, top - 1 : bottom + 2]
+        sums = _accumulate(
+            rows,
+            products,
+            orders,
+            pixel_sets,
+            step,
+            preview if len(strips) == 1 else None,
+            saturation,
+        )
+        parts.append(cumulants_of(sums, orders, pixel_sets))
+    # Neighbouring strips share their border row of anchors.
+    return {
+        n: np.concatenate([p[n] if k == 0 else p[n][1:] for k, p in enumerate(parts)])
+        for n in orders
+    }
+
+
+def _check(array: Any, orders: tuple[int, ...]) -> None:
+    if not orders or orders[0] < 2 or orders[-1] > 4:
+        raise InputError(f"SOFI orders must be 2, 3 or 4, not {list(orders)}.")
+    if array.ndim != 3:
+        raise InputError(f"A movie has three axes (time, y, x), this one has {array.ndim}.")
+    frames, height, width = array.shape
+    if height < 4 or width < 4:
+        raise InputError(
+            f"SOFI needs at least 4 x 4 pixels, this movie or ROI has {height} x {width}."
+        )
+    if frames < max(orders):
+        raise InputError(
+            f"SOFI of order {max(orders)} needs at least {max(orders)} frames, there "
+            f"{'is' if frames == 1 else 'are'} {frames}; choose a longer movie or frame range."
+        )
+
+
+def _strips(height: int, width: int, products: int) -> list[tuple[int, int]]:
+    """First and last row of anchors of each strip whose sums fit the memory."""
+    fits = max(int(MOMENT_BYTES // (8 * width * products)) - 3, 1)
+    count = math.ceil((height - 4) / fits) or 1
+    edges = np.unique(np.linspace(1, height - 3, count + 1).round().astype(int))
+    return [(int(a), int(b) + 1) for a, b in pairwise(edges)] or [(1, height - 2)]
+
+
+def _accumulate(
+    array: Any,
+    products: tuple[PixelSet, ...],
+    orders: tuple[int, ...],
+    kind: Kind,
+    report: Callable[[float, str, np.ndarray | None], None],
+    preview: Preview | None,
+    saturation: Saturation | None,
+) -> MomentSums:
+    sums: MomentSums | None = None
+    total = len(array)
+    shown, cost = time.perf_counter(), 0.0
+    with ThreadPoolExecutor(workers()) as pool:
+        for block in time_blocks(array):
+            if sums is None:
+                sums = MomentSums(products, block[:64].mean(axis=0, dtype=np.float64))
+            sums.add(block, pool)
+            if saturation is not None:
+                saturation.add(block)
+            picture, now = None, time.perf_counter()
+            # A preview may cost a tenth of the time between two of them, the first comes at once.
+            first = cost == 0.0
+            if preview and (first or now - shown > max(1.0, 10 * cost)) and sums.frames < total:
+                picture = preview(cumulants_of(sums, orders, kind))
+                shown = time.perf_counter()
+                cost = shown - now
+            report(sums.frames / total, f"frame {sums.frames} of {total}", picture)
+    if sums is None:
+        raise InputError("The movie has no frames.")
+    return sums
+
+
+def cumulants_of(sums: MomentSums, orders: Sequence[int], kind: Kind) -> dict[int, np.ndarray]:
+    """Cumulant images (see `cross_cumulants`) from sums over time."""
+    height, width = sums.about.shape
+    images = {}
+    for n in orders:
+        image = np.empty((n * (height - 4) + 1, n * (width - 4) + 1))
+        for (p, q), sets in pixel_sets(n, kind).items():
+            rows = slice(1, height - 2 - (p > 0))
+            columns = slice(1, width - 2 - (q > 0))
+            mean = sum(_cumulant(sums, pixels, rows, columns) for pixels in sets)
+            image[p::n, q::n] = mean / len(sets)
+        images[n] = image
+    return images
+
+
+def _cumulant(sums: MomentSums, pixels: PixelSet, rows: slice, columns: slice) -> np.ndarray:
+    total = np.zeros((rows.stop - rows.start, columns.stop - columns.start))
+    for partition in set_partitions(len(pixels)):
+        blocks = len(partition)
+        term = np.full_like(total, (-1) ** (blocks - 1) * math.factorial(blocks - 1))
+        for block in partition:
+            term *= sums.mean(tuple(pixels[i] for i in block), rows, columns)
+        total += term
+    return total

@@ -1,0 +1,100 @@
+"""Equal brightness for the sub-lattices of a cumulant image, and the PSF width they reveal."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from napari_sofinet.sofi.pixel_sets import pixel_sets, spread
+
+SQUARED_SIGMA = 8 * np.log(2)  # FWHM² / sigma²
+
+
+def flatten(
+    cumulant: np.ndarray,
+    order: int,
+    method: Literal["psf", "phase-mean"] = "psf",
+    fwhm_px: float | None = None,
+) -> np.ndarray:
+    """Even out the sub-lattices (phases), whose pixels lie at different distances.
+
+    Parameters
+    ----------
+    cumulant
+        Signed image of `cross_cumulants` (its sample (0, 0) has phase (0, 0)).
+    order
+        Order n of the cumulant.
+    method
+        ``"psf"`` divides by the distance factor exp(-spread / (2 sigma²)) of a Gaussian PSF and
+        keeps the sign; ``"phase-mean"`` takes absolute values and scales every phase to the mean
+        of the phase means (sofipackage).
+    fwhm_px
+        PSF width in camera pixels for ``"psf"``; estimated from the image where None.
+
+    Returns
+    -------
+    float64 image of the same shape.
+    """
+    flat = np.array(cumulant, dtype=np.float64)
+    if method == "phase-mean":
+        flat = np.abs(flat)
+        means = {phase: flat[_phase(phase, order)].mean() for phase in pixel_sets(order)}
+        target = np.mean(list(means.values()))
+        for phase, mean in means.items():
+            if mean > 0:
+                flat[_phase(phase, order)] *= target / mean
+        return flat
+    if fwhm_px is None:
+        fwhm_px = estimate_psf_fwhm(cumulant, order)
+    variance = fwhm_px**2 / SQUARED_SIGMA
+    for phase, sets in pixel_sets(order).items():
+        flat[_phase(phase, order)] *= np.exp(spread(sets[0]) / (2 * variance))
+    return flat
+
+
+def estimate_psf_fwhm(cumulant: np.ndarray, order: int = 2) -> float:
+    """PSF width in camera pixels from the brightness of the phases of a cumulant image.
+
+    The sum of a phase falls with exp(-spread / (2 sigma²)); sigma follows from a line fitted to
+    the logarithms. The signed sums are taken, so that noise averages out.
+
+    Returns
+    -------
+    Full width at half maximum, limited to 1 .. 8 px; NaN where the phases are not all positive.
+    """
+    from_spread = [
+        (spread(sets[0]), float(np.mean(cumulant[_phase(phase, order)])))
+        for phase, sets in pixel_sets(order).items()
+    ]
+    x, y = np.array(from_spread).T
+    if not np.all(y > 0):
+        return float("nan")
+    slope = np.polyfit(x, np.log(y), 1)[0]
+    if slope >= 0:
+        return 8.0
+    return float(np.clip(np.sqrt(-SQUARED_SIGMA / (2 * slope)), 1.0, 8.0))
+
+
+def phase_weights(shape: tuple[int, int], order: int, fwhm_px: float) -> np.ndarray:
+    """Trust in each sample of an image that `flatten` made by the PSF, float32, at most 1.
+
+    Noise grows with the distance factor that a phase was divided by, and falls with the number of
+    pixel sets that were averaged: the inverse variance is that number over the factor squared.
+    """
+    variance = fwhm_px**2 / SQUARED_SIGMA
+    weights = np.empty(shape, np.float32)
+    for phase, sets in pixel_sets(order).items():
+        weights[_phase(phase, order)] = len(sets) * np.exp(-spread(sets[0]) / variance)
+    weights /= weights.max()
+    return weights
+
+
+def noise_level(flat: np.ndarray) -> float:
+    """Root mean square of the negative values of a flattened image, which are noise."""
+    negative = flat[flat < 0]
+    return float(np.sqrt(np.mean(negative**2))) if negative.size else 0.0
+
+
+def _phase(phase: tuple[int, int], order: int) -> tuple[slice, slice]:
+    return slice(phase[0], None, order), slice(phase[1], None, order)

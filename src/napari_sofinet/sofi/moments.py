@@ -1,0 +1,131 @@
+"""Sums over time of products of neighbouring pixels, accumulated block by block in float64."""
+
+from __future__ import annotations
+
+import os
+import threading
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sofinet.sofi.pixel_sets import Kind, PixelSet, pixel_sets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from concurrent.futures import ThreadPoolExecutor
+
+FRAMES_AT_ONCE = 4
+STRIP_BYTES = 512 * 1024  # what a core converts at once; fits its second-level cache
+
+
+def corner_form(pixels: Iterable[tuple[int, int]]) -> tuple[PixelSet, tuple[int, int]]:
+    """A set moved so that its bounding box starts at (0, 0), and by how much it was moved."""
+    ordered = sorted(pixels)
+    corner = min(p[0] for p in ordered), min(p[1] for p in ordered)
+    return tuple((r - corner[0], c - corner[1]) for r, c in ordered), corner
+
+
+def needed_products(orders: Iterable[int], kind: Kind) -> tuple[PixelSet, ...]:
+    """Every product whose time mean the cumulants need: all subsets of all pixel sets.
+
+    Sorted by size, the single pixel first, each in its corner form.
+    """
+    found: set[PixelSet] = set()
+    for order in orders:
+        for sets in pixel_sets(order, kind).values():
+            for pixels in sets:
+                for size in range(1, order + 1):
+                    found.update(corner_form(part)[0] for part in combinations(pixels, size))
+    return tuple(sorted(found, key=lambda s: (len(s), s)))
+
+
+class MomentSums:
+    """Sums over frames of products of pixels, taken about a fixed image.
+
+    Cumulants do not depend on that image; taking one near the mean keeps full precision. States
+    about the same image add up, so blocks can be summed on several cores or machines and merged.
+
+    Parameters
+    ----------
+    products
+        Pixel sets in corner form; entry k of ``sums`` at (y, x) is the sum over frames of the
+        product of the pixels (y + dr, x + dc) of set k.
+    about
+        (Y, X) image that is subtracted from every frame.
+    """
+
+    def __init__(self, products: tuple[PixelSet, ...], about: np.ndarray) -> None:
+        self.products = products
+        self.index = {pixels: k for k, pixels in enumerate(products)}
+        self.about = np.ascontiguousarray(about, dtype=np.float64)
+        self.sums = np.zeros((len(products), *about.shape))
+        self.frames = 0
+        self._table, self._sizes = _as_table(products)
+
+    def add(self, block: np.ndarray, pool: ThreadPoolExecutor | None = None) -> None:
+        """Add a block of frames (t, Y, X) of any real dtype; ``pool`` shares out its rows."""
+        from napari_sofinet.sofi import product_kernel
+
+        if block.dtype.kind not in "uif" or block.dtype.itemsize > 4:
+            block = np.asarray(block, dtype=np.float64)
+        block = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("="))
+        rows, columns = self.about.shape
+        reach = max(r for pixels in self.products for r, _ in pixels)
+        # At least two strips per core, each about as high as the cache takes.
+        high = STRIP_BYTES // (FRAMES_AT_ONCE * 8 * columns) - reach
+        high = min(max(high, 4), max(rows // (2 * workers()), 4))
+
+        def strip(first: int) -> None:
+            last = min(first + high, rows)
+            buffer = np.empty((FRAMES_AT_ONCE, min(last + reach, rows) - first, columns))
+            product_kernel.add_products(
+                block, self.about, first, last, self._table, self._sizes, buffer, self.sums
+            )
+
+        starts = range(0, rows, high)
+        for _ in (pool.map if pool else map)(strip, starts):
+            pass
+        self.frames += len(block)
+
+    def merge(self, other: MomentSums) -> None:
+        """Add the sums of other frames, taken about the same image."""
+        if self.products != other.products or not np.array_equal(self.about, other.about):
+            raise ValueError("only sums of the same products about the same image can be merged")
+        self.sums += other.sums
+        self.frames += other.frames
+
+    def mean(self, pixels: PixelSet, rows: slice, columns: slice) -> np.ndarray:
+        """Time mean of the product of ``pixels`` around every anchor in rows and columns."""
+        form, (r, c) = corner_form(pixels)
+        total = self.sums[
+            self.index[form], rows.start + r : rows.stop + r, columns.start + c : columns.stop + c
+        ]
+        return total / self.frames
+
+
+def workers() -> int:
+    """How many threads our own code uses: the cores this process may run on, at most 8."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return min(len(affinity(0)) if affinity else os.cpu_count() or 1, 8)
+
+
+def warm_up() -> threading.Thread:
+    """Load the compiled kernel in the background, so that the first click does not wait for it."""
+
+    def load() -> None:
+        about = np.zeros((4, 4))
+        MomentSums(needed_products((2,), "all"), about).add(np.zeros((1, 4, 4), np.uint16))
+
+    thread = threading.Thread(target=load, daemon=True, name="sofinet-warm-up")
+    thread.start()
+    return thread
+
+
+def _as_table(products: tuple[PixelSet, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Sets as an (n, largest, 2) int64 table padded with zeros, and their sizes."""
+    sizes = np.array([len(p) for p in products], dtype=np.int64)
+    table = np.zeros((len(products), int(sizes.max()), 2), np.int64)
+    for k, pixels in enumerate(products):
+        table[k, : len(pixels)] = pixels
+    return table, sizes

@@ -1,0 +1,75 @@
+"""Which camera pixels are multiplied for which sub-pixel of a SOFI image."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import lru_cache
+from itertools import combinations, product
+from typing import Literal
+
+Pixel = tuple[int, int]
+PixelSet = tuple[Pixel, ...]
+Kind = Literal["all", "single"]
+
+NEIGHBOURHOOD = tuple(product(range(-1, 3), range(-1, 3)))
+"""Offsets (row, column) of the 4 x 4 pixels that a set may use; they cost 1 px of the image at the
+top and left and 2 px at the bottom and right."""
+
+
+def spread(pixels: PixelSet) -> float:
+    """Sum of squared distances (px²) of a set's pixels to their centre of gravity."""
+    n = len(pixels)
+    return float(
+        sum(
+            sum(p[axis] ** 2 for p in pixels) - Fraction(sum(p[axis] for p in pixels) ** 2, n)
+            for axis in (0, 1)
+        )
+    )
+
+
+@lru_cache
+def pixel_sets(order: int, kind: Kind = "all") -> dict[Pixel, tuple[PixelSet, ...]]:
+    """Pixel sets of every phase (p, q) of an order-n cumulant image.
+
+    A set holds n distinct pixels with the centre of gravity exactly at (p/n, q/n), so that shot
+    and read noise never enter; of these only sets with the smallest spread are taken, since the
+    signal falls with exp(-spread / (2 sigma²)).
+
+    Parameters
+    ----------
+    order
+        Order n of the cumulant.
+    kind
+        ``"all"`` sets of smallest spread (averaging them lowers the noise), or the ``"single"``
+        first of them in lexicographic order, as sofipackage has it.
+
+    Returns
+    -------
+    Sets of (row, column) offsets for each phase (p, q), p, q = 0 .. n-1.
+    """
+    at: dict[Pixel, list[PixelSet]] = {}
+    for pixels in combinations(NEIGHBOURHOOD, order):
+        centre = sum(p[0] for p in pixels), sum(p[1] for p in pixels)
+        if all(0 <= c < order for c in centre):
+            at.setdefault(centre, []).append(pixels)
+    chosen = {}
+    for phase, candidates in sorted(at.items()):
+        # combinations() gives rows first; the reference's index runs down the columns first.
+        ordered = sorted(candidates, key=lambda s: sorted((p[0] + 1) + 4 * (p[1] + 1) for p in s))
+        smallest = min(map(spread, ordered))
+        tight = tuple(s for s in ordered if spread(s) == smallest)
+        chosen[phase] = tight[:1] if kind == "single" else tight
+    return chosen
+
+
+@lru_cache
+def set_partitions(n: int) -> tuple[tuple[tuple[int, ...], ...], ...]:
+    """All partitions of 0 .. n-1 into blocks."""
+    if n == 0:
+        return ((),)
+    result = []
+    for rest in set_partitions(n - 1):
+        result.append((*rest, (n - 1,)))
+        for i, block in enumerate(rest):
+            result.append((*rest[:i], (*block, n - 1), *rest[i + 1 :]))
+    return tuple(result)
