@@ -17,8 +17,9 @@ from napari_sofinet.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
     from pydantic.fields import FieldInfo
+
+    from napari_sofinet.reconstruction import Reconstruction
 
 
 class Settings(BaseModel):
@@ -34,12 +35,12 @@ class Report(Protocol):
     """How a method says how far it is; raises `Cancelled` when the user stopped it."""
 
     def __call__(
-        self, fraction: float, message: str = "", preview: np.ndarray | None = None
+        self, fraction: float, message: str = "", preview: Reconstruction | None = None
     ) -> None:
         """Take a fraction from 0 to 1, a word about the step, and sometimes a picture so far."""
 
 
-def silent(fraction: float, message: str = "", preview: np.ndarray | None = None) -> None:
+def silent(fraction: float, message: str = "", preview: Reconstruction | None = None) -> None:
     """Report to nobody."""
 
 

@@ -55,7 +55,7 @@ def _mean_and_variance(
         squares += block.var(axis=0, dtype=np.float64) * n + delta**2 * seen * n / (seen + n)
         mean += delta * n / (seen + n)
         seen += n
-        report(seen / total, f"frame {seen} of {total}", mean)
+        report(seen / total, f"frame {seen} of {total}", _on_camera_grid(movie, mean, ()))
     if not seen:
         raise InputError("The movie has no frames.")
     return mean, squares / seen, (saturation.note,) if saturation.note else ()

@@ -92,7 +92,7 @@ def sofi(movie: Movie, settings: SofiSettings, report: Report) -> Reconstruction
         orders=(n,),
         pixel_sets=settings.pixel_sets,
         report=lambda f, m="", p=None: report(0.85 * f, m, p),
-        preview=lambda c: np.sqrt(np.maximum(_flat(c[n], settings)[0], 0)),
+        preview=lambda c: _result(movie, n, _quick_look(c[n], settings)),
         saturation=saturation,
     )
     if not np.any(cumulants[n]):
@@ -108,13 +108,7 @@ def sofi(movie: Movie, settings: SofiSettings, report: Report) -> Reconstruction
             f"SOFI from {movie.shape[0]} frames is noisy; {FEW_FRAMES} or more are advised."
         )
     image = _picture(flat, fwhm, settings, report)
-    return Reconstruction(
-        {"image": image},
-        pixel_px=(1 / n, 1 / n),
-        origin_px=(movie.origin_px[0] + 1, movie.origin_px[1] + 1),
-        camera_pixel_um=movie.pixel_size_um,
-        notes=tuple(text for text in notes if text),
-    )
+    return _result(movie, n, image, tuple(text for text in notes if text))
 
 
 def describe(settings: SofiSettings) -> str:
@@ -141,6 +135,25 @@ def describe(settings: SofiSettings) -> str:
     text += f", linearised by the root of order {s.order} "
     text += "(Geissbuehler et al., Opt. Nanosc. 1, 4 (2012))"
     return text + (" and reconvolved." if d.reconvolve else ".")
+
+
+def _result(
+    movie: Movie, order: int, image: np.ndarray, notes: tuple[str, ...] = ()
+) -> Reconstruction:
+    """An image on the cumulants' grid, which starts one camera pixel inside the movie."""
+    return Reconstruction(
+        {"image": image},
+        pixel_px=(1 / order, 1 / order),
+        origin_px=(movie.origin_px[0] + 1, movie.origin_px[1] + 1),
+        camera_pixel_um=movie.pixel_size_um,
+        notes=notes,
+    )
+
+
+def _quick_look(cumulant: np.ndarray, settings: SofiSettings) -> np.ndarray:
+    """The flattened cumulant so far without deconvolution, its root for brightness."""
+    flat = np.maximum(_flat(cumulant, settings)[0], 0)
+    return np.asarray(flat ** (1 / settings.order), dtype=np.float32)
 
 
 def _flat(cumulant: np.ndarray, settings: SofiSettings) -> tuple[np.ndarray, float, str | None]:

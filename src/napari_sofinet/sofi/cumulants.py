@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MOMENT_BYTES = 400 * 2**20
 """Memory for sums; where a movie needs more it is read once per strip of rows."""
 
-Preview = Callable[[dict[int, np.ndarray]], np.ndarray]
+Preview = Callable[[dict[int, np.ndarray]], Any]
 
 
 def cross_cumulants(
@@ -78,7 +78,7 @@ def cross_cumulants(
     strips = _strips(height, width, len(products))
     for number, (top, bottom) in enumerate(strips):
 
-        def step(done: float, message: str, picture: np.ndarray | None, at: int = number) -> None:
+        def step(done: float, message: str, picture: Any, at: int = number) -> None:
             report((at + done) / len(strips), message, picture)
 
         rows = array if len(strips) == 1 else array[:, top - 1 : bottom + 2]
@@ -129,7 +129,7 @@ def _accumulate(
     products: tuple[PixelSet, ...],
     orders: tuple[int, ...],
     kind: Kind,
-    report: Callable[[float, str, np.ndarray | None], None],
+    report: Callable[[float, str, Any], None],
     preview: Preview | None,
     saturation: Saturation | None,
 ) -> MomentSums:

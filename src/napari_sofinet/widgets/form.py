@@ -1,0 +1,158 @@
+"""A form for any settings model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QEvent, QObject, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QGroupBox,
+    QLabel,
+    QLineEdit,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_sofinet.options import default_of, kind_of, parse, text_of
+from napari_sofinet.settings import Leaf, Settings, build, flatten_settings, leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WHOLE = 2**31 - 1
+
+
+class SettingsForm(QWidget):
+    """Editors for all parameters of a settings model; untouched it holds the model's defaults.
+
+    Basic parameters are on top, the others under "Advanced", those of nested groups in boxes. The
+    help of the parameter under the mouse or with the focus is shown below.
+    """
+
+    changed = Signal()
+
+    def __init__(self, model: type[Settings], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.model = model
+        self.leaves = {leaf.name: leaf for leaf in leaves(model)}
+        self.editors = {name: self._editor(leaf) for name, leaf in self.leaves.items()}
+        self.help = QLabel(wordWrap=True)
+        self.help.setMinimumHeight(self.fontMetrics().lineSpacing() * 3)
+        self.advanced = QCollapsible("Advanced")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        basic = QFormLayout()
+        layout.addLayout(basic)
+        layout.addWidget(self.advanced)
+        layout.addWidget(self.help)
+        self._fill(basic)
+        self.set_settings(model())
+
+    def settings(self) -> Settings:
+        """What the form says; `InputError` in one sentence where that is not possible."""
+        values = {
+            name: parse(leaf, _text(self.editors[name])) for name, leaf in self.leaves.items()
+        }
+        return build(self.model, values)
+
+    def set_settings(self, settings: Settings) -> None:
+        """Show other settings."""
+        for name, value in flatten_settings(settings).items():
+            _show(self.editors[name], value)
+
+    def _fill(self, basic: QFormLayout) -> None:
+        inside = QWidget()
+        rows = QFormLayout(inside)
+        groups: dict[tuple[str, ...], QFormLayout] = {}
+        for name, leaf in self.leaves.items():
+            group = leaf.path[:-1]
+            target = basic if leaf.basic else rows
+            if group and not leaf.basic:
+                if group not in groups:
+                    box = QGroupBox(_title(group[-1]))
+                    groups[group] = QFormLayout(box)
+                    rows.addRow(box)
+                target = groups[group]
+            unit = f" ({leaf.unit})" if leaf.unit else ""
+            label = QLabel(_title(leaf.path[-1]) + unit)
+            label.setToolTip(leaf.help)
+            self._watch(label, leaf)
+            target.addRow(label, self.editors[name])
+        self.advanced.setContent(inside)
+
+    def _editor(self, leaf: Leaf) -> QWidget:
+        kind, optional = kind_of(leaf)
+        editor: Any
+        if isinstance(kind, tuple):
+            editor = QComboBox()
+            editor.addItems([str(choice) for choice in kind])
+            notify = editor.currentTextChanged
+        elif kind is bool:
+            editor = QCheckBox()
+            notify = editor.toggled
+        elif kind is int and not optional:
+            editor = QSpinBox()
+            low, high = leaf.limit("ge"), leaf.limit("le")
+            editor.setRange(
+                int(-WHOLE if low is None else low), int(WHOLE if high is None else high)
+            )
+            notify = editor.valueChanged
+        else:
+            # A text field keeps what was typed: spin boxes round 1e-4 to 0 and have no "empty".
+            editor = QLineEdit()
+            if optional:
+                editor.setPlaceholderText("automatic")
+            notify = editor.textChanged
+        notify.connect(lambda *_: self.changed.emit())
+        editor.setToolTip(leaf.help)
+        editor.setObjectName(leaf.name)
+        self._watch(editor, leaf)
+        return editor
+
+    def _watch(self, widget: QWidget, leaf: Leaf) -> None:
+        default = text_of(default_of(self.model, leaf)).replace("none", "automatic")
+        text = f"<b>{_title(leaf.path[-1])}</b>: {leaf.help} Default: {default}."
+        widget.installEventFilter(_Hover(widget, lambda: self.help.setText(text)))
+
+
+class _Hover(QObject):
+    """Calls when the mouse or the focus comes to its parent."""
+
+    def __init__(self, parent: QWidget, call: Callable[[], None]) -> None:
+        super().__init__(parent)
+        self.call = call
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Qt's hook."""
+        if event is not None and event.type() in (QEvent.Type.Enter, QEvent.Type.FocusIn):
+            self.call()
+        return False
+
+
+def _title(name: str) -> str:
+    words = name.removesuffix("_px").removesuffix("_percent").replace("_", " ")
+    return (words[0].upper() + words[1:]).replace("Psf fwhm", "PSF width")
+
+
+def _text(editor: Any) -> str:
+    if isinstance(editor, QCheckBox):
+        return text_of(editor.isChecked())
+    if isinstance(editor, QComboBox):
+        return str(editor.currentText())
+    return str(editor.value()) if isinstance(editor, QSpinBox) else str(editor.text())
+
+
+def _show(editor: Any, value: Any) -> None:
+    if isinstance(editor, QCheckBox):
+        editor.setChecked(value)
+    elif isinstance(editor, QComboBox):
+        editor.setCurrentText(str(value))
+    elif isinstance(editor, QSpinBox):
+        editor.setValue(value)
+    else:
+        editor.setText("" if value is None else text_of(value))

@@ -1,0 +1,142 @@
+"""Between napari layers and the core's movies and reconstructions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sofinet.errors import InputError
+from napari_sofinet.movie import Movie, check_dtype, open_movie
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Shapes
+
+    from napari_sofinet.reconstruction import Reconstruction
+
+UM = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "meter": 1e6, "centimeter": 1e4}
+
+
+def stack_axes(layer: Image) -> list[tuple[int, str, int]]:
+    """Axes of a layer before y and x that are longer than one: index, label, length."""
+    if layer.rgb:
+        raise InputError(f"{layer.name} is a colour (RGB) picture; choose a layer of grey values.")
+    shape = _data(layer).shape
+    labels = layer.axis_labels
+    return [(i, labels[i], int(n)) for i, n in enumerate(shape[:-2]) if n > 1]
+
+
+def likely_time_axis(axes: list[tuple[int, str, int]]) -> int | None:
+    """The axis that is called time, else the longest."""
+    named = [i for i, label, _ in axes if label.lower() in ("t", "time", "frame", "frames")]
+    longest = max(axes, key=lambda axis: axis[2], default=None)
+    return named[0] if named else longest[0] if longest else None
+
+
+def movie_of(
+    layer: Image,
+    time_axis: int | None = None,
+    position: dict[int, int] | None = None,
+    pixel_size_um: float | None = None,
+) -> Movie:
+    """The movie that an image layer shows, read lazily.
+
+    Parameters
+    ----------
+    layer
+        Image layer of at least three axes; one that our reader made keeps its file.
+    time_axis
+        Index of the axis that is time; guessed by `likely_time_axis` where None.
+    position
+        Index along each of the other axes before y and x (channel, plane); 0 where absent.
+    pixel_size_um
+        Given by the user; else from the layer's scale where its units are lengths.
+    """
+    axes = stack_axes(layer)
+    time_axis = likely_time_axis(axes) if time_axis is None else time_axis
+    if time_axis is None:
+        raise InputError(f"{layer.name} is a single image; choose a layer that is a movie.")
+    data = _data(layer)
+    check_dtype(np.dtype(data.dtype))
+    where = tuple(
+        slice(None) if i == time_axis else (position or {}).get(i, 0) for i in range(data.ndim - 2)
+    )
+    size = pixel_size_um or layer_pixel_um(layer)
+    file = layer.metadata.get("sofinet_movie")
+    if isinstance(file, Movie) and getattr(data, "name", None) == file.frames.name:
+        return replace(file, pixel_size_um=size) if size else file
+    array = data if data.ndim == 3 else data[where]
+    return open_movie(array, size, name=layer.name)
+
+
+def layer_pixel_um(layer: Image) -> float | None:
+    """Camera pixel in um from a layer's scale, None where its units are no lengths."""
+    factor = UM.get(str(layer.units[-1]))
+    return float(abs(layer.scale[-1])) * factor if factor else None
+
+
+def place(layer: Image, result: Reconstruction) -> dict[str, Any]:
+    """Layer options that put a reconstruction exactly over the layer it was made from."""
+    lead = [0.0] * (_data(layer).ndim - 2)
+
+    def world(y: float, x: float) -> np.ndarray:
+        return np.asarray(layer.data_to_world([*lead, y, x]))[-2:]
+
+    (y, x), (dy, dx) = result.origin_px, result.pixel_px
+    corner = world(y, x)
+    down, right = world(y + dy, x) - corner, world(y, x + dx) - corner
+    options: dict[str, Any] = {
+        "units": layer.units[-2:],
+        "axis_labels": layer.axis_labels[-2:],
+    }
+    if down[1] == 0 and right[0] == 0:
+        return options | {"scale": (down[0], right[1]), "translate": tuple(corner)}
+    matrix = np.eye(3)
+    matrix[:2] = np.stack([down, right, corner], axis=1)
+    return options | {"affine": matrix}
+
+
+def picture_options(layer: Image, result: Reconstruction, title: str) -> dict[str, Any]:
+    """Options of the layer of a reconstruction's image: place, name, contrast, recipe."""
+    low, high = np.percentile(result.image, (1, 99.8))
+    options = place(layer, result) | {
+        "name": f"{title} {layer.name}",
+        "colormap": "inferno",
+        "contrast_limits": (float(low), float(high if high > low else low + 1)),
+    }
+    if result.recipe is not None:
+        options["metadata"] = {
+            "sofinet": result.recipe.model_dump(mode="json"),
+            "sofinet_result": result,
+        }
+    return options
+
+
+def roi_of(shapes: Shapes, layer: Image) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Camera pixels of a layer whose centres lie in the selected (else the last) shape's box.
+
+    Raises
+    ------
+    InputError
+        There is no shape, or it holds no pixel of the layer.
+    """
+    if not len(shapes.data):
+        raise InputError(f"Draw a rectangle in the layer {shapes.name} first.")
+    index = max(shapes.selected_data) if shapes.selected_data else len(shapes.data) - 1
+    corners = []
+    for vertex in shapes.data[index]:
+        point = np.asarray(shapes.data_to_world(vertex))[-2:]
+        lead = np.zeros(layer.ndim - 2)
+        corners.append(np.asarray(layer.world_to_data([*lead, *point]))[-2:])
+    low, high = np.min(corners, axis=0), np.max(corners, axis=0)
+    height, width = _data(layer).shape[-2:]
+    first = np.clip(np.ceil(low - 1e-6), 0, (height, width)).astype(int)
+    last = np.clip(np.floor(high + 1e-6) + 1, 0, (height, width)).astype(int)
+    if np.any(last <= first):
+        raise InputError(f"The rectangle in {shapes.name} lies outside {layer.name}; move it.")
+    return (int(first[0]), int(last[0])), (int(first[1]), int(last[1]))
+
+
+def _data(layer: Image) -> Any:
+    return layer.data[0] if layer.multiscale else layer.data

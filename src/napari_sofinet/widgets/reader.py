@@ -1,0 +1,80 @@
+"""napari reader: TIFF movies as lazy layers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.notifications import show_info
+
+from napari_sofinet.errors import InputError
+from napari_sofinet.io.tiff import TiffStack
+from napari_sofinet.movie import Movie, open_movie
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+
+def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
+    """Napari's hook: our reader for a TIFF movie or folder of frames, else None."""
+    if isinstance(path, list):
+        if len(path) != 1:
+            return None
+        path = path[0]
+    where = Path(path)
+    if not where.is_dir() and where.suffix.lower() not in (".tif", ".tiff"):
+        return None
+    try:
+        open_movie(where)
+    except InputError:
+        return None  # a picture, not a movie: napari's own reader opens it
+    return read_movie
+
+
+def read_movie(path: str | list[str]) -> list[LayerData]:
+    """One lazy layer per channel, with scale, units and the movie it shows in its metadata."""
+    where = Path(path[0] if isinstance(path, list) else path)
+    first = open_movie(where)
+    if not isinstance(first.source, TiffStack):
+        raise InputError(f"{where} is no TIFF file.")
+    channels, planes = first.source.channels, first.source.planes
+    # Notes about channels and planes are for the command line: layers show them all.
+    if first.source.stack_axis == "time" and planes == channels == 1:
+        for note in first.notes:
+            show_info(note)
+    return [_channel(where, c, channels, planes) for c in range(channels)]
+
+
+def _channel(path: Path, channel: int, channels: int, planes: int) -> LayerData:
+    """A channel as (t, y, x) layer, or as (t, z, y, x) where it has planes."""
+    import dask.array as da
+
+    movie = open_movie(path, channel=channel)
+    pixel, interval = movie.pixel_size_um, movie.frame_interval_s
+    unit = "pixel" if pixel is None else "micrometer"
+    name = Path(movie.name).name.split(".")[0]
+    options = {
+        "name": name if channels == 1 else f"{name} channel {channel}",
+        "scale": [interval or 1.0, pixel or 1.0, pixel or 1.0],
+        "units": ["second" if interval else "pixel", unit, unit],
+        "axis_labels": ["t", "y", "x"],
+        "contrast_limits": _contrast(movie),
+    }
+    if planes == 1:
+        return movie.frames, options | {"metadata": {"sofinet_movie": movie}}, "image"
+    for key, value in (("scale", 1.0), ("units", "pixel"), ("axis_labels", "z")):
+        options[key].insert(1, value)  # type: ignore[attr-defined]
+    stacks = [
+        open_movie(path, channel=channel, z=z, stack_axis="depth").frames for z in range(planes)
+    ]
+    return da.stack(stacks, axis=1), options, "image"
+
+
+def _contrast(movie: Movie) -> tuple[float, float]:
+    """Limits from the first frame, since napari would look at the whole movie."""
+    frame = np.asarray(movie.frames[0].compute(scheduler="synchronous"), dtype=float)
+    low, high = np.nanpercentile(frame, (0.5, 99.8)) if np.isfinite(frame).any() else (0.0, 1.0)
+    return float(low), float(high if high > low else low + 1)

@@ -1,0 +1,406 @@
+"""Dock widget "SOFI reconstruction"."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image, Shapes
+from napari.utils import progress
+from napari.utils.notifications import show_error, show_info, show_warning
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QInputDialog,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_sofinet import presets
+from napari_sofinet.errors import InputError
+from napari_sofinet.methods import METHODS
+from napari_sofinet.settings import flatten_settings
+from napari_sofinet.sofi.moments import warm_up
+from napari_sofinet.widgets.command import command_for
+from napari_sofinet.widgets.form import SettingsForm
+from napari_sofinet.widgets.layers import (
+    layer_pixel_um,
+    likely_time_axis,
+    movie_of,
+    picture_options,
+    place,
+    roi_of,
+    stack_axes,
+)
+from napari_sofinet.widgets.worker import MethodWorker
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_sofinet.movie import Movie
+    from napari_sofinet.reconstruction import Reconstruction
+
+METHOD = METHODS["sofi"]
+WHOLE_IMAGE = "whole image"
+NO_PRESET = "defaults"
+
+
+class SofiWidget(QWidget):
+    """Choose a movie, press Reconstruct, get a SOFI image that lies exactly over it.
+
+    The work runs in a thread: idle → running (Reconstruct has turned into Cancel) → idle, with
+    the result, the reason of the failure, or nothing when it was cancelled.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        self.viewer = napari_viewer
+        self.worker: MethodWorker | None = None
+        self._preview: Image | None = None
+        self._source: Image | None = None
+        self._bar: progress | None = None
+        self._started = 0.0
+        self._build()
+        events = self.viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered):
+            event.connect(self._refresh_layers)
+        self.destroyed.connect(self._abandon)
+        self._refresh_layers()
+        self._refresh_presets()
+        warm_up()
+
+    # -- what the user sees ---------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.layer_box = QComboBox()
+        self.layer_box.currentTextChanged.connect(self._layer_changed)
+        self.axis_box = QComboBox()
+        self.axis_box.setToolTip("Which axis of the layer is time.")
+        self.axis_box.currentIndexChanged.connect(self._axis_changed)
+        self.other_axes = QFormLayout()
+        self.positions: dict[int, QSpinBox] = {}
+        self.first, self.last = QSpinBox(), QSpinBox()
+        self.first.setToolTip("First frame to use; frames count from 0.")
+        self.last.setToolTip("The frame after the last one to use.")
+        self.roi_box = QComboBox()
+        self.roi_box.setToolTip("A rectangle in a Shapes layer: only its pixels are used.")
+        self.pixel_edit = QLineEdit()
+        self.pixel_edit.setPlaceholderText("not known")
+        self.pixel_edit.setToolTip("Size of a camera pixel in the sample, for the saved file.")
+        self.form = SettingsForm(METHOD.settings)
+        self.preset_box = QComboBox()
+        self.preset_box.activated.connect(self._load_preset)
+        self.save_preset = QPushButton("Save…")
+        self.save_preset.clicked.connect(self._save_preset)
+        self.delete_preset = QPushButton("Delete")
+        self.delete_preset.clicked.connect(self._delete_preset)
+        self.run_button = QPushButton("Reconstruct")
+        self.run_button.clicked.connect(self.run_or_cancel)
+        self.copy_button = QPushButton("Copy as command")
+        self.copy_button.setToolTip("The same reconstruction for a terminal or a batch script.")
+        self.copy_button.clicked.connect(self.copy_command)
+        self.progress_bar = QProgressBar()
+        self.progress_bar.setRange(0, 1000)
+        self.progress_bar.hide()
+        self.status = QLabel(wordWrap=True)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        frames, preset = QHBoxLayout(), QHBoxLayout()
+        for row, widgets in (
+            (frames, (self.first, QLabel("to"), self.last)),
+            (preset, (self.preset_box, self.save_preset, self.delete_preset)),
+        ):
+            for widget in widgets:
+                row.addWidget(widget, 1 if isinstance(widget, (QSpinBox, QComboBox)) else 0)
+        top = QFormLayout()
+        top.addRow("Movie", self.layer_box)
+        top.addRow("Time axis", self.axis_box)
+        top.addRow(self.other_axes)
+        top.addRow("Frames", frames)
+        top.addRow("ROI", self.roi_box)
+        top.addRow("Pixel size (µm)", self.pixel_edit)
+        top.addRow("Preset", preset)
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.addLayout(top)
+        column.addWidget(self.form)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setWidget(inside)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        outer = QVBoxLayout(self)
+        outer.addWidget(scroll, 1)
+        for widget in (self.run_button, self.progress_bar, self.status, self.copy_button):
+            outer.addWidget(widget)
+        self.setMinimumWidth(330)
+
+    def _refresh_layers(self, event: Any = None) -> None:
+        images = [
+            layer.name
+            for layer in self.viewer.layers
+            if isinstance(layer, Image) and layer.ndim > 2 and not layer.rgb
+        ]
+        shapes = [layer.name for layer in self.viewer.layers if isinstance(layer, Shapes)]
+        _offer(self.layer_box, images)
+        _offer(self.roi_box, [WHOLE_IMAGE, *shapes])
+        self.run_button.setEnabled(bool(images) or self.worker is not None)
+        if not images:
+            self.status.setText("Open a movie: drop a TIFF file into the window.")
+        elif self.worker is None and self.status.text().startswith("Open a movie"):
+            self.status.setText("")
+
+    def _layer_changed(self, name: str) -> None:
+        layer = self._layer()
+        if layer is None:
+            return
+        axes = stack_axes(layer)
+        self.axis_box.blockSignals(True)
+        self.axis_box.clear()
+        for index, label, length in axes:
+            self.axis_box.addItem(f"{label} ({length})", index)
+        self.axis_box.setCurrentIndex(self.axis_box.findData(likely_time_axis(axes)))
+        self.axis_box.blockSignals(False)
+        self.axis_box.setEnabled(len(axes) > 1)
+        size = layer_pixel_um(layer)
+        self.pixel_edit.setText("" if size is None else f"{size:.6g}")
+        notes = getattr(layer.metadata.get("sofinet_movie"), "notes", ())
+        self.status.setText(" ".join(notes))
+        self._axis_changed()
+
+    def _axis_changed(self, index: int = 0) -> None:
+        layer = self._layer()
+        if layer is None:
+            return
+        axes = stack_axes(layer)
+        chosen = self.axis_box.currentData()
+        while self.other_axes.rowCount():
+            self.other_axes.removeRow(0)
+        self.positions = {}
+        for axis, label, length in axes:
+            if axis == chosen:
+                for box, value in ((self.first, 0), (self.last, length)):
+                    box.setRange(0, length)
+                    box.setValue(value)
+            else:
+                box = QSpinBox()
+                box.setRange(0, length - 1)
+                box.setValue(int(self.viewer.dims.current_step[axis]))
+                self.other_axes.addRow(f"{label} (of {length})", box)
+                self.positions[axis] = box
+
+    def _layer(self) -> Image | None:
+        name = self.layer_box.currentText()
+        return self.viewer.layers[name] if name in self.viewer.layers else None
+
+    # -- presets and command --------------------------------------------------------------------
+
+    def _refresh_presets(self, current: str = NO_PRESET) -> None:
+        self.preset_box.clear()
+        self.preset_box.addItems([NO_PRESET, *presets.names(METHOD.name)])
+        self.preset_box.setCurrentText(current)
+        self.delete_preset.setEnabled(current != NO_PRESET)
+
+    def _load_preset(self) -> None:
+        name = self.preset_box.currentText()
+        self.delete_preset.setEnabled(name != NO_PRESET)
+        try:
+            default = name == NO_PRESET
+            self.form.set_settings(
+                METHOD.settings() if default else presets.load(METHOD.name, name, METHOD.settings)
+            )
+        except InputError as error:
+            show_error(str(error))
+
+    def _save_preset(self) -> None:
+        name, agreed = QInputDialog.getText(self, "Save preset", "Name of the preset:")
+        if agreed:
+            self.keep_preset(name)
+
+    def keep_preset(self, name: str) -> None:
+        """Keep what the form says under a name."""
+        try:
+            presets.save(METHOD.name, name, self.form.settings())
+        except InputError as error:
+            show_error(str(error))
+        else:
+            self._refresh_presets(name.strip())
+
+    def _delete_preset(self) -> None:
+        presets.delete(METHOD.name, self.preset_box.currentText())
+        self._refresh_presets()
+
+    def copy_command(self) -> None:
+        """Put the command line that does the same on the clipboard."""
+        try:
+            text, hint = command_for(METHOD.name, self._movie(), self.form.settings())
+        except InputError as error:
+            show_error(str(error))
+            return
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(text)
+        show_info(hint)
+
+    # -- the work -------------------------------------------------------------------------------
+
+    def run_or_cancel(self) -> None:
+        """Start a reconstruction, or cancel the one that runs."""
+        if self.worker is not None:
+            self.worker.quit()
+            self.run_button.setEnabled(False)
+            self.status.setText("Cancelling …")
+            return
+        try:
+            movie, settings = self._movie(), self.form.settings()
+        except InputError as error:
+            show_error(str(error))
+            return
+        self._source = self._layer()
+        self._start(MethodWorker(movie, METHOD.name, flatten_settings(settings)))
+
+    def _movie(self) -> Movie:
+        layer = self._layer()
+        if layer is None:
+            raise InputError("Choose a movie first; drop a TIFF file into the window.")
+        position = {axis: box.value() for axis, box in self.positions.items()}
+        movie = movie_of(layer, self.axis_box.currentData(), position, self._pixel_size())
+        frames = self.first.value(), self.last.value()
+        roi = None
+        if self.roi_box.currentText() != WHOLE_IMAGE:
+            roi = roi_of(self.viewer.layers[self.roi_box.currentText()], layer)
+        return movie.select(None if frames == (0, movie.shape[0]) else frames, roi)
+
+    def _pixel_size(self) -> float | None:
+        text = self.pixel_edit.text().strip().replace(",", ".")
+        try:
+            size = float(text) if text else None
+        except ValueError:
+            raise InputError(f"The pixel size must be a number in µm, not {text!r}.") from None
+        if size is not None and not 0 < size < 1e6:
+            raise InputError(f"The pixel size must be positive, not {text} µm.")
+        return size
+
+    def _start(self, worker: MethodWorker) -> None:
+        self.worker = worker
+        self._started = time.monotonic()
+        self.run_button.setText("Cancel")
+        self.progress_bar.setValue(0)
+        self.progress_bar.show()
+        self.status.setText("Reading …")
+        self._bar = progress(total=1000, desc=f"SOFI {worker.movie.name}")
+        worker.progress.connect(self._show_progress)
+        worker.preview.connect(self._show_preview)
+        worker.returned.connect(self._show_result)
+        worker.errored.connect(self._show_failure)
+        worker.finished.connect(self._stop)
+        worker.start()
+
+    def _show_progress(self, fraction: float, message: str) -> None:
+        value = int(1000 * fraction)
+        self.progress_bar.setValue(value)
+        if self._bar is not None:
+            self._bar.update(value - self._bar.n)
+        passed = time.monotonic() - self._started
+        remaining = passed * (1 - fraction) / fraction if fraction > 0.02 and passed > 1 else None
+        left = "" if remaining is None else f", {_duration(remaining)} left"
+        if self.run_button.isEnabled():
+            self.status.setText(f"{message}{left}")
+
+    def _show_preview(self, result: Reconstruction) -> None:
+        source = self._source
+        if source is None or self.worker is None:
+            return
+        if self._preview is None or self._preview not in self.viewer.layers:
+            options = picture_options(source, result, "SOFI preview")
+            self._preview = self.viewer.add_image(result.image, **options)
+        else:
+            self._preview.data = result.image
+            self._preview.reset_contrast_limits()
+
+    def _show_result(self, result: Reconstruction | None) -> None:
+        self._remove_preview()
+        if result is None or self._source is None:
+            self.status.setText("Cancelled.")
+            return
+        order = result.recipe.reconstruct.settings["order"] if result.recipe else ""
+        for name, image in result.maps.items():
+            options = picture_options(self._source, result, f"SOFI{order}")
+            if name != "image":
+                options |= place(self._source, result) | {"name": f"{options['name']} {name}"}
+            self.viewer.add_image(image, **options)
+        for note in result.notes:
+            show_warning(note)
+        seconds = time.monotonic() - self._started
+        self.status.setText(" ".join((f"Done in {_duration(seconds)}.", *result.notes)))
+
+    def _show_failure(self, error: Exception) -> None:
+        self._remove_preview()
+        if isinstance(error, InputError):
+            self.status.setText(str(error))
+            show_error(str(error))
+        else:
+            self.status.setText(f"This is a bug of napari-sofinet: {type(error).__name__}: {error}")
+
+    def _stop(self) -> None:
+        self.worker = None
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        self.progress_bar.hide()
+        self.run_button.setText("Reconstruct")
+        # A moment later, so that a double click on Cancel does not start the work again.
+        QTimer.singleShot(200, lambda: self._refresh_layers() if _alive(self) else None)
+
+    def _remove_preview(self) -> None:
+        if self._preview is not None and self._preview in self.viewer.layers:
+            self.viewer.layers.remove(self._preview)
+        self._preview = None
+
+    def _abandon(self) -> None:
+        if self.worker is not None:
+            self.worker.quit()
+
+    def closeEvent(self, event: Any) -> None:
+        """Stop the work when the dock is closed."""
+        self._abandon()
+        super().closeEvent(event)
+
+
+def _offer(box: QComboBox, names: list[str]) -> None:
+    """Offer names, keeping the choice where it is still there."""
+    if [box.itemText(i) for i in range(box.count())] == names:
+        return
+    current = box.currentText()
+    box.blockSignals(True)
+    box.clear()
+    box.addItems(names)
+    if current in names:
+        box.setCurrentText(current)
+    box.blockSignals(False)
+    if box.currentText() != current:
+        box.currentTextChanged.emit(box.currentText())
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min"
+
+
+def _alive(widget: QWidget) -> bool:
+    try:
+        widget.objectName()
+    except RuntimeError:  # Qt has deleted it
+        return False
+    return True
