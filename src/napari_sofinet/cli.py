@@ -17,8 +17,6 @@ from napari_sofinet.options import add_options, describe_options, given_values
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-
     from napari_sofinet.movie import Movie
     from napari_sofinet.reconstruction import Reconstruction
 
@@ -262,7 +260,7 @@ class ProgressLine:
         self.live = sys.stderr.isatty()
 
     def __call__(
-        self, fraction: float, message: str = "", preview: np.ndarray | None = None
+        self, fraction: float, message: str = "", preview: Reconstruction | None = None
     ) -> None:
         """Show a fraction from 0 to 1."""
         now = time.monotonic()

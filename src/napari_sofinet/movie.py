@@ -13,7 +13,7 @@ import numpy as np
 from napari_sofinet.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import dask.array as da
 
@@ -228,27 +228,23 @@ def frames_per_block(shape: tuple[int, ...], dtype: Any) -> int:
     return int(min(max(BLOCK_BYTES // max(frame, 1), 1), max(shape[0], 1)))
 
 
-def time_blocks(frames: Any) -> Iterator[np.ndarray]:
+def time_blocks(frames: Movie | Any) -> Iterator[np.ndarray]:
     """Blocks of frames (t, Y, X) in order, the next one being read while one is worked on.
 
     Parameters
     ----------
     frames
-        (T, Y, X) numpy or dask array.
+        Movie, or (T, Y, X) numpy or dask array.
 
     Raises
     ------
     InputError
         A value is NaN or infinite, or a file can't be read any more.
     """
-    edges = list(_edges(frames))
+    read = _reader(frames)
 
-    def read(a: int, b: int) -> np.ndarray:
-        part = frames[a:b]
-        if hasattr(part, "compute"):
-            # Our own threads are enough: dask's would multiply them.
-            part = part.compute(scheduler="synchronous")
-        block = np.asarray(part)
+    def checked(a: int, b: int) -> np.ndarray:
+        block = read(a, b)
         if block.dtype.kind == "f" and not np.isfinite(block).all():
             bad = int(np.argmin(np.isfinite(block).all(axis=(1, 2)))) + a
             raise InputError(
@@ -256,29 +252,47 @@ def time_blocks(frames: Any) -> Iterator[np.ndarray]:
             )
         return block
 
+    edges = list(_edges(frames))
     with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(read, *edges[0]) if edges else None
+        coming = reader.submit(checked, *edges[0]) if edges else None
         for following in [*edges[1:], None]:
             if coming is not None:
                 block = coming.result()
-                coming = reader.submit(read, *following) if following else None
+                coming = reader.submit(checked, *following) if following else None
                 yield block
 
 
-def _edges(frames: Any) -> Iterator[tuple[int, int]]:
-    total = len(frames)
-    if hasattr(frames, "chunks") and hasattr(frames, "compute"):
-        lengths = list(frames.chunks[0])
-        limit = frames_per_block(frames.shape, frames.dtype)
-        start = 0
-        for length in lengths:  # a foreign chunk may be the whole movie
-            for a in range(start, start + length, limit):
-                yield a, min(a + limit, start + length)
-            start += length
-        return
+def _reader(frames: Movie | Any) -> Callable[[int, int], np.ndarray]:
+    """Function that reads frames a .. b-1."""
+    if isinstance(frames, Movie):
+        source, first, roi = frames.source, (frames.frame_range or (0, 0))[0], frames.roi
+        if not isinstance(source, ArraySource):
+            # Not by way of dask, which looks at its whole graph for every block.
+            crop = (slice(None), *(slice(*edge) for edge in roi or ((None, None),) * 2))
+            return lambda a, b: source.read(first + a, first + b)[crop]
+        frames = frames.frames
+
+    def read(a: int, b: int) -> np.ndarray:
+        part = frames[a:b]
+        if hasattr(part, "compute"):
+            # Our own threads are enough: dask's would multiply them.
+            part = part.compute(scheduler="synchronous")
+        return np.asarray(part)
+
+    return read
+
+
+def _edges(frames: Movie | Any) -> Iterator[tuple[int, int]]:
     step = frames_per_block(frames.shape, frames.dtype)
-    for a in range(0, total, step):
-        yield a, min(a + step, total)
+    if isinstance(frames, Movie) and isinstance(frames.source, ArraySource):
+        frames = frames.frames
+    # An array's own chunks are what its program reads at once; one may be the whole movie.
+    chunks = frames.chunks[0] if hasattr(frames, "chunks") and hasattr(frames, "compute") else ()
+    start = 0
+    for length in chunks or (frames.shape[0],):
+        for a in range(start, start + length, step):
+            yield a, min(a + step, start + length)
+        start += length
 
 
 class Saturation:

@@ -115,7 +115,8 @@ def build(model: type[S], values: dict[str, Any]) -> S:
     InputError
         An unknown name or a value outside its limits, in one sentence.
     """
-    tree: dict[str, Any] = {}
+    # From the defaults, since a group's may differ from those of its own model.
+    tree: dict[str, Any] = model().model_dump()
     for name, value in values.items():
         *groups, last = name.split(".")
         node = tree

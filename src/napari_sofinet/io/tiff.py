@@ -59,7 +59,8 @@ class TiffStack:
 
     ``pages`` are the indices of the frames' pages in the series; where frames lie one behind the
     other in the file uncompressed, ``offset`` is the byte at which the first of them starts and
-    ``stride`` the distance of two. ``channel``, ``z`` and ``stack_axis`` are what was chosen.
+    ``stride`` the distance of two. ``channel``, ``z`` and ``stack_axis`` are what was
+    chosen, of ``channels`` and ``planes`` in the file.
     """
 
     paths: tuple[str, ...]
@@ -71,6 +72,8 @@ class TiffStack:
     channel: int = 0
     z: int = 0
     stack_axis: StackAxis = "time"
+    channels: int = 1
+    planes: int = 1
 
     @property
     def path(self) -> Path:
@@ -82,6 +85,10 @@ class TiffStack:
     def name(self) -> str:
         """Name without its folder."""
         return self.path.name
+
+    def read(self, first: int, last: int) -> np.ndarray:
+        """Frames first .. last-1, see `read_frames`."""
+        return read_frames(self, first, last)
 
     def lazy(self) -> da.Array:
         """All frames as a (T, Y, X) dask array in blocks of about 16 MB."""
@@ -200,6 +207,8 @@ def open_tiff(path: Path, *, channel: int | None, z: int | None, stack_axis: Sta
             channel=fixed["C"],
             z=fixed["Z"],
             stack_axis=stack_axis,
+            channels=sizes.get("C", 1),
+            planes=1 if time == "Z" else sizes.get("Z", 1),
         )
         stack = _find_bytes(described, series)
         pixel, interval = _scale(tif, notes)

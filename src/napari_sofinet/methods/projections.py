@@ -41,12 +41,11 @@ def describe_std(settings: ProjectionSettings) -> str:
 def _mean_and_variance(
     movie: Movie, report: Report
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    frames = movie.frames
     saturation = Saturation()
     seen, total = 0, movie.shape[0]
     mean = np.zeros(movie.shape[1:])
     squares = np.zeros(movie.shape[1:])
-    for block in time_blocks(frames):
+    for block in time_blocks(movie):
         saturation.add(block)
         n = len(block)
         block_mean = block.mean(axis=0, dtype=np.float64)

@@ -21,11 +21,15 @@ CLIPPED_NOISE = 0.6
 distribution leaves 0.4; 0.6 scored best on simulated microtubules (docs/defaults.md)."""
 
 
+BEFORE_ROOT = 0.3
+"""Share of the reconvolution before the root: the least that keeps points within 0.02 camera px."""
+
+
 class DeconvolutionSettings(Settings):
     """Richardson-Lucy deconvolution and what follows it."""
 
     iterations: int = parameter(
-        15,
+        17,
         "Iterations of the deconvolution; 0 leaves it out, more sharpen and add noise.",
         ge=0,
         le=500,
@@ -34,7 +38,7 @@ class DeconvolutionSettings(Settings):
         True, "Blur the result to the resolution that the order promises, which removes noise."
     )
     truncate_percent: float = parameter(
-        0.0,
+        2.0,
         "Values below this share of the maximum are set to zero before reconvolution.",
         unit="%",
         ge=0,
@@ -197,6 +201,7 @@ def _picture(
         fwhm,
         iterations=d.iterations,
         reconvolve=d.reconvolve,
+        before_root=BEFORE_ROOT,
         truncate=d.truncate_percent / 100,
         weights=weights,
         background=background / scale,

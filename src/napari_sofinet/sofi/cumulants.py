@@ -7,18 +7,15 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from napari_sofinet.errors import InputError
-from napari_sofinet.movie import Saturation, time_blocks
+from napari_sofinet.movie import Movie, Saturation, time_blocks
 from napari_sofinet.settings import Report, silent
 from napari_sofinet.sofi.moments import MomentSums, needed_products, workers
 from napari_sofinet.sofi.pixel_sets import Kind, PixelSet, pixel_sets, set_partitions
-
-if TYPE_CHECKING:
-    from napari_sofinet.movie import Movie
 
 MOMENT_BYTES = 400 * 2**20
 """Memory for sums; where a movie needs more it is read once per strip of rows."""
@@ -69,11 +66,10 @@ def cross_cumulants(
     (-1)^(|P|-1) (|P|-1)! times the product of the blocks' mean products (Dertinger et al., Opt.
     Express 18, 18875 (2010)); no pixel occurs twice, so detector noise drops out.
     """
-    array: Any = getattr(frames, "frames", frames)
     orders = tuple(sorted({int(n) for n in orders}))
-    _check(array, orders)
+    _check(frames, orders)
     products = needed_products(orders, pixel_sets)
-    _, height, width = array.shape
+    _, height, width = frames.shape
     parts: list[dict[int, np.ndarray]] = []
     strips = _strips(height, width, len(products))
     for number, (top, bottom) in enumerate(strips):
@@ -81,7 +77,7 @@ def cross_cumulants(
         def step(done: float, message: str, picture: Any, at: int = number) -> None:
             report((at + done) / len(strips), message, picture)
 
-        rows = array if len(strips) == 1 else array[:, top - 1 : bottom + 2]
+        rows = frames if len(strips) == 1 else _rows(frames, top - 1, bottom + 2)
         sums = _accumulate(
             rows,
             products,
@@ -99,11 +95,18 @@ def cross_cumulants(
     }
 
 
+def _rows(frames: Movie | Any, top: int, bottom: int) -> Movie | Any:
+    if not isinstance(frames, Movie):
+        return frames[:, top:bottom]
+    (y, _), columns = frames.roi or ((0, 0), (0, frames.shape[2]))
+    return frames.select(roi=((y + top, y + bottom), columns))
+
+
 def _check(array: Any, orders: tuple[int, ...]) -> None:
     if not orders or orders[0] < 2 or orders[-1] > 4:
         raise InputError(f"SOFI orders must be 2, 3 or 4, not {list(orders)}.")
-    if array.ndim != 3:
-        raise InputError(f"A movie has three axes (time, y, x), this one has {array.ndim}.")
+    if len(array.shape) != 3:
+        raise InputError(f"A movie has three axes (time, y, x), this has {len(array.shape)}.")
     frames, height, width = array.shape
     if height < 4 or width < 4:
         raise InputError(
@@ -134,7 +137,7 @@ def _accumulate(
     saturation: Saturation | None,
 ) -> MomentSums:
     sums: MomentSums | None = None
-    total = len(array)
+    total = int(array.shape[0])
     shown, cost = time.perf_counter(), 0.0
     with ThreadPoolExecutor(workers()) as pool:
         for block in time_blocks(array):

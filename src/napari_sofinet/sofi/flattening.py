@@ -63,6 +63,8 @@ def estimate_psf_fwhm(cumulant: np.ndarray, order: int = 2) -> float:
     -------
     Full width at half maximum, limited to 1 .. 8 px; NaN where the phases are not all positive.
     """
+    # Without its last row and column every phase covers the same camera pixels.
+    cumulant = cumulant[:-1, :-1] if min(cumulant.shape) > order else cumulant
     from_spread = [
         (spread(sets[0]), float(np.mean(cumulant[_phase(phase, order)])))
         for phase, sets in pixel_sets(order).items()

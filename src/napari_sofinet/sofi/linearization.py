@@ -15,6 +15,7 @@ def linearize(
     *,
     iterations: int = 10,
     reconvolve: bool = False,
+    before_root: float = 0.0,
     truncate: float = 0.0,
     weights: np.ndarray | None = None,
     background: float = 0.0,
@@ -37,6 +38,10 @@ def linearize(
     reconvolve
         Blur the result with a Gaussian of ``fwhm_px`` samples, n times narrower than the PSF: the
         resolution that order n promises, without the noise below it.
+    before_root
+        Share of that blur (of its variance) that is applied before the root. A deconvolved point
+        is narrower than a sample, and the root of its few samples lies up to 0.04 camera px away
+        from it; blurring first keeps it in place.
     truncate
         Share of the maximum below which values are set to zero before reconvolution.
     weights, background
@@ -59,6 +64,7 @@ def linearize(
     positive = np.maximum(image, 0)
     if positive.dtype != np.float32:
         positive = positive.astype(np.float64)
+    outside: Boundary = "reflect" if boundary == "reflect" else "constant"
     scale = positive.max(initial=0)
     if scale <= 0:
         return np.zeros_like(positive)
@@ -71,8 +77,11 @@ def linearize(
         boundary=boundary,
         report=report,
     )
+    if reconvolve and before_root > 0:
+        # A Gaussian to the power 1/n is sqrt(n) times wider.
+        sharp = gaussian_blur(sharp, fwhm_px * np.sqrt(before_root / order), outside)
     linear = np.power(sharp * scale, 1 / order, dtype=positive.dtype)
     if reconvolve:
         linear[linear < truncate * linear.max()] = 0
-        linear = gaussian_blur(linear, fwhm_px, "reflect" if boundary == "reflect" else "constant")
+        linear = gaussian_blur(linear, fwhm_px * np.sqrt(1 - before_root), outside)
     return np.asarray(linear)

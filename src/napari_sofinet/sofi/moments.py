@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from itertools import combinations
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from concurrent.futures import ThreadPoolExecutor
 
-FRAMES_AT_ONCE = 4
-STRIP_BYTES = 512 * 1024  # what a core converts at once; fits its second-level cache
+
+STRIP_PIXELS = 8192
 
 
 def corner_form(pixels: Iterable[tuple[int, int]]) -> tuple[PixelSet, tuple[int, int]]:
@@ -52,16 +53,19 @@ class MomentSums:
         Pixel sets in corner form; entry k of ``sums`` at (y, x) is the sum over frames of the
         product of the pixels (y + dr, x + dc) of set k.
     about
-        (Y, X) image that is subtracted from every frame.
+        (Y, X) image that is subtracted from every frame, rounded to whole numbers.
     """
 
     def __init__(self, products: tuple[PixelSet, ...], about: np.ndarray) -> None:
         self.products = products
         self.index = {pixels: k for k, pixels in enumerate(products)}
-        self.about = np.ascontiguousarray(about, dtype=np.float64)
+        self.about = np.rint(about, dtype=np.float64)
         self.sums = np.zeros((len(products), *about.shape))
         self.frames = 0
-        self._table, self._sizes = _as_table(products)
+        self._sizes = np.array([len(pixels) for pixels in products], dtype=np.int64)
+        self._offsets = np.zeros((len(products), int(self._sizes.max())), np.int64)
+        for k, pixels in enumerate(products):
+            self._offsets[k, : len(pixels)] = [r * about.shape[1] + c for r, c in pixels]
 
     def add(self, block: np.ndarray, pool: ThreadPoolExecutor | None = None) -> None:
         """Add a block of frames (t, Y, X) of any real dtype; ``pool`` shares out its rows."""
@@ -71,16 +75,20 @@ class MomentSums:
             block = np.asarray(block, dtype=np.float64)
         block = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("="))
         rows, columns = self.about.shape
-        reach = max(r for pixels in self.products for r, _ in pixels)
-        # At least two strips per core, each about as high as the cache takes.
-        high = STRIP_BYTES // (FRAMES_AT_ONCE * 8 * columns) - reach
-        high = min(max(high, 4), max(rows // (2 * workers()), 4))
+        whole = block.dtype.kind in "ui" and block.dtype.itemsize <= 2
+        # Strips that fit a core's cache, and at least two per core.
+        high = max(min(STRIP_PIXELS // columns, math.ceil(rows / (2 * workers()))), 4)
 
         def strip(first: int) -> None:
-            last = min(first + high, rows)
-            buffer = np.empty((FRAMES_AT_ONCE, min(last + reach, rows) - first, columns))
             product_kernel.add_products(
-                block, self.about, first, last, self._table, self._sizes, buffer, self.sums
+                block,
+                self.about,
+                first,
+                min(first + high, rows),
+                self._offsets,
+                self._sizes,
+                whole,
+                self.sums,
             )
 
         starts = range(0, rows, high)
@@ -120,12 +128,3 @@ def warm_up() -> threading.Thread:
     thread = threading.Thread(target=load, daemon=True, name="sofinet-warm-up")
     thread.start()
     return thread
-
-
-def _as_table(products: tuple[PixelSet, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Sets as an (n, largest, 2) int64 table padded with zeros, and their sizes."""
-    sizes = np.array([len(p) for p in products], dtype=np.int64)
-    table = np.zeros((len(products), int(sizes.max()), 2), np.int64)
-    for k, pixels in enumerate(products):
-        table[k, : len(pixels)] = pixels
-    return table, sizes

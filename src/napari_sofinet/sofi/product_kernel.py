@@ -8,70 +8,123 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from napari_sofinet.sofi.moments import FRAMES_AT_ONCE
+FRAMES = 4  # the loops below are written out for four frames
+REACH = 3  # rows: pixels of a product lie at most this far below its corner
+EXACT_BELOW = 2048
+"""Products of two whole numbers below this, and sums of four of them, are exact in float32."""
 
-assert FRAMES_AT_ONCE == 4
+FAST = {"contract", "reassoc", "nsz", "nnan"}
+"""Freedoms of the compiler that allow vector instructions; the values are finite."""
 
 
-# `contract` and `reassoc` only let the compiler use fused and vector instructions.
-@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
-def add_products(block, about, first, last, table, sizes, buffer, sums):  # type: ignore[no-untyped-def]
-    """Add the products of a block's frames to ``sums`` for anchors in rows first .. last-1.
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def add_products(block, about, first, last, offsets, sizes, whole, sums):  # type: ignore[no-untyped-def]
+    """Add products of a block's frames to ``sums`` for corners in rows first .. last-1.
 
-    Shapes: block (t, Y, X); about (Y, X); table (n, size, 2) and sizes (n,) say which pixels
-    belong to a product; buffer (4, rows + reach, X) scratch; sums (n, Y, X). Slices of rows keep
-    the inner loops free of index arithmetic, which is what lets them run in vector registers.
+    Rows are worked on as one long line, in which the pixels of a product are ``offsets`` apart.
+    Where a product would run over the end of a row, its sum is meaningless and never used.
+
+    Parameters
+    ----------
+    block, about
+        Frames (t, Y, X), and the image (Y, X) float64 that is subtracted from them.
+    offsets, sizes
+        (n, largest) places of a product's pixels behind its corner, and (n,) how many there are.
+    whole
+        Whether block and about are whole numbers: pairs of small ones are multiplied in float32,
+        which is exact and twice as fast.
+    sums
+        (n, Y, X) float64.
     """
-    frames, _height, width = block.shape
-    tall = buffer.shape[1]
-    for t in range(0, frames, 4):
-        for u in range(4):
-            for y in range(tall):
-                out = buffer[u, y]
-                if t + u < frames:
-                    raw = block[t + u, first + y]
-                    base = about[first + y]
-                    for x in range(width):
-                        out[x] = np.float64(raw[x]) - base[x]
-                else:
-                    out[:] = 0.0
-        for y in range(last - first):
-            for k in range(len(sizes)):
-                size = sizes[k]
-                right = 0
-                low = 0
-                for m in range(size):
-                    right = max(right, table[k, m, 1])
-                    low = max(low, table[k, m, 0])
-                if y + low >= tall:
-                    continue
-                n = width - right
-                out = sums[k, first + y][:n]
-                r0, c0 = y + table[k, 0, 0], table[k, 0, 1]
-                if size == 1:
-                    a, b, c, d = buffer[0, r0], buffer[1, r0], buffer[2, r0], buffer[3, r0]
-                    for x in range(n):
-                        out[x] += (a[x] + b[x]) + (c[x] + d[x])
-                    continue
-                r1, c1 = y + table[k, 1, 0], table[k, 1, 1]
-                if size == 2:
-                    a, b = buffer[0, r0][c0 : c0 + n], buffer[0, r1][c1 : c1 + n]
-                    c, d = buffer[1, r0][c0 : c0 + n], buffer[1, r1][c1 : c1 + n]
-                    e, f = buffer[2, r0][c0 : c0 + n], buffer[2, r1][c1 : c1 + n]
-                    g, h = buffer[3, r0][c0 : c0 + n], buffer[3, r1][c1 : c1 + n]
-                    for x in range(n):
-                        out[x] += (a[x] * b[x] + c[x] * d[x]) + (e[x] * f[x] + g[x] * h[x])
-                    continue
-                r2, c2 = y + table[k, 2, 0], table[k, 2, 1]
-                for u in range(0, 4, 2):
-                    a, d = buffer[u, r0][c0 : c0 + n], buffer[u + 1, r0][c0 : c0 + n]
-                    b, e = buffer[u, r1][c1 : c1 + n], buffer[u + 1, r1][c1 : c1 + n]
-                    c, f = buffer[u, r2][c2 : c2 + n], buffer[u + 1, r2][c2 : c2 + n]
-                    if size == 3:
-                        for x in range(n):
-                            out[x] += a[x] * b[x] * c[x] + d[x] * e[x] * f[x]
-                    else:
-                        r3, c3 = y + table[k, 3, 0], table[k, 3, 1]
-                        g, h = buffer[u, r3][c3 : c3 + n], buffer[u + 1, r3][c3 : c3 + n]
-                        for x in range(n):
-                            out[x] += (a[x] * b[x]) * (c[x] * g[x]) + (d[x] * e[x]) * (f[x] * h[x])
+    frames, height, width = block.shape
+    length = (min(last + REACH, height) - first) * width
+    start = first * width
+    raw = block.reshape(frames, height * width)
+    base = about.reshape(height * width)[start : start + length]
+    whole_base = base.astype(np.int32)
+    into = sums.reshape(len(sizes), height * width)
+    narrow = np.empty((FRAMES, length), np.float32)
+    wide = np.empty((FRAMES, 0 if whole and sizes.max() <= 2 else length), np.float64)
+    for t in range(0, frames, FRAMES):
+        exact = whole
+        if whole:
+            exact = _subtract_whole(raw, t, start, whole_base, narrow) < EXACT_BELOW
+        if not exact and wide.shape[1] == 0:
+            wide = np.empty((FRAMES, length), np.float64)
+        if not exact or sizes.max() > 2:
+            _subtract(raw, t, start, base, wide)
+        for k in range(len(sizes)):
+            n = min((last - first) * width, length - offsets[k].max())
+            lines = into[k, start : start + n]
+            if exact and sizes[k] <= 2:
+                _add(narrow, offsets[k], sizes[k], lines)
+            else:
+                _add(wide, offsets[k], sizes[k], lines)
+
+
+@numba.njit(nogil=True, error_model="numpy", fastmath=FAST)
+def _subtract(raw, t, start, base, out):  # type: ignore[no-untyped-def]
+    """Write frames t .. t+3 minus base to ``out``, zeros after the last."""
+    length = len(base)
+    for u in range(FRAMES):
+        line = out[u]
+        if t + u >= len(raw):
+            line[:] = 0
+            continue
+        frame = raw[t + u, start : start + length]
+        for x in range(length):
+            line[x] = np.float64(frame[x]) - base[x]
+
+
+@numba.njit(nogil=True, error_model="numpy", fastmath=FAST)
+def _subtract_whole(raw, t, start, base, out):  # type: ignore[no-untyped-def]
+    """Do the same in whole numbers; return the bits that any of them has in use.
+
+    Each number is below a power of two if and only if these bits are: one ``or`` per pixel, where
+    a maximum would keep the loop out of vector registers.
+    """
+    length = len(base)
+    bits = np.int32(0)
+    for u in range(FRAMES):
+        line = out[u]
+        if t + u >= len(raw):
+            line[:] = 0
+            continue
+        frame = raw[t + u, start : start + length]
+        for x in range(length):
+            d = np.int32(np.int32(frame[x]) - base[x])
+            bits |= d ^ (d >> np.int32(31))
+            line[x] = np.float32(d)
+    return bits
+
+
+@numba.njit(nogil=True, error_model="numpy", fastmath=FAST)
+def _add(lines, offsets, size, out):  # type: ignore[no-untyped-def]
+    """Add one product, summed over four frames, to ``out`` (n,)."""
+    n = len(out)
+    if size == 1:
+        a, b, c, d = lines[0], lines[1], lines[2], lines[3]
+        for x in range(n):
+            out[x] += (a[x] + b[x]) + (c[x] + d[x])
+        return
+    i, j = offsets[0], offsets[1]
+    if size == 2:
+        a, b = lines[0, i : i + n], lines[0, j : j + n]
+        c, d = lines[1, i : i + n], lines[1, j : j + n]
+        e, f = lines[2, i : i + n], lines[2, j : j + n]
+        g, h = lines[3, i : i + n], lines[3, j : j + n]
+        for x in range(n):
+            out[x] += (a[x] * b[x] + c[x] * d[x]) + (e[x] * f[x] + g[x] * h[x])
+        return
+    k = offsets[2]
+    for u in range(0, FRAMES, 2):
+        a, b, c = lines[u, i : i + n], lines[u, j : j + n], lines[u, k : k + n]
+        d, e, f = lines[u + 1, i : i + n], lines[u + 1, j : j + n], lines[u + 1, k : k + n]
+        if size == 3:
+            for x in range(n):
+                out[x] += a[x] * b[x] * c[x] + d[x] * e[x] * f[x]
+        else:
+            m = offsets[3]
+            g, h = lines[u, m : m + n], lines[u + 1, m : m + n]
+            for x in range(n):
+                out[x] += (a[x] * b[x]) * (c[x] * g[x]) + (d[x] * e[x]) * (f[x] * h[x])

@@ -1,0 +1,172 @@
+"""Cross-cumulants against another program's values, analytic ones and the definition."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import REFERENCE, needs_shared
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from napari_sofinet.errors import Cancelled, InputError
+from napari_sofinet.movie import open_movie
+from napari_sofinet.sofi import cross_cumulants, cumulants
+from napari_sofinet.sofi.moments import MomentSums, needed_products
+from napari_sofinet.sofi.pixel_sets import pixel_sets, set_partitions
+
+
+@needs_shared
+@pytest.mark.parametrize("name", ["a_filaments", "d_random_12x10"])
+def test_single_sets_give_the_reference_values(name):
+    stored = np.load(REFERENCE / "sofi" / f"{name}__full.npz")
+    movie = open_movie(REFERENCE / "sofi" / f"{name}.tif")
+    found = cross_cumulants(movie, orders=(2, 3, 4), pixel_sets="single")
+    for n in (2, 3, 4):
+        error = np.abs(found[n] - stored[f"raw{n}"]).max() / np.abs(stored[f"raw{n}"]).max()
+        assert error < 1e-12
+
+
+def direct(frames: np.ndarray, order: int, kind: str) -> np.ndarray:
+    """The definition, pixel by pixel, in two passes over the movie."""
+    d = frames - frames.mean(axis=0)
+    _, height, width = frames.shape
+    out = np.zeros((order * (height - 4) + 1, order * (width - 4) + 1))
+    for i, j in np.ndindex(out.shape):
+        y, x = 1 + i // order, 1 + j // order
+        sets = pixel_sets(order, kind)[i % order, j % order]
+        for pixels in sets:
+            traces = [d[:, y + r, x + c] for r, c in pixels]
+            for partition in set_partitions(order):
+                if min(map(len, partition)) < 2:
+                    continue
+                m = len(partition)
+                term = (-1) ** (m - 1) * [1, 1, 2, 6][m - 1]
+                for block in partition:
+                    term = term * np.mean(np.prod([traces[k] for k in block], axis=0))
+                out[i, j] += term / len(sets)
+    return out
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(
+    frames=arrays(
+        np.uint16,
+        st.tuples(st.integers(5, 11), st.integers(4, 7), st.integers(4, 6)),
+        elements=st.integers(0, 65535),
+    ),
+    order=st.integers(2, 4),
+    kind=st.sampled_from(["all", "single"]),
+)
+def test_any_movie_agrees_with_the_definition(frames, order, kind):
+    expected = direct(frames.astype(float), order, kind)
+    found = cross_cumulants(frames, (order,), kind)[order]
+    # Sums about a fixed image lose some digits against sums about the exact mean.
+    assert np.abs(found - expected).max() <= 1e-9 * max(np.ptp(frames.astype(float)), 1) ** order
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<u2", ">u2", "i2", "u4", "i4", "f4", "f8"])
+def test_every_dtype_gives_the_same(dtype):
+    frames = np.random.default_rng(0).integers(0, 100, (30, 9, 8))
+    expected = cross_cumulants(frames.astype("f8"), (2, 3))
+    found = cross_cumulants(frames.astype(dtype), (2, 3))
+    for n in (2, 3):
+        np.testing.assert_allclose(found[n], expected[n], atol=1e-9)
+
+
+def test_bright_movies_keep_their_precision():
+    # Beyond 2048 counts around the mean, products are no longer exact in float32.
+    frames = np.random.default_rng(1).integers(0, 65535, (40, 8, 8)).astype(np.uint16)
+    expected = cross_cumulants(frames.astype(float), (2,))[2]
+    np.testing.assert_allclose(cross_cumulants(frames, (2,))[2], expected, rtol=1e-11, atol=1e-3)
+
+
+def test_blocks_and_strips_change_nothing(monkeypatch):
+    frames = np.random.default_rng(2).poisson(50, (61, 20, 11)).astype(np.uint16)
+    whole = cross_cumulants(frames, (2, 3, 4))
+    monkeypatch.setattr("napari_sofinet.movie.BLOCK_BYTES", 7 * 20 * 11 * 2)
+    monkeypatch.setattr(cumulants, "MOMENT_BYTES", 8 * 11 * 71 * 7)
+    seen = []
+    cut = cross_cumulants(open_movie(frames), (2, 3, 4), report=lambda f, *_: seen.append(f))
+    for n in whole:
+        assert cut[n].shape == whole[n].shape
+        np.testing.assert_allclose(cut[n], whole[n], rtol=1e-9, atol=1e-6)
+    assert seen == sorted(seen)
+    assert seen[-1] == pytest.approx(1)
+    assert len(seen) > 10
+
+
+def test_sums_of_parts_merge():
+    frames = np.random.default_rng(3).poisson(20, (50, 9, 9)).astype(np.uint16)
+    products = needed_products((2, 3), "all")
+    about = np.full((9, 9), 20)
+    whole, first, second = (MomentSums(products, about) for _ in range(3))
+    whole.add(frames)
+    first.add(frames[:17])
+    second.add(frames[17:])
+    first.merge(second)
+    assert first.frames == whole.frames == 50
+    a, b = (cumulants.cumulants_of(s, (2, 3), "all") for s in (first, whole))
+    np.testing.assert_allclose(a[3], b[3], rtol=1e-9, atol=1e-9)
+    with pytest.raises(ValueError, match="same"):
+        first.merge(MomentSums(products, about + 1))
+
+
+def test_second_cumulant_of_one_emitter_is_analytic():
+    # kappa_2(r1, r2) = e² rho (1 - rho) U(r1) U(r2) for a telegraph on for a share rho.
+    on = np.arange(1000) % 5 == 0
+    y, x = np.mgrid[:12, :12]
+    psf = np.exp(-((y - 5.3) ** 2 + (x - 6.1) ** 2) / 2)
+    found = cross_cumulants(10 * on[:, None, None] * psf, (2,), "single")[2]
+    # Sample (9, 11) has phase (1, 1): pixels (5, 6) and (6, 7).
+    expected = 100 * 0.2 * 0.8 * psf[5, 6] * psf[6, 7]
+    assert found[9, 11] == pytest.approx(expected, rel=1e-9)
+
+
+def test_noise_of_single_pixels_never_enters():
+    frames = np.zeros((400, 8, 8))
+    frames[:, 4, 4] = np.random.default_rng(4).normal(size=400) * 100
+    for image in cross_cumulants(frames, (2, 3, 4)).values():
+        assert np.abs(image).max() < 1e-6
+
+
+@pytest.mark.parametrize("order", [2, 3, 4])
+@pytest.mark.parametrize("kind", ["single", "all"])
+def test_pixel_sets_are_centred_on_their_sample(order, kind):
+    sets = pixel_sets(order, kind)
+    assert set(sets) == {(p, q) for p in range(order) for q in range(order)}
+    for (p, q), options in sets.items():
+        for pixels in options:
+            assert len(set(pixels)) == order
+            assert tuple(map(sum, zip(*pixels, strict=True))) == (p, q)
+    if kind == "single":
+        assert all(len(options) == 1 for options in sets.values())
+
+
+def test_averaging_all_sets_lowers_the_noise():
+    frames = np.random.default_rng(5).normal(size=(300, 40, 40))
+    single, every = (cross_cumulants(frames, (2,), kind)[2] for kind in ("single", "all"))
+    assert every[::2, ::2].std() < 0.8 * single[::2, ::2].std()
+
+
+def test_cancel_stops_at_the_next_block():
+    def report(fraction, message="", preview=None):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        cross_cumulants(np.zeros((10, 8, 8)), (2,), report=report)
+
+
+@pytest.mark.parametrize(
+    ("frames", "orders", "match"),
+    [
+        (np.zeros((10, 3, 9)), (2,), "4 x 4"),
+        (np.zeros((3, 8, 8)), (4,), "at least 4 frames"),
+        (np.zeros((10, 8, 8)), (7,), "orders"),
+        (np.zeros((8, 8)), (2,), "axes"),
+        (np.full((10, 8, 8), np.nan), (2,), "Frame 0"),
+    ],
+)
+def test_unusable_movies_are_refused_in_a_sentence(frames, orders, match):
+    with pytest.raises(InputError, match=match):
+        cross_cumulants(frames, orders)
