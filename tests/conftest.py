@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 from pathlib import Path
 
 import pytest
@@ -12,3 +14,18 @@ DATA = SHARED / "data"
 needs_shared = pytest.mark.skipif(
     not SHARED.is_dir(), reason=f"the reference data are not at {SHARED}"
 )
+
+
+@pytest.fixture(autouse=True)
+def _no_opengl(monkeypatch):
+    """Let layers be made offscreen, where Qt has no OpenGL to ask for its limits."""
+    if os.environ.get("QT_QPA_PLATFORM") != "offscreen":
+        return
+    for name in ("image", "scalar_field"):
+        module = importlib.import_module(f"napari._vispy.layers.{name}")
+        for question, answer in (
+            ("get_gl_extensions", ""),
+            ("get_max_texture_sizes", (2048, 2048)),
+        ):
+            if hasattr(module, question):
+                monkeypatch.setattr(module, question, lambda answer=answer: answer)

@@ -328,10 +328,9 @@ class SofiWidget(QWidget):
             self._preview.data = result.image
             self._preview.reset_contrast_limits()
 
-    def _show_result(self, result: Reconstruction | None) -> None:
+    def _show_result(self, result: Reconstruction) -> None:
         self._remove_preview()
-        if result is None or self._source is None:
-            self.status.setText("Cancelled.")
+        if self._source is None:
             return
         order = result.recipe.reconstruct.settings["order"] if result.recipe else ""
         for name, image in result.maps.items():
@@ -353,6 +352,10 @@ class SofiWidget(QWidget):
             self.status.setText(f"This is a bug of napari-sofinet: {type(error).__name__}: {error}")
 
     def _stop(self) -> None:
+        # napari tells of an aborted worker's end only, not of what it returned.
+        if self.worker is not None and self.worker.abort_requested:
+            self._remove_preview()
+            self.status.setText("Cancelled.")
         self.worker = None
         if self._bar is not None:
             self._bar.close()

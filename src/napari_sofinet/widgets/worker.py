@@ -26,7 +26,7 @@ class MethodWorker(WorkerBase):
     """One run of a method: running until it is finished, cancelled (`quit`) or failed.
 
     Signals: ``progress`` (fraction, message), ``preview`` (Reconstruction so far), ``returned``
-    (Reconstruction, or None when it was cancelled), ``errored`` (the exception).
+    (Reconstruction), ``errored`` (the exception), and always ``finished``.
     """
 
     def __init__(self, movie: Movie, method: str, settings: dict[str, Any]) -> None:

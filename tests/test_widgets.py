@@ -1,0 +1,314 @@
+"""The real widgets in a real viewer: run, cancel, overlay, presets, reader, writer."""
+
+from __future__ import annotations
+
+import importlib
+import shlex
+import threading
+
+import dask.array as da
+import numpy as np
+import pytest
+import tifffile
+from qtpy.QtWidgets import QApplication
+
+from napari_sofinet import Recipe, cli, presets
+from napari_sofinet.errors import InputError
+from napari_sofinet.methods import METHODS
+from napari_sofinet.methods.sofi import SofiSettings
+from napari_sofinet.settings import build
+from napari_sofinet.widgets import layers, reader, sofi_widget
+from napari_sofinet.widgets.form import SettingsForm
+from napari_sofinet.widgets.writer import write_reconstruction
+
+POINT = np.array([8.2, 9.6])
+
+
+def blinking_point(frames: int = 60) -> np.ndarray:
+    y, x = np.mgrid[:18, :20]
+    psf = np.exp(-((y - POINT[0]) ** 2 + (x - POINT[1]) ** 2) / (2 * 1.1**2))
+    on = np.arange(frames) % 7 == 0
+    return (1000 * on[:, None, None] * psf + 100).astype(np.uint16)
+
+
+@pytest.fixture
+def notices(monkeypatch):
+    """Sentences shown to the user."""
+    shown: list[str] = []
+    for name in ("show_error", "show_warning", "show_info"):
+        monkeypatch.setattr(sofi_widget, name, shown.append)
+    return shown
+
+
+@pytest.fixture
+def widget(make_napari_viewer, qtbot, notices, monkeypatch, tmp_path):
+    monkeypatch.setattr(presets, "folder", lambda method: tmp_path / "presets" / method)
+    viewer = make_napari_viewer()
+    made = sofi_widget.SofiWidget(viewer)
+    viewer.window.add_dock_widget(made, name="SOFI")
+    return made
+
+
+def run(widget, qtbot):
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: widget.worker is None, timeout=20_000)
+
+
+def world_centre(layer) -> np.ndarray:
+    image = layer.data.astype(float)
+    index = [np.sum(image * grid) / image.sum() for grid in np.indices(image.shape)]
+    return np.asarray(layer.data_to_world(index))
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=lambda m: m.name)
+def test_an_untouched_form_is_the_default(qtbot, method):
+    form = SettingsForm(method.settings)
+    qtbot.addWidget(form)
+    assert form.settings() == method.settings()
+
+
+def test_a_form_holds_what_it_is_given(qtbot):
+    form = SettingsForm(SofiSettings)
+    qtbot.addWidget(form)
+    for values in (
+        {"order": 4, "psf_fwhm_px": 2.123456789, "deconvolution.truncate_percent": 1e-4},
+        {"psf_fwhm_px": None, "deconvolution.reconvolve": False, "pixel_sets": "single"},
+    ):
+        chosen = build(SofiSettings, values)
+        form.set_settings(chosen)
+        assert form.settings() == chosen
+    form.editors["psf_fwhm_px"].setText("wide")
+    with pytest.raises(InputError, match="must be a number, not 'wide'"):
+        form.settings()
+
+
+@pytest.mark.parametrize(
+    ("scale", "translate", "units", "pixel_um"),
+    [
+        ((1, 1, 1), (0, 0, 0), "pixel", None),
+        ((1, 108, 108), (0, 500, -200), "nm", 0.108),
+        ((0.02, 0.108, 0.108), (0, 3, 7), "um", 0.108),
+    ],
+)
+def test_results_overlay_their_movie_in_any_units(widget, qtbot, scale, translate, units, pixel_um):
+    viewer = widget.viewer
+    movie = viewer.add_image(
+        blinking_point(),
+        name="cell",
+        scale=scale,
+        translate=translate,
+        units=("s", units, units) if units != "pixel" else None,
+    )
+    before = movie.data.copy()
+    expected = np.asarray(movie.data_to_world([0, *POINT]))[1:]
+    for order in (2, 3, 4):
+        widget.form.editors["order"].setValue(order)
+        run(widget, qtbot)
+        result = viewer.layers[f"SOFI{order} cell"]
+        assert result.units == movie.units[1:]
+        error = (world_centre(result) - expected) / scale[1]
+        assert np.abs(error).max() <= 0.02
+        recipe = Recipe.model_validate(result.metadata["sofinet"])
+        assert recipe.open.pixel_size_um == pytest.approx(pixel_um)
+        assert not recipe.repeatable
+    np.testing.assert_array_equal(movie.data, before)
+    assert "preview" not in " ".join(layer.name for layer in viewer.layers)
+
+
+def test_a_rotated_movie_and_a_roi(widget, qtbot):
+    viewer = widget.viewer
+    movie = viewer.add_image(blinking_point(), name="cell", rotate=30, scale=(1, 0.1, 0.1))
+    expected = np.asarray(movie.data_to_world([0, *POINT]))[1:]
+    corners = [(2, 3), (2, 17), (15, 17), (15, 3)]
+    box = np.array([movie.data_to_world([0, y, x])[1:] for y, x in corners])
+    viewer.add_shapes([box], name="box", shape_type="polygon")
+    widget.roi_box.setCurrentText("box")
+    widget.first.setValue(7)
+    run(widget, qtbot)
+    result = viewer.layers["SOFI2 cell"]
+    recipe = Recipe.model_validate(result.metadata["sofinet"])
+    assert recipe.open.roi == ((2, 16), (3, 18))
+    assert recipe.open.frames == (7, 60)
+    assert np.abs((world_centre(result) - expected) / 0.1).max() <= 0.02
+
+
+def test_cancel_answers_and_leaves_nothing(widget, qtbot):
+    gate = threading.Event()
+
+    def slow(block):
+        gate.wait(0.05)
+        return block
+
+    frames = da.from_array(np.tile(blinking_point(), (10, 1, 1)), chunks=(2, -1, -1))
+    widget.viewer.add_image(
+        frames.map_blocks(slow, dtype=frames.dtype), name="slow", contrast_limits=(0, 1000)
+    )
+    widget.run_button.click()
+    assert widget.run_button.text() == "Cancel"
+    qtbot.waitUntil(lambda: "SOFI preview slow" in widget.viewer.layers, timeout=5000)
+    qtbot.waitUntil(lambda: widget.progress_bar.value() > 0, timeout=5000)
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: widget.worker is None, timeout=1000)
+    assert [layer.name for layer in widget.viewer.layers] == ["slow"]
+    assert widget.status.text() == "Cancelled."
+    assert widget.run_button.text() == "Reconstruct"
+    qtbot.waitUntil(widget.run_button.isEnabled, timeout=2000)
+    gate.set()
+
+
+def test_mistakes_are_told_in_one_sentence(widget, qtbot, notices):
+    viewer = widget.viewer
+    widget.run_button.click()  # disabled: nothing to run
+    assert not widget.run_button.isEnabled()
+    viewer.add_image(np.full((30, 12, 12), 7, np.uint16), name="constant")
+    run(widget, qtbot)
+    assert "does not change in time" in notices[-1]
+    viewer.layers.clear()
+    viewer.add_image(np.zeros((30, 3, 3)), name="tiny", contrast_limits=(0, 1))
+    run(widget, qtbot)
+    assert "4 x 4" in notices[-1]
+    viewer.layers.clear()
+    movie = blinking_point().astype(np.float32)
+    movie[33, 2, 2] = np.nan
+    viewer.add_image(movie, name="holes", contrast_limits=(0, 1000))
+    run(widget, qtbot)
+    assert "Frame 33" in notices[-1]
+    viewer.layers.clear()
+    viewer.add_image(blinking_point(), name="cell")
+    for change, undo, words in (
+        (
+            lambda: widget.pixel_edit.setText("-1"),
+            lambda: widget.pixel_edit.setText(""),
+            "positive",
+        ),
+        (lambda: widget.last.setValue(0), lambda: widget.last.setValue(60), "Frames 0:0"),
+        (
+            lambda: widget.form.editors["psf_fwhm_px"].setText("99"),
+            lambda: widget.form.editors["psf_fwhm_px"].setText(""),
+            "psf_fwhm_px",
+        ),
+    ):
+        change()
+        widget.run_button.click()
+        assert widget.worker is None
+        assert words in notices[-1]
+        undo()
+    viewer.add_shapes([np.array([[50, 50], [50, 60], [60, 60], [60, 50]])], name="far")
+    widget.roi_box.setCurrentText("far")
+    widget.run_button.click()
+    assert "outside" in notices[-1]
+    assert all("\n" not in notice for notice in notices)
+    widget.roi_box.setCurrentText(sofi_widget.WHOLE_IMAGE)
+    run(widget, qtbot)
+    assert "SOFI2 cell" in viewer.layers
+
+
+def test_channels_and_planes_of_a_layer_can_be_chosen(widget, qtbot):
+    data = np.zeros((2, 60, 3, 18, 20), np.uint16)
+    data[1, :, 2] = blinking_point()
+    widget.viewer.add_image(data, name="stack", axis_labels=("c", "t", "z", "y", "x"))
+    assert widget.axis_box.currentText() == "t (60)"
+    assert set(widget.positions) == {0, 2}
+    widget.positions[0].setValue(1)
+    widget.positions[2].setValue(2)
+    run(widget, qtbot)
+    assert "SOFI2 stack" in widget.viewer.layers
+
+
+def test_presets_are_kept(widget, notices):
+    widget.form.set_settings(build(SofiSettings, {"order": 3, "psf_fwhm_px": 2.5}))
+    widget.keep_preset("my microscope")
+    widget.preset_box.setCurrentText("defaults")
+    widget._load_preset()
+    assert widget.form.settings() == SofiSettings()
+    widget.preset_box.setCurrentText("my microscope")
+    widget._load_preset()
+    assert widget.form.settings().order == 3
+    widget._delete_preset()
+    assert presets.names("sofi") == []
+    widget.keep_preset("a/b")
+    assert "must not" in notices[-1]
+
+
+def test_a_file_is_read_lazily_run_and_its_command_does_the_same(widget, qtbot, tmp_path):
+    path = tmp_path / "my cell.tif"
+    tifffile.imwrite(
+        path,
+        blinking_point(),
+        imagej=True,
+        resolution=(10, 10),
+        metadata={"axes": "TYX", "unit": "um", "finterval": 0.05},
+    )
+    read = reader.get_reader(str(path))
+    assert read is not None
+    ((data, options, kind),) = read(str(path))
+    assert isinstance(data, da.Array)
+    assert kind == "image"
+    movie = widget.viewer.add_image(data, **options)
+    np.testing.assert_allclose(movie.scale, (0.05, 0.1, 0.1))
+    widget.form.editors["order"].setValue(3)
+    widget.last.setValue(50)
+    run(widget, qtbot)
+    result = widget.viewer.layers["SOFI3 my cell"]
+    saved = tmp_path / "saved.ome.tif"
+    assert write_reconstruction(str(saved), result.data, {"metadata": result.metadata}) == [
+        str(saved)
+    ]
+    widget.copy_command()
+    words = shlex.split(QApplication.clipboard().text())
+    assert words[:3] == ["sofinet", "reconstruct", "sofi"]
+    words[words.index("-o") + 1] = str(tmp_path / "again.ome.tif")
+    assert cli.main(words[1:]) == 0
+    np.testing.assert_array_equal(
+        tifffile.imread(tmp_path / "again.ome.tif"), tifffile.imread(saved)
+    )
+    assert Recipe.load(saved).repeatable
+
+
+def test_channels_become_layers_and_planes_an_axis(tmp_path):
+    path = tmp_path / "hyper.tif"
+    data = np.random.default_rng(0).integers(0, 99, (5, 3, 2, 8, 9)).astype(np.uint16)
+    tifffile.imwrite(path, data, imagej=True, metadata={"axes": "TZCYX"})
+    read = reader.get_reader(str(path))
+    assert read is not None
+    found = read(str(path))
+    assert len(found) == 2
+    for channel, (array, options, _) in enumerate(found):
+        assert options["axis_labels"] == ["t", "z", "y", "x"]
+        np.testing.assert_array_equal(np.asarray(array), data[:, :, channel])
+
+
+def test_pictures_are_left_to_other_readers(tmp_path):
+    tifffile.imwrite(tmp_path / "picture.tif", np.zeros((8, 8), np.uint8))
+    (tmp_path / "text.tif").write_text("no picture")
+    for name in ("picture.tif", "text.tif", "movie.avi", "missing.tif"):
+        assert reader.get_reader(str(tmp_path / name)) is None
+
+
+def test_the_manifest_is_valid_and_its_commands_exist():
+    from npe2 import PluginManifest
+
+    manifest = PluginManifest.from_distribution("napari-sofinet")
+    for command in manifest.contributions.commands:
+        module, name = command.python_name.split(":")
+        assert callable(getattr(importlib.import_module(module), name))
+    samples = manifest.contributions.sample_data
+    assert [sample.key for sample in samples] == ["microtubules"]
+
+
+def test_roi_takes_pixels_whose_centres_are_inside(make_napari_viewer):
+    viewer = make_napari_viewer()
+    movie = viewer.add_image(blinking_point(), name="cell")
+    shapes = viewer.add_shapes(
+        [
+            np.array([[1.6, 2.2], [1.6, 6.9], [5.1, 6.9], [5.1, 2.2]]),
+            np.array([[-9, -9], [-9, 99], [99, 99], [99, -9]]),
+        ],
+        name="boxes",
+    )
+    assert layers.roi_of(shapes, movie) == ((0, 18), (0, 20))
+    shapes.selected_data = {0}
+    assert layers.roi_of(shapes, movie) == ((2, 6), (3, 7))
+    shapes.data = []
+    with pytest.raises(InputError, match="Draw a rectangle"):
+        layers.roi_of(shapes, movie)
