@@ -5,7 +5,7 @@
 Each condition is a movie of 128 x 128 px: 100, 80, 60 or 40 photons per frame, off times of 0.6,
 1.2 or 2.4 s, one emitter 15 times brighter than the background at its peak. Truth: the emitters
 blurred to half the PSF, on the SOFI grid. Scores: Pearson correlation, and true positive and
-negative rates of Li masks. The first rows are the field's reference program (sofipackage), re-computed.
+negative rates of Li masks. The reference is the field's own program (sofipackage), re-computed.
 """
 
 from __future__ import annotations
