@@ -111,7 +111,10 @@ def sofi(movie: Movie, settings: SofiSettings, report: Report) -> Reconstruction
         notes.append(
             f"SOFI from {movie.shape[0]} frames is noisy; {FEW_FRAMES} or more are advised."
         )
-    image = _picture(flat, fwhm, settings, report)
+    if settings.linearization == "none":
+        image = flat.astype(np.float32)
+    else:
+        image = _picture(flat, fwhm, settings, report)
     return _result(movie, n, image, tuple(text for text in notes if text))
 
 
@@ -156,8 +159,10 @@ def _result(
 
 def _quick_look(cumulant: np.ndarray, settings: SofiSettings) -> np.ndarray:
     """The flattened cumulant so far without deconvolution, its root for brightness."""
-    flat = np.maximum(_flat(cumulant, settings)[0], 0)
-    return np.asarray(flat ** (1 / settings.order), dtype=np.float32)
+    scale = float(np.abs(cumulant).max()) or 1.0
+    flat, _, _ = _flat((cumulant / scale).astype(np.float32), settings)
+    np.maximum(flat, 0, out=flat)
+    return np.asarray(np.power(flat, 1 / settings.order, out=flat))
 
 
 def _flat(cumulant: np.ndarray, settings: SofiSettings) -> tuple[np.ndarray, float, str | None]:
@@ -184,27 +189,24 @@ def _flat(cumulant: np.ndarray, settings: SofiSettings) -> tuple[np.ndarray, flo
 def _picture(
     flat: np.ndarray, fwhm: float, settings: SofiSettings, report: Report = silent
 ) -> np.ndarray:
+    """Linearised picture, float32; ``flat`` is scaled in place, large images being tight."""
     n, d = settings.order, settings.deconvolution
-    if settings.linearization == "none":
-        return flat.astype(np.float32)
-    weights, background = None, 0.0
-    if d.weighted:
-        background = CLIPPED_NOISE * noise_level(flat)
-        if settings.flattening == "psf":
-            weights = phase_weights(flat.shape, n, fwhm)
-    # The n-th root first keeps order 4 of bright movies inside the range of float32.
+    level = CLIPPED_NOISE * noise_level(flat) if d.weighted else 0.0
+    # To at most 1, since order 4 of a bright movie would leave the range of float32.
     scale = float(np.abs(flat).max())
-    image = (flat / scale).astype(np.float32)
+    flat /= scale
+    weighted = d.weighted and settings.flattening == "psf"
     linear = linearize(
-        image,
+        flat.astype(np.float32),
         n,
         fwhm,
         iterations=d.iterations,
         reconvolve=d.reconvolve,
         before_root=BEFORE_ROOT,
         truncate=d.truncate_percent / 100,
-        weights=weights,
-        background=background / scale,
+        weights=phase_weights(flat.shape, n, fwhm) if weighted else None,
+        background=level / scale,
         report=lambda f, m="", p=None: report(0.85 + 0.15 * f, m, p),
     )
-    return np.asarray(linear * np.float32(scale ** (1 / n)), dtype=np.float32)
+    linear *= np.float32(scale ** (1 / n))
+    return linear

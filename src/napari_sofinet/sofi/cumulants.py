@@ -70,29 +70,26 @@ def cross_cumulants(
     _check(frames, orders)
     products = needed_products(orders, pixel_sets)
     _, height, width = frames.shape
-    parts: list[dict[int, np.ndarray]] = []
+    images = {n: np.zeros((n * (height - 4) + 1, n * (width - 4) + 1)) for n in orders}
     strips = _strips(height, width, len(products))
     for number, (top, bottom) in enumerate(strips):
 
         def step(done: float, message: str, picture: Any, at: int = number) -> None:
             report((at + done) / len(strips), message, picture)
 
+        def fill(sums: MomentSums, top: int = top, bottom: int = bottom) -> None:
+            for n, part in cumulants_of(sums, orders, pixel_sets).items():
+                images[n][n * (top - 1) : n * (bottom - 2) + 1] = part
+
+        def look(sums: MomentSums, fill: Callable[[MomentSums], None] = fill) -> Any:
+            if preview is None:
+                return None
+            fill(sums)
+            return preview(images)
+
         rows = frames if len(strips) == 1 else _rows(frames, top - 1, bottom + 2)
-        sums = _accumulate(
-            rows,
-            products,
-            orders,
-            pixel_sets,
-            step,
-            preview if len(strips) == 1 else None,
-            saturation,
-        )
-        parts.append(cumulants_of(sums, orders, pixel_sets))
-    # Neighbouring strips share their border row of anchors.
-    return {
-        n: np.concatenate([p[n] if k == 0 else p[n][1:] for k, p in enumerate(parts)])
-        for n in orders
-    }
+        fill(_accumulate(rows, products, step, look, saturation))
+    return images
 
 
 def _rows(frames: Movie | Any, top: int, bottom: int) -> Movie | Any:
@@ -130,15 +127,14 @@ def _strips(height: int, width: int, products: int) -> list[tuple[int, int]]:
 def _accumulate(
     array: Any,
     products: tuple[PixelSet, ...],
-    orders: tuple[int, ...],
-    kind: Kind,
     report: Callable[[float, str, Any], None],
-    preview: Preview | None,
+    look: Callable[[MomentSums], Any],
     saturation: Saturation | None,
 ) -> MomentSums:
+    """Sums over all frames; ``look`` makes the preview that is reported now and then."""
     sums: MomentSums | None = None
     total = int(array.shape[0])
-    shown, cost = time.perf_counter(), 0.0
+    shown, cost = 0.0, 0.0
     with ThreadPoolExecutor(workers()) as pool:
         for block in time_blocks(array):
             if sums is None:
@@ -147,10 +143,9 @@ def _accumulate(
             if saturation is not None:
                 saturation.add(block)
             picture, now = None, time.perf_counter()
-            # A preview may cost a tenth of the time between two of them, the first comes at once.
-            first = cost == 0.0
-            if preview and (first or now - shown > max(1.0, 10 * cost)) and sums.frames < total:
-                picture = preview(cumulants_of(sums, orders, kind))
+            # The first preview comes at once; all together cost a tenth of the time.
+            if now - shown > max(1.0, 10 * cost) and sums.frames < total:
+                picture = look(sums)
                 shown = time.perf_counter()
                 cost = shown - now
             report(sums.frames / total, f"frame {sums.frames} of {total}", picture)

@@ -34,9 +34,9 @@ def flatten(
 
     Returns
     -------
-    float64 image of the same shape.
+    Image of the same shape, in the input's floating point type.
     """
-    flat = np.array(cumulant, dtype=np.float64)
+    flat = np.array(cumulant, dtype=np.result_type(cumulant, np.float32))
     if method == "phase-mean":
         flat = np.abs(flat)
         means = {phase: flat[_phase(phase, order)].mean() for phase in pixel_sets(order)}

@@ -68,8 +68,9 @@ def linearize(
     scale = positive.max(initial=0)
     if scale <= 0:
         return np.zeros_like(positive)
+    positive /= scale
     sharp = richardson_lucy(
-        positive / scale,
+        positive,
         fwhm_px * np.sqrt(order),
         iterations,
         weights=weights,
@@ -80,7 +81,7 @@ def linearize(
     if reconvolve and before_root > 0:
         # A Gaussian to the power 1/n is sqrt(n) times wider.
         sharp = gaussian_blur(sharp, fwhm_px * np.sqrt(before_root / order), outside)
-    linear = np.power(sharp * scale, 1 / order, dtype=positive.dtype)
+    linear = np.power(sharp * scale, 1 / order, dtype=sharp.dtype)
     if reconvolve:
         linear[linear < truncate * linear.max()] = 0
         linear = gaussian_blur(linear, fwhm_px * np.sqrt(1 - before_root), outside)
