@@ -9,7 +9,7 @@ import numpy as np
 from napari_sofinet.errors import InputError
 from napari_sofinet.movie import Movie, Saturation
 from napari_sofinet.reconstruction import Reconstruction
-from napari_sofinet.settings import Report, Settings, parameter, silent
+from napari_sofinet.settings import Report, Settings, parameter
 from napari_sofinet.sofi.cumulants import cross_cumulants
 from napari_sofinet.sofi.flattening import estimate_psf_fwhm, flatten, noise_level, phase_weights
 from napari_sofinet.sofi.linearization import linearize
@@ -105,16 +105,12 @@ def sofi(movie: Movie, settings: SofiSettings, report: Report) -> Reconstruction
             "movie of blinking emitters."
         )
     report(0.85, "picture")
-    flat, fwhm, note = _flat(cumulants.pop(n), settings)
+    image, note = _picture(cumulants.pop(n), settings, report)
     notes = [saturation.note, note]
     if movie.shape[0] < FEW_FRAMES:
         notes.append(
             f"SOFI from {movie.shape[0]} frames is noisy; {FEW_FRAMES} or more are advised."
         )
-    if settings.linearization == "none":
-        image = flat.astype(np.float32)
-    else:
-        image = _picture(flat, fwhm, settings, report)
     return _result(movie, n, image, tuple(text for text in notes if text))
 
 
@@ -187,17 +183,21 @@ def _flat(cumulant: np.ndarray, settings: SofiSettings) -> tuple[np.ndarray, flo
 
 
 def _picture(
-    flat: np.ndarray, fwhm: float, settings: SofiSettings, report: Report = silent
-) -> np.ndarray:
-    """Linearised picture, float32; ``flat`` is scaled in place, large images being tight."""
+    cumulant: np.ndarray, settings: SofiSettings, report: Report
+) -> tuple[np.ndarray, str | None]:
+    """Final picture, float32, and a note; what is not needed any more is freed on the way."""
     n, d = settings.order, settings.deconvolution
+    flat, fwhm, note = _flat(cumulant, settings)
+    del cumulant
+    if settings.linearization == "none":
+        return flat.astype(np.float32), note
     level = CLIPPED_NOISE * noise_level(flat) if d.weighted else 0.0
     # To at most 1, since order 4 of a bright movie would leave the range of float32.
-    scale = float(np.abs(flat).max())
-    flat /= scale
+    scale = float(max(flat.max(), -flat.min()))
+    flat = (flat / scale).astype(np.float32)
     weighted = d.weighted and settings.flattening == "psf"
     linear = linearize(
-        flat.astype(np.float32),
+        flat,
         n,
         fwhm,
         iterations=d.iterations,
@@ -209,4 +209,4 @@ def _picture(
         report=lambda f, m="", p=None: report(0.85 + 0.15 * f, m, p),
     )
     linear *= np.float32(scale ** (1 / n))
-    return linear
+    return linear, note

@@ -17,7 +17,7 @@ from napari_sofinet.settings import Report, silent
 from napari_sofinet.sofi.moments import MomentSums, needed_products, workers
 from napari_sofinet.sofi.pixel_sets import Kind, PixelSet, pixel_sets, set_partitions
 
-MOMENT_BYTES = 400 * 2**20
+MOMENT_BYTES = 240 * 2**20
 """Memory for sums; where a movie needs more it is read once per strip of rows."""
 
 Preview = Callable[[dict[int, np.ndarray]], Any]

@@ -36,7 +36,7 @@ def flatten(
     -------
     Image of the same shape, in the input's floating point type.
     """
-    flat = np.array(cumulant, dtype=np.result_type(cumulant, np.float32))
+    flat: np.ndarray = np.array(cumulant, dtype=np.result_type(cumulant, np.float32))
     if method == "phase-mean":
         flat = np.abs(flat)
         means = {phase: flat[_phase(phase, order)].mean() for phase in pixel_sets(order)}
