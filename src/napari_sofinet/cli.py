@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,7 +20,7 @@ from napari_sofinet.errors import Cancelled, InputError
 from napari_sofinet.options import add_options, describe_options, given_values
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from napari_sofinet.movie import Movie
     from napari_sofinet.reconstruction import Reconstruction
@@ -26,10 +31,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     # tifffile logs damage that we report ourselves, in one sentence.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    # A file name may hold what the terminal can not show.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return _run(arguments)
+        with _stoppable():
+            code = _run(arguments)
+            sys.stdout.flush()
+        return code
     except InputError as error:
         _say(f"sofinet: {error}")
+        return 2
+    except MemoryError:
+        _say("sofinet: There is not enough memory for this movie; choose a smaller --roi.")
         return 2
     except (Cancelled, KeyboardInterrupt):
         _say("sofinet: stopped.")
@@ -45,6 +59,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "again with SOFINET_DEBUG=1 and report what it prints."
         )
         return 1
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let being ended (SIGTERM, a closed terminal) clean up as Ctrl-C does."""
+
+    def stop(number: int, frame: object) -> None:
+        raise Cancelled
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            # Ignored means that it was started with nohup.
+            if number is not None and signal.getsignal(number) not in (signal.SIG_IGN, None):
+                before[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -122,10 +157,15 @@ def _add_method_options(parser: argparse.ArgumentParser, arguments: Sequence[str
         return
     from napari_sofinet.methods import METHODS, method_named
 
-    named = [a for a in arguments[1:] if not a.startswith("-")]
-    if not named:
+    free = [
+        word
+        for before, word in pairwise(arguments)
+        if not word.startswith("-")
+        and not (before == "-o" or (before.startswith("--") and "=" not in before))
+    ]
+    if not free:
         return
-    chosen = next((a for a in arguments[1:] if a in METHODS), named[0])
+    chosen = next((word for word in free if word in METHODS), free[0])
     add_options(parser.add_argument_group(f"settings of {chosen}"), method_named(chosen).settings)
 
 
@@ -149,7 +189,9 @@ def _range(text: str | None) -> tuple[int | None, int | None] | None:
     try:
         first, last = (int(part) if part.strip() else None for part in text.split(":"))
     except ValueError:
-        raise InputError(f"Frames are given as first:last, e.g. 0:500, not {text!r}.") from None
+        raise InputError(
+            f"Frames are given as first:last, e.g. 0:500, not {text[:40]!r}."
+        ) from None
     return first, last
 
 
@@ -160,14 +202,15 @@ def _roi(text: str | None) -> tuple[tuple[int, int], tuple[int, int]] | None:
         (y0, y1), (x0, x1) = ((int(v) for v in part.split(":")) for part in text.split(","))
     except ValueError:
         raise InputError(
-            f"A ROI is given as y0:y1,x0:x1 in pixels, e.g. 10:74,20:84, not {text!r}."
+            f"A ROI is given as y0:y1,x0:x1 in pixels, e.g. 10:74,20:84, not {text[:40]!r}."
         ) from None
     return (y0, y1), (x0, x1)
 
 
 def _reconstruct(options: argparse.Namespace) -> int:
     from napari_sofinet.methods import METHODS, check_device, method_named, reconstruct
-    from napari_sofinet.reconstruction import check_output
+    from napari_sofinet.movie import ArraySource
+    from napari_sofinet.reconstruction import check_output, keep_input
     from napari_sofinet.settings import build
 
     method = method_named(options.method)
@@ -176,19 +219,26 @@ def _reconstruct(options: argparse.Namespace) -> int:
     check_device(options.device)
     movie = _open(options)
     check_output(Path(options.output))
+    source = movie.source
+    if not isinstance(source, ArraySource):
+        for name in (str(source.path), *source.companions):
+            keep_input(Path(options.output), Path(name))
     result = reconstruct(movie, method.name, report=ProgressLine(), device=options.device, **values)
     return _save(result, Path(options.output))
 
 
 def _repeat(options: argparse.Namespace) -> int:
     from napari_sofinet.recipe import Recipe, repeat
-    from napari_sofinet.reconstruction import check_output
+    from napari_sofinet.reconstruction import check_output, keep_input
 
     source = Path(options.recipe)
     recipe = Recipe.load(source)
     stem = source.name.removesuffix(".json").removesuffix(".tif").removesuffix(".ome")
     output = Path(options.output or source.with_name(f"{stem}_again.ome.tif"))
     check_output(output)
+    movie = options.input or recipe.open.path
+    if movie:
+        keep_input(output, Path(movie))
     return _save(repeat(recipe, options.input, ProgressLine()), output)
 
 
@@ -270,6 +320,8 @@ class ProgressLine:
 
 
 def _say(text: str) -> None:
+    # A file's name may hold line breaks, a bug's message too.
+    text = "".join(c if c.isprintable() else " " for c in text)
     clear = "\r\033[K" if sys.stderr.isatty() else ""
     print(f"{clear}{text}", file=sys.stderr)
 

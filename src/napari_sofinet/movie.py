@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from napari_sofinet.io.tiff import TiffStack
 
 BLOCK_BYTES = 16 * 2**20
+LARGEST_PIXEL_UM = 20.0
+LARGEST = 1e30
+"""Brightness whose fourth power is still a number in double precision, far above any camera's."""
 StackAxis = Literal["time", "depth"]
 
 
@@ -186,16 +189,23 @@ def open_movie(
         if value is not None and not (np.isfinite(value) and value > 0):
             raise InputError(f"The {what} must be positive, not {value} {unit}.")
     if not isinstance(source, (str, os.PathLike)):
+        if channel or z:
+            raise InputError("An array has no channels or planes to choose; cut them out first.")
         movie = Movie(ArraySource(_as_frames(source), name or "array"))
     else:
         from napari_sofinet.io.tiff import open_tiff
 
         movie = open_tiff(Path(source), channel=channel, z=z, stack_axis=stack_axis)
     check_dtype(movie.dtype)
+    if 0 in movie.shape:
+        raise InputError(f"{movie.name} is empty; a movie of at least two frames is needed.")
     if movie.shape[0] < 2:
         raise InputError(
             f"{movie.name} is a single image; a movie of at least two frames is needed."
         )
+    if pixel_size_um is not None and pixel_size_um > LARGEST_PIXEL_UM:
+        note = f"Pixels of {pixel_size_um:g} um are unusual; the unit is um, 100 nm are 0.1."
+        movie = replace(movie, notes=(*movie.notes, note))
     return replace(
         movie,
         pixel_size_um=pixel_size_um or movie.pixel_size_um,
@@ -222,10 +232,10 @@ def _as_frames(array: Any) -> Any:
     return array
 
 
-def frames_per_block(shape: tuple[int, ...], dtype: Any) -> int:
-    """How many frames make a block of about 16 MB."""
+def frames_per_block(shape: tuple[int, ...], dtype: Any, limit: int | None = None) -> int:
+    """How many frames make a block of about 16 MB, or of ``limit`` bytes."""
     frame = int(np.prod(shape[-2:])) * np.dtype(dtype).itemsize
-    return int(min(max(BLOCK_BYTES // max(frame, 1), 1), max(shape[0], 1)))
+    return int(min(max((limit or BLOCK_BYTES) // max(frame, 1), 1), max(shape[0], 1)))
 
 
 def time_blocks(frames: Movie | Any) -> Iterator[np.ndarray]:
@@ -242,13 +252,20 @@ def time_blocks(frames: Movie | Any) -> Iterator[np.ndarray]:
         A value is NaN or infinite, or a file can't be read any more.
     """
     read = _reader(frames)
+    first = (frames.frame_range or (0, 0))[0] if isinstance(frames, Movie) else 0
 
     def checked(a: int, b: int) -> np.ndarray:
         block = read(a, b)
-        if block.dtype.kind == "f" and not np.isfinite(block).all():
-            bad = int(np.argmin(np.isfinite(block).all(axis=(1, 2)))) + a
+        if block.dtype.kind != "f":
+            return block
+        if block.itemsize not in (4, 8):
+            # Compiled code knows neither half nor extended precision.
+            block = block.astype(np.float32 if block.itemsize < 4 else np.float64)
+        if not (block.min() > -LARGEST and block.max() < LARGEST):
+            usable = (np.abs(block) < LARGEST).all(axis=(1, 2))
             raise InputError(
-                f"Frame {bad} holds values that are not numbers (NaN or infinite); replace them."
+                f"Frame {first + a + int(np.argmin(usable))} holds values that are no brightness "
+                f"(NaN, infinite or above {LARGEST:g}); replace them."
             )
         return block
 
@@ -283,9 +300,15 @@ def _reader(frames: Movie | Any) -> Callable[[int, int], np.ndarray]:
 
 
 def _edges(frames: Movie | Any) -> Iterator[tuple[int, int]]:
-    step = frames_per_block(frames.shape, frames.dtype)
-    if isinstance(frames, Movie) and isinstance(frames.source, ArraySource):
-        frames = frames.frames
+    shape = frames.shape
+    if isinstance(frames, Movie):
+        if isinstance(frames.source, ArraySource):
+            frames = frames.frames
+        else:
+            shape = frames.source.shape  # frames are read whole also for a small ROI
+    step = frames_per_block(shape, frames.dtype)
+    # Large frames are worked on eight at a time: one or two would leave little to share out.
+    step = max(step, min(8, frames_per_block(shape, frames.dtype, 4 * BLOCK_BYTES)))
     # An array's own chunks are what its program reads at once; one may be the whole movie.
     chunks = frames.chunks[0] if hasattr(frames, "chunks") and hasattr(frames, "compute") else ()
     start = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
@@ -79,17 +80,20 @@ class Recipe(BaseModel):
         """Read a recipe from JSON text; `InputError` if it is none."""
         try:
             return cls.model_validate(json.loads(text))
-        except (json.JSONDecodeError, ValidationError):
+        except (json.JSONDecodeError, RecursionError, ValidationError):
             raise InputError("This is not a recipe of napari-sofinet.") from None
 
     @classmethod
     def load(cls, path: str | Path) -> Recipe:
         """Read the recipe in an output file or a JSON file."""
         path = Path(path)
-        if not path.is_file():
+        if not os.path.isfile(path):  # Path.is_file raises for a name that is too long
             raise InputError(f"There is no file {path}.")
         if path.suffix.lower() == ".json":
-            return cls.from_json(path.read_text(encoding="utf-8", errors="replace"))
+            try:
+                return cls.from_json(path.read_text(encoding="utf-8", errors="replace"))
+            except OSError as error:
+                raise InputError(f"{path} can not be read ({error.strerror}).") from error
         text = _annotation(path)
         if text is None:
             raise InputError(f"{path.name} holds no recipe of napari-sofinet.")
@@ -135,8 +139,8 @@ def repeat(
     movie = open_movie(
         path,
         step.pixel_size_um,
-        step.channel,
-        step.z if step.stack_axis == "depth" else None,
+        step.channel or None,
+        step.z or None,  # plane 0 of a Z axis that is taken as time would mean that it is depth
         frame_interval_s=step.frame_interval_s,
         stack_axis=step.stack_axis,
     )
@@ -198,7 +202,12 @@ def _open_step(movie: Movie) -> OpenStep:
     }
     if isinstance(source, ArraySource):
         return OpenStep(path=None, **shared)
-    size, digest = fingerprint(source.paths)
+    try:
+        size, digest = fingerprint((*source.paths, *source.companions))
+    except OSError as error:
+        raise InputError(
+            f"{movie.name} can not be read any more ({error.strerror}); copy it here again."
+        ) from error
     return OpenStep(
         path=str(source.path),
         size_bytes=size,
@@ -227,9 +236,9 @@ def _annotation(path: Path) -> str | None:
     try:
         with TiffFile(path) as tif:
             xml = tif.ome_metadata
+        root = ElementTree.fromstring(xml) if xml else None
     except Exception:  # tifffile raises many kinds for files that are not TIFF
         raise InputError(f"{path.name} is neither a TIFF file nor a recipe.") from None
-    root = ElementTree.fromstring(xml) if xml else None
     if root is None:
         return None
     found = root.find(".//{*}MapAnnotation[@Namespace='napari-sofinet/recipe']/{*}Value/{*}M")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,8 @@ class Reconstruction:
 
         path = Path(path)
         check_output(path)
+        if self.recipe is not None and self.recipe.open.path is not None:
+            keep_input(path, Path(self.recipe.open.path))
         arrays = [np.asarray(a, np.float32) for a in self.maps.values()]
         data = arrays[0] if len(arrays) == 1 else np.stack(arrays, axis=-3)
         axes = self.axes if len(arrays) == 1 else f"{self.axes[:-2]}CYX"
@@ -120,3 +123,13 @@ def check_output(path: Path) -> None:
     if path.suffix.lower() not in (".tif", ".tiff"):
         raise InputError(f"The output {path.name} must end in .ome.tif, the format it is saved in.")
     check_writable(path)
+
+
+def keep_input(output: Path, movie: Path) -> None:
+    """Raise `InputError` where the output would replace the movie, or become a frame of it."""
+    for place in output, output.parent:
+        # Path.exists would raise for names that are too long.
+        if os.path.exists(movie) and os.path.exists(place) and place.samefile(movie):
+            raise InputError(
+                f"The output {output} would change the movie {movie}; choose another place."
+            )

@@ -28,7 +28,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     partial: Path | None = None
     try:
         check_writable(path)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=".sofinet.", suffix=".partial", dir=path.parent)
         os.close(handle)
         partial = Path(name)
         yield partial
@@ -48,11 +48,11 @@ def written_whole(path: str | Path) -> Iterator[Path]:
 def check_writable(path: Path) -> None:
     """Raise `InputError` unless a file could be made at ``path``; called before long work."""
     folder = path.parent
-    if not folder.is_dir():
-        raise InputError(f"The output folder {folder} does not exist; make it first.")
-    if path.is_dir():
-        raise InputError(f"The output {path} is a folder; give a file name.")
     try:
+        if not folder.is_dir():
+            raise InputError(f"The output folder {folder} does not exist; make it first.")
+        if path.is_dir():
+            raise InputError(f"The output {path} is a folder; give a file name.")
         # Trying is the only test that also holds for root and for network drives.
         with tempfile.NamedTemporaryFile(prefix=".sofinet.", dir=folder):
             pass
@@ -61,7 +61,9 @@ def check_writable(path: Path) -> None:
 
 
 def _why(path: Path, error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    # numpy writes arrays by itself and tells a full disk only as "1000 requested and 0 written".
+    short = error.errno is None and "requested and" in str(error)
+    if short or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"The disk is full: {path} could not be written; free some space and run again."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"The folder {path.parent} can not be written to; choose another output."

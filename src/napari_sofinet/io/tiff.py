@@ -2,55 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_sofinet.errors import InputError
+from napari_sofinet.io.completeness import check_complete, images_promised
+from napari_sofinet.io.scale import read_scale
 from napari_sofinet.movie import Movie, StackAxis, frames_per_block
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import dask.array as da
     from tifffile import TiffFile, TiffPageSeries
 
-UM_PER = {
-    "nm": 1e-3,
-    "um": 1.0,
-    "µm": 1.0,
-    "μm": 1.0,
-    "micron": 1.0,
-    "microns": 1.0,
-    "micrometer": 1.0,
-    "\\u00b5m": 1.0,
-    "mm": 1e3,
-    "cm": 1e4,
-    "centimeter": 1e4,
-    "inch": 25400.0,
-    "m": 1e6,
-}
-S_PER = {
-    "s": 1.0,
-    "sec": 1.0,
-    "second": 1.0,
-    "seconds": 1.0,
-    "ms": 1e-3,
-    "msec": 1e-3,
-    "us": 1e-6,
-    "µs": 1e-6,
-    "min": 60.0,
-    "h": 3600.0,
-}
-PLAUSIBLE_UM = 1e-3, 20.0
-"""Pixel sizes that a resolution tag may mean; 72 dpi and the like are a printer's, not a
-microscope's."""
+MOST_CHANNELS = 16
+"""Above it "channels" are frames: tifffile and others label a movie for ImageJ so by default."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +35,9 @@ class TiffStack:
     ``pages`` are the indices of the frames' pages in the series; where frames lie one behind the
     other in the file uncompressed, ``offset`` is the byte at which the first of them starts and
     ``stride`` the distance of two. ``channel``, ``z`` and ``stack_axis`` are what was
-    chosen, of ``channels`` and ``planes`` in the file.
+    chosen, of ``channels`` and ``planes`` in the file. ``companions`` are the other files of an
+    OME-TIFF; ``swapped`` says that the bytes at ``offset`` are in the other order than this
+    machine's.
     """
 
     paths: tuple[str, ...]
@@ -74,6 +51,8 @@ class TiffStack:
     stack_axis: StackAxis = "time"
     channels: int = 1
     planes: int = 1
+    companions: tuple[str, ...] = ()
+    swapped: bool = False
 
     @property
     def path(self) -> Path:
@@ -122,7 +101,8 @@ def read_frames(stack: TiffStack, first: int, last: int) -> np.ndarray:
         with _lock:
             tif = _opened(stack.paths[0], _stamp(stack.paths[0]))
         pages = list(stack.pages[first:last])
-        return np.asarray(tif.asarray(key=pages, series=0, maxworkers=1)).reshape(shape)
+        images = tif.asarray(key=pages, series=_movie_series(tif), maxworkers=1)
+        return np.asarray(images, np.dtype(stack.dtype)).reshape(shape)
     except InputError:
         raise
     except Exception as error:
@@ -143,10 +123,9 @@ def _stamp(path: str) -> tuple[int, int]:
 @lru_cache(maxsize=8)
 def _opened(path: str, stamp: tuple[int, int]) -> TiffFile:
     """A file that stays open, since finding its pages again for every block is slow."""
-    from tifffile import TiffFile
-
-    tif = TiffFile(path)
+    tif = _tiff_file(path)
     tif.filehandle.lock = True
+    _movie_series(tif)  # found here, by one thread
     return tif
 
 
@@ -160,94 +139,160 @@ def _contiguous(stack: TiffStack, first: int, shape: tuple[int, int, int]) -> np
             file.seek(stack.offset + (first + i) * stack.stride)
             if file.readinto(part.data) != part.nbytes:
                 raise InputError(f"{stack.name} is truncated; copy the file again.")
-    return out
+    return out.byteswap(inplace=True) if stack.swapped else out
 
 
 def _single(path: str, stack: TiffStack) -> np.ndarray:
-    from tifffile import imread
+    from tifffile import TiffFile
 
-    image = np.squeeze(imread(path))
-    if image.shape != stack.shape[1:] or image.dtype != np.dtype(stack.dtype):
+    name = Path(path).name
+    try:
+        # A frame that belongs to an OME-TIFF of several files would bring all of them along.
+        with TiffFile(path) as tif:
+            image = np.squeeze(tif.pages[0].asarray())
+            alone = len(tif.pages) == 1
+    except Exception as error:
         raise InputError(
-            f"{Path(path).name} has another size or type than the first frame of its folder."
+            f"{name} can not be read; it is no TIFF file, truncated or damaged ({_short(error)})."
+        ) from error
+    if not alone or image.shape != stack.shape[1:] or image.dtype != np.dtype(stack.dtype):
+        raise InputError(
+            f"{name} has another size or type than the first frame of its folder; move it away."
         )
     return np.asarray(image)
 
 
 def open_tiff(path: Path, *, channel: int | None, z: int | None, stack_axis: StackAxis) -> Movie:
     """Understand a TIFF file or a folder of single-frame TIFFs (see `open_movie`)."""
-    if path.is_dir():
-        return _open_folder(path)
-    tif = _open_file(path)
-    with tif:
-        series = tif.series[0]
-        axes, shape = series.axes, series.shape
-        if "S" in axes:
-            raise InputError(
-                f"{path.name} is a colour (RGB) picture; save the camera's grey values instead."
-            )
-        if not axes.endswith("YX") or series.dtype is None:
-            raise InputError(f"The axes {axes} of {path.name} are not understood.")
-        notes: list[str] = []
-        sizes = dict(zip(axes[:-2], shape[:-2], strict=True))
-        time = _time_axis(sizes, path.name, stack_axis, z, notes)
-        fixed = {}
-        for axis, what, option, chosen in (
-            ("C", "channels", "channel", channel),
-            ("Z", "planes", "z", z),
-        ):
-            count = 1 if axis == time else sizes.get(axis, 1)
-            fixed[axis] = _choose(count, what, option, chosen, path.name, notes)
-        pages = _frame_pages(axes[:-2], shape[:-2], time, fixed, path.name)
-        described = TiffStack(
-            (str(path.resolve()),),
-            (len(pages), *shape[-2:]),
-            series.dtype.newbyteorder("=").str,
-            pages,
-            channel=fixed["C"],
-            z=fixed["Z"],
-            stack_axis=stack_axis,
-            channels=sizes.get("C", 1),
-            planes=1 if time == "Z" else sizes.get("Z", 1),
-        )
-        stack = _find_bytes(described, series)
-        pixel, interval = _scale(tif, notes)
-        if stack.offset is not None:
-            end = stack.offset + (stack.shape[0] - 1) * stack.stride
-            end += int(np.prod(shape[-2:])) * series.dtype.itemsize
-            if end > path.stat().st_size:
-                raise InputError(f"{path.name} is truncated; copy the file again.")
-    return Movie(stack, pixel, interval, notes=tuple(notes))
+    with _explained(path):
+        if path.is_dir():
+            return _open_folder(path, channel, z, stack_axis)
+        with _open_file(path) as tif:
+            return _understand(tif, path, channel, z, stack_axis)
 
 
-def _open_file(path: Path) -> TiffFile:
-    from tifffile import TiffFile
-
-    if not path.exists():
-        raise InputError(f"There is no file {path}.")
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn whatever goes wrong with a file into one sentence."""
     try:
-        if path.stat().st_size == 0:
-            raise InputError(f"{path.name} is empty (0 bytes).")
-        with path.open("rb") as file:
-            if file.read(4)[:2] not in (b"II", b"MM"):
-                raise InputError(
-                    f"{path.name} is not a TIFF file; open other formats in napari and use the "
-                    "layer."
-                )
-        tif = TiffFile(path)
-        if not tif.series:
-            raise InputError(f"{path.name} holds no image; it may be truncated.")
-        return tif
+        yield
     except InputError:
         raise
+    except FileNotFoundError as error:
+        raise InputError(f"There is no file {path}.") from error
     except OSError as error:
         raise InputError(f"{path} can not be opened ({error.strerror or error}).") from error
-    except Exception as error:
+    except Exception as error:  # tifffile and its codecs raise anything for damaged files
         raise InputError(f"{path.name} is truncated or damaged ({_short(error)}).") from error
 
 
+def _understand(
+    tif: TiffFile, path: Path, channel: int | None, z: int | None, stack_axis: StackAxis
+) -> Movie:
+    notes: list[str] = []
+    series = _movie_series(tif)
+    axes, shape = series.axes, series.shape
+    _check_grey(axes, series, path.name)
+    if len(tif.series) > 1 and series.kind == "ome":
+        notes.append(f"{path.name} holds {len(tif.series)} images; the first is taken.")
+    check_complete(tif, series, path.name)
+    sizes = dict(zip(axes[:-2], shape[:-2], strict=True))
+    time = _time_axis(sizes, path.name, stack_axis, channel, z, notes)
+    _check_movie(sizes, time, path.name)
+    fixed = {}
+    for axis, what, option, chosen in (
+        ("C", "channels", "channel", channel),
+        ("Z", "planes", "z", z),
+    ):
+        count = 1 if axis == time else sizes.get(axis, 1)
+        fixed[axis] = _choose(count, what, option, chosen, path.name, notes)
+    pages = _frame_pages(axes[:-2], shape[:-2], time, fixed, path.name)
+    files = dict.fromkeys(p.parent.filehandle.path for p in series) if series.is_multifile else ()
+    own = str(path.resolve())
+    described = TiffStack(
+        (own,),
+        (len(pages), shape[-2], shape[-1]),
+        series.dtype.newbyteorder("=").str,
+        pages,
+        channel=fixed["C"],
+        z=fixed["Z"],
+        stack_axis=stack_axis,
+        channels=1 if time == "C" else sizes.get("C", 1),
+        planes=1 if time == "Z" else sizes.get("Z", 1),
+        companions=tuple(f for f in files if not os.path.samefile(f, own)),
+    )
+    pixel, interval = read_scale(tif, notes)
+    return Movie(_find_bytes(described, series), pixel, interval, notes=tuple(notes))
+
+
+def _tiff_file(path: str | Path) -> TiffFile:
+    from tifffile import TiffFile
+
+    tif = TiffFile(path)
+    if not tif.is_shaped or images_promised(tif) > 1 or not tif.pages.is_multipage:
+        return tif
+    # Written frame by frame by tifffile, which would show it as many images.
+    tif.close()
+    return TiffFile(path, is_shaped=False)
+
+
+def _movie_series(tif: TiffFile) -> TiffPageSeries:
+    """The first series, or after a small preview that some programs put first, the next."""
+    first = tif.series[0]
+    if first.kind == "ome":
+        return first
+    return next((s for s in tif.series if s.ndim > 2 and "S" not in s.axes), first)
+
+
+def _check_grey(axes: str, series: TiffPageSeries, name: str) -> None:
+    if "S" in axes:
+        raise InputError(
+            f"{name} is a colour (RGB) picture; save the camera's grey values instead."
+        )
+    packed = series.dataoffset is None and len(series.keyframe.shape) != 2
+    if not axes.endswith("YX") or len(set(axes)) < len(axes) or series.dtype is None or packed:
+        raise InputError(
+            f"How the frames of {name} are arranged ({axes}) is not understood; save them in Fiji "
+            "as one TIFF stack."
+        )
+
+
+def _check_movie(sizes: dict[str, int], time: str, name: str) -> None:
+    """Say what a file without time holds instead."""
+    if sizes.get(time, 1) > 1:
+        return
+    for axis, what in ("Z", "planes"), ("C", "channels"):
+        if sizes.get(axis, 1) > 1:
+            hint = "take the stack axis as time" if axis == "Z" else "name that axis time in Fiji"
+            raise InputError(
+                f"{name} has {sizes[axis]} {what} of one time point; {hint} if it is a movie."
+            )
+
+
+def _open_file(path: Path) -> TiffFile:
+    if not path.stat().st_size and path.is_file():
+        raise InputError(f"{path.name} is empty (0 bytes).")
+    if not path.is_file():  # reading from a pipe would wait for ever
+        raise InputError(f"{path} is not a file.")
+    with path.open("rb") as file:
+        if file.read(2) not in (b"II", b"MM"):
+            raise InputError(
+                f"{path.name} is not a TIFF file; open other formats in napari and use the layer."
+            )
+    tif = _tiff_file(path)
+    if not tif.series:
+        tif.close()
+        raise InputError(f"{path.name} holds no image; it may be truncated.")
+    return tif
+
+
 def _time_axis(
-    sizes: dict[str, int], name: str, stack_axis: StackAxis, z: int | None, notes: list[str]
+    sizes: dict[str, int],
+    name: str,
+    stack_axis: StackAxis,
+    channel: int | None,
+    z: int | None,
+    notes: list[str],
 ) -> str:
     """Which axis is time."""
     for axis in "TIQ":
@@ -259,6 +304,10 @@ def _time_axis(
             "a stack in depth."
         )
         return "Z"
+    count = sizes.get("C", 1)
+    if count > MOST_CHANNELS and sizes.get("Z", 1) == 1 and not channel:
+        notes.append(f"The {count} channels of {name} are taken as time.")
+        return "C"
     return "T"
 
 
@@ -266,6 +315,8 @@ def _choose(
     count: int, what: str, option: str, chosen: int | None, name: str, notes: list[str]
 ) -> int:
     if chosen is not None and not 0 <= chosen < count:
+        if count == 1:
+            raise InputError(f"{name} does not have several {what}; leave {option} out.")
         raise InputError(f"{name} has {count} {what}: choose {option} from 0 to {count - 1}.")
     if chosen is None and count > 1:
         notes.append(f"{name} has {count} {what}; {option} 0 is taken.")
@@ -282,7 +333,10 @@ def _frame_pages(
         if axis == time:
             step, count = weight, size
         elif size > 1 and axis not in fixed:
-            raise InputError(f"The axis {axis} ({size}) of {name} is not understood.")
+            raise InputError(
+                f"{name} has an axis {axis} of {size} that is neither time nor channel nor plane; "
+                "save each movie as its own file."
+            )
         else:
             start += fixed.get(axis, 0) * weight
         weight *= size
@@ -291,96 +345,48 @@ def _frame_pages(
 
 def _find_bytes(stack: TiffStack, series: TiffPageSeries) -> TiffStack:
     """The stack with the place of its frames, where they can be read without decoding."""
-    if series.dataoffset is None or series.dtype is None or series.parent is None:
+    if series.dataoffset is None or series.parent is None:
         return stack
     frame = int(np.prod(stack.shape[1:])) * series.dtype.itemsize
     return replace(
         stack,
-        dtype=series.dtype.newbyteorder(series.parent.byteorder).str,
+        swapped=not series.dtype.newbyteorder(series.parent.byteorder).isnative,
         offset=series.dataoffset + stack.pages.start * frame,
         stride=stack.pages.step * frame,
     )
 
 
-def _open_folder(folder: Path) -> Movie:
+def _natural(path: Path) -> list[str | int]:
+    """Key that sorts frame2 before frame10."""
+    parts = re.split(r"(\d+)", path.name)
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)]
+
+
+def _open_folder(folder: Path, channel: int | None, z: int | None, stack_axis: StackAxis) -> Movie:
     files = sorted(
-        (p for p in folder.iterdir() if p.suffix.lower() in (".tif", ".tiff")),
-        key=lambda p: [int(s) if s.isdigit() else s for s in re.split(r"(\d+)", p.name)],
+        # Hidden ones are what macOS leaves on network drives, and unfinished outputs.
+        (p for p in folder.glob("[!.]*") if p.suffix.lower() in (".tif", ".tiff")),
+        key=_natural,
     )
     if not files:
         raise InputError(f"There are no TIFF files in the folder {folder}.")
     if len(files) == 1:
-        return open_tiff(files[0], channel=None, z=None, stack_axis="time")
-    with _open_file(files[0]) as tif:
+        return open_tiff(files[0], channel=channel, z=z, stack_axis=stack_axis)
+    notes: list[str] = []
+    for what, option, chosen in ("channels", "channel", channel), ("planes", "z", z):
+        _choose(1, what, option, chosen, folder.name, notes)
+    with _explained(files[0]), _open_file(files[0]) as tif:
         page = tif.series[0]
         if "S" in page.axes:
             raise InputError(f"{files[0].name} is a colour (RGB) picture; grey frames are needed.")
         shape = tuple(n for n in page.shape if n > 1)
-        if len(shape) != 2 or page.dtype is None:
+        if len(shape) != 2 or len(tif.pages) > 1:
             raise InputError(f"{files[0].name} is not a single frame; open one file instead.")
-        notes: list[str] = []
-        pixel, interval = _scale(tif, notes)
+        pixel, interval = read_scale(tif, notes)
         dtype = page.dtype.newbyteorder("=").str
     paths = tuple(str(p.resolve()) for p in files)
     stack = TiffStack(paths, (len(files), *shape), dtype, range(len(files)))
     return Movie(stack, pixel, interval, notes=tuple(notes))
-
-
-def _scale(tif: TiffFile, notes: list[str]) -> tuple[float | None, float | None]:
-    """Pixel size in um and frame interval in s, from OME, ImageJ and resolution tags."""
-    pixel_xy, interval = _ome_scale(tif.ome_metadata) if tif.is_ome else (None, None)
-    imagej = tif.imagej_metadata or {}
-    if imagej:
-        step = imagej.get("finterval")
-        unit = S_PER.get(str(imagej.get("tunit", "s")).lower())
-        interval = interval or (float(step) * unit if step and unit else None)
-    if pixel_xy is None:
-        pixel_xy = _tag_scale(tif, str(imagej.get("unit", "")).lower() if imagej else None)
-    if pixel_xy is None:
-        return None, interval
-    x, y = pixel_xy
-    if abs(x - y) > 0.01 * x:
-        notes.append(f"The file says that pixels are {x:.4g} x {y:.4g} um; {x:.4g} um is used.")
-    return x, interval if interval and interval > 0 else None
-
-
-def _tag_scale(tif: TiffFile, imagej_unit: str | None) -> tuple[float, float] | None:
-    page: Any = tif.pages[0]
-    resolutions = [page.tags.get(f"{axis}Resolution") for axis in "XY"]
-    if any(tag is None or 0 in np.atleast_1d(tag.value) for tag in resolutions):
-        return None
-    per_unit = [tag.value[0] / tag.value[1] for tag in resolutions if tag is not None]
-    if imagej_unit is not None:
-        um = UM_PER.get(imagej_unit)
-    else:
-        tag = page.tags.get("ResolutionUnit")
-        um = {2: 25400.0, 3: 1e4}.get(int(tag.value)) if tag is not None else None
-    if um is None:
-        return None
-    x, y = (um / r for r in per_unit)
-    low, high = PLAUSIBLE_UM
-    return (x, y) if low <= x <= high and low <= y <= high else None
-
-
-def _ome_scale(xml: str | None) -> tuple[tuple[float, float] | None, float | None]:
-    if not xml:
-        return None, None
-    try:
-        pixels = ElementTree.fromstring(xml).find(".//{*}Pixels")
-    except ElementTree.ParseError:
-        return None, None
-    if pixels is None:
-        return None, None
-
-    def number(name: str, factors: dict[str, float], default: str) -> float | None:
-        value, unit = pixels.get(name), pixels.get(f"{name}Unit", default)
-        if value is None or unit not in factors or not float(value) > 0:
-            return None
-        return float(value) * factors[unit]
-
-    x, y = (number(f"PhysicalSize{axis}", UM_PER, "µm") for axis in "XY")
-    interval = number("TimeIncrement", S_PER, "s")
-    return (x, y or x) if x else None, interval
 
 
 def _short(error: Exception) -> str:

@@ -155,8 +155,7 @@ def _result(
 
 def _quick_look(cumulant: np.ndarray, settings: SofiSettings) -> np.ndarray:
     """The flattened cumulant so far without deconvolution, its root for brightness."""
-    scale = float(np.abs(cumulant).max()) or 1.0
-    flat, _, _ = _flat((cumulant / scale).astype(np.float32), settings)
+    flat, _, _ = _flat(_to_float32(cumulant)[0], settings)
     np.maximum(flat, 0, out=flat)
     return np.asarray(np.power(flat, 1 / settings.order, out=flat))
 
@@ -182,19 +181,27 @@ def _flat(cumulant: np.ndarray, settings: SofiSettings) -> tuple[np.ndarray, flo
     return flatten(cumulant, n, settings.flattening, fwhm), fwhm, note
 
 
+def _to_float32(cumulant: np.ndarray) -> tuple[np.ndarray, float]:
+    """Values of at most 1 and their scale: counts to the fourth power may leave float32's range."""
+    scale = float(max(cumulant.max(), -cumulant.min())) or 1.0
+    small = np.empty(cumulant.shape, np.float32)
+    np.divide(cumulant, scale, out=small, casting="same_kind")
+    return small, scale
+
+
 def _picture(
     cumulant: np.ndarray, settings: SofiSettings, report: Report
 ) -> tuple[np.ndarray, str | None]:
     """Final picture, float32, and a note; what is not needed any more is freed on the way."""
     n, d = settings.order, settings.deconvolution
-    flat, fwhm, note = _flat(cumulant, settings)
+    small, scale = _to_float32(cumulant)
     del cumulant
+    flat, fwhm, note = _flat(small, settings)
+    del small
     if settings.linearization == "none":
-        return flat.astype(np.float32), note
+        flat *= np.float32(scale)
+        return flat, note
     level = CLIPPED_NOISE * noise_level(flat) if d.weighted else 0.0
-    # To at most 1, since order 4 of a bright movie would leave the range of float32.
-    scale = float(max(flat.max(), -flat.min()))
-    flat = (flat / scale).astype(np.float32)
     weighted = d.weighted and settings.flattening == "psf"
     linear = linearize(
         flat,
@@ -205,7 +212,7 @@ def _picture(
         before_root=BEFORE_ROOT,
         truncate=d.truncate_percent / 100,
         weights=phase_weights(flat.shape, n, fwhm) if weighted else None,
-        background=level / scale,
+        background=level,
         report=lambda f, m="", p=None: report(0.85 + 0.15 * f, m, p),
     )
     linear *= np.float32(scale ** (1 / n))

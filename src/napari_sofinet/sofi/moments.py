@@ -76,8 +76,8 @@ class MomentSums:
         block = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("="))
         rows, columns = self.about.shape
         whole = block.dtype.kind in "ui" and block.dtype.itemsize <= 2
-        # Strips that fit a core's cache, and at least two per core.
-        high = max(min(STRIP_PIXELS // columns, math.ceil(rows / (2 * workers()))), 4)
+        # Strips that fit a core's cache, two or more per core; each converts three rows more.
+        high = max(min(STRIP_PIXELS // columns, math.ceil(rows / (2 * workers()))), 16)
 
         def strip(first: int) -> None:
             product_kernel.add_products(

@@ -1,0 +1,114 @@
+"""The scale of a TIFF movie: from OME, ImageJ and the resolution tags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from napari_sofinet.movie import LARGEST_PIXEL_UM
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile
+
+UM_PER = {
+    "nm": 1e-3,
+    "um": 1.0,
+    "µm": 1.0,
+    "μm": 1.0,
+    "micron": 1.0,
+    "microns": 1.0,
+    "micrometer": 1.0,
+    "\\u00b5m": 1.0,
+    "mm": 1e3,
+    "cm": 1e4,
+    "centimeter": 1e4,
+    "inch": 25400.0,
+    "inches": 25400.0,
+    "nanometer": 1e-3,
+    "nanometers": 1e-3,
+    "micrometers": 1.0,
+    "millimeter": 1e3,
+    "m": 1e6,
+}
+S_PER = {
+    "s": 1.0,
+    "sec": 1.0,
+    "second": 1.0,
+    "seconds": 1.0,
+    "ms": 1e-3,
+    "msec": 1e-3,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "min": 60.0,
+    "h": 3600.0,
+}
+PLAUSIBLE_UM = 1e-3, LARGEST_PIXEL_UM
+"""Pixel sizes that a resolution tag may mean; 72 dpi and the like are a printer's, not a
+microscope's."""
+
+
+def read_scale(tif: TiffFile, notes: list[str]) -> tuple[float | None, float | None]:
+    """Pixel size in um and frame interval in s, from OME, ImageJ and resolution tags."""
+    pixel_xy, interval = _ome_scale(tif.ome_metadata) if tif.is_ome else (None, None)
+    imagej = tif.imagej_metadata or {}
+    if imagej and interval is None:
+        unit = S_PER.get(str(imagej.get("tunit", "s")).lower())
+        interval = _times(imagej.get("finterval"), unit)
+    if pixel_xy is None:
+        pixel_xy = _tag_scale(tif, str(imagej.get("unit", "")).lower() if imagej else None)
+    if pixel_xy is None:
+        return None, interval
+    x, y = pixel_xy
+    if abs(x - y) > 0.01 * x:
+        notes.append(f"The file says that pixels are {x:.4g} x {y:.4g} um; {x:.4g} um is used.")
+    return x, interval
+
+
+def _times(value: Any, factor: float | None) -> float | None:
+    """A positive number times a unit; None for anything else that a file may hold."""
+    try:
+        number = float(value) * float(factor or 0)
+    except (TypeError, ValueError):
+        return None
+    return number if number > 0 and np.isfinite(number) else None
+
+
+def _tag_scale(tif: TiffFile, imagej_unit: str | None) -> tuple[float, float] | None:
+    page: Any = tif.pages[0]
+    try:
+        ratios = [page.tags[f"{axis}Resolution"].value for axis in "XY"]
+        per_unit = [number / of for number, of in ratios]
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    if min(per_unit) <= 0:
+        return None
+    if imagej_unit is not None:
+        um = UM_PER.get(imagej_unit)
+    else:
+        tag = page.tags.get("ResolutionUnit")
+        um = {2: 25400.0, 3: 1e4}.get(tag.value) if tag is not None else None
+    if um is None:
+        return None
+    x, y = (um / r for r in per_unit)
+    low, high = PLAUSIBLE_UM
+    return (x, y) if low <= x <= high and low <= y <= high else None
+
+
+def _ome_scale(xml: str | None) -> tuple[tuple[float, float] | None, float | None]:
+    if not xml:
+        return None, None
+    try:
+        pixels = ElementTree.fromstring(xml).find(".//{*}Pixels")
+    except ElementTree.ParseError:
+        return None, None
+    if pixels is None:
+        return None, None
+
+    def number(name: str, factors: dict[str, float], default: str) -> float | None:
+        return _times(pixels.get(name), factors.get(pixels.get(f"{name}Unit", default)))
+
+    x, y = (number(f"PhysicalSize{axis}", UM_PER, "µm") for axis in "XY")
+    interval = number("TimeIncrement", S_PER, "s")
+    return (x, y or x) if x else None, interval
