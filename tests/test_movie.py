@@ -129,7 +129,7 @@ def test_a_file_pickles_as_path_and_selection(tmp_path, options):
 
 
 def test_a_small_roi_does_not_bring_in_the_whole_movie(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_sofinet.movie.BLOCK_BYTES", 4 * MOVIE[0].nbytes)
+    monkeypatch.setattr("napari_sofinet.movie.BLOCK_BYTES", MOVIE[0].nbytes)
     path = tmp_path / "movie.tif"
     tifffile.imwrite(path, MOVIE)
     movie = open_movie(path).select(roi=((4, 8), (4, 8)))
