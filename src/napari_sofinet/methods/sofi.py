@@ -11,11 +11,20 @@ from napari_sofinet.movie import Movie, Saturation
 from napari_sofinet.reconstruction import Reconstruction
 from napari_sofinet.settings import Report, Settings, parameter
 from napari_sofinet.sofi.cumulants import cross_cumulants
-from napari_sofinet.sofi.flattening import estimate_psf_fwhm, flatten, noise_level, phase_weights
+from napari_sofinet.sofi.flattening import (
+    NARROWEST_FWHM_PX,
+    WIDEST_FWHM_PX,
+    estimate_psf_fwhm,
+    flatten,
+    noise_level,
+    phase_weights,
+)
 from napari_sofinet.sofi.linearization import linearize
 
 FEW_FRAMES = 50
 FALLBACK_FWHM_PX = 2.5
+NOISE_PEAKS = 7.0
+"""Pure noise reaches 4 to 5 times its RMS, the weakest simulated microtubules 28 times."""
 CLIPPED_NOISE = 0.6
 """Level that noise leaves behind once its negative half is cut off, in units of its RMS. A normal
 distribution leaves 0.4; 0.6 scored best on simulated microtubules (docs/defaults.md)."""
@@ -170,12 +179,14 @@ def _flat(cumulant: np.ndarray, settings: SofiSettings) -> tuple[np.ndarray, flo
     fwhm, note = settings.psf_fwhm_px, None
     if fwhm is None:
         fwhm = estimate_psf_fwhm(cumulant, n)
-        if not np.isfinite(fwhm) or fwhm in (1.0, 8.0):
+        why = ""
+        if fwhm == WIDEST_FWHM_PX:
+            why = "bleaching or drift outweighs the blinking; try a later or shorter frame range"
+        elif not fwhm > NARROWEST_FWHM_PX:
+            why = "there is little blinking above the noise; try more frames"
+        if why:
             fwhm = FALLBACK_FWHM_PX
-            note = (
-                f"The PSF width could not be estimated (little blinking); {fwhm} px is used, give "
-                "psf_fwhm_px if you know it."
-            )
+            note = f"The PSF width could not be estimated and {fwhm} px is used: {why}."
     if settings.flattening == "none":
         return cumulant, fwhm, note
     return flatten(cumulant, n, settings.flattening, fwhm), fwhm, note
@@ -201,7 +212,10 @@ def _picture(
     if settings.linearization == "none":
         flat *= np.float32(scale)
         return flat, note
-    level = CLIPPED_NOISE * noise_level(flat) if d.weighted else 0.0
+    noise = noise_level(flat)
+    if flat.max() < NOISE_PEAKS * noise:
+        note = "The brightest fluctuations are hardly above the noise: do not trust this picture."
+    level = CLIPPED_NOISE * noise if d.weighted else 0.0
     weighted = d.weighted and settings.flattening == "psf"
     linear = linearize(
         flat,

@@ -8,6 +8,8 @@ import numpy as np
 
 from napari_sofinet.sofi.pixel_sets import pixel_sets, spread
 
+NARROWEST_FWHM_PX, WIDEST_FWHM_PX = 1.0, 8.0
+"""Limits of an estimated PSF width; at them the phases show something else than a PSF."""
 SQUARED_SIGMA = 8 * np.log(2)  # FWHM² / sigma²
 
 
@@ -74,8 +76,9 @@ def estimate_psf_fwhm(cumulant: np.ndarray, order: int = 2) -> float:
         return float("nan")
     slope = np.polyfit(x, np.log(y), 1)[0]
     if slope >= 0:
-        return 8.0
-    return float(np.clip(np.sqrt(-SQUARED_SIGMA / (2 * slope)), 1.0, 8.0))
+        return WIDEST_FWHM_PX
+    fwhm = np.sqrt(-SQUARED_SIGMA / (2 * slope))
+    return float(np.clip(fwhm, NARROWEST_FWHM_PX, WIDEST_FWHM_PX))
 
 
 def phase_weights(shape: tuple[int, int], order: int, fwhm_px: float) -> np.ndarray:

@@ -1,0 +1,75 @@
+"""Methods as a user meets them: projections, notes, errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import DATA, needs_shared
+
+import napari_sofinet as sofinet
+from napari_sofinet import InputError
+from napari_sofinet.metrics import mask_scores, pearson
+from napari_sofinet.simulation import SimulationSettings, ideal_image, simulate
+
+
+def test_projections_are_numpys():
+    frames = np.random.default_rng(0).normal(1e6, 1, (77, 6, 5))
+    movie = sofinet.open_movie(frames)
+    for method, expected in (("average", frames.mean(0)), ("std", frames.std(0))):
+        image = sofinet.reconstruct(movie, method).image
+        np.testing.assert_allclose(image, expected, rtol=1e-5)
+
+
+def test_defaults_on_simulated_microtubules():
+    settings = SimulationSettings(photons=80, off_time_s=1.2, filaments=25, seed=5)
+    made = simulate(settings)
+    truth = ideal_image(
+        made.truth, origin_um=(0.1, 0.1), pixel_size_um=0.05, shape=(249, 249), fwhm_um=0.11
+    )
+    result = sofinet.reconstruct(sofinet.open_movie(made.frames, 0.1), "sofi")
+    scores = mask_scores(result.image, truth)
+    assert pearson(result.image, truth) > 0.86
+    assert scores.tpr > 0.80
+    assert scores.tnr > 0.97
+    assert result.notes == ()
+
+
+def test_noise_and_bleaching_are_told():
+    rng = np.random.default_rng(1)
+    noise = sofinet.open_movie(rng.poisson(100, (100, 40, 40)).astype(np.uint16))
+    assert "do not trust" in " ".join(sofinet.reconstruct(noise, "sofi").notes)
+    decay = np.exp(-np.arange(100) / 30)[:, None, None]
+    bleaching = rng.poisson(50 + 500 * decay * np.ones((40, 40))).astype(np.uint16)
+    notes = sofinet.reconstruct(sofinet.open_movie(bleaching), "sofi").notes
+    assert "bleaching or drift" in " ".join(notes)
+
+
+def test_negative_fourth_cumulants_still_show_their_emitter():
+    # On for half of the time: kappa_4 is negative.
+    y, x = np.mgrid[:16, :16]
+    psf = np.exp(-((y - 8) ** 2 + (x - 7) ** 2) / 2.4)
+    movie = sofinet.open_movie((np.arange(80) % 2 == 0)[:, None, None] * psf * 500)
+    image = sofinet.reconstruct(movie, "sofi", order=4).image
+    assert np.unravel_index(image.argmax(), image.shape) == (28, 24)
+
+
+def test_unknown_methods_and_devices():
+    movie = sofinet.open_movie(np.zeros((9, 8, 8)))
+    with pytest.raises(InputError, match="did you mean sofi"):
+        sofinet.reconstruct(movie, "soffi")
+    with pytest.raises(InputError, match="auto, cpu or cuda"):
+        sofinet.reconstruct(movie, "average", device="tpu")
+
+
+@needs_shared
+def test_real_movies_give_finite_pictures_on_their_grid():
+    for name, pixel in (("threeb_cell_300x60x60", None), ("musical_mito_014_50x70x70", 0.08)):
+        movie = sofinet.open_movie(DATA / f"{name}.tif")
+        result = sofinet.reconstruct(movie, "sofi")
+        side = 2 * (movie.shape[1] - 4) + 1
+        assert result.image.shape == (side, side)
+        assert np.isfinite(result.image).all()
+        assert movie.pixel_size_um == pixel
+        # The picture follows the wide-field image: the same structure at the same place.
+        wide = sofinet.reconstruct(movie, "average").image[1:-2, 1:-2]
+        assert pearson(result.image[::2, ::2], wide) > 0.6
