@@ -81,8 +81,8 @@ VARIANTS = {
     "unweighted, no noise floor": ours(**{"deconvolution.weighted": False}),
     "not reconvolved": ours(**{"deconvolution.reconvolve": False}),
     "not truncated": ours(**{"deconvolution.truncate_percent": 0}),
-    "10 iterations": ours(**{"deconvolution.iterations": 10}),
-    "40 iterations": ours(**{"deconvolution.iterations": 40}),
+    "15 iterations": ours(**{"deconvolution.iterations": 15}),
+    "60 iterations": ours(**{"deconvolution.iterations": 60}),
     "true PSF width given (2.2 px)": ours(psf_fwhm_px=2.2),
 }
 

@@ -25,20 +25,21 @@ FEW_FRAMES = 50
 FALLBACK_FWHM_PX = 2.5
 NOISE_PEAKS = 7.0
 """Pure noise reaches 4 to 5 times its RMS, the weakest simulated microtubules 28 times."""
-CLIPPED_NOISE = 0.6
+CLIPPED_NOISE = 0.8
 """Level that noise leaves behind once its negative half is cut off, in units of its RMS. A normal
-distribution leaves 0.4; 0.6 scored best on simulated microtubules (docs/defaults.md)."""
+distribution leaves 0.4; 0.8 gave the cleanest background (docs/defaults.md)."""
 
 
-BEFORE_ROOT = 0.3
-"""Share of the reconvolution before the root: the least that keeps points within 0.02 camera px."""
+BEFORE_ROOT = 0.15
+ACCELERATION = 0.5
+"""With these two a point stays within 0.02 camera px of its place; see docs/defaults.md."""
 
 
 class DeconvolutionSettings(Settings):
     """Richardson-Lucy deconvolution and what follows it."""
 
     iterations: int = parameter(
-        17,
+        32,
         "Iterations of the deconvolution; 0 leaves it out, more sharpen and add noise.",
         ge=0,
         le=500,
@@ -227,6 +228,7 @@ def _picture(
         truncate=d.truncate_percent / 100,
         weights=phase_weights(flat.shape, n, fwhm) if weighted else None,
         background=level,
+        acceleration=ACCELERATION,
         report=lambda f, m="", p=None: report(0.85 + 0.15 * f, m, p),
     )
     linear *= np.float32(scale ** (1 / n))

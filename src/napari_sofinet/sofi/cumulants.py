@@ -143,8 +143,9 @@ def _accumulate(
             if saturation is not None:
                 saturation.add(block)
             picture, now = None, time.perf_counter()
-            # The first preview comes at once; all together cost a tenth of the time.
-            if now - shown > max(1.0, 10 * cost) and sums.frames < total:
+            # The first preview comes at once; all together cost a tenth of the time, and drawing
+            # them costs the viewer some more.
+            if now - shown > max(2.0, 10 * cost) and sums.frames < total:
                 picture = look(sums)
                 shown = time.perf_counter()
                 cost = shown - now

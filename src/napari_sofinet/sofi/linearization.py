@@ -19,6 +19,7 @@ def linearize(
     truncate: float = 0.0,
     weights: np.ndarray | None = None,
     background: float = 0.0,
+    acceleration: float = 1.0,
     boundary: Boundary = "reflect",
     report: Report = silent,
 ) -> np.ndarray:
@@ -40,13 +41,13 @@ def linearize(
         resolution that order n promises, without the noise below it.
     before_root
         Share of that blur (of its variance) that is applied before the root. A deconvolved point
-        is narrower than a sample, and the root of its few samples lies up to 0.04 camera px away
-        from it; blurring first keeps it in place.
+        is narrower than a sample, and the root of its few samples lies beside it; blurring first
+        keeps it in place.
     truncate
         Share of the maximum below which values are set to zero before reconvolution.
-    weights, background
-        Trust in each sample and level of clipped noise (in units of the image), see
-        `richardson_lucy`.
+    weights, background, acceleration
+        Trust in each sample, level of clipped noise (in units of the image) and momentum of the
+        deconvolution, see `richardson_lucy`.
     boundary
         ``"reflect"`` mirrors the image at its edges; ``"wrap"`` is sofipackage's way, a circular
         deconvolution and zeros outside in the reconvolution.
@@ -75,6 +76,7 @@ def linearize(
         iterations,
         weights=weights,
         background=background / scale,
+        acceleration=acceleration,
         boundary=boundary,
         report=report,
     )

@@ -33,6 +33,7 @@ from napari_sofinet.sofi.moments import warm_up
 from napari_sofinet.widgets.command import command_for
 from napari_sofinet.widgets.form import SettingsForm
 from napari_sofinet.widgets.layers import (
+    contrast,
     layer_pixel_um,
     likely_time_axis,
     movie_of,
@@ -326,7 +327,7 @@ class SofiWidget(QWidget):
             self._preview = self.viewer.add_image(result.image, **options)
         else:
             self._preview.data = result.image
-            self._preview.reset_contrast_limits()
+            self._preview.contrast_limits = contrast(result.image)
 
     def _show_result(self, result: Reconstruction) -> None:
         self._remove_preview()
