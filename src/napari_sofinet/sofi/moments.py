@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
 
-STRIP_PIXELS = 8192
-
-
 def corner_form(pixels: Iterable[tuple[int, int]]) -> tuple[PixelSet, tuple[int, int]]:
     """A set moved so that its bounding box starts at (0, 0), and by how much it was moved."""
     ordered = sorted(pixels)
@@ -74,25 +71,17 @@ class MomentSums:
         if block.dtype.kind not in "uif" or block.dtype.itemsize > 4:
             block = np.asarray(block, dtype=np.float64)
         block = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("="))
-        rows, columns = self.about.shape
+        rows = self.about.shape[0]
         whole = block.dtype.kind in "ui" and block.dtype.itemsize <= 2
-        # Strips that fit a core's cache, two or more per core; each converts three rows more.
-        high = max(min(STRIP_PIXELS // columns, math.ceil(rows / (2 * workers()))), 16)
+        share = math.ceil(rows / workers())
 
-        def strip(first: int) -> None:
+        def add_rows(first: int) -> None:
+            last = min(first + share, rows)
             product_kernel.add_products(
-                block,
-                self.about,
-                first,
-                min(first + high, rows),
-                self._offsets,
-                self._sizes,
-                whole,
-                self.sums,
+                block, self.about, first, last, self._offsets, self._sizes, whole, self.sums
             )
 
-        starts = range(0, rows, high)
-        for _ in (pool.map if pool else map)(strip, starts):
+        for _ in (pool.map if pool else map)(add_rows, range(0, rows, share)):
             pass
         self.frames += len(block)
 
