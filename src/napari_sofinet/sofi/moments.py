@@ -71,14 +71,24 @@ class MomentSums:
         if block.dtype.kind not in "uif" or block.dtype.itemsize > 4:
             block = np.asarray(block, dtype=np.float64)
         block = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("="))
-        rows = self.about.shape[0]
+        rows, width = self.about.shape
+        raw = block.reshape(len(block), -1)
         whole = block.dtype.kind in "ui" and block.dtype.itemsize <= 2
+        farthest = self._offsets.max(axis=1)
         share = math.ceil(rows / workers())
 
         def add_rows(first: int) -> None:
-            last = min(first + share, rows)
             product_kernel.add_products(
-                block, self.about, first, last, self._offsets, self._sizes, whole, self.sums
+                raw,
+                self.about.ravel(),
+                width,
+                first,
+                min(first + share, rows),
+                self._offsets,
+                farthest,
+                self._sizes,
+                whole,
+                self.sums.reshape(len(self.sums), -1),
             )
 
         for _ in (pool.map if pool else map)(add_rows, range(0, rows, share)):

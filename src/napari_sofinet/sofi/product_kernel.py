@@ -19,56 +19,58 @@ FAST = {"contract", "reassoc", "nsz", "nnan"}
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def add_products(block, about, first, last, offsets, sizes, whole, sums):  # type: ignore[no-untyped-def]
+def add_products(raw, about, width, first, last, offsets, farthest, sizes, whole, sums):  # type: ignore[no-untyped-def]
     """Add products of a block's frames to ``sums`` for corners in rows first .. last-1.
+
+    Images are given as one long line of pixels each.
 
     Parameters
     ----------
-    block, about
-        Frames (t, Y, X), and the image (Y, X) float64 that is subtracted from them.
-    offsets, sizes
-        (n, largest) places of a product's pixels behind its corner, and (n,) how many there are.
+    raw, about
+        Frames (t, pixels), and the image (pixels,) float64 that is subtracted from them.
+    width
+        Pixels of a row.
+    offsets, farthest, sizes
+        (n, largest) places of a product's pixels behind its corner, (n,) the largest of them, and
+        (n,) how many there are.
     whole
-        Whether block and about are whole numbers: pairs of small ones are multiplied in float32,
+        Whether raw and about are whole numbers: pairs of small ones are multiplied in float32,
         which is exact and twice as fast.
     sums
-        (n, Y, X) float64. Where a product would run over the end of a row its sum is meaningless,
-        and never used.
+        (n, pixels) float64. Where a product would run over the end of a row its sum is
+        meaningless, and never used.
     """
+    products = len(sizes)
+    only_pairs = True
+    for k in range(products):
+        only_pairs = only_pairs and sizes[k] <= 2
     # The strips are counted here and not by threads: taking turns with Python costs time.
-    high = max(STRIP_PIXELS // block.shape[2], 16)
+    high = max(STRIP_PIXELS // width, 16)
     for top in range(first, last, high):
         bottom = min(top + high, last)
-        _add_strip(block, about, top, bottom, offsets, sizes, whole, sums)
-
-
-@numba.njit(nogil=True, error_model="numpy", fastmath=FAST)
-def _add_strip(block, about, first, last, offsets, sizes, whole, sums):  # type: ignore[no-untyped-def]
-    """Add the products of a few rows, worked on as one long line."""
-    frames, height, width = block.shape
-    length = (min(last + REACH, height) - first) * width
-    start = first * width
-    raw = block.reshape(frames, height * width)
-    base = about.reshape(height * width)[start : start + length]
-    whole_base = base.astype(np.int32)
-    into = sums.reshape(len(sizes), height * width)
-    narrow = np.empty((FRAMES, length), np.float32)
-    wide = np.empty((FRAMES, 0 if whole and sizes.max() <= 2 else length), np.float64)
-    for t in range(0, frames, FRAMES):
-        exact = whole
-        if whole:
-            exact = _subtract_whole(raw, t, start, whole_base, narrow) < EXACT_BELOW
-        if not exact and wide.shape[1] == 0:
-            wide = np.empty((FRAMES, length), np.float64)
-        if not exact or sizes.max() > 2:
-            _subtract(raw, t, start, base, wide)
-        for k in range(len(sizes)):
-            n = min((last - first) * width, length - offsets[k].max())
-            lines = into[k, start : start + n]
-            if exact and sizes[k] <= 2:
-                _add(narrow, offsets[k], sizes[k], lines)
-            else:
-                _add(wide, offsets[k], sizes[k], lines)
+        start = top * width
+        length = min((bottom + REACH) * width, len(about)) - start
+        base = about[start : start + length]
+        whole_base = base.astype(np.int32)
+        narrow = np.empty((FRAMES, length), np.float32)
+        wide = np.empty((FRAMES, 0 if whole and only_pairs else length), np.float64)
+        for t in range(0, len(raw), FRAMES):
+            exact = whole
+            if whole:
+                exact = _subtract_whole(raw, t, start, whole_base, narrow) < EXACT_BELOW
+            if not exact and wide.shape[1] == 0:
+                wide = np.empty((FRAMES, length), np.float64)
+            if not exact or not only_pairs:
+                _subtract(raw, t, start, base, wide)
+            for k in range(products):
+                n = min((bottom - top) * width, length - farthest[k])
+                out = sums[k, start : start + n]
+                if sizes[k] > 2:
+                    _add_more(wide, offsets[k], sizes[k], out)
+                elif exact:
+                    _add_up_to_two(narrow, offsets[k], sizes[k], out)
+                else:
+                    _add_up_to_two(wide, offsets[k], sizes[k], out)
 
 
 @numba.njit(nogil=True, error_model="numpy", fastmath=FAST)
@@ -108,8 +110,8 @@ def _subtract_whole(raw, t, start, base, out):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, error_model="numpy", fastmath=FAST)
-def _add(lines, offsets, size, out):  # type: ignore[no-untyped-def]
-    """Add one product, summed over four frames, to ``out`` (n,)."""
+def _add_up_to_two(lines, offsets, size, out):  # type: ignore[no-untyped-def]
+    """Add a pixel or a product of two, summed over four frames, to ``out`` (n,)."""
     n = len(out)
     if size == 1:
         a, b, c, d = lines[0], lines[1], lines[2], lines[3]
@@ -117,15 +119,19 @@ def _add(lines, offsets, size, out):  # type: ignore[no-untyped-def]
             out[x] += (a[x] + b[x]) + (c[x] + d[x])
         return
     i, j = offsets[0], offsets[1]
-    if size == 2:
-        a, b = lines[0, i : i + n], lines[0, j : j + n]
-        c, d = lines[1, i : i + n], lines[1, j : j + n]
-        e, f = lines[2, i : i + n], lines[2, j : j + n]
-        g, h = lines[3, i : i + n], lines[3, j : j + n]
-        for x in range(n):
-            out[x] += (a[x] * b[x] + c[x] * d[x]) + (e[x] * f[x] + g[x] * h[x])
-        return
-    k = offsets[2]
+    a, b = lines[0, i : i + n], lines[0, j : j + n]
+    c, d = lines[1, i : i + n], lines[1, j : j + n]
+    e, f = lines[2, i : i + n], lines[2, j : j + n]
+    g, h = lines[3, i : i + n], lines[3, j : j + n]
+    for x in range(n):
+        out[x] += (a[x] * b[x] + c[x] * d[x]) + (e[x] * f[x] + g[x] * h[x])
+
+
+@numba.njit(nogil=True, error_model="numpy", fastmath=FAST)
+def _add_more(lines, offsets, size, out):  # type: ignore[no-untyped-def]
+    """Add a product of three or four pixels, summed over four frames, to ``out`` (n,)."""
+    n = len(out)
+    i, j, k = offsets[0], offsets[1], offsets[2]
     for u in range(0, FRAMES, 2):
         a, b, c = lines[u, i : i + n], lines[u, j : j + n], lines[u, k : k + n]
         d, e, f = lines[u + 1, i : i + n], lines[u + 1, j : j + n], lines[u + 1, k : k + n]
