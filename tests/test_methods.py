@@ -73,3 +73,21 @@ def test_real_movies_give_finite_pictures_on_their_grid():
         # The picture follows the wide-field image: the same structure at the same place.
         wide = sofinet.reconstruct(movie, "average").image[1:-2, 1:-2]
         assert pearson(result.image[::2, ::2], wide) > 0.6
+
+
+def test_the_methods_paragraph_says_what_was_done():
+    y, x = np.mgrid[:20, :20]
+    psf = np.exp(-((y - 9) ** 2 + (x - 8) ** 2) / 2.4)
+    frames = ((np.arange(60) % 6 == 0)[:, None, None] * psf * 500 + 100).astype(np.uint16)
+    movie = sofinet.open_movie(frames, 0.1, frame_interval_s=0.02)
+    recipe = sofinet.reconstruct(movie, "sofi").recipe
+    text = recipe.methods_paragraph
+    assert "60 frames, 20 ms per frame, 20 x 20 pixels of 100 nm" in text
+    assert recipe.reconstruct.details["psf_fwhm_px"] == pytest.approx(2.58, rel=0.02)
+    assert "camera pixels, estimated from the movie" in text
+    given = sofinet.reconstruct(movie, "sofi", psf_fwhm_px=2.4).recipe
+    assert "2.4 camera pixels, given" in given.methods_paragraph
+    assert given.reconstruct.details == {"psf_fwhm_px": 2.4}
+    plain = sofinet.reconstruct(movie, "sofi", linearization="none", flattening="none").recipe
+    assert "PSF" not in plain.methods_paragraph
+    assert "deconvolved" not in plain.methods_paragraph

@@ -36,7 +36,7 @@ def test_an_empty_command_line_is_the_default(method):
 def test_every_parameter_has_help_and_limits(method):
     for leaf in leaves(method.settings):
         assert leaf.help.endswith("."), leaf.name
-        assert method.describe(method.settings()).endswith(".")
+        assert method.describe(method.settings(), {}).endswith(".")
 
 
 sofi_values = st.fixed_dictionaries(

@@ -14,8 +14,9 @@ from qtpy.QtWidgets import QApplication
 
 from napari_sofinet import Recipe, cli, presets
 from napari_sofinet.errors import InputError
-from napari_sofinet.methods import METHODS
+from napari_sofinet.methods import METHODS, reconstruct
 from napari_sofinet.methods.sofi import SofiSettings
+from napari_sofinet.movie import open_movie
 from napari_sofinet.settings import build
 from napari_sofinet.widgets import layers, reader, sofi_widget
 from napari_sofinet.widgets.form import SettingsForm
@@ -312,3 +313,61 @@ def test_roi_takes_pixels_whose_centres_are_inside(make_napari_viewer):
     shapes.data = []
     with pytest.raises(InputError, match="Draw a rectangle"):
         layers.roi_of(shapes, movie)
+
+
+@pytest.mark.parametrize("way", ["destroyOnClose", "remove_dock_widget"])
+def test_closing_the_dock_stops_the_work(make_napari_viewer, qtbot, notices, way):
+    frames = da.from_array(np.tile(blinking_point(), (10, 1, 1)), chunks=(2, -1, -1))
+    gate = threading.Event()
+
+    def slow(block):
+        gate.wait(0.05)
+        return block
+
+    viewer = make_napari_viewer()
+    viewer.add_image(
+        frames.map_blocks(slow, dtype=frames.dtype), name="slow", contrast_limits=(0, 1000)
+    )
+    made = sofi_widget.SofiWidget(viewer)
+    dock = viewer.window.add_dock_widget(made, name="SOFI")
+    made.run_button.click()
+    worker = made.worker
+    qtbot.waitUntil(lambda: made.progress_bar.value() > 0, timeout=5000)
+    if way == "destroyOnClose":
+        dock.destroyOnClose()
+    else:
+        viewer.window.remove_dock_widget(dock)
+    qtbot.waitUntil(lambda: worker.abort_requested, timeout=2000)
+    qtbot.waitUntil(lambda: not worker.is_running, timeout=2000)
+    assert not any(layer.name.startswith("SOFI2") for layer in viewer.layers)
+
+
+def test_layers_can_be_renamed(widget, qtbot):
+    viewer = widget.viewer
+    movie = viewer.add_image(blinking_point(), name="cell")
+    shapes = viewer.add_shapes([np.array([[2, 2], [2, 15], [14, 15], [14, 2]])], name="A")
+    widget.roi_box.setCurrentText("A")
+    widget.last.setValue(40)
+    movie.name, shapes.name = "renamed", "B"
+    assert widget.roi_box.currentText() == "B"
+    assert widget.last.value() == 40
+    run(widget, qtbot)
+    recipe = Recipe.model_validate(viewer.layers["SOFI2 renamed"].metadata["sofinet"])
+    assert recipe.open.roi == ((2, 15), (2, 16))
+
+
+@pytest.mark.parametrize("pixel_um", [0.1, None])
+def test_a_saved_picture_comes_back_where_it_belongs(tmp_path, pixel_um):
+    movie = open_movie(blinking_point(), pixel_um).select(roi=((2, 16), (3, 18)))
+    path = tmp_path / "saved.ome.tif"
+    reconstruct(movie, "sofi").save(path)
+    read = reader.get_reader(str(path))
+    assert read is not None
+    ((data, options, _),) = read(str(path))
+    unit = pixel_um or 1
+    assert options["scale"] == pytest.approx((0.5 * unit, 0.5 * unit))
+    assert options["translate"] == pytest.approx((3 * unit, 4 * unit))
+    assert options["name"] == "saved"
+    index = [np.sum(data * grid) / data.sum() for grid in np.indices(data.shape)]
+    world = np.array(options["translate"]) + np.array(index) * options["scale"]
+    assert np.abs(world / unit - POINT).max() <= 0.02

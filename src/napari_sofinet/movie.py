@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -132,7 +133,8 @@ class Movie:
         total, height, width = self._whole_shape
         movie = self
         if frames is not None:
-            first, last = frames[0] or 0, total if frames[1] is None else frames[1]
+            first = operator.index(frames[0] or 0)
+            last = total if frames[1] is None else operator.index(frames[1])
             if not 0 <= first < last <= total:
                 raise InputError(
                     f"Frames {first}:{last} can not be taken from a movie of {total} frames; "

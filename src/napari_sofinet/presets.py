@@ -11,6 +11,7 @@ from napari_sofinet.io.atomic import written_whole
 from napari_sofinet.settings import Settings, build, flatten_settings
 
 S = TypeVar("S", bound=Settings)
+DEFAULTS = "defaults"  # the name of the settings that nobody has changed
 
 
 def folder(method: str) -> Path:
@@ -29,6 +30,8 @@ def save(method: str, name: str, settings: Settings) -> None:
     """Keep settings under a name, replacing those of the same name."""
     if not name.strip() or any(c in name for c in '/\\:*?"<>|') or name.startswith("."):
         raise InputError("A preset's name must not be empty or hold any of / \\ : * ? \" < > |.")
+    if name.strip() == DEFAULTS or len(name) > 60:
+        raise InputError(f"A preset must not be called {DEFAULTS}, nor by more than 60 letters.")
     folder(method).mkdir(parents=True, exist_ok=True)
     with written_whole(folder(method) / f"{name.strip()}.json") as partial:
         partial.write_text(json.dumps(flatten_settings(settings), indent=1))

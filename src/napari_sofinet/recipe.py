@@ -52,7 +52,8 @@ class MethodStep(BaseModel):
 
     method: str
     settings: dict[str, Any]
-    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    details: dict[str, float] = {}
 
 
 class Recipe(BaseModel):
@@ -60,7 +61,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: str = "napari-sofinet recipe 1"
+    format: Literal["napari-sofinet recipe 1"] = "napari-sofinet recipe 1"
     open: OpenStep
     reconstruct: MethodStep
     versions: dict[str, str]
@@ -94,19 +95,30 @@ class Recipe(BaseModel):
                 return cls.from_json(path.read_text(encoding="utf-8", errors="replace"))
             except OSError as error:
                 raise InputError(f"{path} can not be read ({error.strerror}).") from error
-        text = _annotation(path)
+        text = annotation(path, "recipe")
         if text is None:
             raise InputError(f"{path.name} holds no recipe of napari-sofinet.")
         return cls.from_json(text)
 
 
-def record(movie: Movie, method: Method, settings: Settings) -> Recipe:
-    """The recipe of ``method`` with ``settings`` on ``movie``."""
+def record(
+    movie: Movie,
+    method: Method,
+    settings: Settings,
+    device: Literal["auto", "cpu", "cuda"],
+    details: dict[str, float],
+) -> Recipe:
+    """The recipe of ``method`` with ``settings`` on ``movie``, and what it found on its way."""
     return Recipe(
         open=_open_step(movie),
-        reconstruct=MethodStep(method=method.name, settings=flatten_settings(settings)),
+        reconstruct=MethodStep(
+            method=method.name,
+            settings=flatten_settings(settings),
+            device=device,
+            details=details,
+        ),
         versions=versions(),
-        methods_paragraph=_paragraph(movie, method, settings),
+        methods_paragraph=_paragraph(movie, method, settings, details),
     )
 
 
@@ -153,6 +165,9 @@ def repeat(
         note = "The movie is another one than the recipe was made from."
         movie = replace(movie, notes=(*movie.notes, note))
     movie = movie.select(step.frames, step.roi)
+    if movie.shape != step.shape:
+        wanted, found = (f"{t} frames of {y} x {x} pixels" for t, y, x in (step.shape, movie.shape))
+        raise InputError(f"The recipe is for {wanted}, {movie.name} has {found}.")
     return reconstruct(
         movie,
         recipe.reconstruct.method,
@@ -219,18 +234,20 @@ def _open_step(movie: Movie) -> OpenStep:
     )
 
 
-def _paragraph(movie: Movie, method: Method, settings: Settings) -> str:
+def _paragraph(movie: Movie, method: Method, settings: Settings, details: dict[str, float]) -> str:
     frames, height, width = movie.shape
-    pixel = "" if movie.pixel_size_um is None else f" of {1000 * movie.pixel_size_um:.4g} nm pixels"
+    pixel = "" if movie.pixel_size_um is None else f" of {1000 * movie.pixel_size_um:.4g} nm"
     interval = movie.frame_interval_s
     rate = "" if interval is None else f", {1000 * interval:.4g} ms per frame"
+    made_by = versions().get("napari-sofinet", "")
     return (
         f"{frames} frames{rate}, {height} x {width} pixels{pixel}, were processed with "
-        f"napari-sofinet {versions().get('napari-sofinet', '')}. {method.describe(settings)}"
+        f"napari-sofinet {made_by}. {method.describe(settings, details)}"
     )
 
 
-def _annotation(path: Path) -> str | None:
+def annotation(path: Path, key: str) -> str | None:
+    """Text that `Reconstruction.save` kept under ``key``; None where there is none."""
     from tifffile import TiffFile
 
     try:
@@ -241,5 +258,5 @@ def _annotation(path: Path) -> str | None:
         raise InputError(f"{path.name} is neither a TIFF file nor a recipe.") from None
     if root is None:
         return None
-    found = root.find(".//{*}MapAnnotation[@Namespace='napari-sofinet/recipe']/{*}Value/{*}M")
-    return None if found is None else found.text
+    kept = ".//{*}MapAnnotation[@Namespace='napari-sofinet/recipe']/{*}Value/{*}M"
+    return next((m.text for m in root.iterfind(kept) if m.get("K") == key), None)

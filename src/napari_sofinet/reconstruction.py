@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,8 @@ class Reconstruction:
         How the maps were made.
     notes
         Sentences that the user should read, e.g. about saturated pixels.
+    details
+        What the method found on its way, e.g. ``psf_fwhm_px``; kept in the recipe.
     """
 
     maps: dict[str, np.ndarray]
@@ -49,6 +52,7 @@ class Reconstruction:
     frame_interval_s: float | None = None
     recipe: Recipe | None = None
     notes: tuple[str, ...] = ()
+    details: dict[str, float] = field(default_factory=dict)
 
     @property
     def image(self) -> np.ndarray:
@@ -112,8 +116,40 @@ class Reconstruction:
             ome["MapAnnotation"] = {
                 "Namespace": "napari-sofinet/recipe",
                 "recipe": self.recipe.to_json(),
+                # Also without a known pixel size, where OME has no place for them.
+                "grid": json.dumps({"pixel_px": self.pixel_px, "origin_px": self.origin_px}),
+                "maps": ",".join(self.maps),
             }
         return ome
+
+    @classmethod
+    def load(cls, path: str | Path) -> Reconstruction:
+        """Read a saved reconstruction with its place, scale and recipe.
+
+        Raises
+        ------
+        InputError
+            The file was not written by `save`.
+        """
+        from tifffile import imread
+
+        from napari_sofinet.recipe import Recipe, annotation
+
+        path = Path(path)
+        recipe = Recipe.load(path)
+        grid = json.loads(annotation(path, "grid") or "{}")
+        if not grid:
+            raise InputError(f"{path.name} holds no picture of napari-sofinet.")
+        data = imread(path)
+        names = (annotation(path, "maps") or "image").split(",")
+        maps = [data] if len(names) == 1 else np.moveaxis(data, -3, 0)
+        return cls(
+            dict(zip(names, maps, strict=True)),
+            pixel_px=tuple(grid["pixel_px"]),
+            origin_px=tuple(grid["origin_px"]),
+            camera_pixel_um=recipe.open.pixel_size_um,
+            recipe=recipe,
+        )
 
 
 def check_output(path: Path) -> None:

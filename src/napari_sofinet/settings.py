@@ -122,6 +122,8 @@ def build(model: type[S], values: dict[str, Any]) -> S:
         node = tree
         for group in groups:
             node = node.setdefault(group, {})
+            if not isinstance(node, dict):
+                raise InputError(f"There is no setting called {name}.")
         if isinstance(value, Settings):
             value = value.model_dump()
         node[last] = value

@@ -28,7 +28,7 @@ class Method:
     title: str
     settings: type[Settings]
     run: Callable[[Movie, Any, Report], Reconstruction]
-    describe: Callable[[Any], str]
+    describe: Callable[[Any, dict[str, float]], str]
 
 
 METHODS = {
@@ -91,7 +91,7 @@ def reconstruct(
     result = chosen.run(movie, values, report)
     return replace(
         result,
-        recipe=recipe.record(movie, chosen, values),
+        recipe=recipe.record(movie, chosen, values, device, result.details),
         notes=tuple(dict.fromkeys((*movie.notes, *result.notes))),
     )
 

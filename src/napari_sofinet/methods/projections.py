@@ -28,12 +28,12 @@ def standard_deviation(
     return _on_camera_grid(movie, np.sqrt(variance), notes)
 
 
-def describe_average(settings: ProjectionSettings) -> str:
+def describe_average(settings: ProjectionSettings, details: dict[str, float]) -> str:
     """Sentence for a methods section."""
     return "The image is the mean over all frames."
 
 
-def describe_std(settings: ProjectionSettings) -> str:
+def describe_std(settings: ProjectionSettings, details: dict[str, float]) -> str:
     """Sentence for a methods section."""
     return "The image is the standard deviation of each pixel over all frames."
 

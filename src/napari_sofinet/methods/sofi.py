@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -71,7 +72,7 @@ class SofiSettings(Settings):
     )
     linearization: Literal["default", "none"] = parameter(
         "default",
-        "'default' takes the n-th root so that brightness is linear; 'none' shows the cumulant.",
+        "'default' takes the n-th root, so brightness is linear; 'none' is the signed cumulant.",
         basic=True,
     )
     psf_fwhm_px: float | None = parameter(
@@ -115,16 +116,21 @@ def sofi(movie: Movie, settings: SofiSettings, report: Report) -> Reconstruction
             "movie of blinking emitters."
         )
     report(0.85, "picture")
-    image, note = _picture(cumulants.pop(n), settings, report)
-    notes = [saturation.note, note]
+    image, fwhm, doubts = _picture(cumulants.pop(n), settings, report)
+    notes = [note for note in (saturation.note, *doubts) if note]
     if movie.shape[0] < FEW_FRAMES:
         notes.append(
             f"SOFI from {movie.shape[0]} frames is noisy; {FEW_FRAMES} or more are advised."
         )
-    return _result(movie, n, image, tuple(text for text in notes if text))
+    uses_psf = settings.flattening == "psf" or settings.linearization == "default"
+    return replace(
+        _result(movie, n, image),
+        notes=tuple(notes),
+        details={"psf_fwhm_px": fwhm} if uses_psf else {},
+    )
 
 
-def describe(settings: SofiSettings) -> str:
+def describe(settings: SofiSettings, details: dict[str, float]) -> str:
     """Sentences for a methods section, with citations."""
     s, d = settings, settings.deconvolution
     text = (
@@ -136,30 +142,34 @@ def describe(settings: SofiSettings) -> str:
             "none": "not flattened",
         }[s.flattening]
     )
-    width = "estimated from the data" if s.psf_fwhm_px is None else f"{s.psf_fwhm_px:g} pixels"
-    text += f" (FWHM {width})"
-    if s.linearization == "none":
-        return text + "."
-    if d.iterations:
-        text += (
-            f", deconvolved by {d.iterations} accelerated Richardson-Lucy iterations (Biggs and "
-            "Andrews, Appl. Opt. 36, 1766 (1997))"
-        )
-    text += f", linearised by the root of order {s.order} "
-    text += "(Geissbuehler et al., Opt. Nanosc. 1, 4 (2012))"
-    return text + (" and reconvolved." if d.reconvolve else ".")
+    if s.linearization == "default":
+        if d.iterations:
+            text += (
+                f", deconvolved by {d.iterations} accelerated Richardson-Lucy iterations "
+                "(Biggs and Andrews, Appl. Opt. 36, 1766 (1997))"
+            )
+            text += " with weights and a noise floor" if d.weighted else ""
+        text += f", linearised by the root of order {s.order} "
+        text += "(Geissbuehler et al., Opt. Nanosc. 1, 4 (2012))"
+        if d.reconvolve:
+            text += f", truncated at {d.truncate_percent:g} % of the maximum and reconvolved"
+    text += "."
+    if "psf_fwhm_px" in details:
+        width = details["psf_fwhm_px"]
+        origin = "given"
+        if s.psf_fwhm_px is None:
+            origin = "assumed" if width == FALLBACK_FWHM_PX else "estimated from the movie"
+        text += f" The PSF's width (FWHM) was {width:.3g} camera pixels, {origin}."
+    return text
 
 
-def _result(
-    movie: Movie, order: int, image: np.ndarray, notes: tuple[str, ...] = ()
-) -> Reconstruction:
+def _result(movie: Movie, order: int, image: np.ndarray) -> Reconstruction:
     """An image on the cumulants' grid, which starts one camera pixel inside the movie."""
     return Reconstruction(
         {"image": image},
         pixel_px=(1 / order, 1 / order),
         origin_px=(movie.origin_px[0] + 1, movie.origin_px[1] + 1),
         camera_pixel_um=movie.pixel_size_um,
-        notes=notes,
     )
 
 
@@ -173,7 +183,7 @@ def _quick_look(cumulant: np.ndarray, settings: SofiSettings) -> np.ndarray:
 def _flat(cumulant: np.ndarray, settings: SofiSettings) -> tuple[np.ndarray, float, str | None]:
     """Flattened cumulant with its structure positive, PSF width used and a note about it."""
     n = settings.order
-    if cumulant.sum() < 0:
+    if n > 2 and settings.linearization == "default" and cumulant.sum() < 0:
         # Fourth cumulants of emitters that are on for a fifth to four fifths of the time are
         # negative, third ones above one half; the picture is the same with the other sign.
         cumulant = -cumulant
@@ -203,20 +213,26 @@ def _to_float32(cumulant: np.ndarray) -> tuple[np.ndarray, float]:
 
 def _picture(
     cumulant: np.ndarray, settings: SofiSettings, report: Report
-) -> tuple[np.ndarray, str | None]:
-    """Final picture, float32, and a note; what is not needed any more is freed on the way."""
+) -> tuple[np.ndarray, float, list[str | None]]:
+    """Final picture (float32), PSF width and notes; what is no longer needed is freed at once."""
     n, d = settings.order, settings.deconvolution
     small, scale = _to_float32(cumulant)
     del cumulant
     flat, fwhm, note = _flat(small, settings)
+    # The noise of what keeps its sign: phase means take it away.
+    noise = noise_level(small if settings.flattening == "phase-mean" else flat)
+    weak = flat.max() < NOISE_PEAKS * noise
+    notes = [
+        note,
+        "The brightest fluctuations are hardly above the noise: do not trust this picture."
+        if weak
+        else None,
+    ]
     del small
     if settings.linearization == "none":
         flat *= np.float32(scale)
-        return flat, note
-    noise = noise_level(flat)
-    if flat.max() < NOISE_PEAKS * noise:
-        note = "The brightest fluctuations are hardly above the noise: do not trust this picture."
-    level = CLIPPED_NOISE * noise if d.weighted else 0.0
+        return flat, fwhm, notes
+    level = CLIPPED_NOISE * noise if d.weighted and settings.flattening != "phase-mean" else 0.0
     weighted = d.weighted and settings.flattening == "psf"
     linear = linearize(
         flat,
@@ -232,4 +248,4 @@ def _picture(
         report=lambda f, m="", p=None: report(0.85 + 0.15 * f, m, p),
     )
     linear *= np.float32(scale ** (1 / n))
-    return linear, note
+    return linear, fwhm, notes

@@ -126,7 +126,9 @@ def _in_strips(
             weights=None if weights is None else weights[first:last],
             background=background,
             acceleration=acceleration,
-            report=lambda f, *_, top=top: report((top + f * high) / len(image), "deconvolution"),
+            report=lambda f, *_, top=top: report(
+                min((top + f * high) / len(image), 1.0), "deconvolution"
+            ),
         )
         out[top : top + high] = sharp[top - first : top - first + high]
     return out

@@ -63,10 +63,13 @@ def estimate_psf_fwhm(cumulant: np.ndarray, order: int = 2) -> float:
 
     Returns
     -------
-    Full width at half maximum, limited to 1 .. 8 px; NaN where the phases are not all positive.
+    Full width at half maximum, limited to 1 .. 8 px; NaN where the phases are not all positive
+    or the image is a single camera pixel wide.
     """
     # Without its last row and column every phase covers the same camera pixels.
-    cumulant = cumulant[:-1, :-1] if min(cumulant.shape) > order else cumulant
+    if min(cumulant.shape) <= order:
+        return float("nan")  # too small to compare phases
+    cumulant = cumulant[:-1, :-1]
     from_spread = [
         (spread(sets[0]), float(np.mean(cumulant[_phase(phase, order)])))
         for phase, sets in pixel_sets(order).items()

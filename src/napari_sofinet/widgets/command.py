@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from napari_sofinet.settings import Settings
 
 
+def bare_name(path: Path) -> str:
+    """Name of a movie without its folder and TIFF suffix."""
+    name = path.name
+    for suffix in (".tif", ".tiff", ".ome"):
+        if name.lower().endswith(suffix):
+            name = name[: -len(suffix)]
+    return name
+
+
 def command_for(method: str, movie: Movie, settings: Settings) -> tuple[str, str]:
     """Command for a terminal, and a sentence for the user about it."""
     source = movie.source
@@ -23,7 +32,7 @@ def command_for(method: str, movie: Movie, settings: Settings) -> tuple[str, str
     else:
         path, hint = source.path, "The command was copied; paste it into a terminal."
     words += [shlex.quote(str(path)), "-o"]
-    words.append(shlex.quote(f"{path.name.split('.')[0]}_{method}.ome.tif"))
+    words.append(shlex.quote(f"{bare_name(path)}_{method}.ome.tif"))
     if movie.frame_range is not None:
         words += ["--frames", "{}:{}".format(*movie.frame_range)]
     if movie.roi is not None:
@@ -35,4 +44,6 @@ def command_for(method: str, movie: Movie, settings: Settings) -> tuple[str, str
             words += ["--stack-axis", "depth", "--z", str(source.z)]
     if movie.pixel_size_um is not None:
         words += ["--pixel-size", f"{movie.pixel_size_um:.6g}"]
+    if movie.frame_interval_s is not None:
+        words += ["--frame-interval", f"{movie.frame_interval_s:.6g}"]
     return " ".join([*words, *command_options(settings)]), hint

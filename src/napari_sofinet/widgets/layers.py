@@ -67,7 +67,12 @@ def movie_of(
     if isinstance(file, Movie) and getattr(data, "name", None) == file.frames.name:
         return replace(file, pixel_size_um=size) if size else file
     array = data if data.ndim == 3 else data[where]
-    return open_movie(array, size, name=layer.name)
+    return open_movie(array, size, frame_interval_s=_interval_s(layer, time_axis), name=layer.name)
+
+
+def _interval_s(layer: Image, time_axis: int) -> float | None:
+    factor = {"second": 1.0, "millisecond": 1e-3}.get(str(layer.units[time_axis]))
+    return float(abs(layer.scale[time_axis])) * factor if factor else None
 
 
 def layer_pixel_um(layer: Image) -> float | None:

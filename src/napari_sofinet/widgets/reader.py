@@ -11,6 +11,8 @@ from napari.utils.notifications import show_info
 from napari_sofinet.errors import InputError
 from napari_sofinet.io.tiff import TiffStack
 from napari_sofinet.movie import Movie, open_movie
+from napari_sofinet.reconstruction import Reconstruction
+from napari_sofinet.widgets.command import bare_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +31,37 @@ def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None
         return None
     try:
         open_movie(where)
+        return read_movie
     except InputError:
-        return None  # a picture, not a movie: napari's own reader opens it
-    return read_movie
+        pass
+    try:
+        Reconstruction.load(where)
+        return read_reconstruction
+    except InputError:
+        return None  # another picture: napari's own reader opens it
+
+
+def read_reconstruction(path: str | list[str]) -> list[LayerData]:
+    """A saved reconstruction where it belongs: over a movie whose first pixel is at 0."""
+    where = Path(path[0] if isinstance(path, list) else path)
+    result = Reconstruction.load(where)
+    known = result.pixel_size_um is not None and result.origin_um is not None
+    options = {
+        "scale": result.pixel_size_um if known else result.pixel_px,
+        "translate": result.origin_um if known else result.origin_px,
+        "units": ("micrometer" if known else "pixel",) * 2,
+        "axis_labels": ("y", "x"),
+        "colormap": "inferno",
+        "metadata": {
+            "sofinet_result": result,
+            "sofinet": result.recipe.model_dump(mode="json") if result.recipe else None,
+        },
+    }
+    name = bare_name(where)
+    return [
+        (data, options | {"name": name if key == "image" else f"{name} {key}"}, "image")
+        for key, data in result.maps.items()
+    ]
 
 
 def read_movie(path: str | list[str]) -> list[LayerData]:
@@ -55,7 +85,7 @@ def _channel(path: Path, channel: int, channels: int, planes: int) -> LayerData:
     movie = open_movie(path, channel=channel)
     pixel, interval = movie.pixel_size_um, movie.frame_interval_s
     unit = "pixel" if pixel is None else "micrometer"
-    name = Path(movie.name).name.split(".")[0]
+    name = bare_name(path)
     options = {
         "name": name if channels == 1 else f"{name} channel {channel}",
         "scale": [interval or 1.0, pixel or 1.0, pixel or 1.0],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Shapes
 from napari.utils import progress
 from napari.utils.notifications import show_error, show_info, show_warning
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 METHOD = METHODS["sofi"]
 WHOLE_IMAGE = "whole image"
-NO_PRESET = "defaults"
+NO_PRESET = presets.DEFAULTS
 
 
 class SofiWidget(QWidget):
@@ -74,7 +74,6 @@ class SofiWidget(QWidget):
         events = self.viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered):
             event.connect(self._refresh_layers)
-        self.destroyed.connect(self._abandon)
         self._refresh_layers()
         self._refresh_presets()
         warm_up()
@@ -83,7 +82,7 @@ class SofiWidget(QWidget):
 
     def _build(self) -> None:
         self.layer_box = QComboBox()
-        self.layer_box.currentTextChanged.connect(self._layer_changed)
+        self.layer_box.currentIndexChanged.connect(self._layer_changed)
         self.axis_box = QComboBox()
         self.axis_box.setToolTip("Which axis of the layer is time.")
         self.axis_box.currentIndexChanged.connect(self._axis_changed)
@@ -148,20 +147,22 @@ class SofiWidget(QWidget):
 
     def _refresh_layers(self, event: Any = None) -> None:
         images = [
-            layer.name
+            layer
             for layer in self.viewer.layers
             if isinstance(layer, Image) and layer.ndim > 2 and not layer.rgb
         ]
-        shapes = [layer.name for layer in self.viewer.layers if isinstance(layer, Shapes)]
+        shapes = [layer for layer in self.viewer.layers if isinstance(layer, Shapes)]
+        for layer in [*images, *shapes]:
+            layer.events.name.connect(self._refresh_layers)
         _offer(self.layer_box, images)
-        _offer(self.roi_box, [WHOLE_IMAGE, *shapes])
+        _offer(self.roi_box, [None, *shapes])
         self.run_button.setEnabled(bool(images) or self.worker is not None)
         if not images:
             self.status.setText("Open a movie: drop a TIFF file into the window.")
         elif self.worker is None and self.status.text().startswith("Open a movie"):
             self.status.setText("")
 
-    def _layer_changed(self, name: str) -> None:
+    def _layer_changed(self, index: int = 0) -> None:
         layer = self._layer()
         if layer is None:
             return
@@ -196,13 +197,14 @@ class SofiWidget(QWidget):
             else:
                 box = QSpinBox()
                 box.setRange(0, length - 1)
-                box.setValue(int(self.viewer.dims.current_step[axis]))
+                shown = layer.world_to_data(self.viewer.dims.point[-layer.ndim :])[axis]
+                box.setValue(round(float(shown)))
                 self.other_axes.addRow(f"{label} (of {length})", box)
                 self.positions[axis] = box
 
     def _layer(self) -> Image | None:
-        name = self.layer_box.currentText()
-        return self.viewer.layers[name] if name in self.viewer.layers else None
+        layer = self.layer_box.currentData()
+        return layer if layer in self.viewer.layers else None
 
     # -- presets and command --------------------------------------------------------------------
 
@@ -278,8 +280,8 @@ class SofiWidget(QWidget):
         movie = movie_of(layer, self.axis_box.currentData(), position, self._pixel_size())
         frames = self.first.value(), self.last.value()
         roi = None
-        if self.roi_box.currentText() != WHOLE_IMAGE:
-            roi = roi_of(self.viewer.layers[self.roi_box.currentText()], layer)
+        if self.roi_box.currentData() is not None:
+            roi = roi_of(self.roi_box.currentData(), layer)
         return movie.select(None if frames == (0, movie.shape[0]) else frames, roi)
 
     def _pixel_size(self) -> float | None:
@@ -305,6 +307,7 @@ class SofiWidget(QWidget):
         worker.returned.connect(self._show_result)
         worker.errored.connect(self._show_failure)
         worker.finished.connect(self._stop)
+        self.destroyed.connect(worker.quit)  # not a method of the widget, which is gone by then
         worker.start()
 
     def _show_progress(self, fraction: float, message: str) -> None:
@@ -324,7 +327,9 @@ class SofiWidget(QWidget):
             return
         if self._preview is None or self._preview not in self.viewer.layers:
             options = picture_options(source, result, "SOFI preview")
+            chosen = set(self.viewer.layers.selection)  # one may be drawing in it
             self._preview = self.viewer.add_image(result.image, **options)
+            self.viewer.layers.selection = chosen
         else:
             self._preview.data = result.image
             self._preview.contrast_limits = contrast(result.image)
@@ -371,29 +376,30 @@ class SofiWidget(QWidget):
             self.viewer.layers.remove(self._preview)
         self._preview = None
 
-    def _abandon(self) -> None:
-        if self.worker is not None:
+    def event(self, event: QEvent | None) -> bool:
+        """Stop the work when the dock is closed: the widget then loses its parent."""
+        if (
+            event is not None
+            and event.type() == QEvent.Type.ParentChange
+            and self.parent() is None
+            and self.worker is not None
+        ):
             self.worker.quit()
-
-    def closeEvent(self, event: Any) -> None:
-        """Stop the work when the dock is closed."""
-        self._abandon()
-        super().closeEvent(event)
+        return bool(super().event(event))
 
 
-def _offer(box: QComboBox, names: list[str]) -> None:
-    """Offer names, keeping the choice where it is still there."""
-    if [box.itemText(i) for i in range(box.count())] == names:
-        return
-    current = box.currentText()
+def _offer(box: QComboBox, layers: list[Any]) -> None:
+    """Offer layers (None is the whole image), keeping the choice where it is still there."""
+    current = box.currentData()
     box.blockSignals(True)
     box.clear()
-    box.addItems(names)
-    if current in names:
-        box.setCurrentText(current)
+    for layer in layers:
+        box.addItem(WHOLE_IMAGE if layer is None else layer.name, layer)
+    if current in layers:
+        box.setCurrentIndex(layers.index(current))
     box.blockSignals(False)
-    if box.currentText() != current:
-        box.currentTextChanged.emit(box.currentText())
+    if box.currentData() is not current:
+        box.currentIndexChanged.emit(box.currentIndex())
 
 
 def _duration(seconds: float) -> str:

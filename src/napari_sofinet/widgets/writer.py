@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from napari.utils.notifications import show_warning
 
 from napari_sofinet.errors import InputError
 from napari_sofinet.reconstruction import Reconstruction
+from napari_sofinet.widgets.layers import UM
 
 
 def write_reconstruction(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
@@ -17,6 +19,15 @@ def write_reconstruction(path: str, data: Any, attributes: dict[str, Any]) -> li
         array = np.asarray(data)
         if array.ndim != 2 or attributes.get("rgb"):
             raise InputError("Only a single picture of grey values can be saved as OME-TIFF here.")
-        result = Reconstruction({"image": array})
+        if "sofinet" in attributes.get("metadata", {}):
+            show_warning("The picture was changed since its reconstruction: no recipe is saved.")
+        scale, translate = attributes.get("scale", (1, 1)), attributes.get("translate", (0, 0))
+        factor = UM.get(str(attributes.get("units", ("pixel",))[-1]))
+        result = Reconstruction(
+            {"image": array},
+            pixel_px=(float(scale[0]), float(scale[1])),
+            origin_px=(float(translate[0]), float(translate[1])),
+            camera_pixel_um=factor,
+        )
     result.save(path)
     return [path]
