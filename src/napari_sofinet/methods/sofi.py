@@ -26,9 +26,9 @@ FEW_FRAMES = 50
 FALLBACK_FWHM_PX = 2.5
 NOISE_PEAKS = 7.0
 """Pure noise reaches 4 to 5 times its RMS, the weakest simulated microtubules 28 times."""
-CLIPPED_NOISE = 0.8
+CLIPPED_NOISE = 0.9
 """Level that noise leaves behind once its negative half is cut off, in units of its RMS. A normal
-distribution leaves 0.4; 0.8 gave the cleanest background (docs/defaults.md)."""
+distribution leaves 0.4; 0.9 gave the cleanest background (docs/defaults.md)."""
 
 
 BEFORE_ROOT = 0.15
@@ -40,7 +40,7 @@ class DeconvolutionSettings(Settings):
     """Richardson-Lucy deconvolution and what follows it."""
 
     iterations: int = parameter(
-        32,
+        28,
         "Iterations of the deconvolution; 0 leaves it out, more sharpen and add noise.",
         ge=0,
         le=500,

@@ -80,10 +80,12 @@ def linearize(
         boundary=boundary,
         report=report,
     )
+    del positive  # large fields are tight
     if reconvolve and before_root > 0:
         # A Gaussian to the power 1/n is sqrt(n) times wider.
         sharp = gaussian_blur(sharp, fwhm_px * np.sqrt(before_root / order), outside)
-    linear = np.power(sharp * scale, 1 / order, dtype=sharp.dtype)
+    sharp *= scale
+    linear = np.power(sharp, 1 / order, out=sharp)
     if reconvolve:
         linear[linear < truncate * linear.max()] = 0
         linear = gaussian_blur(linear, fwhm_px * np.sqrt(1 - before_root), outside)
