@@ -81,6 +81,14 @@ def test_bright_movies_keep_their_precision():
     np.testing.assert_allclose(cross_cumulants(frames, (2,))[2], expected, rtol=1e-11, atol=1e-3)
 
 
+def test_small_fluctuations_on_a_large_offset_keep_their_precision():
+    # Sums about a whole number, 0.3 away, would leave order 4 with five digits.
+    noise = np.random.default_rng(6).normal(size=(80, 7, 7))
+    expected = cross_cumulants(noise, (4,))[4]
+    found = cross_cumulants(1000.3 + 1e-3 * noise, (4,))[4] * 1e12
+    np.testing.assert_allclose(found, expected, atol=1e-8 * np.abs(expected).max())
+
+
 def test_blocks_and_strips_change_nothing(monkeypatch):
     frames = np.random.default_rng(2).poisson(50, (61, 20, 11)).astype(np.uint16)
     whole = cross_cumulants(frames, (2, 3, 4))

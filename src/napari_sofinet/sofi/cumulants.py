@@ -138,7 +138,8 @@ def _accumulate(
     with ThreadPoolExecutor(workers()) as pool:
         for block in time_blocks(array):
             if sums is None:
-                sums = MomentSums(products, block[:64].mean(axis=0, dtype=np.float64))
+                about = block[:64].mean(axis=0, dtype=np.float64)
+                sums = MomentSums(products, np.rint(about) if block.dtype.kind in "ui" else about)
             sums.add(block, pool)
             if saturation is not None:
                 saturation.add(block)

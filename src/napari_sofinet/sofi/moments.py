@@ -50,13 +50,15 @@ class MomentSums:
         Pixel sets in corner form; entry k of ``sums`` at (y, x) is the sum over frames of the
         product of the pixels (y + dr, x + dc) of set k.
     about
-        (Y, X) image that is subtracted from every frame, rounded to whole numbers.
+        (Y, X) image that is subtracted from every frame; whole numbers for a camera's counts, since
+        their products are then exact in single precision and twice as fast.
     """
 
     def __init__(self, products: tuple[PixelSet, ...], about: np.ndarray) -> None:
         self.products = products
         self.index = {pixels: k for k, pixels in enumerate(products)}
-        self.about = np.rint(about, dtype=np.float64)
+        self.about = np.ascontiguousarray(about, dtype=np.float64)
+        self._about_is_whole = bool(np.all(self.about == np.rint(self.about)))
         self.sums = np.zeros((len(products), *about.shape))
         self.frames = 0
         self._sizes = np.array([len(pixels) for pixels in products], dtype=np.int64)
@@ -73,7 +75,7 @@ class MomentSums:
         block = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("="))
         rows, width = self.about.shape
         raw = block.reshape(len(block), -1)
-        whole = block.dtype.kind in "ui" and block.dtype.itemsize <= 2
+        whole = self._about_is_whole and block.dtype.kind in "ui" and block.dtype.itemsize <= 2
         farthest = self._offsets.max(axis=1)
         share = math.ceil(rows / workers())
 
