@@ -51,47 +51,50 @@ class MomentSums:
         product of the pixels (y + dr, x + dc) of set k.
     about
         (Y, X) image that is subtracted from every frame; whole numbers for a camera's counts, since
-        their products are then exact in single precision and twice as fast.
+        pairs are then summed in whole numbers, five times as fast.
     """
 
     def __init__(self, products: tuple[PixelSet, ...], about: np.ndarray) -> None:
         self.products = products
         self.index = {pixels: k for k, pixels in enumerate(products)}
         self.about = np.ascontiguousarray(about, dtype=np.float64)
-        self._about_is_whole = bool(np.all(self.about == np.rint(self.about)))
         self.sums = np.zeros((len(products), *about.shape))
         self.frames = 0
         self._sizes = np.array([len(pixels) for pixels in products], dtype=np.int64)
+        self._pairs = np.array([(p[0], p[-1]) for p in products if len(p) <= 2], dtype=np.int64)
         self._offsets = np.zeros((len(products), int(self._sizes.max())), np.int64)
         for k, pixels in enumerate(products):
             self._offsets[k, : len(pixels)] = [r * about.shape[1] + c for r, c in pixels]
 
     def add(self, block: np.ndarray, pool: ThreadPoolExecutor | None = None) -> None:
         """Add a block of frames (t, Y, X) of any real dtype; ``pool`` shares out its rows."""
-        from napari_sofinet.sofi import product_kernel
+        from napari_sofinet.sofi import pair_kernel, product_kernel
 
         if block.dtype.kind not in "uif" or block.dtype.itemsize > 4:
             block = np.asarray(block, dtype=np.float64)
         block = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("="))
-        rows, width = self.about.shape
-        raw = block.reshape(len(block), -1)
-        whole = self._about_is_whole and block.dtype.kind in "ui" and block.dtype.itemsize <= 2
-        farthest = self._offsets.max(axis=1)
+        rows = len(self.about)
         share = math.ceil(rows / workers())
+        own = self.about.astype(block.dtype)
+        counts = block.dtype.kind in "ui" and block.dtype.itemsize <= 2
+        pairs = len(self._pairs) if counts and np.array_equal(own, self.about) else 0
 
         def add_rows(first: int) -> None:
-            product_kernel.add_products(
-                raw,
-                self.about.ravel(),
-                width,
-                first,
-                min(first + share, rows),
-                self._offsets,
-                farthest,
-                self._sizes,
-                whole,
-                self.sums.reshape(len(self.sums), -1),
-            )
+            last = min(first + share, rows)
+            if pairs:
+                pair_kernel.add_pairs(block, own, first, last, self._pairs, self.sums[:pairs])
+            if pairs < len(self.products):
+                product_kernel.add_products(
+                    block.reshape(len(block), -1),
+                    self.about.ravel(),
+                    self.about.shape[1],
+                    first,
+                    last,
+                    self._offsets[pairs:],
+                    self._offsets[pairs:].max(axis=1),
+                    self._sizes[pairs:],
+                    self.sums[pairs:].reshape(len(self.products) - pairs, -1),
+                )
 
         for _ in (pool.map if pool else map)(add_rows, range(0, rows, share)):
             pass

@@ -1,6 +1,7 @@
-"""The inner loop of SOFI, compiled by numba and kept on disk after the first run.
+"""Sums over time of products of any pixels in float64, compiled by numba.
 
-Importing this module loads numba (half a second): import it where it is used.
+Pairs of a camera's counts have a faster way in `pair_kernel`. Importing either loads numba (half a
+second): import them where they are used.
 """
 
 from __future__ import annotations
@@ -9,17 +10,15 @@ import numba
 import numpy as np
 
 FRAMES = 4  # the loops below are written out for four frames
-REACH = 3  # rows: pixels of a product lie at most this far below its corner
+REACH = 2  # rows: pixels of a product lie at most this far below its corner
 STRIP_PIXELS = 8192  # worked on at once: four frames of them fit a core's second-level cache
-EXACT_BELOW = 2048
-"""Products of two whole numbers below this, and sums of four of them, are exact in float32."""
 
 FAST = {"contract", "reassoc", "nsz", "nnan"}
 """Freedoms of the compiler that allow vector instructions; the values are finite."""
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def add_products(raw, about, width, first, last, offsets, farthest, sizes, whole, sums):  # type: ignore[no-untyped-def]
+def add_products(raw, about, width, first, last, offsets, farthest, sizes, sums):  # type: ignore[no-untyped-def]
     """Add products of a block's frames to ``sums`` for corners in rows first .. last-1.
 
     Images are given as one long line of pixels each.
@@ -33,17 +32,10 @@ def add_products(raw, about, width, first, last, offsets, farthest, sizes, whole
     offsets, farthest, sizes
         (n, largest) places of a product's pixels behind its corner, (n,) the largest of them, and
         (n,) how many there are.
-    whole
-        Whether raw and about are whole numbers: pairs of small ones are multiplied in float32,
-        which is exact and twice as fast.
     sums
         (n, pixels) float64. Where a product would run over the end of a row its sum is
         meaningless, and never used.
     """
-    products = len(sizes)
-    only_pairs = True
-    for k in range(products):
-        only_pairs = only_pairs and sizes[k] <= 2
     # The strips are counted here and not by threads: taking turns with Python costs time.
     high = max(STRIP_PIXELS // width, 16)
     for top in range(first, last, high):
@@ -51,26 +43,16 @@ def add_products(raw, about, width, first, last, offsets, farthest, sizes, whole
         start = top * width
         length = min((bottom + REACH) * width, len(about)) - start
         base = about[start : start + length]
-        whole_base = base.astype(np.int32)
-        narrow = np.empty((FRAMES, length), np.float32)
-        wide = np.empty((FRAMES, 0 if whole and only_pairs else length), np.float64)
+        lines = np.empty((FRAMES, length), np.float64)
         for t in range(0, len(raw), FRAMES):
-            exact = whole
-            if whole:
-                exact = _subtract_whole(raw, t, start, whole_base, narrow) < EXACT_BELOW
-            if not exact and wide.shape[1] == 0:
-                wide = np.empty((FRAMES, length), np.float64)
-            if not exact or not only_pairs:
-                _subtract(raw, t, start, base, wide)
-            for k in range(products):
+            _subtract(raw, t, start, base, lines)
+            for k in range(len(sizes)):
                 n = min((bottom - top) * width, length - farthest[k])
                 out = sums[k, start : start + n]
                 if sizes[k] > 2:
-                    _add_more(wide, offsets[k], sizes[k], out)
-                elif exact:
-                    _add_up_to_two(narrow, offsets[k], sizes[k], out)
+                    _add_more(lines, offsets[k], sizes[k], out)
                 else:
-                    _add_up_to_two(wide, offsets[k], sizes[k], out)
+                    _add_up_to_two(lines, offsets[k], sizes[k], out)
 
 
 @numba.njit(nogil=True, error_model="numpy", fastmath=FAST)
@@ -85,28 +67,6 @@ def _subtract(raw, t, start, base, out):  # type: ignore[no-untyped-def]
         frame = raw[t + u, start : start + length]
         for x in range(length):
             line[x] = np.float64(frame[x]) - base[x]
-
-
-@numba.njit(nogil=True, error_model="numpy", fastmath=FAST)
-def _subtract_whole(raw, t, start, base, out):  # type: ignore[no-untyped-def]
-    """Do the same in whole numbers; return the bits that any of them has in use.
-
-    Each number is below a power of two if and only if these bits are: one ``or`` per pixel, where
-    a maximum would keep the loop out of vector registers.
-    """
-    length = len(base)
-    bits = np.int32(0)
-    for u in range(FRAMES):
-        line = out[u]
-        if t + u >= len(raw):
-            line[:] = 0
-            continue
-        frame = raw[t + u, start : start + length]
-        for x in range(length):
-            d = np.int32(np.int32(frame[x]) - base[x])
-            bits |= d ^ (d >> np.int32(31))
-            line[x] = np.float32(d)
-    return bits
 
 
 @numba.njit(nogil=True, error_model="numpy", fastmath=FAST)
