@@ -176,3 +176,14 @@ def test_saturation_is_a_share_of_all_pixels():
     clean = Saturation()
     clean.add(frames[2:])
     assert clean.note is None
+
+
+def test_the_end_of_12_bits_is_saturation_too_if_nothing_is_brighter():
+    frames = np.full((3, 4, 5), 100, np.uint16)
+    frames[0, 0, :4] = 4095
+    seen = Saturation()
+    seen.add(frames)
+    assert seen.note is not None
+    frames[1, 0, 0] = 5000
+    seen.add(frames)
+    assert seen.note is None

@@ -309,7 +309,7 @@ def _edges(frames: Movie | Any) -> Iterator[tuple[int, int]]:
         else:
             shape = frames.source.shape  # frames are read whole also for a small ROI
     step = frames_per_block(shape, frames.dtype)
-    # Four large frames at a time, as many as the kernel takes in one pass.
+    # Large frames go four at a time: sums that do not fit the cache are fetched less often.
     step = max(step, min(4, frames_per_block(shape, frames.dtype, 4 * BLOCK_BYTES)))
     # An array's own chunks are what its program reads at once; one may be the whole movie.
     chunks = frames.chunks[0] if hasattr(frames, "chunks") and hasattr(frames, "compute") else ()
@@ -320,25 +320,38 @@ def _edges(frames: Movie | Any) -> Iterator[tuple[int, int]]:
         start += length
 
 
+FEWEST_SATURATED = 3
+"""A single pixel may reach the end of 12 bits by chance."""
+
+
 class Saturation:
     """Counts pixels at full scale, which bias every statistic of a movie."""
 
     def __init__(self) -> None:
         self.count = 0
         self.seen = 0
+        self.highest = 0
 
     def add(self, block: np.ndarray) -> None:
-        """Count the pixels of a block of integers that reach the dtype's end."""
+        """Count the pixels of a block of unsigned integers at what may be the camera's full scale.
+
+        That is the dtype's end, or the end of 10, 12 or 14 bits where no pixel is brighter.
+        """
         self.seen += block.size
-        if block.dtype.kind == "u":
-            full = np.iinfo(block.dtype).max
-            if block.max(initial=0) == full:
-                self.count += int(np.count_nonzero(block == full))
+        if block.dtype.kind != "u":
+            return
+        highest = int(block.max(initial=0))
+        if highest > self.highest:
+            self.highest, self.count = highest, 0
+        ends = (np.iinfo(block.dtype).max, 1023, 4095, 16383)
+        if highest == self.highest and highest in ends:
+            self.count += int(np.count_nonzero(block == highest))
 
     @property
     def note(self) -> str | None:
         """One sentence about the share of saturated pixels, None where there are none."""
-        if not self.count:
+        certain = self.highest in (255, 65535)
+        if self.count < (1 if certain else FEWEST_SATURATED):
             return None
         share = 100 * self.count / self.seen
         return f"{share:.2g} % of the pixels are saturated; the picture is not reliable there."

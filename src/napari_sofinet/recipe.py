@@ -7,6 +7,7 @@ import json
 import os
 import platform
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -194,6 +195,7 @@ def fingerprint(paths: tuple[str, ...]) -> tuple[int, str]:
     return total, digest.hexdigest()
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of what computed the result."""
     found = {"python": platform.python_version()}

@@ -11,14 +11,19 @@ from typing import Any
 
 import numpy as np
 
+from napari_sofinet.cores import workers
 from napari_sofinet.errors import InputError
 from napari_sofinet.movie import Movie, Saturation, time_blocks
 from napari_sofinet.settings import Report, silent
-from napari_sofinet.sofi.moments import MomentSums, needed_products, workers
+from napari_sofinet.sofi.moments import MomentSums, needed_products
 from napari_sofinet.sofi.pixel_sets import Kind, PixelSet, pixel_sets, set_partitions
 
 MOMENT_BYTES = 240 * 2**20
 """Memory for sums; where a movie needs more it is read once per strip of rows."""
+
+FIRST_PREVIEW_S = 0.5
+EVERY_S = 2.0
+"""When previews are made; what takes no longer than the first needs none."""
 
 Preview = Callable[[dict[int, np.ndarray]], Any]
 
@@ -78,8 +83,8 @@ def cross_cumulants(
             report((at + done) / len(strips), message, picture)
 
         def fill(sums: MomentSums, top: int = top, bottom: int = bottom) -> None:
-            for n, part in cumulants_of(sums, orders, pixel_sets).items():
-                images[n][n * (top - 1) : n * (bottom - 2) + 1] = part
+            for n, image in images.items():
+                write_cumulants(sums, n, pixel_sets, image[n * (top - 1) : n * (bottom - 2) + 1])
 
         def look(sums: MomentSums, fill: Callable[[MomentSums], None] = fill) -> Any:
             if preview is None:
@@ -134,19 +139,19 @@ def _accumulate(
     """Sums over all frames; ``look`` makes the preview that is reported now and then."""
     sums: MomentSums | None = None
     total = int(array.shape[0])
-    shown, cost = 0.0, 0.0
+    shown, cost = time.perf_counter() - EVERY_S + FIRST_PREVIEW_S, 0.0
     with ThreadPoolExecutor(workers()) as pool:
         for block in time_blocks(array):
             if sums is None:
                 about = block[:64].mean(axis=0, dtype=np.float64)
                 sums = MomentSums(products, np.rint(about) if block.dtype.kind in "ui" else about)
+            counted = pool.submit(saturation.add, block) if saturation is not None else None
             sums.add(block, pool)
-            if saturation is not None:
-                saturation.add(block)
+            if counted is not None:
+                counted.result()
             picture, now = None, time.perf_counter()
-            # The first preview comes at once; all together cost a tenth of the time, and drawing
-            # them costs the viewer some more.
-            if now - shown > max(2.0, 10 * cost) and sums.frames < total:
+            # All together cost a tenth of the time, and drawing them costs the viewer some more.
+            if now - shown > max(EVERY_S, 10 * cost) and sums.frames < total:
                 picture = look(sums)
                 shown = time.perf_counter()
                 cost = shown - now
@@ -156,19 +161,14 @@ def _accumulate(
     return sums
 
 
-def cumulants_of(sums: MomentSums, orders: Sequence[int], kind: Kind) -> dict[int, np.ndarray]:
-    """Cumulant images (see `cross_cumulants`) from sums over time."""
+def write_cumulants(sums: MomentSums, order: int, kind: Kind, out: np.ndarray) -> None:
+    """Write the cumulant image (see `cross_cumulants`) that follows from sums over time."""
     height, width = sums.about.shape
-    images = {}
-    for n in orders:
-        image = np.empty((n * (height - 4) + 1, n * (width - 4) + 1))
-        for (p, q), sets in pixel_sets(n, kind).items():
-            rows = slice(1, height - 2 - (p > 0))
-            columns = slice(1, width - 2 - (q > 0))
-            mean = sum(_cumulant(sums, pixels, rows, columns) for pixels in sets)
-            image[p::n, q::n] = mean / len(sets)
-        images[n] = image
-    return images
+    for (p, q), sets in pixel_sets(order, kind).items():
+        rows = slice(1, height - 2 - (p > 0))
+        columns = slice(1, width - 2 - (q > 0))
+        mean = sum(_cumulant(sums, pixels, rows, columns) for pixels in sets)
+        out[p::order, q::order] = mean / len(sets)
 
 
 def _cumulant(sums: MomentSums, pixels: PixelSet, rows: slice, columns: slice) -> np.ndarray:

@@ -2,31 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from napari_sofinet.cores import workers
 from napari_sofinet.settings import Report, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Boundary = Literal["reflect", "wrap", "constant"]
 LARGE = 2**22
 """Images of more samples are deconvolved strip by strip, which needs less memory and time."""
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
+SMALL = 2**16
+"""Images of fewer samples are not shared out to threads."""
 
 
 def gaussian_blur(image: np.ndarray, fwhm: float, boundary: Boundary = "reflect") -> np.ndarray:
     """Image convolved with a Gaussian of the given width (samples), cut at 3 sigma, sum 1.
 
     Beyond its edges the image is mirrored, repeated (``"wrap"``) or zero (``"constant"``).
+    Float32 stays float32, everything else becomes float64.
     """
-    from scipy.ndimage import correlate1d
+    from napari_sofinet.sofi import blur_kernel
+
+    image = np.ascontiguousarray(image, None if image.dtype == np.float32 else np.float64)
+    out = np.empty_like(image)
+    kernel = _kernel(fwhm, boundary, image.dtype)
+    with ThreadPoolExecutor(workers()) as pool:
+        _in_bands(pool, image, blur_kernel.blur, image, *kernel, out)
+    return out
+
+
+def _kernel(fwhm: float, boundary: Boundary, dtype: np.dtype[Any]) -> tuple[np.ndarray, int]:
+    """Half of a Gaussian, its middle first, and the boundary's number."""
+    from napari_sofinet.sofi import blur_kernel
 
     sigma = fwhm / FWHM_PER_SIGMA
-    reach = int(np.ceil(3 * sigma))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    kernel /= kernel.sum()
-    once = correlate1d(image, kernel, axis=0, mode=boundary)
-    return np.asarray(correlate1d(once, kernel, axis=1, mode=boundary))
+    taps = np.exp(-0.5 * (np.arange(np.ceil(3 * sigma) + 1) / sigma) ** 2)
+    taps /= taps[0] + 2 * taps[1:].sum()
+    numbers = {
+        "reflect": blur_kernel.REFLECT,
+        "wrap": blur_kernel.WRAP,
+        "constant": blur_kernel.CONSTANT,
+    }
+    return taps.astype(dtype), numbers[boundary]
+
+
+def _in_bands(
+    pool: ThreadPoolExecutor, image: np.ndarray, work: Callable[..., Any], *args: Any
+) -> list[Any]:
+    """Call ``work(first, last, *args)`` for bands of rows, in threads where the image is large."""
+    rows = len(image)
+    high = rows if image.size < SMALL else -(-rows // workers())
+    edges = [(a, min(a + high, rows)) for a in range(0, rows, high)]
+    if len(edges) == 1:
+        return [work(*edges[0], *args)]
+    return list(pool.map(lambda edge: work(*edge, *args), edges))
 
 
 def richardson_lucy(
@@ -75,28 +110,34 @@ def richardson_lucy(
         return image
     if image.size > LARGE and boundary == "reflect":
         return _in_strips(image, fwhm, iterations, weights, background, acceleration, report)
-    tiny = np.finfo(image.dtype).tiny
-    estimate, reached = image, None
-    if weights is not None:
-        reached = gaussian_blur(weights, fwhm, boundary)
-        estimate = gaussian_blur(weights * image, fwhm, boundary) / reached
-    previous = estimate
-    step = last_step = np.zeros_like(image)
-    for number in range(iterations):
-        report(number / iterations, "deconvolution")
-        momentum = 0.0
-        if number >= 2:
-            norm = float(np.vdot(last_step, last_step))
-            along = float(np.vdot(step, last_step)) / norm if norm else 0.0
-            momentum = min(max(along, 0.0), acceleration)
-        start = np.maximum(estimate + momentum * (estimate - previous), 0)
-        ratio = image / np.maximum(gaussian_blur(start, fwhm, boundary) + background, tiny)
-        if weights is None or reached is None:
-            updated = start * gaussian_blur(ratio, fwhm, boundary)
-        else:
-            updated = start * gaussian_blur(weights * ratio, fwhm, boundary) / reached
-        previous, estimate = estimate, updated
-        last_step, step = step, updated - start
+    from napari_sofinet.sofi import blur_kernel
+
+    dtype = image.dtype
+    kernel = _kernel(fwhm, boundary, dtype)
+    floor, tiny = dtype.type(background), np.finfo(dtype).tiny
+    image = np.ascontiguousarray(image)
+    if weights is None:
+        gain, estimate = np.ones_like(image), image.copy()
+    else:
+        gain = 1 / gaussian_blur(weights.astype(dtype), fwhm, boundary)
+        image = image * weights.astype(dtype)
+        estimate = gaussian_blur(image, fwhm, boundary) * gain
+    start, ratio, step = np.empty_like(image), np.empty_like(image), np.zeros_like(image)
+    previous = estimate.copy()
+    momentum = norm = 0.0
+    with ThreadPoolExecutor(workers()) as pool:
+        for number in range(iterations):
+            report(number / iterations, "deconvolution")
+            ahead = dtype.type(momentum)
+            _in_bands(pool, image, blur_kernel.predict, estimate, previous, ahead, start)
+            _in_bands(pool, image, blur_kernel.compare, start, *kernel, image, floor, tiny, ratio)
+            found = _in_bands(
+                pool, image, blur_kernel.correct, ratio, *kernel, start, gain, step, previous
+            )
+            previous, estimate = estimate, previous
+            along, last_norm = sum(f[0] for f in found), norm
+            norm = sum(f[1] for f in found)
+            momentum = min(max(along / last_norm, 0.0), acceleration) if last_norm else 0.0
     return estimate
 
 

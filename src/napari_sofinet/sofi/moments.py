@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-import os
-import threading
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sofinet.cores import workers
 from napari_sofinet.sofi.pixel_sets import Kind, PixelSet, pixel_sets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from concurrent.futures import ThreadPoolExecutor
+
+
+BANDS_PER_WORKER = 2
 
 
 def corner_form(pixels: Iterable[tuple[int, int]]) -> tuple[PixelSet, tuple[int, int]]:
@@ -58,6 +60,8 @@ class MomentSums:
         self.products = products
         self.index = {pixels: k for k, pixels in enumerate(products)}
         self.about = np.ascontiguousarray(about, dtype=np.float64)
+        self._about_is_whole = bool(np.all(self.about == np.rint(self.about)))
+        self._own: np.ndarray | None = None
         self.sums = np.zeros((len(products), *about.shape))
         self.frames = 0
         self._sizes = np.array([len(pixels) for pixels in products], dtype=np.int64)
@@ -74,10 +78,10 @@ class MomentSums:
             block = np.asarray(block, dtype=np.float64)
         block = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("="))
         rows = len(self.about)
-        share = math.ceil(rows / workers())
-        own = self.about.astype(block.dtype)
-        counts = block.dtype.kind in "ui" and block.dtype.itemsize <= 2
-        pairs = len(self._pairs) if counts and np.array_equal(own, self.about) else 0
+        # More bands than cores: one that waits for the disk does not hold up the others.
+        share = math.ceil(rows / (BANDS_PER_WORKER * workers()))
+        own = self._about_counts(block.dtype)
+        pairs = 0 if own is None else len(self._pairs)
 
         def add_rows(first: int) -> None:
             last = min(first + share, rows)
@@ -100,6 +104,14 @@ class MomentSums:
             pass
         self.frames += len(block)
 
+    def _about_counts(self, dtype: np.dtype[Any]) -> np.ndarray | None:
+        """The subtracted image in a camera's dtype, None if that is not one of whole numbers."""
+        if dtype.kind not in "ui" or dtype.itemsize > 2:
+            return None
+        if self._own is None or self._own.dtype != dtype:
+            self._own = self.about.astype(dtype)
+        return self._own if self._about_is_whole else None
+
     def merge(self, other: MomentSums) -> None:
         """Add the sums of other frames, taken about the same image."""
         if self.products != other.products or not np.array_equal(self.about, other.about):
@@ -114,21 +126,3 @@ class MomentSums:
             self.index[form], rows.start + r : rows.stop + r, columns.start + c : columns.stop + c
         ]
         return total / self.frames
-
-
-def workers() -> int:
-    """How many threads our own code uses: the cores this process may run on, at most 8."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return min(len(affinity(0)) if affinity else os.cpu_count() or 1, 8)
-
-
-def warm_up() -> threading.Thread:
-    """Load the compiled kernel in the background, so that the first click does not wait for it."""
-
-    def load() -> None:
-        about = np.zeros((4, 4))
-        MomentSums(needed_products((2,), "all"), about).add(np.zeros((1, 4, 4), np.uint16))
-
-    thread = threading.Thread(target=load, daemon=True, name="sofinet-warm-up")
-    thread.start()
-    return thread

@@ -30,17 +30,19 @@ EXACT_BELOW = 2**13
 """Sixteen products of deviations below this add up to less than 2**31."""
 
 
-@intrinsic
-def _add_run(typing: Any, lines: Any, start: Any, stop: Any, partners: Any, sums: Any) -> Any:
-    """Add the products of pixels start .. stop-1 with their partners, over all lines, to ``sums``.
+@intrinsic  # type: ignore[untyped-decorator]
+def _add_run(
+    typing: Any, lines: Any, count: Any, start: Any, stop: Any, partners: Any, sums: Any
+) -> Any:
+    """Add the products of pixels start .. stop-1 with their partners, over lines, to ``sums``.
 
     Written for LLVM's vectors, since numba's loops do not become the instruction that multiplies
     and adds pairs (vpmaddwd, vpdpwssd; on other processors LLVM finds the nearest).
 
-    lines (LINES, length) int32, each two 16-bit deviations; partners (PARTNERS,) distances in
-    pixels; sums (SLOTS, n) int32.
+    lines (LINES, length) int32, each two 16-bit deviations, ``count`` of them used; partners
+    (PARTNERS,) distances in pixels; sums (SLOTS, n) int32.
     """
-    signature = types.void(lines, start, stop, partners, sums)
+    signature = types.void(lines, count, start, stop, partners, sums)
 
     def generate(context: Any, build: Any, signature: Any, args: Any) -> Any:
         i16, i32, i64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
@@ -55,10 +57,6 @@ def _add_run(typing: Any, lines: Any, start: Any, stop: Any, partners: Any, sums
             made = context.make_array(signature.args[k])(context, build, args[k])
             return made.data, build.udiv(build.extract_value(made.strides, 0), i64(4))
 
-        (source, line_length), (sum_data, slot_length) = array(0), array(4)
-        partner_data, _ = array(3)
-        away = [build.load(build.gep(partner_data, [i64(k)])) for k in range(PARTNERS)]
-
         def deviations(place: Any) -> Any:
             at = build.bitcast(build.gep(source, [place]), pairs.as_pointer())
             return build.sext(build.load(at, align=2), products)
@@ -70,12 +68,16 @@ def _add_run(typing: Any, lines: Any, start: Any, stop: Any, partners: Any, sums
                 build.shuffle_vector(product, nothing, seconds),
             )
 
+        (source, line_length), (partner_data, _), (sum_data, slot_length) = map(array, (0, 4, 5))
+        away = [build.load(build.gep(partner_data, [i64(k)])) for k in range(PARTNERS)]
         before = build.block
-        loop, after = build.append_basic_block("run"), build.append_basic_block("end")
-        build.branch(loop)
-        build.position_at_end(loop)
+        each_run, each_line, after_lines, after = (
+            build.append_basic_block(name) for name in ("run", "line", "after_lines", "after")
+        )
+        build.branch(each_run)
+
+        build.position_at_end(each_run)
         x = build.phi(i64)
-        x.add_incoming(args[1], before)
         places = [
             build.bitcast(
                 build.gep(sum_data, [build.add(x, build.mul(slot_length, i64(k)))]),
@@ -83,20 +85,36 @@ def _add_run(typing: Any, lines: Any, start: Any, stop: Any, partners: Any, sums
             )
             for k in range(SLOTS)
         ]
-        totals = [build.load(place, align=4) for place in places]
-        for line in range(LINES):
-            place = build.add(x, build.mul(line_length, i64(line)))
-            own = deviations(place)
-            others = [deviations(build.add(place, d)) for d in away] + [ones]
-            totals = [
-                build.add(total, multiply_add(own, other))
-                for total, other in zip(totals, others, strict=True)
-            ]
-        for place, total in zip(places, totals, strict=True):
-            build.store(total, place, align=4)
-        following = build.add(x, i64(LANES))
-        x.add_incoming(following, loop)
-        build.cbranch(build.icmp_signed("<", following, args[2]), loop, after)
+        so_far = [build.load(place, align=4) for place in places]
+        build.branch(each_line)
+
+        build.position_at_end(each_line)
+        line, place = build.phi(i64), build.phi(i64)
+        totals = [build.phi(lanes) for _ in range(SLOTS)]
+        own = deviations(place)
+        others = [deviations(build.add(place, d)) for d in away] + [ones]
+        more = [
+            build.add(total, multiply_add(own, other))
+            for total, other in zip(totals, others, strict=True)
+        ]
+        next_line, next_place = build.add(line, i64(1)), build.add(place, line_length)
+        build.cbranch(build.icmp_signed("<", next_line, args[1]), each_line, after_lines)
+
+        build.position_at_end(after_lines)
+        for where, total in zip(places, more, strict=True):
+            build.store(total, where, align=4)
+        next_x = build.add(x, i64(LANES))
+        build.cbranch(build.icmp_signed("<", next_x, args[3]), each_run, after)
+
+        x.add_incoming(args[2], before)
+        x.add_incoming(next_x, after_lines)
+        line.add_incoming(i64(0), each_run)
+        line.add_incoming(next_line, each_line)
+        place.add_incoming(x, each_run)
+        place.add_incoming(next_place, each_line)
+        for total, first, following in zip(totals, so_far, more, strict=True):
+            total.add_incoming(first, each_run)
+            total.add_incoming(following, each_line)
         build.position_at_end(after)
         return context.get_dummy_value()
 
@@ -119,7 +137,7 @@ def add_pairs(raw, about, first, last, pairs, sums):  # type: ignore[no-untyped-
         (n, Y, X) float64. Where a pair would run over the end of a row its sum is meaningless,
         and never used.
     """
-    frames, rows, width = raw.shape
+    frames, _, width = raw.shape
     batches = -(-(len(pairs) - 1) // PARTNERS)
     tiles = -(-width // (TILE_WIDTH - REACH))
     columns = -(-width // tiles)
@@ -150,15 +168,16 @@ def add_pairs(raw, about, first, last, pairs, sums):  # type: ignore[no-untyped-
                     room = np.int64(2**31)
                 room -= FRAMES * limit**2
                 used = -(-(bottom - top) * pitch // RUN) * RUN
+                count = -(-min(frames - t, FRAMES) // 2)
                 for x in range(0, used, RUN):
                     for b in range(batches):
-                        _add_run(lines, x, x + RUN, partners[b], found[b])
+                        _add_run(lines, count, x, x + RUN, partners[b], found[b])
             _flush(found, pairs, top, bottom, left, right, pitch, sums)
 
 
 @numba.njit(nogil=True, error_model="numpy")
 def _pack(raw, t, about, top, bottom, left, right, pitch, lines):  # type: ignore[no-untyped-def]
-    """Write frames t .. t+FRAMES-1 minus about to ``lines``, zeros after the last.
+    """Write frames t .. t+FRAMES-1, as far as there are, minus about to ``lines``.
 
     Returns the bits that any deviation has in use: each is below a power of two if and only if
     these bits are. One ``or`` per pixel, where a maximum would keep the loop out of vector
@@ -170,8 +189,7 @@ def _pack(raw, t, about, top, bottom, left, right, pitch, lines):  # type: ignor
     for k in range(LINES):
         one, two = t + 2 * k, t + 2 * k + 1
         if one >= frames:
-            lines[k] = 0
-            continue
+            break
         for row in range(top, bottom):
             base = about[row, left:right]
             f = raw[one, row, left:right]

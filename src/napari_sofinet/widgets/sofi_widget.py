@@ -29,7 +29,7 @@ from napari_sofinet import presets
 from napari_sofinet.errors import InputError
 from napari_sofinet.methods import METHODS
 from napari_sofinet.settings import flatten_settings
-from napari_sofinet.sofi.moments import warm_up
+from napari_sofinet.sofi.warm_up import warm_up
 from napari_sofinet.widgets.command import command_for
 from napari_sofinet.widgets.form import SettingsForm
 from napari_sofinet.widgets.layers import (

@@ -1,0 +1,28 @@
+"""Loading of the compiled kernels ahead of their use."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from napari_sofinet.sofi.linearization import linearize
+from napari_sofinet.sofi.moments import MomentSums, needed_products
+
+
+def warm_up() -> threading.Thread:
+    """Load the compiled kernels in the background, so that the first click does not wait for them.
+
+    On a machine's very first use they are compiled, which takes seconds.
+    """
+
+    def load() -> None:
+        frames = np.zeros((1, 4, 4), np.uint16)
+        for order in (2, 3):
+            MomentSums(needed_products((order,), "all"), np.zeros((4, 4))).add(frames)
+        image = np.ones((4, 4), np.float32)
+        linearize(image, 2, 2.0, iterations=1, weights=image)
+
+    thread = threading.Thread(target=load, daemon=True, name="sofinet-warm-up")
+    thread.start()
+    return thread
