@@ -416,6 +416,7 @@ def test_a_folder_without_permission(tmp_path, refused, path):
 @example(option="roi", text="0:1,0:" + "9" * 5000)
 @example(option="roi", text="\udcff\n\x1b[2J")
 @example(option="frames", text=":")
+@example(option="frames", text="--")
 def test_any_text_is_a_selection_or_one_sentence(path, capsys, option, text):
     capsys.readouterr()
     code = cli.main(["info", str(path), f"--{option}={text}"])

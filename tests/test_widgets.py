@@ -371,3 +371,10 @@ def test_a_saved_picture_comes_back_where_it_belongs(tmp_path, pixel_um):
     index = [np.sum(data * grid) / data.sum() for grid in np.indices(data.shape)]
     world = np.array(options["translate"]) + np.array(index) * options["scale"]
     assert np.abs(world / unit - POINT).max() <= 0.02
+
+
+def test_a_layer_that_is_given_other_frames_is_read_anew(widget):
+    layer = widget.viewer.add_image(blinking_point(60), name="movie", scale=(1, 0.1, 0.1))
+    assert widget.last.value() == 60
+    layer.data = blinking_point(33)
+    assert (widget.last.value(), widget.last.maximum()) == (33, 33)

@@ -123,6 +123,9 @@ def _run(arguments: Sequence[str]) -> int:
     make.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     _add_method_options(make, arguments)
     options = parser.parse_args(arguments)
+    for name, value in vars(options).items():
+        if value == []:  # what argparse makes of a lone --
+            raise InputError(f"Argument {name.replace('_', '-')}: expected a value.")
     if options.command is None:
         parser.print_help()
         return 0

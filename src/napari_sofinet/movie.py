@@ -309,8 +309,8 @@ def _edges(frames: Movie | Any) -> Iterator[tuple[int, int]]:
         else:
             shape = frames.source.shape  # frames are read whole also for a small ROI
     step = frames_per_block(shape, frames.dtype)
-    # Large frames go four at a time: sums that do not fit the cache are fetched less often.
-    step = max(step, min(4, frames_per_block(shape, frames.dtype, 4 * BLOCK_BYTES)))
+    # Large frames go up to eight at a time: sums that do not fit the cache are fetched less often.
+    step = max(step, min(8, frames_per_block(shape, frames.dtype, 4 * BLOCK_BYTES)))
     # An array's own chunks are what its program reads at once; one may be the whole movie.
     chunks = frames.chunks[0] if hasattr(frames, "chunks") and hasattr(frames, "compute") else ()
     start = 0

@@ -41,7 +41,7 @@ def add_options(parser: Any, model: type[Settings]) -> None:
             option_of(leaf),
             dest=PREFIX + leaf.name,
             metavar=_values(leaf),
-            help=_help(leaf).replace("%", "%%"),
+            help=_help(leaf, default_of(model, leaf)).replace("%", "%%"),
             default=argparse.SUPPRESS,
         )
 
@@ -111,7 +111,7 @@ def describe_options(model: type[Settings]) -> Iterator[str]:
     """One line for each parameter: option, values, unit, default and help."""
     for leaf in leaves(model):
         yield f"  {option_of(leaf)} {_values(leaf)}"
-        yield f"      {_help(leaf)}"
+        yield f"      {_help(leaf, default_of(model, leaf))}"
 
 
 def _values(leaf: Leaf) -> str:
@@ -121,15 +121,11 @@ def _values(leaf: Leaf) -> str:
     return {bool: "yes|no", int: "INT", float: "NUMBER"}.get(kind, "TEXT")
 
 
-def _help(leaf: Leaf) -> str:
-    low, high = (
-        next((v for k in kinds if (v := leaf.limit(k)) is not None), None)
-        for kinds in (("ge", "gt"), ("le", "lt"))
-    )
-    limits = "" if low is None and high is None else f"{_number(low)} to {_number(high)}; "
-    unit = f"{leaf.unit}; " if leaf.unit else ""
-    return f"{leaf.help} [{unit}{limits}default {text_of(leaf.default)}]"
-
-
-def _number(value: float | None) -> str:
-    return "any" if value is None else f"{value:g}"
+def _help(leaf: Leaf, default: Any) -> str:
+    notes = [leaf.unit] if leaf.unit else []
+    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    limits = [f"{word} {v:g}" for k, word in words.items() if (v := leaf.limit(k)) is not None]
+    if limits:
+        notes.append(", ".join(limits))
+    notes.append(f"default {text_of(default)}")
+    return f"{leaf.help} [{'; '.join(notes)}]"

@@ -26,12 +26,12 @@ FEW_FRAMES = 50
 FALLBACK_FWHM_PX = 2.5
 NOISE_PEAKS = 7.0
 """Pure noise reaches 4 to 5 times its RMS, the weakest simulated microtubules 28 times."""
-CLIPPED_NOISE = 0.9
+CLIPPED_NOISE = 1.0
 """Level that noise leaves behind once its negative half is cut off, in units of its RMS. A normal
-distribution leaves 0.4; 0.9 gave the cleanest background (docs/defaults.md)."""
+distribution leaves 0.4; 1.0 gave the cleanest background (docs/defaults.md)."""
 
 
-BEFORE_ROOT = 0.15
+BEFORE_ROOT = 0.2
 ACCELERATION = 0.5
 """With these two a point stays within 0.02 camera px of its place; see docs/defaults.md."""
 
@@ -40,7 +40,7 @@ class DeconvolutionSettings(Settings):
     """Richardson-Lucy deconvolution and what follows it."""
 
     iterations: int = parameter(
-        28,
+        23,
         "Iterations of the deconvolution; 0 leaves it out, more sharpen and add noise.",
         ge=0,
         le=500,
@@ -181,12 +181,12 @@ def _quick_look(cumulant: np.ndarray, settings: SofiSettings) -> np.ndarray:
 
 
 def _flat(cumulant: np.ndarray, settings: SofiSettings) -> tuple[np.ndarray, float, str | None]:
-    """Flattened cumulant with its structure positive, PSF width used and a note about it."""
+    """Cumulant, flattened in place, with its structure positive; PSF width used; a note about it."""
     n = settings.order
     if n > 2 and settings.linearization == "default" and cumulant.sum() < 0:
         # Fourth cumulants of emitters that are on for a fifth to four fifths of the time are
         # negative, third ones above one half; the picture is the same with the other sign.
-        cumulant = -cumulant
+        np.negative(cumulant, out=cumulant)
     fwhm, note = settings.psf_fwhm_px, None
     if fwhm is None:
         fwhm = estimate_psf_fwhm(cumulant, n)
@@ -200,7 +200,7 @@ def _flat(cumulant: np.ndarray, settings: SofiSettings) -> tuple[np.ndarray, flo
             note = f"The PSF width could not be estimated and {fwhm} px is used: {why}."
     if settings.flattening == "none":
         return cumulant, fwhm, note
-    return flatten(cumulant, n, settings.flattening, fwhm), fwhm, note
+    return flatten(cumulant, n, settings.flattening, fwhm, out=cumulant), fwhm, note
 
 
 def _to_float32(cumulant: np.ndarray) -> tuple[np.ndarray, float]:
@@ -216,11 +216,12 @@ def _picture(
 ) -> tuple[np.ndarray, float, list[str | None]]:
     """Final picture (float32), PSF width and notes; what is no longer needed is freed at once."""
     n, d = settings.order, settings.deconvolution
-    small, scale = _to_float32(cumulant)
+    flat, scale = _to_float32(cumulant)
     del cumulant
-    flat, fwhm, note = _flat(small, settings)
     # The noise of what keeps its sign: phase means take it away.
-    noise = noise_level(small if settings.flattening == "phase-mean" else flat)
+    raw_noise = noise_level(flat)
+    flat, fwhm, note = _flat(flat, settings)
+    noise = raw_noise if settings.flattening == "phase-mean" else noise_level(flat)
     weak = flat.max() < NOISE_PEAKS * noise
     notes = [
         note,
@@ -228,7 +229,6 @@ def _picture(
         if weak
         else None,
     ]
-    del small
     if settings.linearization == "none":
         flat *= np.float32(scale)
         return flat, fwhm, notes

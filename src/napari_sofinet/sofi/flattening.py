@@ -18,6 +18,8 @@ def flatten(
     order: int,
     method: Literal["psf", "phase-mean"] = "psf",
     fwhm_px: float | None = None,
+    *,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Even out the sub-lattices (phases), whose pixels lie at different distances.
 
@@ -33,22 +35,27 @@ def flatten(
         of the phase means (sofipackage).
     fwhm_px
         PSF width in camera pixels for ``"psf"``; estimated from the image where None.
+    out
+        Where to write the result, e.g. the cumulant itself.
 
     Returns
     -------
     Image of the same shape, in the input's floating point type.
     """
-    flat: np.ndarray = np.array(cumulant, dtype=np.result_type(cumulant, np.float32))
+    if method == "psf" and fwhm_px is None:
+        fwhm_px = estimate_psf_fwhm(cumulant, order)
+    flat = np.empty(cumulant.shape, np.result_type(cumulant, np.float32)) if out is None else out
+    if flat is not cumulant:
+        flat[...] = cumulant
     if method == "phase-mean":
-        flat = np.abs(flat)
+        np.abs(flat, out=flat)
         means = {phase: flat[_phase(phase, order)].mean() for phase in pixel_sets(order)}
         target = np.mean(list(means.values()))
         for phase, mean in means.items():
             if mean > 0:
                 flat[_phase(phase, order)] *= target / mean
         return flat
-    if fwhm_px is None:
-        fwhm_px = estimate_psf_fwhm(cumulant, order)
+    assert fwhm_px is not None
     variance = fwhm_px**2 / SQUARED_SIGMA
     for phase, sets in pixel_sets(order).items():
         flat[_phase(phase, order)] *= np.exp(spread(sets[0]) / (2 * variance))

@@ -154,6 +154,9 @@ class SofiWidget(QWidget):
         shapes = [layer for layer in self.viewer.layers if isinstance(layer, Shapes)]
         for layer in [*images, *shapes]:
             layer.events.name.connect(self._refresh_layers)
+        for layer in images:
+            for event in (layer.events.data, layer.events.scale, layer.events.units):
+                event.connect(self._layer_edited)
         _offer(self.layer_box, images)
         _offer(self.roi_box, [None, *shapes])
         self.run_button.setEnabled(bool(images) or self.worker is not None)
@@ -161,6 +164,10 @@ class SofiWidget(QWidget):
             self.status.setText("Open a movie: drop a TIFF file into the window.")
         elif self.worker is None and self.status.text().startswith("Open a movie"):
             self.status.setText("")
+
+    def _layer_edited(self, event: Any) -> None:
+        if event.source is self._layer():
+            self._layer_changed()
 
     def _layer_changed(self, index: int = 0) -> None:
         layer = self._layer()
