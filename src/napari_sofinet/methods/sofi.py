@@ -181,7 +181,7 @@ def _quick_look(cumulant: np.ndarray, settings: SofiSettings) -> np.ndarray:
 
 
 def _flat(cumulant: np.ndarray, settings: SofiSettings) -> tuple[np.ndarray, float, str | None]:
-    """Cumulant, flattened in place, with its structure positive; PSF width used; a note about it."""
+    """Cumulant, flattened in place, its structure positive; PSF width used; a note about it."""
     n = settings.order
     if n > 2 and settings.linearization == "default" and cumulant.sum() < 0:
         # Fourth cumulants of emitters that are on for a fifth to four fifths of the time are
