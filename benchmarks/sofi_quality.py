@@ -18,37 +18,19 @@ from scipy.ndimage import map_coordinates
 
 import napari_sofinet as sofinet
 from napari_sofinet.metrics import mask_scores, pearson
-from napari_sofinet.simulation import SimulationSettings, ideal_image, simulate
+from napari_sofinet.simulation import simulate
+from napari_sofinet.simulation.presets import komen2024_condition
 from napari_sofinet.sofi import cross_cumulants, flatten, linearize
-
-PHOTONS = 100, 80, 60, 40
-OFF_TIMES_S = 0.6, 1.2, 2.4
 
 
 def conditions(seed: int, frames: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Movies (T, Y, X) and their truth on the second-order grid."""
     movies = []
-    for photons in PHOTONS:
-        for off_time in OFF_TIMES_S:
-            rng = np.random.default_rng([seed, photons, int(10 * off_time)])
-            settings = SimulationSettings(
-                frames=frames,
-                photons=photons,
-                off_time_s=off_time,
-                background_photons=0.176 * photons / 15,
-                filaments=int(rng.integers(10, 50)),
-                seed=int(rng.integers(10**6)),
-            )
-            made = simulate(settings)
-            p = settings.pixel_size_um
-            truth = ideal_image(
-                made.truth,
-                origin_um=(p, p),
-                pixel_size_um=p / 2,
-                shape=(249, 249),
-                fwhm_um=settings.psf_fwhm_um / 2,
-            )
-            movies.append((made.frames, truth))
+    for condition in range(12):
+        settings = komen2024_condition(12 * seed + condition, condition)
+        made = simulate(settings.model_copy(update={"frames": frames}))
+        truth = made.truth.ideal(fineness=2, origin_px=(1, 1), shape=(249, 249))
+        movies.append((made.frames, truth.image))
     return movies
 
 

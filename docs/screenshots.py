@@ -74,6 +74,14 @@ def main() -> None:
     widget.run_button.click()
     wait(lambda: widget.worker is None, 30)
     shoot("4-order-4-in-a-box.png")
+    viewer.layers.clear()
+    for dock in list(viewer.window.dock_widgets):
+        viewer.window.remove_dock_widget(viewer.window.dock_widgets[dock])
+    _, widget = viewer.window.add_plugin_dock_widget("napari-sofinet", "Simulate movie")
+    widget.form.editors["structure.kind"].setCurrentText("mitochondria")
+    wait(lambda: "its truth" in viewer.layers, 10)
+    viewer.reset_view()
+    shoot("5-simulate.png")
     viewer.close()
 
 

@@ -1,131 +1,459 @@
-"""The simulator against analytic values."""
+"""Simulated movies as a whole: truth, presets, settings, files and the command line."""
 
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulated import (
+    SMALL,
+    centroid,
+    gaussian_pixels,
+    in_blocks_of,
+    is_one_sentence,
+    mean_is,
+    placed,
+    rng,
+)
 
+from napari_sofinet import cli
+from napari_sofinet.errors import InputError
 from napari_sofinet.metrics import mask_scores, pearson
-from napari_sofinet.simulation import SimulationSettings, ideal_image, simulate
-from napari_sofinet.simulation.blinking import two_state
-from napari_sofinet.simulation.camera import Camera, draw_scmos
-from napari_sofinet.simulation.optics import render_gaussian
-from napari_sofinet.simulation.structures import label, microtubules
+from napari_sofinet.movie import open_movie
+from napari_sofinet.settings import build, flatten_settings, leaves
+from napari_sofinet.simulation import (
+    PRESETS,
+    SimulationSettings,
+    preset_settings,
+    simulate,
+)
+from napari_sofinet.simulation.presets import draw_universal
+from napari_sofinet.simulation.psf import FWHM_PER_SIGMA
+from napari_sofinet.simulation.settings import (
+    BlinkingSettings,
+    CameraSettings,
+    MotionSettings,
+)
+from napari_sofinet.simulation.writing import write_movie
+from napari_sofinet.sofi import cross_cumulants
+from napari_sofinet.sofi.pixel_sets import pixel_sets
 
-SMALL = SimulationSettings(rows=32, columns=40, frames=20, filaments=4)
+# Cumulants of what was simulated
+
+
+def test_the_second_cumulant_of_one_emitter_is_analytic(tmp_path):
+    # kappa_2(r1, r2) = e² rho (1 - rho) U(r1) U(r2) for blinks slow against a frame; frame averages
+    # of dwell times of 200 frames lose 3 in 1000 of it.
+    s = placed(
+        tmp_path,
+        [[0.53, 0.61]],
+        rows=12,
+        columns=12,
+        frames=60_000,
+        blinking__model="two-state",
+        blinking__on_time_s=2.0,
+        blinking__off_time_s=2.0,
+    )
+    made = simulate(s)
+    found = cross_cumulants(made.light(0, s.frames), (2,), "single")[2]
+    psf = gaussian_pixels((5.3, 6.1), (12, 12), 2.2 / FWHM_PER_SIGMA)
+    a = 0.01 * (1 / 2 + 1 / 2)
+    seen = 2 / a**2 * (a - 1 + np.exp(-a))
+    for i, j in ((9, 11), (8, 10), (9, 10), (7, 12)):
+        ((y1, x1), (y2, x2)) = pixel_sets(2, "single")[i % 2, j % 2][0]
+        y, x = 1 + i // 2, 1 + j // 2
+        both = psf[y + y1, x + x1] * psf[y + y2, x + x2]
+        # Of rho = 1/2 a wrong mean enters only in its square.
+        assert found[i, j] == pytest.approx(1000**2 * 0.25 * seen * both, rel=0.02)
+        trace = np.zeros(s.frames)
+        trace[made.truth.events.frame] = made.truth.events.fraction
+        assert found[i, j] == pytest.approx(1e6 * trace.var() * both, rel=1e-6)
+
+
+def test_what_does_not_blink_vanishes_in_cumulants():
+    s = build(
+        SimulationSettings,
+        {
+            "rows": 32,
+            "columns": 40,
+            "frames": 600,
+            "blinking.model": "steady",
+            "structure.count": 5,
+            "background.photons": 20,
+            "background.structured": 0.4,
+            "background.out_of_focus": 0.4,
+            "background.still_photons": 20,
+            "camera.pixel_spread": 0.03,
+        },
+    )
+    frames = simulate(s).frames.astype(float)
+    # Samples of odd numbers are covariances of diagonal neighbours. Of noise alone these have a
+    # standard deviation of sqrt(v1 v2 / T).
+    found = cross_cumulants(frames, (2,), "single")[2][1::2, 1::2]
+    noise = frames.var(axis=0)
+    z = found / np.sqrt(noise[1:-3, 1:-3] * noise[2:-2, 2:-2] / 600)
+    assert abs(z.mean()) < 4.5 / np.sqrt(z.size)
+    assert z.std() == pytest.approx(1, abs=4.5 / np.sqrt(2 * z.size))
+    assert np.abs(z).max() < 5
+
+
+# Movie and truth
 
 
 def test_same_seed_same_movie_and_other_seeds_never():
     first, again = simulate(SMALL), simulate(SMALL)
-    other = simulate(SMALL.model_copy(update={"seed": 2}))
     np.testing.assert_array_equal(first.frames, again.frames)
-    assert (first.frames != other.frames).any()
     assert first.frames.shape == (20, 32, 40)
+    movies = {simulate(SMALL, seed=seed).frames.tobytes() for seed in range(30)}
+    assert len(movies) == 30
+    assert simulate(SMALL, seed=1).frames.tobytes() == first.frames.tobytes()
+    assert simulate("argolight", seed=3).settings == preset_settings("argolight", 3)
 
 
-def test_telegraph_on_fraction_dwell_and_covariance():
-    on_time, off_time, dt, frames, emitters = 0.03, 0.07, 0.01, 400, 2000
-    events = two_state(emitters, frames, dt, on_time, off_time, np.random.default_rng(0))
-    trace = np.zeros((emitters, frames))
-    trace[events.emitter, events.frame] = events.fraction
-    assert trace.min() >= 0
-    assert trace.max() <= 1 + 1e-12
-    assert trace.mean() == pytest.approx(0.3, abs=0.005)
-    assert trace[:, 0].mean() == pytest.approx(0.3, abs=0.03)  # stationary from the first frame
-    # Covariance of frame-averaged telegraph signals at lag m >= 1:
-    # p (1-p) (tau/dt)² (1 - e^-(dt/tau))² e^(-(m-1) dt/tau), 1/tau = 1/on + 1/off.
-    tau = 1 / (1 / on_time + 1 / off_time)
-    d = trace - 0.3
-    for lag in (1, 3):
-        found = np.mean(d[:, lag:] * d[:, :-lag])
-        expected = (
-            0.21 * (tau / dt) ** 2 * (1 - np.exp(-dt / tau)) ** 2 * np.exp(-(lag - 1) * dt / tau)
-        )
-        assert found == pytest.approx(expected, rel=0.05)
+@pytest.mark.parametrize("motion", [MotionSettings(), MotionSettings(drift_x_um_per_s=0.1)])
+def test_frames_are_the_same_in_any_order_and_any_blocks(monkeypatch, motion):
+    background = SMALL.background.model_copy(update={"still_photons": 1.0, "half_life_s": 1.0})
+    s = SMALL.model_copy(update={"motion": motion, "background": background})
+    whole = simulate(s).frames
+    np.testing.assert_array_equal(simulate(s).counts(13, 15), whole[13:15])
+    np.testing.assert_array_equal(simulate(s).counts(2, 3), whole[2:3])
+    in_blocks_of(3, monkeypatch)
+    made = simulate(s)
+    assert [len(block) for block in made.blocks()] == [3] * 6 + [2]
+    np.testing.assert_array_equal(np.concatenate(list(made.blocks())), whole)
+    lazy = made.lazy()
+    assert (lazy.shape, lazy.dtype, lazy.numblocks) == (whole.shape, whole.dtype, (7, 1, 1))
+    np.testing.assert_array_equal(lazy[19].compute(), whole[19])
+    np.testing.assert_array_equal(lazy.compute(), whole)
 
 
-def test_spots_have_the_energy_width_and_place_they_should():
-    image = render_gaussian(np.array([[20.3, 17.8]]), np.array([500.0]), (41, 37), 2.2)[0]
-    assert image.sum() == pytest.approx(500, rel=1e-5)
-    y, x = np.indices(image.shape)
-    assert np.sum(y * image) / 500 == pytest.approx(20.3, abs=1e-3)
-    assert np.sum(x * image) / 500 == pytest.approx(17.8, abs=1e-3)
-    variance = np.sum((y - 20.3) ** 2 * image) / 500
-    assert variance == pytest.approx((2.2 / 2.3548) ** 2 + 1 / 12, rel=1e-3)  # with the pixel's own
-
-
-def test_light_outside_the_image_is_lost_and_frames_are_kept_apart():
-    at = np.array([[-50.0, 3.0], [4.0, 5.0]])
-    out = render_gaussian(at, np.array([7.0, 9.0]), (12, 12), 2.0, frame=np.array([0, 2]), frames=3)
-    assert out[0].sum() == pytest.approx(0)
-    assert out[1].sum() == 0
-    assert out[2].sum() == pytest.approx(9, rel=1e-3)
-
-
-def test_photon_transfer_recovers_gain_and_read_noise():
-    shape = (40, 40)
-    camera = Camera(np.full(shape, 100.0), np.full(shape, 9.0), np.full(shape, 2.0))
-    rng = np.random.default_rng(1)
-    light = np.array([5.0, 50.0, 500.0])
-    stacks = [camera.expose(np.full((400, *shape), p), rng).astype(float) for p in light]
-    means = np.array([s.mean() for s in stacks])
-    variances = np.array([s.var(axis=0).mean() for s in stacks])
-    gain, read = np.polyfit(means - 100, variances - 1 / 12, 1)  # rounding adds 1/12
-    assert gain == pytest.approx(2.0, rel=0.01)
-    assert read == pytest.approx(9.0, abs=1.0)
-
-
-def test_camera_saturates_and_its_maps_vary():
-    camera = draw_scmos((50, 50), np.random.default_rng(2))
-    assert camera.gain.std() == pytest.approx(0.02, rel=0.1)
-    assert camera.expose(np.full((1, 50, 50), 1e6), np.random.default_rng(3)).max() == 65535
-
-
-def test_filaments_are_worm_like_chains():
-    # Long before the edge: mean cosine of tangents a distance s apart is exp(-s / P).
-    made = microtubules((2000.0, 2000.0), 600, np.random.default_rng(4), persistence_um=10.0)
-    steps = [np.diff(p, axis=0)[:2001] for p in made if len(p) > 2002]
-    unit = np.stack(steps) / 0.01
-    cosine = np.mean(np.sum(unit[:, 0] * unit[:, 2000], axis=1))
-    assert cosine == pytest.approx(np.exp(-2.0), abs=0.07)
-    first = np.mean(np.sum(unit[:, 0] * unit[:, 500], axis=1))
-    assert first == pytest.approx(np.exp(-0.5), abs=0.05)
-
-
-def test_labels_have_the_density_asked_for_and_lie_on_the_filament():
-    line = np.stack([np.full(101, 1.0), np.linspace(0, 100, 101)], axis=1)
-    placed = label([line], 50.0, np.random.default_rng(5))
-    assert len(placed) == pytest.approx(5000, abs=4 * np.sqrt(5000))
-    assert np.all(placed[:, 0] == 1.0)
-    assert placed[:, 1].mean() == pytest.approx(50, abs=2)
+def test_a_longer_movie_or_another_camera_keeps_the_structure():
+    short = simulate(SMALL.model_copy(update={"frames": 5}))
+    long = simulate(SMALL.model_copy(update={"frames": 50}))
+    np.testing.assert_array_equal(short.truth.positions_um, long.truth.positions_um)
+    np.testing.assert_array_equal(short.camera.gain, long.camera.gain)
+    bare = simulate(SMALL.model_copy(update={"camera": CameraSettings(model="ideal")}))
+    usual = simulate(SMALL)
+    np.testing.assert_array_equal(bare.truth.positions_um, usual.truth.positions_um)
+    np.testing.assert_array_equal(bare.truth.events.fraction, usual.truth.events.fraction)
+    np.testing.assert_array_equal(bare.light(3, 5), usual.light(3, 5))
 
 
 def test_the_mean_of_a_long_movie_is_the_blurred_truth():
-    s = SMALL.model_copy(update={"frames": 3000, "off_time_s": 0.1})
+    blinking = BlinkingSettings(off_time_s=0.1)
+    s = SMALL.model_copy(update={"frames": 3000, "blinking": blinking})
     made = simulate(s)
-    sharp = ideal_image(
-        made.truth, origin_um=(0, 0), pixel_size_um=0.1, shape=(32, 40), fwhm_um=s.psf_fwhm_um
-    )
-    light = (made.frames.mean(axis=0) - 100) - s.background_photons
-    duty = s.on_time_s / (s.on_time_s + s.off_time_s)
-    assert light.sum() == pytest.approx(duty * sharp.sum(), rel=0.1)
-    assert pearson(light, sharp) > 0.98
+    wide = made.truth.ideal(fineness=1, fwhm_um=0.22).image
+    light = made.frames.mean(axis=0) - 100 - s.background.photons
+    duty = 0.01 / 0.11
+    assert light.sum() == pytest.approx(duty * wide.sum(), rel=0.03)
+    assert pearson(light, wide) > 0.99
 
 
 def test_truth_file_has_the_public_format(tmp_path):
     made = simulate(SMALL)
     made.truth.save(tmp_path / "truth.npz")
-    stored = np.load(tmp_path / "truth.npz")
+    with np.load(tmp_path / "truth.npz", allow_pickle=False) as file:
+        stored = dict(file)
     n = len(stored["positions_um"])
+    assert set(stored) == {"positions_um", "photons", "frame", "emitter", "fraction", "settings"}
+    np.testing.assert_array_equal(stored["positions_um"], made.truth.positions_um)
     assert stored["positions_um"].shape == (n, 2)
     assert stored["photons"].shape == (n,)
     assert stored["frame"].max() < 20
     assert stored["emitter"].max() < n
-    assert len(stored["fraction"]) == len(stored["frame"])
+    assert len(stored["fraction"]) == len(stored["frame"]) == len(stored["emitter"])
     assert SimulationSettings(**json.loads(str(stored["settings"]))) == SMALL
     assert list(tmp_path.iterdir()) == [tmp_path / "truth.npz"]
+
+
+@pytest.mark.parametrize("fineness", [1, 2, 3, 5])
+@pytest.mark.parametrize("origin_px", [(0.0, 0.0), (1.0, 1.0), (2.0, 0.5)])
+def test_movie_and_ideal_image_show_a_point_at_the_same_place(tmp_path, fineness, origin_px):
+    world = np.array([1.0321, 1.3777])
+    made = simulate(placed(tmp_path, [world]))
+    np.testing.assert_allclose(0.1 * centroid(made.light(0, 1)[0]), world, atol=1e-4)
+    ideal = made.truth.ideal(fineness=fineness, origin_px=origin_px)
+    place = np.array(ideal.origin_um) + np.array(ideal.pixel_size_um) * centroid(ideal.image)
+    np.testing.assert_allclose(place, world, atol=1e-4)
+    last = np.array(ideal.origin_px) + (np.array(ideal.image.shape) - 1) / fineness
+    assert (last <= (23, 27)).all()
+    assert (last > np.array((23, 27)) - 1 / fineness).all()
+    assert ideal.image.dtype == np.float32
+    assert ideal.image.sum() == pytest.approx(1000, rel=1e-4)
+    y, _ = np.indices(ideal.image.shape)
+    away = (y - centroid(ideal.image)[0]) / fineness
+    variance = np.sum(away**2 * ideal.image) / 1000 - 1 / 12 / fineness**2
+    assert np.sqrt(variance) * FWHM_PER_SIGMA == pytest.approx(2.2 / fineness, rel=5e-3)
+    chosen = made.truth.ideal(fineness=fineness, origin_px=origin_px, shape=(9, 11), fwhm_um=0.3)
+    assert chosen.image.shape == (9, 11)
+
+
+# Presets and settings
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(name=st.sampled_from(sorted(PRESETS)), seed=st.integers(0, 2**32 - 1))
+def test_any_preset_and_seed_gives_a_valid_movie(name, seed):
+    s = preset_settings(name, seed, {"rows": 20, "columns": 17, "frames": 3})
+    assert SimulationSettings.model_validate_json(s.model_dump_json()) == s
+    made = simulate(s)
+    light = made.light(0, 3)
+    assert np.isfinite(light).all()
+    assert light.min() >= 0
+    assert made.frames.shape == (3, 20, 17)
+    assert made.frames.dtype == np.uint16
+    events = made.truth.events
+    assert np.isfinite(made.truth.positions_um).all()
+    assert (np.diff(events.frame) >= 0).all()
+    assert events.fraction.min(initial=0) >= 0
+    if s.blinking.model != "dna-paint":
+        assert events.fraction.max(initial=0) <= 1 + 1e-9
+    assert np.isfinite(made.truth.ideal().image).all()
+
+
+def test_presets_are_as_large_as_their_papers_say():
+    sizes = {
+        "microtubules": (128, 128, 0.1),
+        "komen2024": (128, 128, 0.1),
+        "dblink-filaments": (32, 32, 0.16),
+        "dblink-mitochondria": (32, 32, 0.16),
+        "deepstorm-kde": (20, 20, 0.1083),
+    }
+    for name, size in sizes.items():
+        s = preset_settings(name)
+        assert (s.rows, s.columns, round(s.pixel_size_um, 9)) == size
+    made = simulate("deepstorm-kde", seed=3)
+    assert len(made.truth.photons) == 10
+    assert (made.truth.events.fraction == 1).all()
+    away = made.truth.positions_um - 9.5 * 0.1083
+    assert np.hypot(*away.T).max() < 7 * 0.1083
+    # Twelve conditions, the last the dimmest and slowest.
+    hardest = preset_settings("komen2024", 11)
+    assert hardest.blinking.photons == 40
+    assert hardest.blinking.off_time_s == 2.4
+    assert len({preset_settings("komen2024", k).blinking for k in range(24)}) == 12
+
+
+def test_universal_movies_stay_inside_their_ranges():
+    photons = []
+    for seed in range(300):
+        s = draw_universal(rng(seed), seed, 64, 64, 50)
+        assert 1.55 <= s.psf_fwhm_px <= 5.05
+        assert 0.2 <= s.optics.fwhm_um <= 0.35
+        assert 0.19 <= s.blinking.on_time_s / s.frame_interval_s <= 30.1
+        photons.append(s.blinking.photons)
+    assert min(photons) < 30 < 3000 < max(photons)
+    mean_is(np.log(photons), np.log(20 * 5000) / 2)
+
+
+BAD = [
+    {"blinking.on_time_s": -1.0},
+    {"blinking.photons": -1},
+    {"rows": 0},
+    {"columns": 100_000},
+    {"frames": 0},
+    {"optics.psf_fwhm_um": 0},
+    {"optics.psf_fwhm_um": 9.9, "optics.magnification": 900},
+    {"optics.psf_fwhm_um": 9.9, "optics.psf": "airy"},
+    {"optics.magnification": 1e-300},
+    {"optics.psf_fwhm_um": None, "optics.na": 1e-320},
+    {"camera.pixel_um": 1e-323},
+    {"structure.emitters_per_um": 1e9},
+    {"structure.emitters_per_um": 6000},
+    {"structure.count": 100_000},
+    {"structure.count": 10**9},
+    {"structure.kind": "random", "structure.emitters_per_um2": 99_999},
+    {"structure.kind": "vesicles", "structure.size_um": 90},
+    {"structure.kind": "rings", "structure.size_um": 99, "structure.count": 9000},
+    {"structure.kind": "argolight", "rows": 4096, "structure.emitters_per_um": 1e4},
+    # Spheres count too, not only the length of tubes.
+    {"structure.kind": "mitochondria", "structure.length_um": 0.1, "structure.size_um": 100,
+     "structure.count": 1, "structure.emitters_per_um2": 50_000},
+    # Billions of flashes, and of frames that an emitter shines in.
+    {"blinking.on_time_s": 1e-9, "blinking.off_time_s": 1e-9},
+    {"blinking.on_time_s": 1e-322, "blinking.off_time_s": 1e-322, "structure.kind": "table"},
+    {"blinking.model": "steady", "frames": 1_000_000},
+    {"structure.missing": 1.5},
+    {"background.structured": 0.7, "background.out_of_focus": 0.7},
+    {"background.structured": 1.1},
+    {"blinking.photons": float("nan")},
+    {"motion.drift_x_um_per_s": float("inf")},
+    {"structure.kind": "nothing"},
+    {"camera.bits": 17},
+    {"seed": -1},
+    {"rows": "many"},
+    {"no.such": 1},
+    {"rows.more": 1},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", BAD, ids=str)
+def test_bad_settings_are_refused_in_a_sentence_before_anything_is_made(changes):
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError) as refused:
+            preset_settings("microtubules", 1, changes)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    is_one_sentence(str(refused.value))
+    assert peak < 1e6
+
+
+@pytest.mark.parametrize("leaf", list(leaves(SimulationSettings)), ids=lambda leaf: leaf.name)
+def test_every_setting_refuses_what_is_outside_its_limits(leaf):
+    bad = []
+    for kind, below in (("ge", True), ("gt", True), ("le", False), ("lt", False)):
+        limit = leaf.limit(kind)
+        if limit is not None:
+            step = max(abs(limit), 1) / 2
+            bad.append(limit - step if below else limit + step)
+            if kind in ("gt", "lt"):
+                bad.append(limit)
+    is_text = "str" in str(leaf.info.annotation) and "Literal" not in str(leaf.info.annotation)
+    bad += [3, None] if is_text else [float("nan"), float("inf"), "x", [1]]
+    assert len(bad) > 1
+    for value in bad:
+        with pytest.raises(InputError) as refused:
+            preset_settings("microtubules", 1, {leaf.name: value})
+        is_one_sentence(str(refused.value))
+        assert leaf.name in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "seed"), [("none", 1), ("microtubules", -1), ("universal", 2**32), ("", 0)]
+)
+def test_unknown_presets_and_seeds_are_refused(name, seed):
+    with pytest.raises(InputError) as refused:
+        preset_settings(name, seed)
+    is_one_sentence(str(refused.value))
+
+
+def test_changes_leave_the_rest_of_a_preset():
+    usual = flatten_settings(preset_settings("argolight", 5))
+    found = flatten_settings(preset_settings("argolight", 5, {"blinking.photons": 7.0}))
+    assert found == usual | {"blinking.photons": 7.0}
+
+
+# Files and the command line
+
+
+def test_a_written_movie_reads_back_with_its_scale(tmp_path, monkeypatch):
+    made = simulate(SMALL)
+    in_blocks_of(3, monkeypatch)
+    for limit, name in ((3.9e9, "small.tif"), (0, "large.ome.tif")):
+        # Where an ImageJ file would be over 4 GB, a BigTIFF with OME metadata takes its place.
+        monkeypatch.setattr("napari_sofinet.simulation.writing.IMAGEJ_BYTES", limit)
+        told = []
+        write_movie(tmp_path / name, made, lambda share, *_, told=told: told.append(share))
+        assert told == sorted(told)
+        assert told[-1] == 1
+        with tifffile.TiffFile(tmp_path / name) as file:
+            assert (file.is_imagej, file.is_ome) == (limit > 0, limit == 0)
+            assert file.is_bigtiff == (limit == 0)
+            series = file.series[0]
+            assert (series.axes, series.shape, series.dtype) == ("TYX", (20, 32, 40), np.uint16)
+            text = file.imagej_metadata["Info"] if limit else file.ome_metadata
+        assert '"seed":1' in text.replace("&quot;", '"')
+        movie = open_movie(tmp_path / name)
+        assert movie.shape == (20, 32, 40)
+        assert movie.pixel_size_um == pytest.approx(0.1, rel=1e-4)
+        assert movie.frame_interval_s == pytest.approx(0.01)
+        assert movie.notes == ()
+        np.testing.assert_array_equal(tifffile.imread(tmp_path / name), made.frames)
+
+
+def test_simulate_writes_movie_and_truth(tmp_path, capsys):
+    movie, truth = tmp_path / "movie.tif", tmp_path / "truth.npz"
+    words = ["simulate", "argolight", "-o", str(movie), "--truth", str(truth), "--seed", "9"]
+    words += ["--frames", "12", "--rows", "30", "--blinking.photons", "77"]
+    words += ["--frame-interval-s", "0.02"]
+    assert cli.main(words) == 0
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "12 frames of 30 x 160 px" in shown.err
+    changes = {"frames": 12, "rows": 30, "blinking.photons": 77, "frame_interval_s": 0.02}
+    made = simulate(preset_settings("argolight", 9, changes))
+    np.testing.assert_array_equal(tifffile.imread(movie), made.frames)
+    opened = open_movie(movie)
+    assert opened.pixel_size_um == pytest.approx(0.1, rel=1e-4)
+    assert opened.frame_interval_s == pytest.approx(0.02)
+    with np.load(truth) as stored:
+        np.testing.assert_array_equal(stored["positions_um"], made.truth.positions_um)
+        assert SimulationSettings(**json.loads(str(stored["settings"]))) == made.settings
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["movie.tif", "truth.npz"]
+    # Again, from its own truth: the emitters stay where they are.
+    again = ["simulate", "argolight", "-o", str(movie), "--structure.kind", "table"]
+    again += ["--structure.file", str(truth), "--frames", "3", "--rows", "30", "--seed", "1"]
+    assert cli.main(again) == 0
+    assert f"{len(made.truth.photons)} emitters" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nothing"],
+        ["microtubules", "--frames", "0"],
+        ["microtubules", "--frames", "ten"],
+        ["microtubules", "--seed", "-1"],
+        ["microtubules", "--blinking.photons", "-3"],
+        ["microtubules", "--blinking.photons", "nan"],
+        ["microtubules", "--structure.count", "1000000000"],
+        ["microtubules", "--structure.emitters-per-um", "10000"],
+        ["microtubules", "--optics.psf-fwhm-um", "0"],
+        ["microtubules", "--background.structured", "0.6", "--background.out-of-focus", "0.6"],
+        ["microtubules", "--structure.kind", "table"],
+        ["microtubules", "--structure.kind", "table", "--structure.file", "TMP/none.csv"],
+        ["microtubules", "--structure.kind", "image", "--structure.file", "TMP/there.txt"],
+        ["microtubules", "--optics.psf", "image"],
+        ["microtubules", "--optics.psf", "image", "--optics.psf-file", "TMP/there.txt"],
+        ["microtubules", "--camera.dark-frames", "TMP/there.txt"],
+        ["microtubules", "--camera.dark-frames", "TMP/none.tif"],
+        ["microtubules", "-o", "TMP/none/movie.tif"],
+        ["microtubules", "-o", "TMP/movie.png"],
+        ["microtubules", "-o", "TMP/there.tif"],
+        ["microtubules", "--truth", "TMP/none/truth.npz"],
+        ["microtubules", "--truth", "TMP/truth.csv"],
+        ["microtubules", "--no-such", "1"],
+        [],
+    ],
+    ids=" ".join,
+)
+def test_simulate_refuses_in_one_line_and_leaves_nothing(tmp_path, capsys, words):
+    (tmp_path / "there.txt").write_text("no TIFF")
+    (tmp_path / "there.tif").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    words = [word.replace("TMP", str(tmp_path)) for word in words]
+    given = [] if "-o" in words else ["-o", str(tmp_path / "movie.tif")]
+    if "--truth" not in words:
+        given += ["--truth", str(tmp_path / "truth.npz")]
+    assert cli.main(["simulate", *words, *given]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    (line,) = shown.err.splitlines()
+    assert line.startswith("sofinet: ")
+    is_one_sentence(line.removeprefix("sofinet: "))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_movie_that_can_not_be_written_leaves_no_truth_either(tmp_path, capsys, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tifffile.imwrite", full)
+    words = ["simulate", "microtubules", "-o", str(tmp_path / "movie.tif"), "--frames", "3"]
+    assert cli.main([*words, "--truth", str(tmp_path / "truth.npz")]) == 2
+    assert "The disk is full" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+# Scores against the truth
 
 
 def test_scores_of_known_masks():

@@ -18,7 +18,8 @@ from napari_sofinet.methods import METHODS, reconstruct
 from napari_sofinet.methods.sofi import SofiSettings
 from napari_sofinet.movie import open_movie
 from napari_sofinet.settings import build
-from napari_sofinet.widgets import layers, reader, sofi_widget
+from napari_sofinet.simulation import simulate
+from napari_sofinet.widgets import layers, reader, simulation_widget, sofi_widget
 from napari_sofinet.widgets.form import SettingsForm
 from napari_sofinet.widgets.writer import write_reconstruction
 
@@ -378,3 +379,81 @@ def test_a_layer_that_is_given_other_frames_is_read_anew(widget):
     assert widget.last.value() == 60
     layer.data = blinking_point(33)
     assert (widget.last.value(), widget.last.maximum()) == (33, 33)
+
+
+def test_a_simulated_frame_and_its_truth_overlay(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer()
+    made = simulation_widget.SimulationWidget(viewer)
+    viewer.window.add_dock_widget(made, name="simulate")
+    made.form.editors["structure.kind"].setCurrentText("points")
+    made.form.editors["structure.count"].setValue(1)
+    made.form.editors["blinking.model"].setCurrentText("steady")
+    made.form.editors["blinking.photons"].setText("1e5")
+    qtbot.waitUntil(lambda: made.status.text().startswith("1 emitters"), timeout=10_000)
+    frame, truth = (viewer.layers[name] for name in ("simulated frame", "its truth"))
+    found = [
+        layer.data_to_world(np.argwhere(layer.data == layer.data.max())[0])
+        for layer in (frame, truth)
+    ]
+    assert np.abs(np.subtract(*found)).max() < 0.08  # a pixel is 0.1 um, a sample 0.05
+    made.form.editors["blinking.photons"].setText("-1")
+    qtbot.waitUntil(lambda: "photons must be" in made.status.text(), timeout=10_000)
+
+
+def test_a_simulated_movie_is_lazy_and_can_be_reconstructed(widget, qtbot):
+    viewer = widget.viewer
+    made = simulation_widget.SimulationWidget(viewer)
+    made.form.editors["rows"].setValue(32)
+    made.form.editors["columns"].setValue(40)
+    made.form.editors["seed"].setValue(9)
+    made.add_movie()
+    qtbot.waitUntil(lambda: "simulated microtubules 9" in viewer.layers, timeout=10_000)
+    layer = viewer.layers["simulated microtubules 9"]
+    assert hasattr(layer.data, "chunks")
+    expected = simulate(made.settings()).frames
+    np.testing.assert_array_equal(np.asarray(layer.data), expected)
+    assert viewer.layers["truth of simulated microtubules 9"].data.shape == (63, 79)
+    widget.layer_box.setCurrentIndex(widget.layer_box.findText(layer.name))
+    run(widget, qtbot)
+    assert "SOFI2 simulated microtubules 9" in viewer.layers
+
+
+def test_a_simulated_movie_is_saved_or_cancelled(make_napari_viewer, qtbot, tmp_path):
+    made = simulation_widget.SimulationWidget(make_napari_viewer())
+    made.form.editors["frames"].setValue(30)
+    made.save(tmp_path / "m.tif")
+    qtbot.waitUntil(lambda: made.worker is None, timeout=10_000)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.tif", "m_truth.npz"]
+    np.testing.assert_array_equal(
+        open_movie(tmp_path / "m.tif").frames, simulate(made.settings()).frames
+    )
+    made.form.editors["frames"].setValue(20_000)
+    made.save(tmp_path / "long.tif")
+    made.worker.progress.connect(lambda *_: made._save_or_cancel())
+    qtbot.waitUntil(lambda: made.worker is None, timeout=20_000)
+    assert made.status.text() == "Cancelled."
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.tif", "m_truth.npz"]
+
+
+def test_the_copied_command_makes_the_same_movie(make_napari_viewer, qtbot, tmp_path, monkeypatch):
+    made = simulation_widget.SimulationWidget(make_napari_viewer())
+    made.preset_box.setCurrentText("komen2024")
+    made.again_button.click()
+    made.form.editors["rows"].setValue(24)
+    made.form.editors["frames"].setValue(5)
+    made.form.editors["camera.bits"].setText("12")
+    made.copy_command()
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(QApplication.clipboard().text())
+    assert cli.main(words[1:]) == 0
+    frames = simulate(made.settings()).frames
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "movie.tif"), frames)
+
+
+def test_check_movie_shows_traffic_lights(widget, qtbot):
+    widget.viewer.add_image(blinking_point(60), name="movie")
+    widget.check_button.click()
+    qtbot.waitUntil(lambda: widget.worker is None, timeout=20_000)
+    assert "●" in widget.status.text()
+    assert "<b>blinking</b>" in widget.status.text()
+    assert widget.run_button.text() == "Reconstruct"

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -122,6 +123,10 @@ def _run(arguments: Sequence[str]) -> int:
     _add_movie_options(make)
     make.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     _add_method_options(make, arguments)
+    simulation = command(
+        "simulate", "make a movie with known truth: sofinet simulate PRESET -o OUT"
+    )
+    _add_simulation_options(simulation, arguments)
     options = parser.parse_args(arguments)
     for name, value in vars(options).items():
         if value == []:  # what argparse makes of a lone --
@@ -135,6 +140,7 @@ def _run(arguments: Sequence[str]) -> int:
         "info": _info,
         "run": _repeat,
         "reconstruct": _reconstruct,
+        "simulate": _simulate,
     }[options.command](options)
 
 
@@ -170,6 +176,47 @@ def _add_method_options(parser: argparse.ArgumentParser, arguments: Sequence[str
         return
     chosen = next((word for word in free if word in METHODS), free[0])
     add_options(parser.add_argument_group(f"settings of {chosen}"), method_named(chosen).settings)
+
+
+def _add_simulation_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    if not arguments or arguments[0] != "simulate":
+        return
+    from napari_sofinet.simulation import PRESETS, SimulationSettings
+
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    lines = [f"  {name:20} {(make.__doc__ or '').strip()}" for name, make in PRESETS.items()]
+    parser.description = "Make a movie with known truth.\n\npresets:\n" + "\n".join(lines)
+    parser.add_argument("preset", metavar="PRESET")
+    parser.add_argument("-o", dest="output", required=True, metavar="MOVIE.tif")
+    parser.add_argument("--truth", metavar="TRUTH.npz", help="where to write what it shows")
+    group = parser.add_argument_group("settings (the preset's where not given)")
+    add_options(group, SimulationSettings)
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from napari_sofinet.io.atomic import check_writable
+    from napari_sofinet.simulation import SimulationSettings, preset_settings, simulate
+    from napari_sofinet.simulation.writing import write_movie, write_with_truth
+
+    values = given_values(options, SimulationSettings)
+    settings = preset_settings(options.preset, int(values.pop("seed", 1)), values)
+    output = Path(options.output)
+    if output.suffix.lower() not in (".tif", ".tiff"):
+        raise InputError(f"A movie is written as TIFF; name it {output.stem}.tif.")
+    truth = Path(options.truth) if options.truth else None
+    if truth is not None and truth.suffix != ".npz":
+        raise InputError(f"The truth is written as .npz: name it {truth.stem}.npz.")
+    for path in (output, truth):
+        if path is not None:
+            check_writable(path)
+    made = simulate(settings)
+    if truth is None:
+        write_movie(output, made, ProgressLine())
+    else:
+        write_with_truth(output, truth, made, ProgressLine())
+    frames, rows, columns = made.shape
+    _say(f"{output}: {frames} frames of {rows} x {columns} px, {len(made.truth.photons)} emitters")
+    return 0
 
 
 def _open(options: argparse.Namespace) -> Movie:
@@ -257,6 +304,8 @@ def _save(result: Reconstruction, output: Path) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
+    from napari_sofinet.preprocess.suitability import check, suits
+
     movie = _open(options)
     frames, height, width = movie.shape
     facts: dict[str, Any] = {
@@ -272,7 +321,10 @@ def _info(options: argparse.Namespace) -> int:
         "roi": movie.roi,
         "notes": list(movie.notes),
     }
+    findings = check(movie, report=ProgressLine())
     if options.json:
+        facts["suitability"] = suits(findings)
+        facts["findings"] = [asdict(finding) for finding in findings]
         print(json.dumps(facts))
         return 0
     pixel, interval = movie.pixel_size_um, movie.frame_interval_s
@@ -281,6 +333,9 @@ def _info(options: argparse.Namespace) -> int:
     print("frame interval: " + (f"{1000 * interval:.4g} ms" if interval else "not known"))
     for note in movie.notes:
         print(f"note: {note}")
+    for finding in findings:
+        print(f"{finding.light:4}  {finding.name + ':':12} {finding.value}. {finding.advice}")
+    print(f"for SOFI this movie is {suits(findings)}")
     return 0
 
 

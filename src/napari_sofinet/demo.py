@@ -9,35 +9,22 @@ import numpy as np
 from napari_sofinet.errors import InputError
 from napari_sofinet.io.atomic import check_writable, written_whole
 from napari_sofinet.settings import Report, silent
-from napari_sofinet.simulation import Simulation, SimulationSettings, ideal_image, simulate
+from napari_sofinet.simulation import Simulation, SimulationSettings, simulate
+from napari_sofinet.simulation.settings import StructureSettings
+from napari_sofinet.simulation.writing import write_movie
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_sofinet.reconstruction import Reconstruction
 
-DEMO = SimulationSettings(frames=500, filaments=22, seed=7, frame_interval_s=0.01)
+DEMO = SimulationSettings(frames=500, seed=7, structure=StructureSettings(count=22))
 """The bundled movie: 128 x 128 px of 100 nm, 500 frames of 10 ms."""
 
 
 def demo_movie() -> Simulation:
-    """The bundled movie and its truth; made in about a second, the same everywhere."""
+    """The bundled movie and its truth, the same everywhere."""
     return simulate(DEMO)
-
-
-def write_movie(path: Path, simulation: Simulation) -> None:
-    """Write a simulated movie as an ImageJ TIFF with its scale."""
-    from tifffile import imwrite
-
-    s = simulation.truth.settings
-    with written_whole(path) as partial:
-        imwrite(
-            partial,
-            simulation.frames,
-            imagej=True,
-            resolution=(1 / s.pixel_size_um, 1 / s.pixel_size_um),
-            metadata={"axes": "TYX", "unit": "um", "finterval": s.frame_interval_s},
-        )
 
 
 def run_demo(folder: Path, report: Report = silent) -> list[Path]:
@@ -82,20 +69,11 @@ def _compare(path: Path, simulation: Simulation, results: dict[str, Reconstructi
         from matplotlib.figure import Figure
     except ImportError:
         raise InputError("The picture needs matplotlib: pip install matplotlib.") from None
-    s = simulation.truth.settings
-    fine = s.pixel_size_um / 4
-    shape = 4 * s.rows, 4 * s.columns
-    truth = ideal_image(
-        simulation.truth,
-        origin_um=(0, 0),
-        pixel_size_um=fine,
-        shape=shape,
-        fwhm_um=s.psf_fwhm_um / 2,
-    )
+    truth = simulation.truth.ideal(fineness=4, fwhm_um=simulation.settings.optics.fwhm_um / 2)
+    shown = {**results, "truth (half the PSF)": truth}
     pictures = [
-        (t, r.image, r.origin_um or (0, 0), r.pixel_size_um or (1, 1)) for t, r in results.items()
+        (t, r.image, r.origin_um or (0, 0), r.pixel_size_um or (1, 1)) for t, r in shown.items()
     ]
-    pictures.append(("truth (half the PSF)", truth, (0, 0), (fine, fine)))
     figure = Figure(figsize=(4 * len(pictures), 4.7), layout="constrained")
     for axis, (title, image, origin, pixel) in zip(
         figure.subplots(1, len(pictures)), pictures, strict=True

@@ -45,13 +45,19 @@ def silent(fraction: float, message: str = "", preview: Reconstruction | None = 
 
 
 def parameter(
-    default: Any, help: str, *, unit: str = "", basic: bool = False, **limits: Any
+    default: Any,
+    help: str,
+    *,
+    unit: str = "",
+    basic: bool = False,
+    file: bool = False,
+    **limits: Any,
 ) -> Any:
     """One field of a settings model: default, sentence of help, unit and limits (ge, le, gt, lt).
 
-    ``basic`` fields are offered first, the others under "Advanced".
+    ``basic`` fields are offered first, the others under "Advanced"; ``file`` fields name a file.
     """
-    extra: dict[str, Any] = {"unit": unit, "basic": basic}
+    extra: dict[str, Any] = {"unit": unit, "basic": basic, "file": file}
     return Field(default=default, description=help, json_schema_extra=extra, **limits)
 
 
@@ -86,6 +92,11 @@ class Leaf:
     def basic(self) -> bool:
         """Whether it is shown without opening "Advanced"."""
         return bool(self._extra.get("basic", False))
+
+    @property
+    def file(self) -> bool:
+        """Whether it is the name of a file."""
+        return bool(self._extra.get("file", False))
 
     @property
     def _extra(self) -> dict[str, Any]:

@@ -1,11 +1,8 @@
-"""Movies with known truth: structures, blinking, optics and camera."""
+"""Movies with known truth: structures, blinking, optics, camera and motion."""
 
-from napari_sofinet.simulation.simulate import (
-    Simulation,
-    SimulationSettings,
-    Truth,
-    ideal_image,
-    simulate,
-)
+from napari_sofinet.simulation.presets import PRESETS, preset_settings
+from napari_sofinet.simulation.settings import SimulationSettings
+from napari_sofinet.simulation.simulate import Simulation, simulate
+from napari_sofinet.simulation.truth import Truth
 
-__all__ = ["Simulation", "SimulationSettings", "Truth", "ideal_image", "simulate"]
+__all__ = ["PRESETS", "Simulation", "SimulationSettings", "Truth", "preset_settings", "simulate"]

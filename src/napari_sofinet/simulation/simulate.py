@@ -1,148 +1,198 @@
-"""A movie of blinking microtubules with its truth, from one seeded settings model."""
+"""A movie with its truth, from one seeded settings model."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sofinet.io.atomic import written_whole
-from napari_sofinet.settings import Settings, parameter
-from napari_sofinet.simulation.blinking import Events, two_state
-from napari_sofinet.simulation.camera import draw_scmos
-from napari_sofinet.simulation.optics import render_gaussian
-from napari_sofinet.simulation.structures import label, microtubules
+from napari_sofinet.cores import workers
+from napari_sofinet.simulation.background import background_image, fading
+from napari_sofinet.simulation.blinking import blink, log_normal
+from napari_sofinet.simulation.camera import Camera, make_camera
+from napari_sofinet.simulation.presets import preset_settings
+from napari_sofinet.simulation.psf import Psf, make_psf
+from napari_sofinet.simulation.rendering import render
+from napari_sofinet.simulation.settings import SimulationSettings
+from napari_sofinet.simulation.structures import place
+from napari_sofinet.simulation.truth import Truth
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
-
-class SimulationSettings(Settings):
-    """A movie of microtubules, described completely; the defaults are the thesis' easiest case."""
-
-    rows: int = parameter(128, "Rows of the camera image.", unit="px", ge=8, le=4096)
-    columns: int = parameter(128, "Columns of the camera image.", unit="px", ge=8, le=4096)
-    frames: int = parameter(100, "Number of frames.", ge=1, le=1_000_000)
-    pixel_size_um: float = parameter(
-        0.1, "Size of a camera pixel in the sample.", unit="um", gt=0, le=10
-    )
-    frame_interval_s: float = parameter(0.01, "Time from frame to frame.", unit="s", gt=0)
-    psf_fwhm_um: float = parameter(
-        0.22, "Width of the microscope's Gaussian PSF.", unit="um", gt=0, le=10
-    )
-    filaments: int = parameter(15, "Number of microtubules in the field.", ge=0, le=1000)
-    emitters_per_um: float = parameter(
-        50.0, "Emitters along a microtubule.", unit="1/um", ge=0, le=1000
-    )
-    on_time_s: float = parameter(0.01, "Mean time an emitter shines.", unit="s", gt=0)
-    off_time_s: float = parameter(0.6, "Mean time an emitter is dark.", unit="s", gt=0)
-    photons: float = parameter(
-        100.0, "Photons an emitter gives in a whole frame.", unit="photons", ge=0, le=1e6
-    )
-    background_photons: float = parameter(
-        1.2,
-        "Background light per pixel and frame (one emitter peaks 15 times higher).",
-        unit="photons",
-        ge=0,
-        le=1e6,
-    )
-    seed: int = parameter(1, "Seed: the same seed gives the same movie.", ge=0)
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What a simulated movie shows.
-
-    ``positions_um`` (n, 2) are y, x with the centre of camera pixel (0, 0) at (0, 0); ``photons``
-    (n,) what an emitter gives in a whole frame; ``events`` when it shone.
-    """
-
-    positions_um: np.ndarray
-    photons: np.ndarray
-    events: Events
-    settings: SimulationSettings
-
-    def save(self, path: str | Path) -> None:
-        """Write the truth as an npz file in the project's public format."""
-        with written_whole(path) as partial, partial.open("wb") as file:
-            np.savez_compressed(
-                file,
-                positions_um=self.positions_um,
-                photons=self.photons,
-                frame=self.events.frame,
-                emitter=self.events.emitter,
-                fraction=self.events.fraction,
-                settings=np.array(self.settings.model_dump_json()),
-            )
+BLOCK_PIXELS = 2**20
+STILL_EMITTERS = 3000
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """Counts (T, Y, X) uint16 of a simulated movie, and its truth."""
+    """A movie that is made when and where it is looked at, always the same.
 
-    frames: np.ndarray
+    Every frame has its own random numbers, so frames may be asked for in any order.
+    """
+
+    settings: SimulationSettings
     truth: Truth
+    camera: Camera
+    psf: Psf
+    background: np.ndarray = field(repr=False)
+    still_px: np.ndarray = field(repr=False)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Frames, rows, columns."""
+        return self.settings.frames, self.settings.rows, self.settings.columns
+
+    def light(self, first: int, last: int) -> np.ndarray:
+        """Expected photons (t, Y, X) of frames first .. last-1, float64."""
+        s = self.settings
+        shape = s.rows, s.columns
+        events = self.truth.events.between(first, last)
+        middle_s = (events.frame + 0.5) * s.frame_interval_s
+        at = self.truth.positions_at(middle_s, events.emitter) / s.pixel_size_um
+        photons = self.truth.photons[events.emitter] * events.fraction
+        light = render(
+            at, photons, shape, self.psf, frame=events.frame - first, frames=last - first
+        )
+        light += fading(s, first, last)[:, None, None] * self.background
+        if len(self.still_px):
+            light += self._still(first, last)
+        return light
+
+    def counts(self, first: int, last: int) -> np.ndarray:
+        """Frames first .. last-1 as the camera gives them, uint16 (uint8 for 8 bits)."""
+        light = self.light(first, last)
+        out = np.empty(light.shape, self.camera.dtype)
+
+        def expose(t: int) -> None:
+            # The noise of a frame depends on its number only.
+            rng = np.random.default_rng([self.settings.seed, 1, first + t])
+            out[t] = self.camera.expose(light[t], rng)
+
+        with ThreadPoolExecutor(workers()) as pool:
+            list(pool.map(expose, range(len(light))))
+        return out
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """The movie in blocks of a few megabytes."""
+        step = self._step
+        for first in range(0, self.settings.frames, step):
+            yield self.counts(first, min(first + step, self.settings.frames))
+
+    @cached_property
+    def frames(self) -> np.ndarray:
+        """The whole movie (T, Y, X)."""
+        return np.concatenate(list(self.blocks()))
+
+    def lazy(self) -> Any:
+        """The whole movie as a dask array, whose chunks are made when they are looked at."""
+        import dask.array as da
+
+        step, total = self._step, self.settings.frames
+        dtype = self.camera.dtype
+        lengths = tuple(min(step, total - first) for first in range(0, total, step))
+        chunks = (lengths, (self.settings.rows,), (self.settings.columns,))
+
+        def make(block_info: Any = None) -> np.ndarray:
+            (first, last), *_ = block_info[None]["array-location"]
+            return self.counts(first, last)
+
+        return da.map_blocks(make, chunks=chunks, dtype=dtype, meta=np.empty((0, 0, 0), dtype))
+
+    @property
+    def _step(self) -> int:
+        return max(BLOCK_PIXELS // (self.settings.rows * self.settings.columns), 1)
+
+    def _still(self, first: int, last: int) -> np.ndarray:
+        """Light of structure that does not blink."""
+        s = self.settings
+        if not s.motion.any:
+            return self._still_image
+        images = []
+        for t in range(first, last):
+            time_s = (t + 0.5) * s.frame_interval_s
+            still = Truth(
+                self.still_px * s.pixel_size_um,
+                np.empty(0),
+                np.zeros(len(self.still_px)),
+                self.truth.events,
+                s,
+            )
+            at = still.positions_at(time_s) / s.pixel_size_um
+            images.append(render(at, np.ones(len(at)), (s.rows, s.columns), self.psf)[0])
+        return self._still_scale * np.stack(images)
+
+    @cached_property
+    def _still_sum(self) -> np.ndarray:
+        s = self.settings
+        image: np.ndarray = render(
+            self.still_px, np.ones(len(self.still_px)), (s.rows, s.columns), self.psf
+        )[0]
+        return image
+
+    @cached_property
+    def _still_scale(self) -> float:
+        mean = float(self._still_sum.mean())
+        return self.settings.background.still_photons / mean if mean > 0 else 0.0
+
+    @cached_property
+    def _still_image(self) -> np.ndarray:
+        return self._still_scale * self._still_sum
 
 
-def simulate(settings: SimulationSettings | None = None) -> Simulation:
-    """Simulate a movie of blinking microtubules seen by an sCMOS camera.
+def simulate(
+    settings: SimulationSettings | str | None = None, seed: int | None = None
+) -> Simulation:
+    """Simulate a movie.
 
     Parameters
     ----------
     settings
-        The whole description of the movie; the same settings give the same movie.
+        The whole description of the movie, or the name of a preset; the same settings give the
+        same movie.
+    seed
+        Used in place of the settings' own.
 
-    Notes
-    -----
-    Filaments are worm-like chains, emitters blink as telegraphs with exponential dwell times exact
-    inside frames, the PSF is a Gaussian integrated over pixels.
+    Returns
+    -------
+    The movie, not yet made: ``frames`` makes all of it, ``lazy()`` chunk by chunk, ``blocks()`` one
+    after the other; ``truth`` is what it shows.
+
+    Raises
+    ------
+    InputError
+        Files of positions, images, PSFs or dark frames that can not be used; an unknown preset.
     """
+    if isinstance(settings, str):
+        settings = preset_settings(settings, 1 if seed is None else seed)
     s = settings or SimulationSettings()
-    rng = np.random.default_rng(s.seed)
-    shape = s.rows, s.columns
-    field_um = s.rows * s.pixel_size_um, s.columns * s.pixel_size_um
+    if seed is not None:
+        s = s.model_copy(update={"seed": seed})
+    # Independent streams: a longer movie or another camera leaves the structure as it was.
+    structure, still, blinking, backdrop, sensor = (
+        np.random.default_rng([s.seed, 0, k]) for k in range(5)
+    )
+    p = s.pixel_size_um
+    labels = place(s, structure)
     # The field's corner is the corner of pixel (0, 0), half a pixel from its centre.
-    positions = label(microtubules(field_um, s.filaments, rng), s.emitters_per_um, rng)
-    positions -= s.pixel_size_um / 2
-    events = two_state(len(positions), s.frames, s.frame_interval_s, s.on_time_s, s.off_time_s, rng)
-    camera = draw_scmos(shape, rng)
-    counts = np.empty((s.frames, *shape), np.uint16)
-    for first in range(0, s.frames, 64):
-        last = min(first + 64, s.frames)
-        a, b = np.searchsorted(events.frame, (first, last))
-        light = render_gaussian(
-            positions[events.emitter[a:b]] / s.pixel_size_um,
-            s.photons * events.fraction[a:b],
-            shape,
-            s.psf_fwhm_um / s.pixel_size_um,
-            frame=events.frame[a:b] - first,
-            frames=last - first,
-        )
-        counts[first:last] = camera.expose(light + s.background_photons, rng)
-    photons = np.full(len(positions), s.photons)
-    return Simulation(counts, Truth(positions, photons, events, s))
-
-
-def ideal_image(
-    truth: Truth,
-    *,
-    origin_um: tuple[float, float],
-    pixel_size_um: float,
-    shape: tuple[int, int],
-    fwhm_um: float,
-) -> np.ndarray:
-    """Emitters of a truth as spots of a given width on any grid, float64 (Y, X), sum ≈ photons.
-
-    Parameters
-    ----------
-    origin_um
-        World coordinate y, x of sample (0, 0).
-    pixel_size_um
-        Spacing of samples.
-    fwhm_um
-        Width of the spots, e.g. half the PSF for the ideal second-order image.
-    """
-    at = (truth.positions_um - np.asarray(origin_um)) / pixel_size_um
-    image: np.ndarray = render_gaussian(at, truth.photons, shape, fwhm_um / pixel_size_um)[0]
-    return image
+    positions = labels.positions_um - p / 2
+    n = len(positions)
+    photons = np.full(n, s.blinking.photons)
+    if s.blinking.spread and s.blinking.model != "dna-paint":
+        photons *= log_normal(n, s.blinking.spread, blinking)
+    events = blink(s.blinking, n, s.frames, s.frame_interval_s, blinking)
+    still_px = np.empty((0, 2))
+    if s.background.still_photons:
+        others = place(s, still).positions_um - p / 2
+        still_px = others[:: len(others) // STILL_EMITTERS + 1] / p
+    return Simulation(
+        s,
+        Truth(positions, photons, labels.object, events, s),
+        make_camera(s.camera, (s.rows, s.columns), sensor),
+        make_psf(s.optics, p),
+        background_image(s, positions / p, backdrop),
+        still_px,
+    )

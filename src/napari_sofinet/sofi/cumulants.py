@@ -33,6 +33,7 @@ def cross_cumulants(
     orders: Sequence[int] = (2, 3, 4),
     pixel_sets: Kind = "all",
     *,
+    unbiased: bool = False,
     report: Report = silent,
     preview: Preview | None = None,
     saturation: Saturation | None = None,
@@ -48,6 +49,8 @@ def cross_cumulants(
     pixel_sets
         ``"all"`` averages all pixel sets of equal spread (less noise); ``"single"`` takes one, as
         sofipackage does.
+    unbiased
+        Estimate the cumulants of the process without the bias of few frames (k-statistics).
     report
         Told the fraction done after each block; raising in it stops the work.
     preview
@@ -84,7 +87,8 @@ def cross_cumulants(
 
         def fill(sums: MomentSums, top: int = top, bottom: int = bottom) -> None:
             for n, image in images.items():
-                write_cumulants(sums, n, pixel_sets, image[n * (top - 1) : n * (bottom - 2) + 1])
+                part = image[n * (top - 1) : n * (bottom - 2) + 1]
+                write_cumulants(sums, n, pixel_sets, part, unbiased)
 
         def look(sums: MomentSums, fill: Callable[[MomentSums], None] = fill) -> Any:
             if preview is None:
@@ -161,13 +165,16 @@ def _accumulate(
     return sums
 
 
-def write_cumulants(sums: MomentSums, order: int, kind: Kind, out: np.ndarray) -> None:
+def write_cumulants(
+    sums: MomentSums, order: int, kind: Kind, out: np.ndarray, unbiased: bool = False
+) -> None:
     """Write the cumulant image (see `cross_cumulants`) that follows from sums over time."""
     height, width = sums.about.shape
     for (p, q), sets in pixel_sets(order, kind).items():
         rows = slice(1, height - 2 - (p > 0))
         columns = slice(1, width - 2 - (q > 0))
-        mean = sum(_cumulant(sums, pixels, rows, columns) for pixels in sets)
+        estimate = _k_statistic if unbiased else _cumulant
+        mean = sum(estimate(sums, pixels, rows, columns) for pixels in sets)
         out[p::order, q::order] = mean / len(sets)
 
 
@@ -180,3 +187,22 @@ def _cumulant(sums: MomentSums, pixels: PixelSet, rows: slice, columns: slice) -
             term *= sums.mean(tuple(pixels[i] for i in block), rows, columns)
         total += term
     return total
+
+
+def _k_statistic(sums: MomentSums, pixels: PixelSet, rows: slice, columns: slice) -> np.ndarray:
+    """The unbiased estimate of a cross-cumulant (Kendall and Stuart, vol. 1, chapter 13)."""
+    t = sums.frames
+    biased = _cumulant(sums, pixels, rows, columns)
+    if len(pixels) == 2:
+        return biased * (t / (t - 1))
+    if len(pixels) == 3:
+        return biased * (t**2 / ((t - 1) * (t - 2)))
+    first, *others = pixels
+    pairs = np.zeros_like(biased)
+    for other in others:
+        rest = tuple(p for p in others if p != other)
+        pairs += _cumulant(sums, (first, other), rows, columns) * _cumulant(
+            sums, rest, rows, columns
+        )
+    scale = t**2 / ((t - 1) * (t - 2) * (t - 3))
+    return np.asarray(scale * ((t + 1) * (biased + pairs) - (t - 1) * pairs))

@@ -11,6 +11,7 @@ from napari_sofinet.sofi.pixel_sets import pixel_sets, spread
 NARROWEST_FWHM_PX, WIDEST_FWHM_PX = 1.0, 8.0
 """Limits of an estimated PSF width; at them the phases show something else than a PSF."""
 SQUARED_SIGMA = 8 * np.log(2)  # FWHM² / sigma²
+FWHM_PER_SIGMA = float(np.sqrt(SQUARED_SIGMA))
 
 
 def flatten(

@@ -13,6 +13,7 @@ def linearize(
     order: int,
     fwhm_px: float,
     *,
+    exponent: float | None = None,
     iterations: int = 10,
     reconvolve: bool = False,
     before_root: float = 0.0,
@@ -34,6 +35,8 @@ def linearize(
     fwhm_px
         PSF width in camera pixels. The cumulant's PSF is its n-th power, sqrt(n) times narrower,
         which is ``fwhm_px * sqrt(n)`` samples of the finer image.
+    exponent
+        Taken in place of 1/n, e.g. what a program found for adaptive linearisation.
     iterations
         Richardson-Lucy iterations; 0 skips the deconvolution.
     reconvolve
@@ -85,7 +88,7 @@ def linearize(
         # A Gaussian to the power 1/n is sqrt(n) times wider.
         sharp = gaussian_blur(sharp, fwhm_px * np.sqrt(before_root / order), outside)
     sharp *= scale
-    linear = np.power(sharp, 1 / order, out=sharp)
+    linear = np.power(sharp, 1 / order if exponent is None else exponent, out=sharp)
     if reconvolve:
         linear[linear < truncate * linear.max()] = 0
         linear = gaussian_blur(linear, fwhm_px * np.sqrt(1 - before_root), outside)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QObject, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
+    QFileDialog,
     QFormLayout,
     QGroupBox,
     QLabel,
     QLineEdit,
     QSpinBox,
+    QStyle,
     QVBoxLayout,
     QWidget,
 )
@@ -79,11 +82,14 @@ class SettingsForm(QWidget):
                     rows.addRow(box)
                 target = groups[group]
             unit = f" ({leaf.unit})" if leaf.unit else ""
-            label = QLabel(_title(leaf.path[-1]) + unit)
+            # Under a box the group's name is in its title.
+            inside_box = group and not leaf.basic
+            label = QLabel(_title(leaf.path[-1] if inside_box else "_".join(leaf.path)) + unit)
             label.setToolTip(leaf.help)
             self._watch(label, leaf)
             target.addRow(label, self.editors[name])
         self.advanced.setContent(inside)
+        self.advanced.collapse(animate=False)
 
     def _editor(self, leaf: Leaf) -> QWidget:
         kind, optional = kind_of(leaf)
@@ -99,7 +105,8 @@ class SettingsForm(QWidget):
             editor = QSpinBox()
             low, high = leaf.limit("ge"), leaf.limit("le")
             editor.setRange(
-                int(-WHOLE if low is None else low), int(WHOLE if high is None else high)
+                int(-WHOLE if low is None else low),
+                int(WHOLE if high is None else min(high, WHOLE)),
             )
             notify = editor.valueChanged
         else:
@@ -107,12 +114,23 @@ class SettingsForm(QWidget):
             editor = QLineEdit()
             if optional:
                 editor.setPlaceholderText("automatic")
+            if leaf.file:
+                browse = editor.addAction(
+                    self.style().standardIcon(QStyle.StandardPixmap.SP_DirOpenIcon),
+                    QLineEdit.ActionPosition.TrailingPosition,
+                )
+                browse.triggered.connect(partial(self._browse, editor))
             notify = editor.textChanged
         notify.connect(lambda *_: self.changed.emit())
         editor.setToolTip(leaf.help)
         editor.setObjectName(leaf.name)
         self._watch(editor, leaf)
         return editor
+
+    def _browse(self, editor: QLineEdit, *_: Any) -> None:
+        name, _filter = QFileDialog.getOpenFileName(self, "Choose a file")
+        if name:
+            editor.setText(name)
 
     def _watch(self, widget: QWidget, leaf: Leaf) -> None:
         default = text_of(default_of(self.model, leaf)).replace("none", "automatic")
@@ -135,7 +153,9 @@ class _Hover(QObject):
 
 
 def _title(name: str) -> str:
-    words = name.removesuffix("_px").removesuffix("_percent").replace("_", " ")
+    for suffix in ("_px", "_percent", "_s", "_um", "_e"):  # the unit stands behind the title
+        name = name if name.endswith(("per_s", "per_um")) else name.removesuffix(suffix)
+    words = name.replace("_", " ")
     return (words[0].upper() + words[1:]).replace("Psf fwhm", "PSF width")
 
 

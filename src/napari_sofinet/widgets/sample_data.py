@@ -10,7 +10,7 @@ def blinking_microtubules() -> list[tuple[Any, dict[str, Any], str]]:
     from napari_sofinet.demo import demo_movie
 
     simulation = demo_movie()
-    s = simulation.truth.settings
+    s = simulation.settings
     options = {
         "name": "blinking microtubules",
         "scale": (s.frame_interval_s, s.pixel_size_um, s.pixel_size_um),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Shapes
 from napari.utils import progress
 from napari.utils.notifications import show_error, show_info, show_warning
-from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
@@ -28,6 +28,7 @@ from qtpy.QtWidgets import (
 from napari_sofinet import presets
 from napari_sofinet.errors import InputError
 from napari_sofinet.methods import METHODS
+from napari_sofinet.preprocess.suitability import check
 from napari_sofinet.settings import flatten_settings
 from napari_sofinet.sofi.warm_up import warm_up
 from napari_sofinet.widgets.command import command_for
@@ -42,20 +43,23 @@ from napari_sofinet.widgets.layers import (
     roi_of,
     stack_axes,
 )
-from napari_sofinet.widgets.worker import MethodWorker
+from napari_sofinet.widgets.worker import MethodWorker, TaskWorker, WorkingWidget
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_sofinet.movie import Movie
+    from napari_sofinet.preprocess.suitability import Finding
     from napari_sofinet.reconstruction import Reconstruction
 
 METHOD = METHODS["sofi"]
 WHOLE_IMAGE = "whole image"
 NO_PRESET = presets.DEFAULTS
 
+COLORS = {"good": "#4caf50", "fair": "#ffb300", "bad": "#f44336"}
 
-class SofiWidget(QWidget):
+
+class SofiWidget(WorkingWidget):
     """Choose a movie, press Reconstruct, get a SOFI image that lies exactly over it.
 
     The work runs in a thread: idle → running (Reconstruct has turned into Cancel) → idle, with
@@ -65,7 +69,6 @@ class SofiWidget(QWidget):
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
         self.viewer = napari_viewer
-        self.worker: MethodWorker | None = None
         self._preview: Image | None = None
         self._source: Image | None = None
         self._bar: progress | None = None
@@ -105,6 +108,9 @@ class SofiWidget(QWidget):
         self.delete_preset.clicked.connect(self._delete_preset)
         self.run_button = QPushButton("Reconstruct")
         self.run_button.clicked.connect(self.run_or_cancel)
+        self.check_button = QPushButton("Check movie")
+        self.check_button.setToolTip("Blinking, light, PSF, bleaching and drift: does it suit?")
+        self.check_button.clicked.connect(self.check_movie)
         self.copy_button = QPushButton("Copy as command")
         self.copy_button.setToolTip("The same reconstruction for a terminal or a batch script.")
         self.copy_button.clicked.connect(self.copy_command)
@@ -141,8 +147,12 @@ class SofiWidget(QWidget):
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         outer = QVBoxLayout(self)
         outer.addWidget(scroll, 1)
-        for widget in (self.run_button, self.progress_bar, self.status, self.copy_button):
+        for widget in (self.run_button, self.progress_bar, self.status):
             outer.addWidget(widget)
+        below = QHBoxLayout()
+        below.addWidget(self.check_button)
+        below.addWidget(self.copy_button)
+        outer.addLayout(below)
         self.setMinimumWidth(330)
 
     def _refresh_layers(self, event: Any = None) -> None:
@@ -279,6 +289,31 @@ class SofiWidget(QWidget):
         self._source = self._layer()
         self._start(MethodWorker(movie, METHOD.name, flatten_settings(settings)))
 
+    def check_movie(self) -> None:
+        """Say whether the movie suits SOFI, in a thread."""
+        if self.worker is not None:
+            return
+        try:
+            movie = self._movie()
+            order = flatten_settings(self.form.settings())["order"]
+        except InputError as error:
+            show_error(str(error))
+            return
+        worker = TaskWorker(lambda report: check(movie, order, report))
+        self._begin(worker, f"checking {movie.name}")
+        worker.returned.connect(self._show_findings)
+        worker.start()
+
+    def _show_findings(self, findings: tuple[Finding, ...] | None) -> None:
+        if findings is None:
+            return
+        rows = "".join(
+            f"<tr><td style='color:{COLORS[f.light]}'>●&nbsp;</td>"
+            f"<td><b>{f.name}</b>: {f.value}. {f.advice}</td></tr>"
+            for f in findings
+        )
+        self.status.setText(f"<table>{rows}</table>")
+
     def _movie(self) -> Movie:
         layer = self._layer()
         if layer is None:
@@ -302,20 +337,24 @@ class SofiWidget(QWidget):
         return size
 
     def _start(self, worker: MethodWorker) -> None:
+        self._begin(worker, f"SOFI {worker.movie.name}")
+        worker.preview.connect(self._show_preview)
+        worker.returned.connect(self._show_result)
+        worker.start()
+
+    def _begin(self, worker: TaskWorker, title: str) -> None:
+        """Turn Reconstruct into Cancel and show how far the work is."""
         self.worker = worker
         self._started = time.monotonic()
         self.run_button.setText("Cancel")
         self.progress_bar.setValue(0)
         self.progress_bar.show()
         self.status.setText("Reading …")
-        self._bar = progress(total=1000, desc=f"SOFI {worker.movie.name}")
+        self._bar = progress(total=1000, desc=title)
         worker.progress.connect(self._show_progress)
-        worker.preview.connect(self._show_preview)
-        worker.returned.connect(self._show_result)
         worker.errored.connect(self._show_failure)
         worker.finished.connect(self._stop)
         self.destroyed.connect(worker.quit)  # not a method of the widget, which is gone by then
-        worker.start()
 
     def _show_progress(self, fraction: float, message: str) -> None:
         value = int(1000 * fraction)
@@ -382,17 +421,6 @@ class SofiWidget(QWidget):
         if self._preview is not None and self._preview in self.viewer.layers:
             self.viewer.layers.remove(self._preview)
         self._preview = None
-
-    def event(self, event: QEvent | None) -> bool:
-        """Stop the work when the dock is closed: the widget then loses its parent."""
-        if (
-            event is not None
-            and event.type() == QEvent.Type.ParentChange
-            and self.parent() is None
-            and self.worker is not None
-        ):
-            self.worker.quit()
-        return bool(super().event(event))
 
 
 def _offer(box: QComboBox, layers: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Runs a method off the GUI thread."""
+"""Runs long tasks off the GUI thread."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import WorkerBase, WorkerBaseSignals
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QEvent, Signal
+from qtpy.QtWidgets import QWidget
 
 from napari_sofinet.errors import Cancelled
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_sofinet.movie import Movie
     from napari_sofinet.reconstruction import Reconstruction
+    from napari_sofinet.settings import Report
 
 INTERVAL_S = 0.05
 
@@ -22,26 +26,22 @@ class _Signals(WorkerBaseSignals):
     preview = Signal(object)
 
 
-class MethodWorker(WorkerBase):
-    """One run of a method: running until it is finished, cancelled (`quit`) or failed.
+class TaskWorker(WorkerBase):
+    """One long task: running until it is finished, cancelled (`quit`) or failed.
 
     Signals: ``progress`` (fraction, message), ``preview`` (Reconstruction so far), ``returned``
-    (Reconstruction), ``errored`` (the exception), and always ``finished``.
+    (what the task returns), ``errored`` (the exception), and always ``finished``.
     """
 
-    def __init__(self, movie: Movie, method: str, settings: dict[str, Any]) -> None:
+    def __init__(self, task: Callable[[Report], Any]) -> None:
         super().__init__(SignalsClass=_Signals)
-        self.movie = movie
-        self.method = method
-        self.settings = settings
+        self.task = task
         self._told = 0.0
 
-    def work(self) -> Reconstruction | None:
-        """Run the method; called in the worker's thread."""
-        from napari_sofinet.methods import reconstruct
-
+    def work(self) -> Any:
+        """Do the task; called in the worker's thread."""
         try:
-            return reconstruct(self.movie, self.method, report=self._report, **self.settings)
+            return self.task(self._report)
         except Cancelled:
             return None
 
@@ -56,3 +56,32 @@ class MethodWorker(WorkerBase):
             self.progress.emit(fraction, message)
         if preview is not None:
             self.preview.emit(preview)
+
+
+class MethodWorker(TaskWorker):
+    """One run of a method on a movie."""
+
+    def __init__(self, movie: Movie, method: str, settings: dict[str, Any]) -> None:
+        from napari_sofinet.methods import reconstruct
+
+        super().__init__(lambda report: reconstruct(movie, method, report=report, **settings))
+        self.movie = movie
+
+
+class WorkingWidget(QWidget):
+    """A dock widget whose work stops when the dock is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.worker: TaskWorker | None = None
+
+    def event(self, event: QEvent | None) -> bool:
+        """Qt's hook: a widget loses its parent when its dock is closed."""
+        if (
+            event is not None
+            and event.type() == QEvent.Type.ParentChange
+            and self.parent() is None
+            and self.worker is not None
+        ):
+            self.worker.quit()
+        return bool(super().event(event))

@@ -1,0 +1,230 @@
+"""Does a movie suit? What it shows of blinking, light, bleaching and drift, in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from napari_sofinet.movie import Saturation, time_blocks
+from napari_sofinet.preprocess.bleaching import half_life
+from napari_sofinet.preprocess.drift import estimate_drift
+from napari_sofinet.settings import Report, silent
+from napari_sofinet.sofi.cumulants import cross_cumulants
+from napari_sofinet.sofi.flattening import NARROWEST_FWHM_PX, WIDEST_FWHM_PX, estimate_psf_fwhm
+
+if TYPE_CHECKING:
+    from napari_sofinet.movie import Movie
+
+Light = Literal["good", "fair", "bad"]
+LOOKED_AT = 400  # frames of the part that is looked at closely
+SIDE = 192  # camera pixels of that part
+PIECE = 50
+PARTS = 10  # of the jackknife
+MOST_DRIFT_PX = 0.3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One property of a movie: its value in words, whether it suits, and a sentence of advice."""
+
+    name: str
+    value: str
+    light: Light
+    advice: str
+    number: float | None = None
+
+
+@dataclass(frozen=True)
+class Blinking:
+    """Share of a bright pixel's fluctuations that its neighbour shares, and its standard error.
+
+    ``contrast`` for pixels next to each other, ``farther`` for the next but one.
+    """
+
+    contrast: float
+    error: float
+    farther: float
+    farther_error: float
+
+
+def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Finding, ...]:
+    """What a movie is like, and whether it suits SOFI of an order.
+
+    Raises
+    ------
+    InputError
+        The movie can not be read.
+    """
+    frames = movie.shape[0]
+    part = _middle(movie)
+    if min(part.shape[1:]) < 4 or frames < 4:
+        value = f"{frames} frames of {movie.shape[1]} x {movie.shape[2]} px"
+        return (Finding("size", value, "bad", "At least 4 frames of 4 x 4 px are needed."),)
+    block = np.concatenate(list(time_blocks(part)))
+    report(0.2, "blinking")
+    seen = blinking(block)
+    # In pieces, so that bleaching and drift do not widen it.
+    pieces = np.array_split(block, max(len(block) // PIECE, 1))
+    cumulant = np.mean([cross_cumulants(piece, (2,))[2] for piece in pieces], axis=0)
+    trace, saturation = _read_all(movie, report)
+    findings = [
+        _blinking(seen),
+        _width(cumulant, seen),
+        _frames(frames, order),
+        _saturation(saturation),
+        _bleaching(trace),
+    ]
+    if findings[0].light != "bad" and frames >= 150:
+        findings.append(_drift(movie, report))
+    return tuple(findings)
+
+
+def suits(findings: tuple[Finding, ...]) -> Light:
+    """The worst light: what a movie is as a whole."""
+    lights = {f.light for f in findings}
+    return "bad" if "bad" in lights else "fair" if "fair" in lights else "good"
+
+
+def blinking(frames: np.ndarray) -> Blinking:
+    """Measure how much neighbouring pixels fluctuate together.
+
+    Differences of successive frames are taken, so that slow change does not count; what all pixels
+    do together, alike or in proportion to their brightness (a flickering lamp), is taken off; the
+    noise of two pixels is independent and averages out. The error is a jackknife's over parts of the movie.
+    """
+    f = np.asarray(frames, dtype=np.float64)
+    mean = f.mean(axis=0)
+    signal = mean - np.percentile(mean, 1)
+    bright = signal >= np.percentile(signal, 75)
+    d = np.diff(f, axis=0)
+    common = np.stack([signal[bright], np.ones(int(bright.sum()))], axis=1)
+    flicker = d[:, bright] @ np.linalg.pinv(common).T
+    d -= flicker[:, :1, None] * signal + flicker[:, 1:, None]
+    parts = np.array_split(np.arange(len(d)), min(PARTS, len(d)))
+    products = np.array([_products(d[p], bright) * len(p) for p in parts])
+    total = products.sum(axis=0)
+
+    def shares(sums: np.ndarray) -> np.ndarray:
+        return np.asarray(sums[..., ::2] / np.maximum(sums[..., 1::2], 1e-12))
+
+    value = shares(total)
+    without = shares(total - products)
+    n = len(parts)
+    error = np.sqrt((n - 1) / n * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
+    return Blinking(float(value[0]), float(error[0]), float(value[1]), float(error[1]))
+
+
+def _products(d: np.ndarray, bright: np.ndarray) -> np.ndarray:
+    """Mean products of bright pixels one and two pixels apart, each with their mean squares."""
+    squares = (d**2).mean(axis=0)
+    found = []
+    for step in (1, 2):
+        together, alone = 0.0, 0.0
+        for a, b in (
+            ((slice(None), slice(None, -step)), (slice(None), slice(step, None))),
+            ((slice(None, -step), slice(None)), (slice(step, None), slice(None))),
+        ):
+            both = bright[a] & bright[b]
+            together += float((d[:, *a] * d[:, *b]).mean(axis=0)[both].sum())
+            alone += float((squares[a] + squares[b])[both].sum()) / 2
+        found += [together, alone]
+    return np.array(found)
+
+
+def _middle(movie: Movie) -> Movie:
+    """The middle of the field, in at most 400 frames from the movie's first half on."""
+    frames, rows, columns = movie.shape
+    height, width = min(rows, SIDE), min(columns, SIDE)
+    y, x = (int(v) for v in movie.origin_px)
+    top, left = y + (rows - height) // 2, x + (columns - width) // 2
+    start = 0 if movie.frame_range is None else movie.frame_range[0]
+    first = start + max((frames - LOOKED_AT) // 2, 0)
+    last = min(first + LOOKED_AT, start + frames)
+    return movie.select((first, last), ((top, top + height), (left, left + width)))
+
+
+def _read_all(movie: Movie, report: Report) -> tuple[np.ndarray, Saturation]:
+    saturation, trace, done = Saturation(), [], 0
+    for block in time_blocks(movie):
+        saturation.add(block)
+        trace.append(block.mean(axis=(1, 2), dtype=np.float64))
+        done += len(block)
+        report(0.2 + 0.4 * done / movie.shape[0], "brightness of the frames")
+    return np.concatenate(trace), saturation
+
+
+def _blinking(seen: Blinking) -> Finding:
+    value = f"{100 * seen.contrast:.1f} ± {100 * seen.error:.1f} % of the fluctuations"
+    sure = seen.contrast > 3 * seen.error and seen.contrast > 0.005
+    smooth = seen.farther > 2 * seen.farther_error or seen.farther > 0.05 * seen.contrast
+    if sure and not smooth:
+        return Finding(
+            "blinking",
+            value,
+            "bad",
+            "Neighbouring pixels share noise but no light: the frames were interpolated, "
+            "compressed or sharpened; use the camera's own.",
+            seen.contrast,
+        )
+    if not sure:
+        advice = "No blinking above the noise; use dyes that blink, or more light."
+        return Finding("blinking", value, "bad", advice, seen.contrast)
+    if seen.contrast < 0.03:
+        advice = "It blinks weakly: many frames are needed, and grains may be noise."
+        return Finding("blinking", value, "fair", advice, seen.contrast)
+    return Finding("blinking", value, "good", "It blinks well.", seen.contrast)
+
+
+def _width(cumulant: np.ndarray, seen: Blinking) -> Finding:
+    fwhm = estimate_psf_fwhm(cumulant, 2)
+    if not NARROWEST_FWHM_PX < fwhm < WIDEST_FWHM_PX or seen.contrast < 3 * seen.error:
+        advice = "The fluctuations do not show a PSF; give its width if you know it."
+        return Finding("PSF width", "not measurable", "fair", advice)
+    value = f"{fwhm:.2f} camera px (FWHM)"
+    if fwhm < 1.6:
+        advice = "Pixels are too large for the PSF: use a higher magnification."
+        return Finding("PSF width", value, "fair", advice, fwhm)
+    if fwhm > 5:
+        advice = "Pixels are much smaller than needed: bin 2 x 2 for less noise."
+        return Finding("PSF width", value, "fair", advice, fwhm)
+    return Finding("PSF width", value, "good", "Well sampled.", fwhm)
+
+
+def _frames(frames: int, order: int) -> Finding:
+    enough = {2: 50, 3: 200, 4: 500}.get(order, 500)
+    light: Light = "good" if frames >= enough else "fair" if frames >= enough / 2.5 else "bad"
+    advice = f"Order {order} wants {enough} frames or more."
+    return Finding("frames", str(frames), light, advice, frames)
+
+
+def _saturation(saturation: Saturation) -> Finding:
+    note = saturation.note
+    share = 100 * saturation.count / max(saturation.seen, 1)
+    if note is None:
+        return Finding("saturation", "none", "good", "No pixel is at full scale.", 0.0)
+    light: Light = "fair" if share < 0.1 else "bad"
+    advice = "Expose shorter or with less light; saturated places are wrong."
+    return Finding("saturation", f"{share:.2g} % of the pixels", light, advice, share)
+
+
+def _bleaching(trace: np.ndarray) -> Finding:
+    life = half_life(trace)
+    if life is None:
+        return Finding("bleaching", "none measurable", "good", "Brightness is steady.")
+    value = f"half-life {life:.0f} frames"
+    if life > 2 * len(trace):
+        return Finding("bleaching", value, "good", "Slow against the movie.", life)
+    return Finding("bleaching", value, "fair", "Switch on the bleaching correction.", life)
+
+
+def _drift(movie: Movie, report: Report) -> Finding:
+    path, _ = estimate_drift(
+        movie, max(movie.shape[0] // 6, 20), lambda f, m="", p=None: report(0.6 + 0.4 * f, m)
+    )
+    far = float(np.hypot(*path.T).max())
+    value = f"{far:.2f} camera px"
+    if far < MOST_DRIFT_PX:
+        return Finding("drift", value, "good", "The sample stays in place.", far)
+    return Finding("drift", value, "fair", "Switch on the drift correction.", far)

@@ -1,0 +1,127 @@
+"""Point spread functions, integrated over camera pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sofinet.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_sofinet.simulation.settings import OpticsSettings
+
+FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
+AIRY_HALF = 1.61633995
+"""Where (2 J1(v) / v)² is one half."""
+FINENESS = 9  # samples of a table per camera pixel; odd, so that a pixel is centred on a sample
+GAUSSIAN_REACH = 5.0  # standard deviations; 1e-6 of the energy is lost
+WIDEST_PICTURE_PX = 150  # to each side; a larger table takes gigabytes
+AIRY_REACH = 5.0  # widths (FWHM); 4 % of the energy lies beyond, as it does for a real lens
+
+
+@dataclass(frozen=True)
+class Psf:
+    """A PSF in camera pixels.
+
+    ``table``, if any, holds the energy in a camera pixel whose centre lies (i - m, j - m) /
+    FINENESS pixels beside the emitter, m its middle; without it the PSF is a Gaussian.
+    """
+
+    fwhm_px: float
+    table: np.ndarray | None = None
+
+    @property
+    def reach_px(self) -> int:
+        """Pixels to each side of an emitter's that its light falls on."""
+        if self.table is not None:
+            return (len(self.table) // 2) // FINENESS
+        return int(np.ceil(GAUSSIAN_REACH * self.fwhm_px / FWHM_PER_SIGMA + 0.5))
+
+
+def make_psf(settings: OpticsSettings, pixel_size_um: float) -> Psf:
+    """The PSF that the settings ask for.
+
+    Raises
+    ------
+    InputError
+        A picture of a PSF that can not be used.
+    """
+    fwhm_px = settings.fwhm_um / pixel_size_um
+    if settings.psf == "gaussian":
+        return Psf(fwhm_px)
+    if settings.psf == "airy":
+        return Psf(fwhm_px, airy_table(round(fwhm_px, 3)))  # widths recur in training
+    return image_psf(settings, pixel_size_um)
+
+
+@lru_cache(maxsize=32)
+def airy_table(fwhm_px: float) -> np.ndarray:
+    """Table of the Airy pattern (Born and Wolf, 8.5.2) of a given width, of energy 1 in all."""
+    from scipy.special import j1
+
+    reach = int(np.ceil(AIRY_REACH * fwhm_px))
+    half = (reach + 1) * FINENESS + FINENESS // 2
+    y, x = np.mgrid[-half : half + 1, -half : half + 1] / FINENESS
+    a = 2 * AIRY_HALF / fwhm_px
+    v = np.maximum(a * np.hypot(y, x), 1e-9)
+    density = a**2 / (4 * np.pi) * (2 * j1(v) / v) ** 2
+    return _over_pixels(density / FINENESS**2)
+
+
+def image_psf(settings: OpticsSettings, pixel_size_um: float) -> Psf:
+    """A measured PSF from a TIFF, of energy 1."""
+    from scipy.ndimage import map_coordinates
+    from tifffile import imread
+
+    if not settings.psf_file:
+        raise InputError("The PSF 'image' needs a file; give optics.psf_file.")
+    path = Path(settings.psf_file)
+    if not path.is_file():
+        raise InputError(f"There is no file {path}; give another optics.psf_file.")
+    try:
+        picture = np.asarray(imread(path), dtype=np.float64)
+    except Exception as error:
+        raise InputError(f"{path.name} can not be read as a TIFF ({error}).") from None
+    if (
+        picture.ndim != 2
+        or picture.shape[0] % 2 == 0
+        or picture.shape[1] % 2 == 0
+        or not np.isfinite(picture).all()
+        or picture.min() < 0
+        or picture.sum() <= 0
+    ):
+        raise InputError(
+            f"{path.name} is no PSF; give a 2-D TIFF, odd in rows and columns, not negative and "
+            "not empty."
+        )
+    step = pixel_size_um / settings.psf_file_pixel_um / FINENESS
+    middle = np.array(picture.shape) // 2
+    if max(middle) > WIDEST_PICTURE_PX * FINENESS * step:
+        raise InputError(
+            f"{path.name} would cover {2 * max(middle) / step / FINENESS:.0f} camera px, more than "
+            f"{2 * WIDEST_PICTURE_PX}; crop it, or give the size of its pixels as "
+            "optics.psf_file_pixel_um."
+        )
+    half = int(max(middle) / step) + FINENESS
+    half = (half // FINENESS + 1) * FINENESS + FINENESS // 2
+    at = np.arange(-half, half + 1) * step
+    grid = np.meshgrid(at + middle[0], at + middle[1], indexing="ij")
+    fine = np.maximum(map_coordinates(picture, grid, order=1, mode="constant"), 0)
+    if not fine.sum() > 0:
+        raise InputError(f"{path.name} is dark in its middle; put the centre of the PSF there.")
+    fine /= fine.sum()
+    # The width of the Gaussian of equal peak, for what needs one number.
+    peak_per_px2 = fine.max() * FINENESS**2
+    fwhm_px = FWHM_PER_SIGMA / np.sqrt(2 * np.pi * peak_per_px2)
+    return Psf(float(fwhm_px), _over_pixels(fine))
+
+
+def _over_pixels(fine: np.ndarray) -> np.ndarray:
+    """Energy in the camera pixel centred on each sample."""
+    from scipy.ndimage import uniform_filter
+
+    return np.asarray(uniform_filter(fine, FINENESS, mode="constant")) * FINENESS**2

@@ -1,0 +1,131 @@
+"""What a simulated movie shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sofinet.errors import InputError
+from napari_sofinet.io.atomic import written_whole
+from napari_sofinet.reconstruction import Reconstruction
+from napari_sofinet.simulation.motion import moved
+from napari_sofinet.simulation.rendering import render_gaussian
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_sofinet.simulation.blinking import Events
+    from napari_sofinet.simulation.settings import SimulationSettings
+
+MOST_POSITIONS = 2e8  # numbers; a moving truth of more would take more than 1.6 GB
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The emitters of a simulated movie.
+
+    ``positions_um`` (n, 2) are y, x at time zero with the centre of camera pixel (0, 0) at (0, 0);
+    ``photons`` (n,) what an emitter gives in a whole frame; ``object`` (n,) what it belongs to;
+    ``events`` when it shone.
+    """
+
+    positions_um: np.ndarray
+    photons: np.ndarray
+    object: np.ndarray
+    events: Events
+    settings: SimulationSettings
+
+    def positions_at(
+        self, time_s: float | np.ndarray, emitter: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Positions (n, 2) at a time in s, of all or of the given emitters."""
+        s = self.settings
+        at = self.positions_um if emitter is None else self.positions_um[emitter]
+        if not s.motion.any:
+            return at
+        objects = self.object if emitter is None else self.object[emitter]
+        p = s.pixel_size_um
+        centre = (s.rows - 1) * p / 2, (s.columns - 1) * p / 2
+        time = np.broadcast_to(np.asarray(time_s, dtype=np.float64), len(at))
+        return np.stack(moved(s.motion, at[:, 0], at[:, 1], objects, time, centre), axis=1)
+
+    def save(self, path: str | Path) -> None:
+        """Write the truth as an npz file in the project's public format.
+
+        ``positions_um`` is (n, 2), or (frames, n, 2) at the middle of each frame where the sample
+        moves.
+
+        Raises
+        ------
+        InputError
+            A moving sample of so many frames and emitters that the file would be over 1.6 GB.
+        """
+        s = self.settings
+        positions = self.positions_um
+        if s.motion.any:
+            if 2.0 * s.frames * len(positions) > MOST_POSITIONS:
+                raise InputError(
+                    f"The positions of {len(positions)} emitters in {s.frames} frames are too many "
+                    "for a truth file; simulate fewer frames or fewer emitters."
+                )
+            times = (np.arange(s.frames) + 0.5) * s.frame_interval_s
+            positions = np.stack([self.positions_at(t) for t in times])
+        with written_whole(path) as partial, open(partial, "wb") as file:
+            np.savez_compressed(
+                file,
+                positions_um=positions,
+                photons=self.photons,
+                frame=self.events.frame,
+                emitter=self.events.emitter,
+                fraction=self.events.fraction,
+                settings=np.array(s.model_dump_json()),
+            )
+
+    def ideal(
+        self,
+        *,
+        fineness: int = 2,
+        fwhm_um: float | None = None,
+        origin_px: tuple[float, float] = (0.0, 0.0),
+        shape: tuple[int, int] | None = None,
+        time_s: float = 0.0,
+    ) -> Reconstruction:
+        """Emitters as spots of a given width: what a perfect microscope would show.
+
+        Parameters
+        ----------
+        fineness
+            Samples per camera pixel.
+        fwhm_um
+            Width of the spots; the PSF's divided by ``fineness`` if None, which order
+            ``fineness`` of SOFI promises.
+        origin_px
+            Camera coordinate of sample (0, 0), e.g. (1, 1) for SOFI images.
+        shape
+            Rows and columns; as many as fit from the origin to the last pixel's centre if None.
+        time_s
+            When, for a sample that moves.
+
+        Returns
+        -------
+        Registered to the movie; ``image`` float32 in photons per frame and sample.
+        """
+        s = self.settings
+        step = 1 / fineness
+        if shape is None:
+            shape = (
+                int((s.rows - 1 - origin_px[0]) * fineness) + 1,
+                int((s.columns - 1 - origin_px[1]) * fineness) + 1,
+            )
+        p = s.pixel_size_um
+        at = (self.positions_at(time_s) / p - np.asarray(origin_px)) / step
+        width = (s.optics.fwhm_um / fineness if fwhm_um is None else fwhm_um) / (p * step)
+        image = render_gaussian(at, self.photons, shape, width)
+        return Reconstruction(
+            {"image": image.astype(np.float32)},
+            pixel_px=(step, step),
+            origin_px=origin_px,
+            camera_pixel_um=p,
+        )

@@ -1,0 +1,325 @@
+"""The dock widget "Simulate movie"."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_sofinet.errors import InputError
+from napari_sofinet.simulation import PRESETS, SimulationSettings, preset_settings, simulate
+from napari_sofinet.simulation.command import command_for
+from napari_sofinet.widgets.form import SettingsForm
+from napari_sofinet.widgets.layers import contrast
+from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from napari.layers import Image
+
+    from napari_sofinet.reconstruction import Reconstruction
+    from napari_sofinet.settings import Report
+    from napari_sofinet.simulation import Simulation
+
+PAUSE_MS = 300
+PREVIEW_FRAMES = 20
+FRAME, TRUTH = "simulated frame", "its truth"
+
+
+class SimulationWidget(WorkingWidget):
+    """Choose a preset, turn knobs and see one frame beside the truth; then make the whole movie.
+
+    The frame and the truth are made in a thread whenever the form rests for a moment; what comes
+    from settings that have changed since is dropped.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        self.viewer = napari_viewer
+        self._version = 0
+        self._shown: dict[str, Image] = {}
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(PAUSE_MS)
+        self._timer.timeout.connect(self._make_preview)
+        self._build()
+        self._load_preset()
+
+    def _build(self) -> None:
+        self.preset_box = QComboBox()
+        for number, (name, make) in enumerate(PRESETS.items()):
+            self.preset_box.addItem(name)
+            self.preset_box.setItemData(number, make.__doc__, 3)  # the tool tip
+        self.preset_box.activated.connect(self._load_preset)
+        self.about = QLabel(wordWrap=True)
+        self.form = SettingsForm(SimulationSettings)
+        self.form.changed.connect(self._changed)
+        self.add_button = QPushButton("Simulate movie")
+        self.add_button.setToolTip("Add the movie as a layer, made frame by frame as you look.")
+        self.add_button.clicked.connect(self.add_movie)
+        self.save_button = QPushButton("Save movie and truth…")
+        self.save_button.clicked.connect(self._save_or_cancel)
+        self.copy_button = QPushButton("Copy as command")
+        self.copy_button.setToolTip("The same movie for a terminal.")
+        self.copy_button.clicked.connect(self.copy_command)
+        self.progress_bar = QProgressBar()
+        self.progress_bar.setRange(0, 1000)
+        self.progress_bar.hide()
+        self.status = QLabel(wordWrap=True)
+        top = QFormLayout()
+        self.again_button = QPushButton("Draw again")
+        self.again_button.setToolTip("The preset with the next seed, as it comes.")
+        self.again_button.clicked.connect(self._draw_again)
+        preset = QHBoxLayout()
+        preset.addWidget(self.preset_box, 1)
+        preset.addWidget(self.again_button)
+        top.addRow("Preset", preset)
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.addLayout(top)
+        column.addWidget(self.about)
+        column.addWidget(self.form)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setWidget(inside)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        outer = QVBoxLayout(self)
+        outer.addWidget(scroll, 1)
+        below = QHBoxLayout()
+        below.addWidget(self.save_button)
+        below.addWidget(self.copy_button)
+        outer.addWidget(self.add_button)
+        outer.addLayout(below)
+        outer.addWidget(self.progress_bar)
+        outer.addWidget(self.status)
+        self.setMinimumWidth(330)
+
+    # -- settings -------------------------------------------------------------------------------
+
+    def _load_preset(self, index: int = 0, seed: int = 1) -> None:
+        name = self.preset_box.currentText()
+        self.about.setText(PRESETS[name].__doc__ or "")
+        self.form.set_settings(preset_settings(name, seed))
+        self._changed()
+
+    def _draw_again(self) -> None:
+        try:
+            seed = self.settings().seed
+        except InputError:
+            seed = 0
+        self._load_preset(seed=seed + 1)
+
+    def settings(self) -> SimulationSettings:
+        """What the form says; `InputError` in one sentence where that is not possible."""
+        settings = self.form.settings()
+        assert isinstance(settings, SimulationSettings)
+        return settings
+
+    def _changed(self) -> None:
+        self._version += 1
+        self._timer.start()
+
+    def copy_command(self) -> None:
+        """Put the command line that makes the same movie on the clipboard."""
+        try:
+            text = command_for(self.preset_box.currentText(), self.settings())
+        except InputError as error:
+            show_error(str(error))
+            return
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(text)
+        show_info("Copied; movie.tif and truth.npz will be written where it is run.")
+
+    # -- preview --------------------------------------------------------------------------------
+
+    def _make_preview(self) -> None:
+        try:
+            settings = self.settings()
+        except InputError as error:
+            self.status.setText(str(error))
+            return
+        few = settings.model_copy(update={"frames": min(settings.frames, PREVIEW_FRAMES)})
+        worker: Any = create_worker(_one_frame, few, _start_thread=False)
+        worker.returned.connect(partial(self._show_preview, self._version))
+        worker.errored.connect(partial(self._preview_failed, self._version))
+        worker.start()
+
+    def _show_preview(self, version: int, made: tuple[Simulation, Any, Reconstruction]) -> None:
+        if version != self._version:
+            return
+        simulation, frame, truth = made
+        emitters = len(simulation.truth.photons)
+        width = simulation.psf.fwhm_px
+        self.status.setText(f"{emitters} emitters, PSF {width:.2g} px wide.")
+        p = simulation.settings.pixel_size_um
+        self._show(FRAME, frame, (p, p), "gray")
+        assert truth.pixel_size_um is not None
+        self._show(TRUTH, truth.image, truth.pixel_size_um, "green")
+
+    def _preview_failed(self, version: int, error: Exception) -> None:
+        if version == self._version:
+            self.status.setText(_sentence(error))
+
+    def _show(self, name: str, image: Any, scale: tuple[float, float], colormap: str) -> None:
+        layer = self._shown.get(name)
+        limits = contrast(image)
+        if layer is not None and layer in self.viewer.layers:
+            layer.data = image
+            layer.scale = scale
+            layer.contrast_limits = limits
+            return
+        chosen = set(self.viewer.layers.selection)
+        self._shown[name] = self.viewer.add_image(
+            image,
+            name=name,
+            scale=scale,
+            units=("micrometer", "micrometer"),
+            axis_labels=("y", "x"),
+            colormap=colormap,
+            contrast_limits=limits,
+            blending="translucent_no_depth" if name == FRAME else "additive",
+        )
+        if chosen:
+            self.viewer.layers.selection = chosen
+
+    # -- the movie ------------------------------------------------------------------------------
+
+    def add_movie(self) -> None:
+        """Add the movie, made as it is looked at, and its truth as layers."""
+        try:
+            settings = self.settings()
+        except InputError as error:
+            show_error(str(error))
+            return
+        self.add_button.setEnabled(False)
+        self.status.setText("Placing and blinking emitters …")
+        worker: Any = create_worker(_movie, settings, _start_thread=False)
+        worker.returned.connect(self._add_layers)
+        worker.errored.connect(self._failed)
+        worker.finished.connect(partial(self.add_button.setEnabled, True))
+        worker.start()
+
+    def _add_layers(self, made: tuple[Simulation, Any, Reconstruction]) -> None:
+        simulation, movie, truth = made
+        s = simulation.settings
+        name = f"simulated {s.structure.kind} {s.seed}"
+        p = s.pixel_size_um
+        for layer in self._shown.values():
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
+        self._shown = {}
+        assert truth.pixel_size_um is not None
+        self.viewer.add_image(
+            truth.image,
+            name=f"truth of {name}",
+            scale=truth.pixel_size_um,
+            units=("micrometer", "micrometer"),
+            axis_labels=("y", "x"),
+            colormap="inferno",
+            contrast_limits=contrast(truth.image),
+            visible=False,
+        )
+        self.viewer.add_image(
+            movie,
+            name=name,
+            scale=(s.frame_interval_s, p, p),
+            units=("second", "micrometer", "micrometer"),
+            axis_labels=("t", "y", "x"),
+            contrast_limits=contrast(simulation.counts(0, 1)[0]),
+            metadata={"sofinet_simulation": s.model_dump(mode="json")},
+        )
+        frames, rows, columns = simulation.shape
+        self.status.setText(
+            f"{frames} frames of {rows} x {columns} px; the truth is a hidden layer below."
+        )
+
+    def _save_or_cancel(self) -> None:
+        if self.worker is not None:
+            self.worker.quit()
+            self.save_button.setEnabled(False)
+            return
+        name, _ = QFileDialog.getSaveFileName(
+            self, "Save movie (its truth is written beside it)", "movie.tif", "TIFF (*.tif)"
+        )
+        if name:
+            self.save(Path(name))
+
+    def save(self, path: Path) -> None:
+        """Write the movie to ``path`` and the truth beside it, in a thread."""
+        try:
+            settings = self.settings()
+        except InputError as error:
+            show_error(str(error))
+            return
+        worker = TaskWorker(partial(_save, settings, path))
+        self.worker = worker
+        self.save_button.setText("Cancel")
+        self.progress_bar.setValue(0)
+        self.progress_bar.show()
+        worker.progress.connect(self._show_progress)
+        worker.returned.connect(self.status.setText)
+        worker.errored.connect(self._failed)
+        worker.finished.connect(self._stop)
+        self.destroyed.connect(worker.quit)
+        worker.start()
+
+    def _show_progress(self, fraction: float, message: str) -> None:
+        self.progress_bar.setValue(int(1000 * fraction))
+        self.status.setText(message)
+
+    def _stop(self) -> None:
+        if self.worker is not None and self.worker.abort_requested:
+            self.status.setText("Cancelled.")
+        self.worker = None
+        self.progress_bar.hide()
+        self.save_button.setText("Save movie and truth…")
+        self.save_button.setEnabled(True)
+
+    def _failed(self, error: Exception) -> None:
+        self.status.setText(_sentence(error))
+        if isinstance(error, InputError):
+            show_error(str(error))
+
+
+def _one_frame(settings: SimulationSettings) -> tuple[Simulation, Any, Reconstruction]:
+    simulation = simulate(settings)
+    return simulation, simulation.counts(0, 1)[0], simulation.truth.ideal()
+
+
+def _movie(settings: SimulationSettings) -> tuple[Simulation, Any, Reconstruction]:
+    simulation = simulate(settings)
+    return simulation, simulation.lazy(), simulation.truth.ideal()
+
+
+def _save(settings: SimulationSettings, path: Path, report: Report) -> str:
+    from napari_sofinet.simulation.writing import truth_path, write_with_truth
+
+    simulation = simulate(settings)
+    write_with_truth(path, truth_path(path), simulation, report)
+    return f"Saved {path.name} and {truth_path(path).name}."
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, InputError):
+        return str(error)
+    return f"This is a bug of napari-sofinet: {type(error).__name__}: {error}"
