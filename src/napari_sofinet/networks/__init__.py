@@ -1,0 +1,1 @@
+"""Networks: torch modules and nothing else. Importing one of them loads torch."""

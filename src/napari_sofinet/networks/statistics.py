@@ -1,0 +1,117 @@
+"""Our own network: order-free statistics of a movie first, then depth once.
+
+A small encoder looks at every frame; its features, and the counts themselves, are pooled over time
+by statistics that do not depend on the order of frames (and by one lagged covariance that does).
+All further depth works once on the pooled maps, so its cost does not grow with the movie.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+SHIFTS = (0, 0), (0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0)
+"""Distances of pixels whose covariances in time are given to the network, as SOFI uses them."""
+RAW_MAPS = len(SHIFTS) + 6  # and mean, maximum, minimum, lagged covariance, third moment, frames
+
+
+def normalize(frames: torch.Tensor) -> torch.Tensor:
+    """Counts (B, T, Y, X) with the median of every frame at 0 and bright fluctuations near 1.
+
+    1 is the 99.5th percentile of the maximum over time; so offset and gain do not matter, nor does
+    an even background that bleaches.
+    """
+    x = frames - frames.flatten(2).median(dim=2).values[:, :, None, None]
+    brightest = x.amax(dim=1).flatten(1)
+    scale = torch.quantile(brightest, 0.995, dim=1).clamp(min=1e-6)
+    return x / scale[:, None, None, None]
+
+
+def raw_statistics(x: torch.Tensor) -> torch.Tensor:
+    """Maps (B, RAW_MAPS, Y, X) of a normalised movie (B, T, Y, X).
+
+    Covariances and the third central moment enter as signed roots: all have the unit of counts.
+    """
+    frames = x.shape[1]
+    mean = x.mean(dim=1)
+    d = x - mean[:, None]
+    maps = [mean, x.amax(dim=1), x.amin(dim=1)]
+    for dy, dx in SHIFTS:
+        maps.append(_signed_root((d * torch.roll(d, (-dy, -dx), dims=(2, 3))).mean(dim=1), 2))
+    maps.append(_signed_root((d[:, 1:] * d[:, :-1]).sum(dim=1) / max(frames - 1, 1), 2))
+    maps.append(_signed_root((d**3).mean(dim=1), 3))
+    maps.append(torch.full_like(mean, frames**-0.5))
+    return torch.stack(maps, dim=1)
+
+
+def _signed_root(x: torch.Tensor, order: int) -> torch.Tensor:
+    return torch.sign(x) * (x.abs() + 1e-8) ** (1 / order)
+
+
+class Block(nn.Module):  # type: ignore[misc]
+    """Two convolutions whose result is added to what came in."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.act = nn.PReLU(channels)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (B, C, Y, X) to the same shape."""
+        out: torch.Tensor = x + self.second(self.act(self.first(x)))
+        return out
+
+
+class StatisticsNet(nn.Module):  # type: ignore[misc]
+    """Movie (B, T, Y, X) of at least 5 frames to maps (B, 2, 2Y-1, 2X-1).
+
+    Sample (i, j) of the output lies at camera coordinate (i/2, j/2). The first map is the picture,
+    1 where structure is bright, the second the logarithm of its expected absolute error.
+
+    Parameters
+    ----------
+    features
+        Channels of the encoder that looks at every frame.
+    channels, blocks
+        Width and depth of the body that works on the pooled maps.
+    """
+
+    def __init__(self, features: int = 16, channels: int = 48, blocks: int = 8) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(
+            nn.Conv2d(1, features, 3, padding=1),
+            nn.PReLU(features),
+            nn.Conv2d(features, features, 3, padding=1),
+            nn.PReLU(features),
+            nn.Conv2d(features, features, 3, padding=1),
+            nn.PReLU(features),
+        )
+        self.enter = nn.Conv2d(3 * features + RAW_MAPS, channels, 3, padding=1)
+        self.body = nn.Sequential(*(Block(channels) for _ in range(blocks)))
+        # Kernel 3, stride 2, padding 1: output sample o lies exactly at camera coordinate o/2.
+        self.finer = nn.ConvTranspose2d(channels, channels, 3, stride=2, padding=1)
+        self.exit = nn.Sequential(
+            nn.PReLU(channels),
+            nn.Conv2d(channels, channels // 2, 3, padding=1),
+            nn.PReLU(channels // 2),
+            nn.Conv2d(channels // 2, 2, 3, padding=1),
+        )
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """Reconstruct counts of any offset and gain."""
+        x = normalize(frames)
+        batch, count, rows, columns = x.shape
+        seen = self.encoder(x.reshape(batch * count, 1, rows, columns))
+        seen = seen.reshape(batch, count, -1, rows, columns)
+        pooled = torch.cat(
+            [
+                seen.mean(dim=1),
+                (seen.var(dim=1, unbiased=False) + 1e-6).sqrt(),
+                seen.amax(dim=1),
+                raw_statistics(x),
+            ],
+            dim=1,
+        )
+        out: torch.Tensor = self.exit(self.finer(self.body(self.enter(pooled))))
+        return out

@@ -1,0 +1,1 @@
+"""Training of networks on movies that are simulated afresh for every step."""

@@ -1,0 +1,148 @@
+"""One training loop for all networks that turn a movie into a picture."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from napari_sofinet.io.atomic import written_whole
+from napari_sofinet.settings import Report, silent
+from napari_sofinet.training.losses import picture_loss
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from napari_sofinet.training.data import Samples
+
+UNCERTAINTY = 0.05  # weight of the likelihood beside the picture's loss
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast to learn: until the last step, or the last minute if that comes first.
+
+    ``half`` computes in bfloat16 where that is safe.
+    """
+
+    steps: int
+    minutes: float | None = None
+    learning_rate: float = 1e-3
+    warm_up: int = 100
+    average: float = 0.998
+    clip: float = 1.0
+    checkpoint_s: float = 300.0
+    half: bool = False
+
+
+class Training:
+    """A network that learns, its running average (the one to use) and its optimiser.
+
+    The whole state is one safetensors file, so that a killed training goes on where it was saved.
+    """
+
+    def __init__(self, net: nn.Module, plan: Plan) -> None:
+        self.net, self.plan = net, plan
+        self.step = 0
+        self.average = {k: v.detach().clone() for k, v in net.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(net.parameters(), lr=plan.learning_rate)
+        self.losses: list[tuple[float, float]] = []
+        self.spent_s = 0.0
+
+    @property
+    def done(self) -> float:
+        """Share of the plan that is behind, by steps or by time."""
+        by_time = self.spent_s / (60 * self.plan.minutes) if self.plan.minutes else 0.0
+        return min(max(self.step / self.plan.steps, by_time), 1.0)
+
+    def rate(self) -> float:
+        """Learning rate of the present step: warm-up, then half a cosine to one hundredth."""
+        p = self.plan
+        warm = min((self.step + 1) / p.warm_up, 1.0)
+        return p.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * self.done)))
+
+    def learn(self, samples: Samples) -> tuple[float, float]:
+        """Take one step; return the picture's loss and the likelihood."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate()
+        frames, target = samples.frames, samples.target
+        device = frames.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self.plan.half):
+            out = self.net(frames)
+        picture, doubt = picture_loss(out, target)
+        self.optimizer.zero_grad(set_to_none=True)
+        (picture + UNCERTAINTY * doubt).backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), self.plan.clip)
+        self.optimizer.step()
+        self.step += 1
+        keep = min(self.plan.average, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for name, value in self.net.state_dict().items():
+                self.average[name].lerp_(value, 1 - keep)
+        return float(picture.detach()), float(doubt.detach())
+
+    def run(self, samples: Iterator[Samples], checkpoint: Path, report: Report = silent) -> None:
+        """Learn until the plan's last step, saving now and then."""
+        saved = before = time.monotonic()
+        recent = 0.0
+        for batch in samples:
+            if self.done >= 1:
+                break
+            loss = self.learn(batch)
+            now = time.monotonic()
+            self.spent_s, before = self.spent_s + now - before, now
+            self.losses.append(loss)
+            recent = loss[0] if recent == 0 else 0.98 * recent + 0.02 * loss[0]
+            report(self.done, f"step {self.step}, loss {recent:.4f}")
+            if time.monotonic() - saved > self.plan.checkpoint_s:
+                self.save(checkpoint)
+                saved = time.monotonic()
+        self.save(checkpoint)
+
+    def save(self, path: Path) -> None:
+        """Write the whole state as one safetensors file."""
+        from safetensors.torch import save_file
+
+        tensors = {f"net.{k}": v for k, v in self.net.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.items()}
+        names = [name for name, _ in self.net.named_parameters()]
+        for number, state in self.optimizer.state_dict()["state"].items():
+            for key, value in state.items():
+                tensors[f"adam.{names[number]}.{key}"] = torch.as_tensor(value)
+        state_of = {
+            "step": str(self.step),
+            "spent_s": str(self.spent_s),
+            "plan": json.dumps(asdict(self.plan)),
+            "losses": json.dumps([tuple(round(v, 5) for v in pair) for pair in self.losses]),
+        }
+        with written_whole(path) as partial:
+            save_file({k: v.contiguous() for k, v in tensors.items()}, partial, metadata=state_of)
+
+    def load(self, path: Path) -> None:
+        """Go on from a state written by `save`."""
+        from safetensors import safe_open
+
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+            tensors: dict[str, Any] = {key: file.get_tensor(key) for key in file.keys()}
+        self.net.load_state_dict(_part(tensors, "net."))
+        self.average = _part(tensors, "average.")
+        self.step, self.spent_s = int(metadata["step"]), float(metadata["spent_s"])
+        self.losses = [tuple(pair) for pair in json.loads(metadata["losses"])]
+        state: dict[int, dict[str, Any]] = {}
+        for number, (name, _) in enumerate(self.net.named_parameters()):
+            own = _part(tensors, f"adam.{name}.")
+            if own:
+                state[number] = own
+        full = self.optimizer.state_dict()
+        self.optimizer.load_state_dict({"state": state, "param_groups": full["param_groups"]})
+
+
+def _part(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
