@@ -8,8 +8,8 @@ targets too. The loops are given the emitters, their events, the background and 
 which the engines make for every movie, and are checked against the light that the simulation
 expects. They differ in how they add a spot: the product of two lines of erf, or erf at every pixel
 of the image. torch runs in one and two threads of Python, each of which uses one core. Rates are
-those of the median of runs that take turns, ratios those to the loop with lines; a count is 2 bytes.
-The time of cores hardly depends on what else the machine does, the rates do.
+those of the median of runs that take turns, ratios are to the loop with lines; a count is 2 bytes.
+The time of cores hardly depends on what else the machine does; the rates do.
 """
 
 from __future__ import annotations

@@ -120,7 +120,11 @@ def picture_options(layer: Image, result: Reconstruction, title: str) -> dict[st
 def contrast(image: np.ndarray) -> tuple[float, float]:
     """Limits from at most a quarter of a million samples: all of a large image take too long."""
     step = max(int(np.sqrt(image.size / 2**18)), 1)
-    low, high = np.percentile(image[::step, ::step], (1, 99.8))
+    seen = image[::step, ::step]
+    seen = seen[np.isfinite(seen)]
+    if not seen.size:
+        return 0.0, 1.0
+    low, high = np.percentile(seen, (1, 99.8))
     return float(low), float(high if high > low else low + 1)
 
 

@@ -104,7 +104,9 @@ def _channel(path: Path, channel: int, channels: int, planes: int) -> LayerData:
 
 
 def _contrast(movie: Movie) -> tuple[float, float]:
-    """Limits from the first frame, since napari would look at the whole movie."""
-    frame = np.asarray(movie.frames[0].compute(scheduler="synchronous"), dtype=float)
+    """Limits from the middle frame, which is shown first: napari would look at the whole movie."""
+    frame = np.asarray(
+        movie.frames[movie.shape[0] // 2].compute(scheduler="synchronous"), dtype=float
+    )
     low, high = np.nanpercentile(frame, (0.5, 99.8)) if np.isfinite(frame).any() else (0.0, 1.0)
     return float(low), float(high if high > low else low + 1)

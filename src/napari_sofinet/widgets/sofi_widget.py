@@ -39,7 +39,6 @@ from napari_sofinet.widgets.layers import (
     likely_time_axis,
     movie_of,
     picture_options,
-    place,
     roi_of,
     stack_axes,
 )
@@ -357,15 +356,16 @@ class SofiWidget(WorkingWidget):
         self.destroyed.connect(worker.quit)  # not a method of the widget, which is gone by then
 
     def _show_progress(self, fraction: float, message: str) -> None:
-        value = int(1000 * fraction)
-        self.progress_bar.setValue(value)
-        if self._bar is not None:
-            self._bar.update(value - self._bar.n)
         passed = time.monotonic() - self._started
         remaining = passed * (1 - fraction) / fraction if fraction > 0.02 and passed > 1 else None
         left = "" if remaining is None else f", {_duration(remaining)} left"
         if self.run_button.isEnabled():
             self.status.setText(f"{message}{left}")
+        value = int(1000 * fraction)
+        self.progress_bar.setValue(value)
+        if self._bar is not None:
+            # Last, since napari lets other events in, and the result may be among them.
+            self._bar.update(value - self._bar.n)
 
     def _show_preview(self, result: Reconstruction) -> None:
         source = self._source
@@ -385,10 +385,16 @@ class SofiWidget(WorkingWidget):
         if self._source is None:
             return
         order = result.recipe.reconstruct.settings["order"] if result.recipe else ""
-        for name, image in result.maps.items():
+        # The picture last, on top; the other maps are there to be shown.
+        for name, image in reversed(result.maps.items()):
             options = picture_options(self._source, result, f"SOFI{order}")
             if name != "image":
-                options |= place(self._source, result) | {"name": f"{options['name']} {name}"}
+                options |= {
+                    "name": f"{options['name']} {name}",
+                    "contrast_limits": contrast(image),
+                    "colormap": "viridis",
+                    "visible": False,
+                }
             self.viewer.add_image(image, **options)
         for note in result.notes:
             show_warning(note)
