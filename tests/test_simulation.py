@@ -149,7 +149,7 @@ def test_the_mean_of_a_long_movie_is_the_blurred_truth():
     s = SMALL.model_copy(update={"frames": 3000, "blinking": blinking})
     made = simulate(s)
     wide = made.truth.ideal(fineness=1, fwhm_um=0.22).image
-    light = made.frames.mean(axis=0) - 100 - s.background.photons
+    light = made.frames.mean(axis=0) - made.camera.offset - s.background.photons
     duty = 0.01 / 0.11
     assert light.sum() == pytest.approx(duty * wide.sum(), rel=0.03)
     assert pearson(light, wide) > 0.99
@@ -265,7 +265,7 @@ BAD = [
     {"optics.psf_fwhm_um": None, "optics.na": 1e-320},
     {"camera.pixel_um": 1e-323},
     {"structure.emitters_per_um": 1e9},
-    {"structure.emitters_per_um": 6000},
+    {"structure.emitters_per_um": 9000, "structure.count": 15},
     {"structure.count": 100_000},
     {"structure.count": 10**9},
     {"structure.kind": "random", "structure.emitters_per_um2": 99_999},
@@ -405,7 +405,7 @@ def test_simulate_writes_movie_and_truth(tmp_path, capsys):
         ["microtubules", "--blinking.photons", "-3"],
         ["microtubules", "--blinking.photons", "nan"],
         ["microtubules", "--structure.count", "1000000000"],
-        ["microtubules", "--structure.emitters-per-um", "10000"],
+        ["microtubules", "--structure.count", "15", "--structure.emitters-per-um", "10000"],
         ["microtubules", "--optics.psf-fwhm-um", "0"],
         ["microtubules", "--background.structured", "0.6", "--background.out-of-focus", "0.6"],
         ["microtubules", "--structure.kind", "table"],

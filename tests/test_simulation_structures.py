@@ -55,19 +55,42 @@ def test_filaments_end_at_the_edge_and_have_no_gaps():
         np.testing.assert_allclose(np.hypot(*np.diff(points, axis=0).T), 0.02, rtol=1e-9)
 
 
-@pytest.mark.parametrize(("seed", "directions"), [(2, 2), (5, 1)])
-def test_actin_runs_in_one_or_two_directions(seed, directions):
-    made = structures.actin(WIDE, 3000, rng(seed), persistence_um=1e5)
-    ends = np.stack([p[-1] - p[0] for p in made])
-    heading = np.exp(1j * np.arctan2(ends[:, 0], ends[:, 1]))
-    first = heading[0]
-    for _ in range(9):  # to the middle of the headings around it
-        near = np.abs(np.angle(heading / first)) < 1.2
-        first = heading[near].mean()
-    assert near.mean() == pytest.approx(1 / directions, abs=0.05)
-    for group in (near, ~near)[:directions]:
-        away = np.angle(heading[group] / heading[group].mean())
-        assert away.std() == pytest.approx(0.26, rel=0.06)  # 15 degrees
+def test_the_edges_of_a_field_are_as_full_as_its_middle():
+    edge, middle = 0.0, 0.0
+    for seed in range(60):
+        labels = structures.label(
+            structures.microtubules((8.0, 8.0), 20, rng(seed)), 20.0, rng(seed)
+        )
+        y, x = labels.positions_um.T
+        edge += np.sum((y < 1) & (x > 1) & (x < 7))
+        middle += np.sum((y > 3.5) & (y < 4.5) & (x > 1) & (x < 7))
+    assert edge / middle == pytest.approx(1, abs=0.2)
+
+
+def test_as_many_filaments_start_in_the_field_as_were_asked_for():
+    # Too short to leave or to come in.
+    made = structures.microtubules((50.0, 50.0), 400, rng(3), length_um=0.1)
+    starts = [p[0] for p in made]
+    assert 395 <= len(starts) <= 440
+
+
+def test_actin_bundles_run_in_one_or_two_directions():
+    shares = []
+    for seed in range(8):
+        made = structures.actin(WIDE, 1500, rng(seed), persistence_um=1e5)
+        ends = np.stack([p[-1] - p[0] for p in made if len(p) > 100])
+        heading = np.exp(1j * np.arctan2(ends[:, 0], ends[:, 1]))
+        first = heading[0]
+        for _ in range(9):  # to the middle of the headings around it
+            near = np.abs(np.angle(heading / first)) < 0.6
+            first = heading[near].mean()
+        away = np.angle(heading[near] / heading[near].mean())
+        assert 0.14 < away.std() < 0.35  # 10 degrees, more where two directions are close
+        shares.append(near.mean())
+    one, two = (np.abs(np.array(shares) - share) < 0.12 for share in (1, 0.5))
+    assert np.all(one | two)
+    assert one.any()
+    assert two.any()
 
 
 def test_labels_are_poisson_along_the_curve_and_lie_on_it():
@@ -92,24 +115,23 @@ def test_mitochondria_are_labelled_tubes_with_round_ends_and_spheres():
         at = at - at.mean(axis=0)
         along = at @ np.linalg.svd(at, full_matrices=False)[2].T
         (spheres if np.ptp(along[:, 0]) < 0.8 else tubes).append(along)
-    assert len(spheres) == pytest.approx(75, abs=4.5 * np.sqrt(300 * 0.25 * 0.75))
-    length, number, beside, middle = 0.0, 0, [], 0.0
+    assert len(spheres) == pytest.approx(30, abs=4.5 * np.sqrt(300 * 0.1 * 0.9))
+    radii, lengths, within = [], [], []
     for tube in tubes:
         axis = tube[:, 0] - (tube[:, 0].min() + tube[:, 0].max()) / 2
-        straight = np.ptp(axis) - 2 * radius
-        inside = np.abs(axis) < straight / 2 - 0.01
-        beside.append(tube[inside, 1])
-        length, number, middle = length + straight, number + len(tube), middle + straight - 0.02
-    u = np.concatenate(beside)
-    assert np.abs(u).max() < 1.08 * radius  # the axis is estimated
-    # A tube's surface seen from above: u = R cos(phi).
-    assert np.mean(u**2) == pytest.approx(radius**2 / 2, rel=0.01)
-    assert np.mean(np.abs(u) < radius / np.sqrt(2)) == pytest.approx(0.5, abs=0.01)
-    assert len(u) == pytest.approx(2 * np.pi * radius * density * middle, rel=0.01)
-    ends = 4 * np.pi * radius**2 * len(tubes)
-    assert number == pytest.approx(density * (2 * np.pi * radius * length + ends), rel=0.01)
-    lengths = length / len(tubes)
-    assert lengths == pytest.approx(0.65 * 3.0, rel=0.1)  # of 0.3 to 1 of the length asked for
+        rough = np.ptp(tube[:, 1]) / 2
+        u = tube[np.abs(axis) < np.ptp(axis) / 2 - 1.5 * rough, 1]
+        # A tube's surface seen from above: u = R cos(phi), whose mean square is R² / 2.
+        radii.append(np.sqrt(2 * np.mean(u**2)))
+        assert np.abs(u).max() < 1.1 * radii[-1]  # the axis is estimated
+        within.append(np.mean(np.abs(u) < radii[-1] / np.sqrt(2)))
+        lengths.append(np.ptp(axis) - 2 * radii[-1])
+        surface = 2 * np.pi * radii[-1] * lengths[-1] + 4 * np.pi * radii[-1] ** 2
+        assert len(tube) == pytest.approx(density * surface, rel=0.1)
+    assert np.mean(radii) == pytest.approx(radius, rel=0.05)
+    assert np.std(radii) / np.mean(radii) == pytest.approx(0.2, abs=0.04)
+    assert np.mean(within) == pytest.approx(0.5, abs=0.01)
+    assert np.mean(lengths) == pytest.approx(0.65 * 3.0, rel=0.1)  # 0.3 to 1 of what is asked for
     sizes = np.array([np.sqrt(1.5 * np.mean(np.sum(s**2, axis=1))) for s in spheres])
     assert sizes.min() > 0.78 * radius
     assert sizes.max() < 1.82 * radius

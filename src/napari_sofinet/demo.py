@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from napari_sofinet.reconstruction import Reconstruction
 
-DEMO = SimulationSettings(frames=500, seed=7, structure=StructureSettings(count=22))
+DEMO = SimulationSettings(frames=500, seed=7, structure=StructureSettings(count=10))
 """The bundled movie: 128 x 128 px of 100 nm, 500 frames of 10 ms."""
 
 

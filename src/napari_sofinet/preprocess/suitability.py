@@ -92,7 +92,8 @@ def blinking(frames: np.ndarray) -> Blinking:
 
     Differences of successive frames are taken, so that slow change does not count; what all pixels
     do together, alike or in proportion to their brightness (a flickering lamp), is taken off; the
-    noise of two pixels is independent and averages out. The error is a jackknife's over parts of the movie.
+    noise of two pixels is independent and averages out. The error is a jackknife's over parts of
+    the movie.
     """
     f = np.asarray(frames, dtype=np.float64)
     mean = f.mean(axis=0)

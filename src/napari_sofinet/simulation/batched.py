@@ -30,6 +30,7 @@ from napari_sofinet.simulation.simulate import STILL_EMITTERS
 from napari_sofinet.simulation.structures import place
 
 GRID = 3  # fine samples per camera pixel; divides FINENESS
+BLOCK_ROWS = 16
 RANK_ERROR = 1e-3  # of a PSF's energy norm, left out by its sum of separable parts
 
 Draw = Callable[[np.random.Generator, int, int, int, int], SimulationSettings]
@@ -179,9 +180,7 @@ def _light(
         grid = _on_grid(y / p, x / p, photons.float(), t, frames, fine, margin)
         movie = torch.zeros((frames, rows, columns), device=device)
         for down, across in _separable(scene.psf, rows, columns, margin):
-            left = torch.as_tensor(down, device=device)
-            right = torch.as_tensor(across, device=device)
-            movie += left @ (grid @ right.T)
+            movie += _through(grid, down, across, device)
         movie.clamp_(min=0)  # the parts of an Airy pattern have both signs
         fade = torch.as_tensor(fading(s, 0, frames), dtype=torch.float32, device=device)
         movie += fade[:, None, None] * torch.as_tensor(
@@ -191,6 +190,32 @@ def _light(
             movie += _still(s, scene, device)
         out[b] = movie
     return out
+
+
+def _through(
+    grid: torch.Tensor, down: np.ndarray, across: np.ndarray, device: str | torch.device
+) -> torch.Tensor:
+    """``down @ grid @ across.T`` in blocks, leaving out the zeros beside the matrices' bands."""
+    columns = [
+        grid[:, :, fine] @ torch.as_tensor(across[part, fine], device=device).T
+        for part, fine in _bands(across)
+    ]
+    half = torch.cat(columns, dim=2)
+    rows = [
+        torch.as_tensor(down[part, fine], device=device) @ half[:, fine]
+        for part, fine in _bands(down)
+    ]
+    return torch.cat(rows, dim=1)
+
+
+def _bands(matrix: np.ndarray) -> list[tuple[slice, slice]]:
+    """Blocks of rows of a banded matrix, and the columns that are not zero in each."""
+    found = []
+    for part in np.array_split(np.arange(len(matrix)), max(len(matrix) // BLOCK_ROWS, 1)):
+        lit = np.flatnonzero(matrix[part].any(axis=0))
+        fine = slice(int(lit[0]), int(lit[-1]) + 1) if len(lit) else slice(0, 1)
+        found.append((slice(int(part[0]), int(part[-1]) + 1), fine))
+    return found
 
 
 def _shining(

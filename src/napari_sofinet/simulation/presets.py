@@ -29,7 +29,7 @@ AIRY_WIDTHS_PX = np.geomspace(1.6, 5.0, 16)
 
 
 def microtubules(seed: int) -> SimulationSettings:
-    """Microtubules whose dyes blink fast: the easiest case of komen2024, 15 filaments."""
+    """Microtubules whose dyes blink fast: the easiest case of komen2024, 8 filaments."""
     return SimulationSettings(seed=seed)
 
 
@@ -44,7 +44,7 @@ def komen2024_condition(seed: int, condition: int) -> SimulationSettings:
     rng = np.random.default_rng([seed, 2])
     return SimulationSettings(
         seed=seed,
-        structure=StructureSettings(count=int(rng.integers(10, 50))),
+        structure=StructureSettings(count=int(rng.integers(4, 21))),
         blinking=BlinkingSettings(photons=photons, off_time_s=KOMEN_OFF_TIMES_S[condition % 3]),
         background=BackgroundSettings(photons=KOMEN_BACKGROUND * photons),
     )
@@ -157,7 +157,7 @@ def draw_filaments(
         frames=frames,
         seed=seed,
         structure=StructureSettings(
-            count=max(int(np.ceil(area * _log_uniform(rng, 0.05, 0.5))), 1),
+            count=max(int(np.ceil(area * _log_uniform(rng, 0.02, 0.2))), 1),
             emitters_per_um=_uniform(rng, 25, 100),
         ),
         blinking=BlinkingSettings(
@@ -255,9 +255,9 @@ def _draw_structure(rng: np.random.Generator, area_um2: float) -> StructureSetti
     }
     kind = str(rng.choice(list(kinds), p=list(kinds.values())))
     per_um2 = {
-        "microtubules": (0.05, 0.5),
-        "actin": (0.2, 2.0),
-        "mitochondria": (0.02, 0.25),
+        "microtubules": (0.02, 0.2),
+        "actin": (0.1, 1.0),
+        "mitochondria": (0.015, 0.15),
         "vesicles": (0.1, 3.0),
         "rings": (0.1, 1.5),
         "points": (0.05, 5.0),

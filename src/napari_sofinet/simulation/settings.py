@@ -37,8 +37,8 @@ class StructureSettings(Settings):
         basic=True,
     )
     count: int = parameter(
-        15,
-        "Number of filaments, mitochondria, vesicles, rings or points.",
+        8,
+        "Number of filaments, mitochondria, vesicles, rings or points that start in the field.",
         basic=True,
         ge=0,
         le=100_000,
@@ -59,7 +59,7 @@ class StructureSettings(Settings):
     )
     persistence_um: float | None = parameter(
         None,
-        "How stiff filaments are; if empty 20 um for microtubules, 8 for actin, 1.5 for "
+        "How stiff filaments are; if empty 20 um for microtubules, 30 for actin, 6 for "
         "mitochondria.",
         unit="um",
         gt=0,
@@ -67,7 +67,7 @@ class StructureSettings(Settings):
     )
     length_um: float | None = parameter(
         None,
-        "Length of filaments; if empty 25 um for microtubules, 5 for actin, 3 for mitochondria.",
+        "Length of filaments; if empty 25 um for microtubules, 12 for actin, 3 for mitochondria.",
         unit="um",
         gt=0,
         le=1000,
@@ -216,7 +216,7 @@ class CameraSettings(Settings):
     model: Literal["scmos", "orca-flash4", "orca-fusion-bt", "prime-95b", "ixon-897", "ideal"] = (
         parameter("scmos", "Kind of camera; figures are typical ones of data sheets, rounded.")
     )
-    pixel_um: float = parameter(6.5, "Size of its pixels.", unit="um", ge=0.01, le=100)
+    pixel_um: float | None = parameter(None, "Size of its pixels.", unit="um", ge=0.01, le=100)
     quantum_efficiency: float | None = parameter(
         None, "Share of photons that become electrons.", gt=0, le=1
     )
@@ -290,7 +290,10 @@ class SimulationSettings(Settings):
     @property
     def pixel_size_um(self) -> float:
         """Size of a camera pixel in the sample."""
-        return self.camera.pixel_um / self.optics.magnification
+        from napari_sofinet.simulation.camera import MODELS
+
+        pixel = self.camera.pixel_um or MODELS[self.camera.model].pixel_um
+        return pixel / self.optics.magnification
 
     @property
     def psf_fwhm_px(self) -> float:
@@ -322,7 +325,7 @@ class SimulationSettings(Settings):
         diameter = s.size_um or 0.4
         emitters = {
             "microtubules": s.count * (s.length_um or 25) * s.emitters_per_um,
-            "actin": s.count * (s.length_um or 5) * s.emitters_per_um,
+            "actin": s.count * (s.length_um or 12) * s.emitters_per_um,
             "mitochondria": s.count
             * 3.15
             * diameter

@@ -68,7 +68,7 @@ def place(settings: SimulationSettings, rng: np.random.Generator) -> Labels:
         made = label(curves, s.emitters_per_um, rng)
     elif s.kind == "actin":
         curves = actin(
-            field, s.count, rng, persistence_um=persistence or 8.0, length_um=length or 5.0
+            field, s.count, rng, persistence_um=persistence or 30.0, length_um=length or 12.0
         )
         made = label(curves, s.emitters_per_um, rng)
     elif s.kind == "mitochondria":
@@ -78,7 +78,7 @@ def place(settings: SimulationSettings, rng: np.random.Generator) -> Labels:
             s.emitters_per_um2,
             rng,
             diameter_um=s.size_um or 0.4,
-            persistence_um=persistence or 1.5,
+            persistence_um=persistence or 6.0,
             length_um=length or 3.0,
         )
     elif s.kind == "vesicles":
@@ -118,9 +118,9 @@ def microtubules(
     -------
     One (n, 2) array of y, x in um per filament, points ``step_um`` apart.
     """
-    start = rng.uniform((0.0, 0.0), field_um, (count, 2))
-    heading = rng.uniform(0, 2 * np.pi, count)
-    return _walks(field_um, start, heading, rng, persistence_um, length_um, step_um)
+    start, outside = _starts(field_um, count, length_um, rng)
+    heading = rng.uniform(0, 2 * np.pi, len(start))
+    return _walks(field_um, start, heading, rng, persistence_um, length_um, step_um, outside)
 
 
 def actin(
@@ -128,15 +128,47 @@ def actin(
     count: int,
     rng: np.random.Generator,
     *,
-    persistence_um: float = 8.0,
-    length_um: float = 5.0,
+    persistence_um: float = 30.0,
+    length_um: float = 12.0,
     step_um: float = 0.02,
 ) -> list[np.ndarray]:
-    """Filaments that run side by side: headings within 15 degrees of one or two directions."""
-    start = rng.uniform((0.0, 0.0), field_um, (count, 2))
+    """Bundles of three to eight filaments side by side, in one or two directions of the cell.
+
+    Bundles head within 10 degrees of a direction, their filaments within 2 degrees of the bundle,
+    0.1 um apart.
+    """
+    bundles = rng.integers(3, 9, max(count // 5, 1))
+    starts, outside = _starts(field_um, len(bundles), length_um, rng)
+    bundles = np.resize(bundles, len(starts))
     main = rng.uniform(0, 2 * np.pi, 2)
-    heading = main[rng.integers(0, rng.integers(1, 3), count)] + rng.normal(0, 0.26, count)
-    return _walks(field_um, start, heading, rng, persistence_um, length_um, step_um)
+    ways = main[rng.integers(0, rng.integers(1, 3), len(starts))] + rng.normal(0, 0.17, len(starts))
+    which = np.repeat(np.arange(len(starts)), bundles)
+    heading = ways[which] + rng.normal(0, 0.035, len(which))
+    along = np.stack([np.sin(ways), np.cos(ways)], axis=1)[which]
+    across = along[:, ::-1] * (1, -1)
+    start = starts[which] + rng.normal(0, 0.1, (len(which), 1)) * across
+    start += rng.uniform(0, 2, (len(which), 1)) * along
+    return _walks(field_um, start, heading, rng, persistence_um, length_um, step_um, outside)
+
+
+def _starts(
+    field_um: Field, count: int, length_um: float, rng: np.random.Generator
+) -> tuple[np.ndarray, float]:
+    """Starts (n, 2) in the field and as far outside as what comes in matters.
+
+    ``count`` of them per area of the field, so that the field's edges are as full as its middle.
+    """
+    outside = min(length_um, 0.3 * max(field_um))
+    larger = [side + 2 * outside for side in field_um]
+    ratio = larger[0] * larger[1] / (field_um[0] * field_um[1])
+    total = int(rng.poisson(count * (ratio - 1))) + count
+    start = rng.uniform((-outside, -outside), np.asarray(field_um) + outside, (total, 2))
+    # Exactly as many inside as were asked for.
+    start[:count] = rng.uniform((0.0, 0.0), field_um, (count, 2))
+    for k in range(count, total):
+        while np.all((start[k] >= 0) & (start[k] <= field_um)):
+            start[k] = rng.uniform((-outside, -outside), np.asarray(field_um) + outside)
+    return start, outside
 
 
 def _walks(
@@ -147,8 +179,13 @@ def _walks(
     persistence_um: float,
     length_um: float,
     step_um: float,
+    outside_um: float = 0.0,
 ) -> list[np.ndarray]:
-    """Worm-like chains from their starts until their length or the edge of the field."""
+    """Worm-like chains from their starts until their length, cut to the field.
+
+    A chain ends where it leaves the field by more than ``outside_um``; one that comes in again
+    gives several curves.
+    """
     count, steps = len(start), max(int(length_um / step_um), 2)
     # Chains leave a small field long before their end: they are made in pieces.
     piece = min(steps, max(int(1.5 * max(field_um) / step_um), 2))
@@ -160,7 +197,8 @@ def _walks(
         angles = angle[alive, None] + np.cumsum(turns, axis=1)
         steps_taken = step_um * np.stack([np.sin(angles), np.cos(angles)], axis=2)
         points = point[alive, None] + np.cumsum(steps_taken, axis=1)
-        inside = np.all((points >= 0) & (points <= np.asarray(field_um)), axis=2)
+        low, high = -outside_um, np.asarray(field_um) + outside_um
+        inside = np.all((points >= low) & (points <= high), axis=2)
         ends = np.where(inside.all(axis=1), n, inside.argmin(axis=1))
         for k, end, chain in zip(alive, ends, points, strict=True):
             found[k].append(chain[:end])
@@ -169,8 +207,15 @@ def _walks(
         point[alive], angle[alive] = points[go_on, -1], angles[go_on, -1]
         if not len(alive):
             break
-    curves = [np.concatenate(parts) for parts in found]
-    return [curve for curve in curves if len(curve) > 1]
+    curves = []
+    for parts in found:
+        chain = np.concatenate(parts)
+        inside = np.all((chain >= 0) & (chain <= np.asarray(field_um)), axis=1)
+        cuts = np.flatnonzero(np.diff(inside)) + 1
+        pieces = np.split(chain, cuts)
+        first = bool(inside[0]) if len(inside) else False
+        curves += [c for c in pieces[0 if first else 1 :: 2] if len(c) > 1]
+    return curves
 
 
 def label(curves: list[np.ndarray], density_per_um: float, rng: np.random.Generator) -> Labels:
@@ -179,16 +224,20 @@ def label(curves: list[np.ndarray], density_per_um: float, rng: np.random.Genera
 
 
 def _along(
-    curves: list[np.ndarray], density_per_um: float, rng: np.random.Generator
+    curves: list[np.ndarray], density_per_um: float | np.ndarray, rng: np.random.Generator
 ) -> tuple[Labels, np.ndarray]:
-    """Emitters along curves, and the direction (n, 2) of the curve at each."""
+    """Emitters along curves, and the direction (n, 2) of the curve at each.
+
+    The density is one for all curves or one for each.
+    """
+    density = np.broadcast_to(density_per_um, len(curves))
     placed, directions = [np.empty((0, 2))], [np.empty((0, 2))]
     objects = [np.empty(0, np.int64)]
     for number, points in enumerate(curves):
         steps = np.diff(points, axis=0)
         lengths = np.hypot(steps[:, 0], steps[:, 1])
         arc = np.concatenate([[0.0], np.cumsum(lengths)])
-        at = rng.uniform(0, arc[-1], rng.poisson(density_per_um * arc[-1]))
+        at = rng.uniform(0, arc[-1], rng.poisson(density[number] * arc[-1]))
         segment = np.clip(np.searchsorted(arc, at, side="right") - 1, 0, len(steps) - 1)
         share = (at - arc[segment]) / np.maximum(lengths[segment], 1e-12)
         placed.append(points[segment] + share[:, None] * steps[segment])
@@ -205,27 +254,29 @@ def mitochondria(
     rng: np.random.Generator,
     *,
     diameter_um: float = 0.4,
-    persistence_um: float = 1.5,
+    persistence_um: float = 6.0,
     length_um: float = 3.0,
 ) -> Labels:
-    """Labelled outer membranes: bent tubes with round ends, and a quarter of them spheres.
+    """Labelled outer membranes: bent tubes with round ends, and a tenth of them spheres.
 
-    Seen from above: an emitter at the angle phi on a tube lies cos(phi) radii beside its axis.
+    Diameters spread by a fifth. Seen from above: an emitter at the angle phi on a tube lies
+    cos(phi) radii beside its axis.
     """
-    spheres = rng.random(count) < 0.25
-    start = rng.uniform((0.0, 0.0), field_um, (int((~spheres).sum()), 2))
+    spheres = rng.random(count) < 0.1
+    start, outside = _starts(field_um, int((~spheres).sum()), length_um, rng)
     heading = rng.uniform(0, 2 * np.pi, len(start))
+    curves = _walks(field_um, start, heading, rng, persistence_um, length_um, 0.02, outside)
+    radii = 0.5 * diameter_um * np.clip(rng.normal(1, 0.2, len(curves)), 0.5, 1.6)
     radius = diameter_um / 2
-    curves = _walks(field_um, start, heading, rng, persistence_um, length_um, 0.02)
     lengths = rng.uniform(0.3, 1.0, len(curves))
     curves = [c[: max(int(share * len(c)), 2)] for c, share in zip(curves, lengths, strict=True)]
-    tubes, direction = _along(curves, 2 * np.pi * radius * density_per_um2, rng)
-    beside = radius * np.cos(rng.uniform(0, 2 * np.pi, len(tubes)))
+    tubes, direction = _along(curves, 2 * np.pi * radii * density_per_um2, rng)
+    beside = radii[tubes.object] * np.cos(rng.uniform(0, 2 * np.pi, len(tubes)))
     normal = np.stack([direction[:, 1], -direction[:, 0]], axis=1)
     parts = [Labels(tubes.positions_um + beside[:, None] * normal, tubes.object)]
     for k, curve in enumerate(curves):
         for end, before in ((curve[-1], curve[-2]), (curve[0], curve[1])):
-            cap = _sphere(end, radius, density_per_um2, rng)
+            cap = _sphere(end, radii[k], density_per_um2, rng)
             outward = end - before
             parts.append(_one_object(cap[(cap - end) @ outward > 0], k))
     centres = rng.uniform((0.0, 0.0), field_um, (int(spheres.sum()), 2))
