@@ -67,6 +67,14 @@ def test_the_edges_of_a_field_are_as_full_as_its_middle():
     assert edge / middle == pytest.approx(1, abs=0.2)
 
 
+@pytest.mark.parametrize(
+    "kind", ["microtubules", "actin", "mitochondria", "vesicles", "rings", "points"]
+)
+def test_a_count_of_zero_leaves_the_field_empty(kind):
+    values = {"structure.kind": kind, "structure.count": 0}
+    assert len(structures.place(build(SimulationSettings, values), rng())) == 0
+
+
 def test_as_many_filaments_start_in_the_field_as_were_asked_for():
     # Too short to leave or to come in.
     made = structures.microtubules((50.0, 50.0), 400, rng(3), length_um=0.1)

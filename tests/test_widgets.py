@@ -51,6 +51,22 @@ def widget(make_napari_viewer, qtbot, notices, monkeypatch, tmp_path):
     return made
 
 
+@pytest.fixture
+def simulation(make_napari_viewer, qtbot):
+    """The dock widget that simulates, waited for in the end."""
+    made = []
+
+    def make(viewer=None):
+        viewer = viewer or make_napari_viewer()
+        made.append(simulation_widget.SimulationWidget(viewer))
+        viewer.window.add_dock_widget(made[-1], name="simulate")
+        return made[-1]
+
+    yield make
+    for widget in made:
+        qtbot.waitUntil(lambda w=widget: not w.busy, timeout=20_000)
+
+
 def run(widget, qtbot):
     widget.run_button.click()
     qtbot.waitUntil(lambda: widget.worker is None, timeout=20_000)
@@ -381,10 +397,9 @@ def test_a_layer_that_is_given_other_frames_is_read_anew(widget):
     assert (widget.last.value(), widget.last.maximum()) == (33, 33)
 
 
-def test_a_simulated_frame_and_its_truth_overlay(make_napari_viewer, qtbot):
-    viewer = make_napari_viewer()
-    made = simulation_widget.SimulationWidget(viewer)
-    viewer.window.add_dock_widget(made, name="simulate")
+def test_a_simulated_frame_and_its_truth_overlay(simulation, qtbot):
+    made = simulation()
+    viewer = made.viewer
     made.form.editors["structure.kind"].setCurrentText("points")
     made.form.editors["structure.count"].setValue(1)
     made.form.editors["blinking.model"].setCurrentText("steady")
@@ -400,9 +415,9 @@ def test_a_simulated_frame_and_its_truth_overlay(make_napari_viewer, qtbot):
     qtbot.waitUntil(lambda: "photons must be" in made.status.text(), timeout=10_000)
 
 
-def test_a_simulated_movie_is_lazy_and_can_be_reconstructed(widget, qtbot):
+def test_a_simulated_movie_is_lazy_and_can_be_reconstructed(widget, simulation, qtbot):
     viewer = widget.viewer
-    made = simulation_widget.SimulationWidget(viewer)
+    made = simulation(viewer)
     made.form.editors["rows"].setValue(32)
     made.form.editors["columns"].setValue(40)
     made.form.editors["seed"].setValue(9)
@@ -418,8 +433,8 @@ def test_a_simulated_movie_is_lazy_and_can_be_reconstructed(widget, qtbot):
     assert "SOFI2 simulated microtubules 9" in viewer.layers
 
 
-def test_a_simulated_movie_is_saved_or_cancelled(make_napari_viewer, qtbot, tmp_path):
-    made = simulation_widget.SimulationWidget(make_napari_viewer())
+def test_a_simulated_movie_is_saved_or_cancelled(simulation, qtbot, tmp_path):
+    made = simulation()
     made.form.editors["frames"].setValue(30)
     made.save(tmp_path / "m.tif")
     qtbot.waitUntil(lambda: made.worker is None, timeout=10_000)
@@ -435,8 +450,8 @@ def test_a_simulated_movie_is_saved_or_cancelled(make_napari_viewer, qtbot, tmp_
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.tif", "m_truth.npz"]
 
 
-def test_the_copied_command_makes_the_same_movie(make_napari_viewer, qtbot, tmp_path, monkeypatch):
-    made = simulation_widget.SimulationWidget(make_napari_viewer())
+def test_the_copied_command_makes_the_same_movie(simulation, qtbot, tmp_path, monkeypatch):
+    made = simulation()
     made.preset_box.setCurrentText("komen2024")
     made.again_button.click()
     made.form.editors["rows"].setValue(24)

@@ -137,7 +137,7 @@ def actin(
     Bundles head within 10 degrees of a direction, their filaments within 2 degrees of the bundle,
     0.1 um apart.
     """
-    bundles = rng.integers(3, 9, max(count // 5, 1))
+    bundles = rng.integers(3, 9, max(count // 5, min(count, 1)))
     starts, outside = _starts(field_um, len(bundles), length_um, rng)
     bundles = np.resize(bundles, len(starts))
     main = rng.uniform(0, 2 * np.pi, 2)

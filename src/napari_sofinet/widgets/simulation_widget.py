@@ -55,6 +55,7 @@ class SimulationWidget(WorkingWidget):
         super().__init__()
         self.viewer = napari_viewer
         self._version = 0
+        self._short_work: set[Any] = set()  # previews and movies that are being made
         self._shown: dict[str, Image] = {}
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -153,6 +154,9 @@ class SimulationWidget(WorkingWidget):
     # -- preview --------------------------------------------------------------------------------
 
     def _make_preview(self) -> None:
+        if self._short_work:
+            self._timer.start()  # one at a time; the latest settings are taken then
+            return
         try:
             settings = self.settings()
         except InputError as error:
@@ -162,7 +166,17 @@ class SimulationWidget(WorkingWidget):
         worker: Any = create_worker(_one_frame, few, _start_thread=False)
         worker.returned.connect(partial(self._show_preview, self._version))
         worker.errored.connect(partial(self._preview_failed, self._version))
+        self._start_short(worker)
+
+    def _start_short(self, worker: Any) -> None:
+        self._short_work.add(worker)
+        worker.finished.connect(partial(self._short_work.discard, worker))
         worker.start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a frame or a movie is being made or waited for."""
+        return bool(self._short_work) or self._timer.isActive() or self.worker is not None
 
     def _show_preview(self, version: int, made: tuple[Simulation, Any, Reconstruction]) -> None:
         if version != self._version:
@@ -217,7 +231,7 @@ class SimulationWidget(WorkingWidget):
         worker.returned.connect(self._add_layers)
         worker.errored.connect(self._failed)
         worker.finished.connect(partial(self.add_button.setEnabled, True))
-        worker.start()
+        self._start_short(worker)
 
     def _add_layers(self, made: tuple[Simulation, Any, Reconstruction]) -> None:
         simulation, movie, truth = made
