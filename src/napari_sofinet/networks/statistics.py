@@ -91,12 +91,8 @@ class StatisticsNet(nn.Module):  # type: ignore[misc]
         self.body = nn.Sequential(*(Block(channels) for _ in range(blocks)))
         # Kernel 3, stride 2, padding 1: output sample o lies exactly at camera coordinate o/2.
         self.finer = nn.ConvTranspose2d(channels, channels, 3, stride=2, padding=1)
-        self.exit = nn.Sequential(
-            nn.PReLU(channels),
-            nn.Conv2d(channels, channels // 2, 3, padding=1),
-            nn.PReLU(channels // 2),
-            nn.Conv2d(channels // 2, 2, 3, padding=1),
-        )
+        self.picture = _exit(channels)
+        self.doubt = _exit(channels)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """Reconstruct counts of any offset and gain."""
@@ -113,5 +109,15 @@ class StatisticsNet(nn.Module):  # type: ignore[misc]
             ],
             dim=1,
         )
-        out: torch.Tensor = self.exit(self.finer(self.body(self.enter(pooled))))
-        return out
+        fine = self.finer(self.body(self.enter(pooled)))
+        # The estimate of error reads the features and never shapes them: the picture comes first.
+        return torch.cat([self.picture(fine), self.doubt(fine.detach())], dim=1)
+
+
+def _exit(channels: int) -> nn.Module:
+    return nn.Sequential(
+        nn.PReLU(channels),
+        nn.Conv2d(channels, channels // 2, 3, padding=1),
+        nn.PReLU(channels // 2),
+        nn.Conv2d(channels // 2, 1, 3, padding=1),
+    )
