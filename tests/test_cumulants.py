@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from conftest import REFERENCE, needs_shared
@@ -11,9 +13,9 @@ from hypothesis.extra.numpy import arrays
 
 from napari_sofinet.errors import Cancelled, InputError
 from napari_sofinet.movie import open_movie
-from napari_sofinet.sofi import cross_cumulants, cumulants
+from napari_sofinet.sofi import cross_cumulants, cumulants, flatten
 from napari_sofinet.sofi.moments import MomentSums, needed_products
-from napari_sofinet.sofi.pixel_sets import pixel_sets, set_partitions
+from napari_sofinet.sofi.pixel_sets import PixelSet, pixel_sets, spread
 
 
 @needs_shared
@@ -27,24 +29,47 @@ def test_single_sets_give_the_reference_values(name):
         assert error < 1e-12
 
 
+def set_partitions(n: int) -> list[list[list[int]]]:
+    """All partitions of 0 .. n-1 into blocks."""
+    if n == 0:
+        return [[]]
+    result = []
+    for rest in set_partitions(n - 1):
+        result.append([*rest, [n - 1]])
+        for i, block in enumerate(rest):
+            result.append([*rest[:i], [*block, n - 1], *rest[i + 1 :]])
+    return result
+
+
+def joint_cumulant(traces: list[np.ndarray]) -> float:
+    """The definition: a sum over all ways to group the traces."""
+    d = [trace - trace.mean() for trace in traces]
+    total = 0.0
+    for partition in set_partitions(len(d)):
+        m = len(partition)
+        term = (-1) ** (m - 1) * math.factorial(m - 1)
+        for block in partition:
+            term = term * np.mean(np.prod([d[k] for k in block], axis=0))
+        total += term
+    return total
+
+
+def needed_for(*orders: int) -> tuple[PixelSet, ...]:
+    return needed_products(
+        s for order in orders for sets in pixel_sets(order).values() for s in sets
+    )
+
+
 def direct(frames: np.ndarray, order: int, kind: str) -> np.ndarray:
-    """The definition, pixel by pixel, in two passes over the movie."""
-    d = frames - frames.mean(axis=0)
+    """Cumulants pixel by pixel, in two passes over the movie."""
     _, height, width = frames.shape
     out = np.zeros((order * (height - 4) + 1, order * (width - 4) + 1))
     for i, j in np.ndindex(out.shape):
         y, x = 1 + i // order, 1 + j // order
         sets = pixel_sets(order, kind)[i % order, j % order]
         for pixels in sets:
-            traces = [d[:, y + r, x + c] for r, c in pixels]
-            for partition in set_partitions(order):
-                if min(map(len, partition)) < 2:
-                    continue
-                m = len(partition)
-                term = (-1) ** (m - 1) * [1, 1, 2, 6][m - 1]
-                for block in partition:
-                    term = term * np.mean(np.prod([traces[k] for k in block], axis=0))
-                out[i, j] += term / len(sets)
+            traces = [frames[:, y + r, x + c] for r, c in pixels]
+            out[i, j] += joint_cumulant(traces) / len(sets)
     return out
 
 
@@ -106,7 +131,7 @@ def test_blocks_and_strips_change_nothing(monkeypatch):
 
 def test_sums_of_parts_merge():
     frames = np.random.default_rng(3).poisson(20, (50, 9, 9)).astype(np.uint16)
-    products = needed_products((2, 3), "all")
+    products = needed_for(2, 3)
     about = np.full((9, 9), 20)
     whole, first, second = (MomentSums(products, about) for _ in range(3))
     whole.add(frames)
@@ -137,8 +162,8 @@ def test_noise_of_single_pixels_never_enters():
         assert np.abs(image).max() < 1e-6
 
 
-@pytest.mark.parametrize("order", [2, 3, 4])
-@pytest.mark.parametrize("kind", ["single", "all"])
+@pytest.mark.parametrize("order", [2, 3, 4, 5, 6])
+@pytest.mark.parametrize("kind", ["single", "all", "weighted"])
 def test_pixel_sets_are_centred_on_their_sample(order, kind):
     sets = pixel_sets(order, kind)
     assert set(sets) == {(p, q) for p in range(order) for q in range(order)}
@@ -148,6 +173,81 @@ def test_pixel_sets_are_centred_on_their_sample(order, kind):
             assert tuple(map(sum, zip(*pixels, strict=True))) == (p, q)
     if kind == "single":
         assert all(len(options) == 1 for options in sets.values())
+
+
+@pytest.mark.parametrize("order", [5, 6])
+def test_high_orders_agree_with_the_definition(order):
+    frames = np.random.default_rng(8).poisson(9, (40, 5, 4)).astype(np.uint16)
+    found = cross_cumulants(frames, (order,))[order]
+    expected = direct(frames.astype(float), order, "all")
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("order", [2, 3, 4])
+@pytest.mark.parametrize("lag", [1, 3])
+def test_lagged_cumulants_agree_with_the_definition(order, lag):
+    frames = np.random.default_rng(9).poisson(30, (50, 6, 7)).astype(np.uint16)
+    found = cross_cumulants(open_movie(frames), (order,), "single", lag=lag)[order]
+    n = len(frames) - (order - 1) * lag
+    for i, j in np.ndindex(found.shape):
+        (pixels,) = pixel_sets(order, "single")[i % order, j % order]
+        both = [
+            joint_cumulant(
+                [
+                    frames[k * lag : k * lag + n, 1 + i // order + r, 1 + j // order + c].astype(
+                        float
+                    )
+                    for k, (r, c) in enumerate(direction)
+                ]
+            )
+            for direction in (pixels, pixels[::-1])
+        ]
+        assert found[i, j] == pytest.approx(np.mean(both), abs=1e-7)
+
+
+def test_lags_and_blocks_change_nothing(monkeypatch):
+    frames = np.random.default_rng(2).poisson(50, (61, 20, 11)).astype(np.uint16)
+    whole = cross_cumulants(frames, (2, 3), lag=4)
+    monkeypatch.setattr("napari_sofinet.movie.BLOCK_BYTES", 5 * 20 * 11 * 2)
+    monkeypatch.setattr(cumulants, "MOMENT_BYTES", 8 * 11 * 71 * 7)
+    cut = cross_cumulants(open_movie(frames), (2, 3), lag=4)
+    for n in whole:
+        np.testing.assert_allclose(cut[n], whole[n], rtol=1e-9, atol=1e-6)
+
+
+def test_a_lag_drops_noise_that_neighbours_share():
+    rng = np.random.default_rng(10)
+    frames = rng.normal(size=(2000, 10, 10))
+    frames += np.roll(frames, 1, axis=2) + np.roll(frames, 1, axis=1)
+    plain, lagged = (cross_cumulants(frames, (2,), lag=lag)[2] for lag in (0, 1))
+    assert plain[1::2].mean() > 0.5
+    assert abs(lagged.mean()) < 0.02
+
+
+def test_weighted_sets_keep_the_signal_and_lower_the_noise():
+    on = np.arange(1000) % 5 == 0
+    y, x = np.mgrid[:12, :12]
+    sigma = 1.1
+    psf = np.exp(-((y - 5.3) ** 2 + (x - 6.1) ** 2) / (2 * sigma**2))
+    emitter = 10 * on[:, None, None] * psf
+    noise = np.random.default_rng(11).normal(size=(1000, 30, 30))
+    fwhm = sigma * 2.35482
+    for order, gain in ((2, 0.96), (3, 0.99), (4, 0.95)):
+        all_sets, weighted = (
+            cross_cumulants(emitter, (order,), kind, fwhm_px=fwhm)[order]
+            for kind in ("all", "weighted")
+        )
+        np.testing.assert_allclose(weighted, all_sets, rtol=1e-6, atol=1e-9)
+        all_sets, weighted = (
+            flatten(cross_cumulants(noise, (order,), kind, fwhm_px=fwhm)[order], order, "psf", fwhm)
+            for kind in ("all", "weighted")
+        )
+        assert weighted.std() < gain * all_sets.std()
+    closest = {phase: sets[0] for phase, sets in pixel_sets(2).items()}
+    for phase, sets in pixel_sets(2, "weighted").items():
+        assert spread(sets[0]) == spread(closest[phase])
+    with pytest.raises(ValueError, match="fwhm_px"):
+        cross_cumulants(noise, (2,), "weighted")
 
 
 def test_averaging_all_sets_lowers_the_noise():
@@ -196,7 +296,7 @@ def test_sums_of_counts_are_exact(frames, height, width, dtype, spread, order):
         dtype
     )
     about = np.rint(movie.mean(axis=0))
-    sums = MomentSums(needed_products((order,), "all"), about)
+    sums = MomentSums(needed_for(order), about)
     sums.add(movie)
     deviation = movie - about
     inside = (slice(0, height - 2), slice(0, width - 2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -15,11 +15,15 @@ from napari_sofinet.cores import workers
 from napari_sofinet.errors import InputError
 from napari_sofinet.movie import Movie, Saturation, time_blocks
 from napari_sofinet.settings import Report, silent
+from napari_sofinet.sofi import pixel_sets as sets_of
 from napari_sofinet.sofi.moments import MomentSums, needed_products
-from napari_sofinet.sofi.pixel_sets import Kind, PixelSet, pixel_sets, set_partitions
+from napari_sofinet.sofi.pixel_sets import HIGHEST_ORDER, Kind, Pixel, PixelSet
 
 MOMENT_BYTES = 240 * 2**20
 """Memory for sums; where a movie needs more it is read once per strip of rows."""
+
+BAND_PIXELS = 2**15
+"""Samples that are worked on at once: what order 4 needs of them fits a core's cache."""
 
 FIRST_PREVIEW_S = 0.5
 EVERY_S = 2.0
@@ -33,24 +37,33 @@ def cross_cumulants(
     orders: Sequence[int] = (2, 3, 4),
     pixel_sets: Kind = "all",
     *,
+    lag: int = 0,
+    fwhm_px: float | None = None,
     unbiased: bool = False,
     report: Report = silent,
     preview: Preview | None = None,
     saturation: Saturation | None = None,
 ) -> dict[int, np.ndarray]:
-    """Signed cross-cumulant images at zero time lag.
+    """Signed cross-cumulant images.
 
     Parameters
     ----------
     frames
         Movie, or (T, Y, X) numpy or dask array of any real dtype; it is read once, block by block.
     orders
-        Orders from 2 to 4.
+        Orders from 2 to 6.
     pixel_sets
-        ``"all"`` averages all pixel sets of equal spread (less noise); ``"single"`` takes one, as
-        sofipackage does.
+        ``"all"`` averages all pixel sets of equal spread (less noise); ``"weighted"`` adds wider
+        ones, each weighted by its signal; ``"single"`` takes one, as sofipackage does.
+    lag
+        Frames between a set's pixels: the k-th is taken k * ``lag`` frames later (and the mean of
+        both directions). Noise that neighbours share within a frame then drops out, and the signal
+        falls with the on-time.
+    fwhm_px
+        PSF width in camera pixels, needed for ``"weighted"``.
     unbiased
-        Estimate the cumulants of the process without the bias of few frames (k-statistics).
+        Estimate the cumulants of the process without the bias of few frames (k-statistics); orders
+        5 and 6 keep their bias.
     report
         Told the fraction done after each block; raising in it stops the work.
     preview
@@ -66,7 +79,10 @@ def cross_cumulants(
     Raises
     ------
     InputError
-        Fewer than 4 x 4 pixels, fewer frames than the highest order, or values that are not finite.
+        Fewer than 4 x 4 pixels, fewer frames than order and lag need, or values that are not
+        finite.
+    ValueError
+        Sets are to be weighted and the PSF's width is not given.
 
     Notes
     -----
@@ -75,11 +91,17 @@ def cross_cumulants(
     Express 18, 18875 (2010)); no pixel occurs twice, so detector noise drops out.
     """
     orders = tuple(sorted({int(n) for n in orders}))
-    _check(frames, orders)
-    products = needed_products(orders, pixel_sets)
+    _check(frames, orders, lag)
+    if pixel_sets == "weighted" and fwhm_px is None:
+        raise ValueError("weighted pixel sets need fwhm_px")
     _, height, width = frames.shape
+    chosen = {n: _choose(n, pixel_sets, width, lag, fwhm_px) for n in orders}
+    products = needed_products(
+        s for phases in chosen.values() for sets in phases.values() for s in sets
+    )
+    exposures = orders[-1] if lag else 1
     images = {n: np.zeros((n * (height - 4) + 1, n * (width - 4) + 1)) for n in orders}
-    strips = _strips(height, width, len(products))
+    strips = _strips(height, width * exposures, len(products))
     for number, (top, bottom) in enumerate(strips):
 
         def step(done: float, message: str, picture: Any, at: int = number) -> None:
@@ -88,7 +110,7 @@ def cross_cumulants(
         def fill(sums: MomentSums, top: int = top, bottom: int = bottom) -> None:
             for n, image in images.items():
                 part = image[n * (top - 1) : n * (bottom - 2) + 1]
-                write_cumulants(sums, n, pixel_sets, part, unbiased)
+                write_cumulants(sums, n, chosen[n], part, unbiased)
 
         def look(sums: MomentSums, fill: Callable[[MomentSums], None] = fill) -> Any:
             if preview is None:
@@ -97,8 +119,59 @@ def cross_cumulants(
             return preview(images)
 
         rows = frames if len(strips) == 1 else _rows(frames, top - 1, bottom + 2)
-        fill(_accumulate(rows, products, step, look, saturation))
+        fill(_accumulate(rows, products, step, look, saturation, exposures, lag))
     return images
+
+
+Weighted = dict[PixelSet, float]
+"""Pixel sets and their weights, which add up a phase's cumulant."""
+
+
+def _choose(
+    order: int, kind: Kind, width: int, lag: int, fwhm_px: float | None
+) -> dict[Pixel, Weighted]:
+    """Pixel sets of every phase with their weights.
+
+    Frames that are ``lag`` apart lie side by side, ``width`` pixels each: so a pixel of a later one
+    is a column farther to the right.
+    """
+    chosen = {}
+    for phase, sets in sets_of.pixel_sets(order, kind).items():
+        signal = [1.0] * len(sets)
+        if kind == "weighted" and fwhm_px is not None:
+            signal = list(sets_of.relative_signal(sets, fwhm_px))
+        total = sum(r**2 for r in signal)
+        weights: Weighted = {}
+        for pixels, r in zip(sets, signal, strict=True):
+            if not lag:
+                weights[pixels] = r / total
+                continue
+            for direction in (pixels, pixels[::-1]):
+                later = tuple((y, x + k * width) for k, (y, x) in enumerate(direction))
+                weights[later] = weights.get(later, 0.0) + r / total / 2
+        chosen[phase] = weights
+    return chosen
+
+
+def _counted(blocks: Iterator[np.ndarray], saturation: Saturation | None) -> Iterator[np.ndarray]:
+    for block in blocks:
+        if saturation is not None:
+            saturation.add(block)
+        yield block
+
+
+def _side_by_side(blocks: Iterator[np.ndarray], exposures: int, lag: int) -> Iterator[np.ndarray]:
+    """Frames with those ``lag``, 2 ``lag`` ... later to their right, float32 or float64."""
+    reach = (exposures - 1) * lag
+    kept: np.ndarray | None = None
+    for block in blocks:
+        kept = block if kept is None else np.concatenate([kept, block])
+        count = len(kept) - reach
+        if count > 0:
+            parts = [kept[k * lag : k * lag + count] for k in range(exposures)]
+            dtype = np.float32 if block.dtype.itemsize <= 2 else np.float64
+            yield np.concatenate(parts, axis=2).astype(dtype)
+            kept = kept[count:]
 
 
 def _rows(frames: Movie | Any, top: int, bottom: int) -> Movie | Any:
@@ -108,9 +181,9 @@ def _rows(frames: Movie | Any, top: int, bottom: int) -> Movie | Any:
     return frames.select(roi=((y + top, y + bottom), columns))
 
 
-def _check(array: Any, orders: tuple[int, ...]) -> None:
-    if not orders or orders[0] < 2 or orders[-1] > 4:
-        raise InputError(f"SOFI orders must be 2, 3 or 4, not {list(orders)}.")
+def _check(array: Any, orders: tuple[int, ...], lag: int) -> None:
+    if not orders or orders[0] < 2 or orders[-1] > HIGHEST_ORDER:
+        raise InputError(f"SOFI orders must be 2 to {HIGHEST_ORDER}, not {list(orders)}.")
     if len(array.shape) != 3:
         raise InputError(f"A movie has three axes (time, y, x), this has {len(array.shape)}.")
     frames, height, width = array.shape
@@ -118,9 +191,12 @@ def _check(array: Any, orders: tuple[int, ...]) -> None:
         raise InputError(
             f"SOFI needs at least 4 x 4 pixels, this movie or ROI has {height} x {width}."
         )
-    if frames < max(orders):
+    highest = max(orders)
+    needed = highest + (highest - 1) * lag
+    if frames < needed:
+        at_lag = f" at a lag of {lag} frames" if lag else ""
         raise InputError(
-            f"SOFI of order {max(orders)} needs at least {max(orders)} frames, there "
+            f"SOFI of order {highest}{at_lag} needs at least {needed} frames, there "
             f"{'is' if frames == 1 else 'are'} {frames}; choose a longer movie or frame range."
         )
 
@@ -139,13 +215,19 @@ def _accumulate(
     report: Callable[[float, str, Any], None],
     look: Callable[[MomentSums], Any],
     saturation: Saturation | None,
+    exposures: int,
+    lag: int,
 ) -> MomentSums:
     """Sums over all frames; ``look`` makes the preview that is reported now and then."""
     sums: MomentSums | None = None
-    total = int(array.shape[0])
+    total = int(array.shape[0]) - (exposures - 1) * lag
+    blocks = time_blocks(array)
+    if lag:
+        blocks = _side_by_side(_counted(blocks, saturation), exposures, lag)
+        saturation = None
     shown, cost = time.perf_counter() - EVERY_S + FIRST_PREVIEW_S, 0.0
     with ThreadPoolExecutor(workers()) as pool:
-        for block in time_blocks(array):
+        for block in blocks:
             if sums is None:
                 about = block[:64].mean(axis=0, dtype=np.float64)
                 sums = MomentSums(products, np.rint(about) if block.dtype.kind in "ui" else about)
@@ -166,27 +248,52 @@ def _accumulate(
 
 
 def write_cumulants(
-    sums: MomentSums, order: int, kind: Kind, out: np.ndarray, unbiased: bool = False
+    sums: MomentSums,
+    order: int,
+    chosen: dict[Pixel, Weighted],
+    out: np.ndarray,
+    unbiased: bool = False,
 ) -> None:
     """Write the cumulant image (see `cross_cumulants`) that follows from sums over time."""
-    height, width = sums.about.shape
-    for (p, q), sets in pixel_sets(order, kind).items():
-        rows = slice(1, height - 2 - (p > 0))
+    height = len(sums.about)
+    width = (out.shape[1] - 1) // order + 4
+    estimate = _k_statistic if unbiased and order <= 4 else _cumulant
+    for (p, q), sets in chosen.items():
         columns = slice(1, width - 2 - (q > 0))
-        estimate = _k_statistic if unbiased else _cumulant
-        mean = sum(estimate(sums, pixels, rows, columns) for pixels in sets)
-        out[p::order, q::order] = mean / len(sets)
+        last = height - 2 - (p > 0)
+        step = max(BAND_PIXELS // max(columns.stop - columns.start, 1), 1)
+        for top in range(1, last, step):
+            rows = slice(top, min(top + step, last))
+            mean: Any = 0.0
+            for pixels, weight in sets.items():
+                mean = mean + weight * estimate(sums, pixels, rows, columns)
+            first = p + order * (top - 1)
+            out[first : first + order * (rows.stop - top) : order, q::order] = mean
 
 
 def _cumulant(sums: MomentSums, pixels: PixelSet, rows: slice, columns: slice) -> np.ndarray:
-    total = np.zeros((rows.stop - rows.start, columns.stop - columns.start))
-    for partition in set_partitions(len(pixels)):
-        blocks = len(partition)
-        term = np.full_like(total, (-1) ** (blocks - 1) * math.factorial(blocks - 1))
-        for block in partition:
-            term *= sums.mean(tuple(pixels[i] for i in block), rows, columns)
-        total += term
-    return total
+    """Joint cumulant from mean products, by way of those of its subsets.
+
+    A subset's is its mean product less, for every smaller part that holds the first pixel, the
+    cumulant of that part times the mean product of the rest.
+    """
+    n = len(pixels)
+    means = {
+        chosen: sums.mean(tuple(pixels[i] for i in range(n) if chosen >> i & 1), rows, columns)
+        for chosen in range(1, 2**n)
+    }
+    found: dict[int, np.ndarray] = {}
+    for chosen in range(1, 2**n, 2):
+        total = means[chosen]
+        others = chosen - 1
+        part = (others - 1) & others
+        while others:
+            total = total - found[1 | part] * means[others ^ part]
+            if not part:
+                break
+            part = (part - 1) & others
+        found[chosen] = total
+    return found[2**n - 1]
 
 
 def _k_statistic(sums: MomentSums, pixels: PixelSet, rows: slice, columns: slice) -> np.ndarray:

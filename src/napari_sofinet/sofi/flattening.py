@@ -6,11 +6,16 @@ from typing import Literal
 
 import numpy as np
 
-from napari_sofinet.sofi.pixel_sets import pixel_sets, spread
+from napari_sofinet.sofi.pixel_sets import (
+    SQUARED_SIGMA,
+    Kind,
+    pixel_sets,
+    relative_signal,
+    spread,
+)
 
 NARROWEST_FWHM_PX, WIDEST_FWHM_PX = 1.0, 8.0
 """Limits of an estimated PSF width; at them the phases show something else than a PSF."""
-SQUARED_SIGMA = 8 * np.log(2)  # FWHM² / sigma²
 FWHM_PER_SIGMA = float(np.sqrt(SQUARED_SIGMA))
 
 
@@ -92,16 +97,20 @@ def estimate_psf_fwhm(cumulant: np.ndarray, order: int = 2) -> float:
     return float(np.clip(fwhm, NARROWEST_FWHM_PX, WIDEST_FWHM_PX))
 
 
-def phase_weights(shape: tuple[int, int], order: int, fwhm_px: float) -> np.ndarray:
+def phase_weights(
+    shape: tuple[int, int], order: int, fwhm_px: float, kind: Kind = "all"
+) -> np.ndarray:
     """Trust in each sample of an image that `flatten` made by the PSF, float32, at most 1.
 
-    Noise grows with the distance factor that a phase was divided by, and falls with the number of
-    pixel sets that were averaged: the inverse variance is that number over the factor squared.
+    Noise grows with the distance factor that a phase was divided by, and falls with the pixel sets
+    that were averaged: the inverse variance is their number (or that of equally good ones) over the
+    factor squared.
     """
     variance = fwhm_px**2 / SQUARED_SIGMA
     weights = np.empty(shape, np.float32)
-    for phase, sets in pixel_sets(order).items():
-        weights[_phase(phase, order)] = len(sets) * np.exp(-spread(sets[0]) / variance)
+    for phase, sets in pixel_sets(order, kind).items():
+        worth = sum(r**2 for r in relative_signal(sets, fwhm_px))
+        weights[_phase(phase, order)] = worth * np.exp(-spread(sets[0]) / variance)
     weights /= weights.max()
     return weights
 

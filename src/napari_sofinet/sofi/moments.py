@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sofinet.cores import workers
-from napari_sofinet.sofi.pixel_sets import Kind, PixelSet, pixel_sets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from concurrent.futures import ThreadPoolExecutor
+
+    from napari_sofinet.sofi.pixel_sets import PixelSet
 
 
 BANDS_PER_WORKER = 2
@@ -26,17 +27,15 @@ def corner_form(pixels: Iterable[tuple[int, int]]) -> tuple[PixelSet, tuple[int,
     return tuple((r - corner[0], c - corner[1]) for r, c in ordered), corner
 
 
-def needed_products(orders: Iterable[int], kind: Kind) -> tuple[PixelSet, ...]:
-    """Every product whose time mean the cumulants need: all subsets of all pixel sets.
+def needed_products(sets: Iterable[PixelSet]) -> tuple[PixelSet, ...]:
+    """Every product whose time mean the sets' cumulants need: all their subsets.
 
     Sorted by size, the single pixel first, each in its corner form.
     """
     found: set[PixelSet] = set()
-    for order in orders:
-        for sets in pixel_sets(order, kind).values():
-            for pixels in sets:
-                for size in range(1, order + 1):
-                    found.update(corner_form(part)[0] for part in combinations(pixels, size))
+    for pixels in sets:
+        for size in range(1, len(pixels) + 1):
+            found.update(corner_form(part)[0] for part in combinations(pixels, size))
     return tuple(sorted(found, key=lambda s: (len(s), s)))
 
 

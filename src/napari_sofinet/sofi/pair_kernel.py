@@ -25,7 +25,7 @@ TILE_WIDTH = 1024
 """Pixels of a tile with its margin: deviations and sums fit a core's second-level cache (1 MB)."""
 RUN = 512
 """Pixels whose sums stay in the first-level cache while all lines are gone through."""
-REACH = 2  # rows and columns: pixels of a pair lie at most this far from the corner
+REACH = 3  # rows and columns: pixels of a pair lie at most this far from the corner
 EXACT_BELOW = 2**13
 """Sixteen products of deviations below this add up to less than 2**31."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations, product
@@ -9,11 +10,15 @@ from typing import Literal
 
 Pixel = tuple[int, int]
 PixelSet = tuple[Pixel, ...]
-Kind = Literal["all", "single"]
+Kind = Literal["all", "weighted", "single"]
+HIGHEST_ORDER = 6
+SQUARED_SIGMA = 8 * math.log(2)  # FWHM² / sigma²
 
 NEIGHBOURHOOD = tuple(product(range(-1, 3), range(-1, 3)))
 """Offsets (row, column) of the 4 x 4 pixels that a set may use; they cost 1 px of the image at the
 top and left and 2 px at the bottom and right."""
+WIDER = 2.0
+"""Square px by which the spread of a ``"weighted"`` set may exceed the smallest one."""
 
 
 def spread(pixels: PixelSet) -> float:
@@ -32,7 +37,7 @@ def pixel_sets(order: int, kind: Kind = "all") -> dict[Pixel, tuple[PixelSet, ..
     """Pixel sets of every phase (p, q) of an order-n cumulant image.
 
     A set holds n distinct pixels with the centre of gravity exactly at (p/n, q/n), so that shot
-    and read noise never enter; of these only sets with the smallest spread are taken, since the
+    and read noise never enter; of these sets with the smallest spread are taken, since the
     signal falls with exp(-spread / (2 sigma²)).
 
     Parameters
@@ -40,8 +45,9 @@ def pixel_sets(order: int, kind: Kind = "all") -> dict[Pixel, tuple[PixelSet, ..
     order
         Order n of the cumulant.
     kind
-        ``"all"`` sets of smallest spread (averaging them lowers the noise), or the ``"single"``
-        first of them in lexicographic order, as sofipackage has it.
+        ``"all"`` sets of smallest spread (averaging them lowers the noise), also somewhat wider
+        ones that are to be ``"weighted"`` by `relative_signal`, or the ``"single"`` first in
+        lexicographic order, as sofipackage has it.
 
     Returns
     -------
@@ -56,20 +62,18 @@ def pixel_sets(order: int, kind: Kind = "all") -> dict[Pixel, tuple[PixelSet, ..
     for phase, candidates in sorted(at.items()):
         # combinations() gives rows first; the reference's index runs down the columns first.
         ordered = sorted(candidates, key=lambda s: sorted((p[0] + 1) + 4 * (p[1] + 1) for p in s))
-        smallest = min(map(spread, ordered))
-        tight = tuple(s for s in ordered if spread(s) == smallest)
+        widest = min(map(spread, ordered)) + (WIDER if kind == "weighted" else 0)
+        tight = tuple(s for s in sorted(ordered, key=spread) if spread(s) <= widest)
         chosen[phase] = tight[:1] if kind == "single" else tight
     return chosen
 
 
-@lru_cache
-def set_partitions(n: int) -> tuple[tuple[tuple[int, ...], ...], ...]:
-    """All partitions of 0 .. n-1 into blocks."""
-    if n == 0:
-        return ((),)
-    result = []
-    for rest in set_partitions(n - 1):
-        result.append((*rest, (n - 1,)))
-        for i, block in enumerate(rest):
-            result.append((*rest[:i], (*block, n - 1), *rest[i + 1 :]))
-    return tuple(result)
+def relative_signal(sets: tuple[PixelSet, ...], fwhm_px: float) -> tuple[float, ...]:
+    """Signal of pixel sets of one phase in units of the closest one's, for a Gaussian PSF.
+
+    Their noise is alike, so the mean with these weights, divided by the weights' sum of squares,
+    is the closest set's signal with the least noise.
+    """
+    closest = min(map(spread, sets))
+    variance = fwhm_px**2 / SQUARED_SIGMA
+    return tuple(math.exp(-(spread(s) - closest) / (2 * variance)) for s in sets)

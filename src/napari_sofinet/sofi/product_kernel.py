@@ -10,7 +10,7 @@ import numba
 import numpy as np
 
 FRAMES = 4  # the loops below are written out for four frames
-REACH = 2  # rows: pixels of a product lie at most this far below its corner
+REACH = 3  # rows: pixels of a product lie at most this far below its corner
 STRIP_PIXELS = 8192  # worked on at once: four frames of them fit a core's second-level cache
 
 FAST = {"contract", "reassoc", "nsz", "nnan"}
@@ -89,7 +89,7 @@ def _add_up_to_two(lines, offsets, size, out):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, error_model="numpy", fastmath=FAST)
 def _add_more(lines, offsets, size, out):  # type: ignore[no-untyped-def]
-    """Add a product of three or four pixels, summed over four frames, to ``out`` (n,)."""
+    """Add a product of three to six pixels, summed over four frames, to ``out`` (n,)."""
     n = len(out)
     i, j, k = offsets[0], offsets[1], offsets[2]
     for u in range(0, FRAMES, 2):
@@ -98,8 +98,22 @@ def _add_more(lines, offsets, size, out):  # type: ignore[no-untyped-def]
         if size == 3:
             for x in range(n):
                 out[x] += a[x] * b[x] * c[x] + d[x] * e[x] * f[x]
-        else:
-            m = offsets[3]
-            g, h = lines[u, m : m + n], lines[u + 1, m : m + n]
+            continue
+        m = offsets[3]
+        g, h = lines[u, m : m + n], lines[u + 1, m : m + n]
+        if size == 4:
             for x in range(n):
                 out[x] += (a[x] * b[x]) * (c[x] * g[x]) + (d[x] * e[x]) * (f[x] * h[x])
+            continue
+        p = offsets[4]
+        v, w = lines[u, p : p + n], lines[u + 1, p : p + n]
+        if size == 5:
+            for x in range(n):
+                out[x] += (a[x] * b[x]) * (c[x] * g[x]) * v[x]
+                out[x] += (d[x] * e[x]) * (f[x] * h[x]) * w[x]
+            continue
+        q = offsets[5]
+        y, z = lines[u, q : q + n], lines[u + 1, q : q + n]
+        for x in range(n):
+            out[x] += (a[x] * b[x]) * (c[x] * g[x]) * (v[x] * y[x])
+            out[x] += (d[x] * e[x]) * (f[x] * h[x]) * (w[x] * z[x])

@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_sofinet.sofi.linearization import linearize
 from napari_sofinet.sofi.moments import MomentSums, needed_products
+from napari_sofinet.sofi.pixel_sets import pixel_sets
 
 
 def warm_up() -> threading.Thread:
@@ -19,7 +20,8 @@ def warm_up() -> threading.Thread:
     def load() -> None:
         frames = np.zeros((1, 4, 4), np.uint16)
         for order in (2, 3):
-            MomentSums(needed_products((order,), "all"), np.zeros((4, 4))).add(frames)
+            sets = (s for options in pixel_sets(order).values() for s in options)
+            MomentSums(needed_products(sets), np.zeros((4, 4))).add(frames)
         image = np.ones((4, 4), np.float32)
         linearize(image, 2, 2.0, iterations=1, weights=image)
 
