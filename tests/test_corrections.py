@@ -16,7 +16,7 @@ from napari_sofinet.metrics import pearson
 from napari_sofinet.preprocess.bleaching import half_life, mean_trace
 from napari_sofinet.preprocess.drift import estimate_drift, register
 from napari_sofinet.simulation import preset_settings, simulate
-from napari_sofinet.simulation.blinking import blink
+from napari_sofinet.simulation.blinking import blink, two_state
 from napari_sofinet.sofi import cross_cumulants
 from napari_sofinet.sofi.segments import SHORTEST, mean_cumulant, plan_segments
 
@@ -198,3 +198,49 @@ def test_the_snr_map_is_high_on_structure_only():
     lit = result.image > 0.3 * result.image.max()
     assert np.median(snr[lit]) > 3
     assert np.median(snr[result.image == 0]) < 1.5
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"order": 5}, "of order 5"),
+        ({"order": 6, "pixel_sets": "single"}, "of order 6"),
+        ({"pixel_sets": "weighted"}, "weighted by their expected signal"),
+        ({"lag": 1}, "a time lag of 1 frames"),
+        ({"sub_sequences.frames": 100}, "sub-sequences of 100 frames"),
+        ({"sub_sequences.frames": 100, "sub_sequences.average": "pictures"}, "of 100 frames"),
+        (
+            {
+                "sub_sequences.frames": 100,
+                "sub_sequences.average": "pictures",
+                "drift.correct": True,
+            },
+            "moved back",
+        ),
+        ({"background.method": "rolling-ball", "camera.gain": 2.0}, "Sternberg"),
+    ],
+    ids=str,
+)
+def test_every_way_shows_the_emitters_in_place(settings, said):
+    rng = np.random.default_rng(0)
+    at = np.array([[10.3, 9.8], [20.6, 24.2], [27.1, 8.9]])
+    on = two_state(3, 400, 1.0, 2.0, 6.0, rng)
+    y, x = np.mgrid[:36, :34]
+    psf = np.exp(
+        -((y - at[:, 0, None, None]) ** 2 + (x - at[:, 1, None, None]) ** 2) / (2 * 1.2**2)
+    )
+    light = np.zeros((400, 3))
+    np.add.at(light, (on.frame, on.emitter), on.fraction)
+    frames = rng.poisson(20 + 300 * np.tensordot(light, psf, 1)).astype(np.uint16)
+    result = sofinet.reconstruct(sofinet.open_movie(frames, 0.1), "sofi", **settings)
+    assert said in result.recipe.methods_paragraph
+    order = settings.get("order", 2)
+    for place in at:
+        # The centre of gravity of the brightness within 2 px.
+        centre = (place - 1) * order
+        i, j = np.indices(result.image.shape)
+        near = np.hypot(i - centre[0], j - centre[1]) < 2 * order
+        weights = result.image * near
+        found = np.array([(weights * i).sum(), (weights * j).sum()]) / weights.sum()
+        assert np.hypot(*(found - centre)) / order < 0.12
+    assert np.isfinite(result.image).all()

@@ -89,7 +89,7 @@ def test_the_methods_paragraph_says_what_was_done():
     assert "camera pixels, estimated from the movie" in text
     given = sofinet.reconstruct(movie, "sofi", psf_fwhm_px=2.4).recipe
     assert "2.4 camera pixels, given" in given.methods_paragraph
-    assert given.reconstruct.details == {"psf_fwhm_px": 2.4}
+    assert given.reconstruct.details == {"psf_fwhm_px": 2.4, "iterations": 23}
     plain = sofinet.reconstruct(movie, "sofi", linearization="none", flattening="none").recipe
     assert "PSF" not in plain.methods_paragraph
     assert "deconvolved" not in plain.methods_paragraph

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import comb
+
 import numpy as np
 import pytest
 from conftest import REFERENCE, needs_shared
@@ -9,8 +11,18 @@ from conftest import REFERENCE, needs_shared
 import napari_sofinet as sofinet
 from napari_sofinet.metrics import pearson
 from napari_sofinet.simulation import preset_settings, simulate
+from napari_sofinet.simulation.blinking import two_state
 from napari_sofinet.sofi import linearize
-from napari_sofinet.sofi.molecules import molecules, on_factor, on_grid, on_ratio_gain
+from napari_sofinet.sofi.molecules import (
+    correlation_time,
+    frame_cumulants,
+    frames_as_one,
+    molecules,
+    on_factor,
+    on_grid,
+    on_ratio_gain,
+    shared_with_next,
+)
 
 FWHM = 2.4
 SIGMA = FWHM / 2.3548
@@ -49,33 +61,38 @@ def test_nothing_is_said_where_nothing_blinks():
 
 
 @pytest.mark.parametrize("gain", [0.5, 4.0])
-@pytest.mark.parametrize("on_ratio", [0.05, 0.2, 0.6])
-def test_simulated_molecules(on_ratio, gain):
+@pytest.mark.parametrize(("on_ratio", "on_frames"), [(0.05, 1.0), (0.05, 4.0), (0.2, 2), (0.6, 5)])
+def test_simulated_molecules(on_ratio, on_frames, gain):
     changes = {
         "rows": 64,
         "columns": 64,
         "frames": 3000,
         "structure.count": 5,
         "structure.emitters_per_um": 8.0,
-        "blinking.on_time_s": 0.1,
-        "blinking.off_time_s": 0.1 * (1 - on_ratio) / on_ratio,
+        "blinking.on_time_s": 0.01 * on_frames,
+        "blinking.off_time_s": 0.01 * on_frames * (1 - on_ratio) / on_ratio,
         "blinking.photons": 300.0,
         "camera.gain": gain,
     }
     made = simulate(preset_settings("microtubules", 4, changes))
-    movie = sofinet.open_movie(made.frames, 0.1)
+    movie = sofinet.open_movie(made.frames, 0.1, frame_interval_s=0.01)
     result = sofinet.reconstruct(movie, "sofi", molecules=True)
-    assert set(result.maps) == {"image", "brightness", "on_ratio", "density_per_um2"}
+    assert set(result.maps) == {
+        "image",
+        "brightness",
+        "on_ratio",
+        "on_time_s",
+        "density_per_um2",
+    }
     fwhm = result.details["psf_fwhm_px"]
     truth = made.truth.ideal(
         origin_px=(1, 1), shape=result.image.shape, fwhm_um=3 * fwhm * 0.1
     ).image / (300 * 0.05**2)  # emitters per um², over the same neighbourhood
     bright = np.nanmedian(result.maps["brightness"])
-    assert bright == pytest.approx(300 * gain, rel=0.2)
-    # A small on-ratio is the difference of two nearly equal numbers.
-    rel = 0.4 if on_ratio < 0.1 else 0.2
-    assert np.nanmedian(result.maps["on_ratio"]) == pytest.approx(on_ratio, rel=rel)
-    assert np.nanmedian(result.maps["density_per_um2"] / truth) == pytest.approx(1, rel=rel)
+    assert bright == pytest.approx(300 * gain, rel=0.05)
+    assert np.nanmedian(result.maps["on_time_s"]) == pytest.approx(on_frames * 0.01, rel=0.1)
+    assert np.nanmedian(result.maps["on_ratio"]) == pytest.approx(on_ratio, rel=0.2)
+    assert np.nanmedian(result.maps["density_per_um2"] / truth) == pytest.approx(1, rel=0.2)
 
 
 def test_maps_are_brought_to_the_grid_of_the_image():
@@ -104,10 +121,13 @@ def two_groups(gain: float, offset: float) -> np.ndarray:
     y, x = np.mgrid[:30, :60]
     movie = np.zeros((4000, 30, 60), np.float32)
     for side, on_ratio in ((10, 0.1), (40, 0.4)):
-        for _ in range(12):
+        on = two_state(12, 4000, 1.0, 3.0, 3.0 * (1 - on_ratio) / on_ratio, rng)
+        light = np.zeros((12, 4000), np.float32)
+        np.add.at(light, (on.emitter, on.frame), on.fraction)
+        for trace in light:
             a, b = rng.uniform(8, 22), rng.uniform(side, side + 10)
             psf = np.exp(-((y - a) ** 2 + (x - b) ** 2) / (2 * 1.1**2))
-            movie += (rng.random(4000) < on_ratio)[:, None, None] * (100 * psf).astype(np.float32)
+            movie += trace[:, None, None] * (100 * psf).astype(np.float32)
     return gain * movie + offset
 
 
@@ -127,3 +147,40 @@ def test_unknown_on_ratios_leave_the_picture_alone():
     assert np.all(on_ratio_gain(np.full((3, 3), np.nan), 2) == 1)
     gain = on_ratio_gain(np.array([[0.5, np.nan, 0.5]]), 3)
     assert np.all((gain >= 1 / 3) & (gain <= 3))
+
+
+@pytest.mark.parametrize("order", [2, 3, 4, 5, 6])
+def test_on_factors_are_cumulants_of_a_switch(order):
+    r = 0.13
+    moments = np.array([1.0, *([r] * order)])
+    kappa = np.zeros(order + 1)
+    for n in range(1, order + 1):
+        kappa[n] = moments[n] - sum(
+            comb(n - 1, m - 1) * kappa[m] * moments[n - m] for m in range(1, n)
+        )
+    assert float(on_factor(order, r)) == pytest.approx(kappa[order], rel=1e-12)
+
+
+@pytest.mark.parametrize(("on_ratio", "on_frames"), [(0.1, 0.5), (0.1, 2.0), (0.7, 3.0)])
+def test_light_within_frames_has_the_cumulants_of_simulated_blinking(on_ratio, on_frames):
+    frames = 400_000
+    off = on_frames * (1 - on_ratio) / on_ratio
+    on = two_state(4, frames, 1.0, on_frames, off, np.random.default_rng(5))
+    light = np.zeros((4, frames))
+    np.add.at(light, (on.emitter, on.frame), on.fraction)
+    time = on_frames * (1 - on_ratio)
+    expected = frame_cumulants(on_ratio, time)
+    d = light - light.mean(axis=1, keepdims=True)
+    second = (d**2).mean()
+    assert second == pytest.approx(expected[0], rel=0.02)
+    assert (d**3).mean() == pytest.approx(expected[1], rel=0.04)
+    assert (d**4).mean() - 3 * second**2 == pytest.approx(expected[2], rel=0.06)
+    share = (d[:, 1:] * d[:, :-1]).mean() / second
+    assert shared_with_next(time) == pytest.approx(share, rel=0.02)
+    assert float(correlation_time(share)) == pytest.approx(time, rel=0.04)
+
+
+def test_correlated_frames_count_as_fewer():
+    assert frames_as_one(1e-3) == pytest.approx(1, abs=2e-3)
+    # For long on-times the autocorrelation is exp(-k / time): the sum is that of a coth.
+    assert frames_as_one(20.0) == pytest.approx(1 / np.tanh(1 / 40), rel=0.02)

@@ -41,10 +41,14 @@ def test_every_parameter_has_help_and_limits(method):
 
 sofi_values = st.fixed_dictionaries(
     {
-        "order": st.integers(2, 4),
+        "order": st.integers(2, 6),
+        "lag": st.integers(0, 9),
+        "sub_sequences.frames": st.none() | st.integers(20, 500),
+        "camera.offset": st.none() | st.floats(-100, 1000),
+        "background.method": st.sampled_from(["none", "percentile", "rolling-ball"]),
         "linearization": st.sampled_from(["default", "none"]),
         "psf_fwhm_px": st.none() | st.floats(0.5, 20),
-        "pixel_sets": st.sampled_from(["all", "single"]),
+        "pixel_sets": st.sampled_from(["all", "weighted", "single"]),
         "deconvolution.iterations": st.integers(0, 500),
         "deconvolution.truncate_percent": st.floats(0, 99),
         "deconvolution.reconvolve": st.booleans(),
@@ -70,7 +74,7 @@ def test_numbers_keep_every_digit(value):
 @pytest.mark.parametrize(
     ("values", "match"),
     [
-        ({"order": 9}, "order must be less than or equal to 4"),
+        ({"order": 9}, "order must be less than or equal to 6"),
         ({"order": "two"}, "order must be a valid integer"),
         ({"psf_fwhm_px": math.nan}, "psf_fwhm_px must be a finite number"),
         ({"deconvolution.iterations": -1}, r"deconvolution\.iterations"),

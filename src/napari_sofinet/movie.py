@@ -7,7 +7,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -35,6 +35,13 @@ class ArraySource:
     name: str = "array"
 
 
+class FrameStep(Protocol):
+    """A correction of frames, applied to whole ones as they are read; must pickle."""
+
+    def __call__(self, frames: np.ndarray, first: int) -> np.ndarray:
+        """Correct frames (t, Y, X) float32, of which the first is number ``first`` of the file."""
+
+
 @dataclass(frozen=True)
 class Movie:
     """A lazy movie of one channel and one plane.
@@ -56,6 +63,8 @@ class Movie:
         ((y0, y1), (x0, x1)) in pixels of the file, end excluded.
     notes
         Sentences about what was assumed when the movie was opened.
+    steps
+        Corrections of its frames, which then are float32; see `corrected`.
     """
 
     source: TiffStack | ArraySource
@@ -64,11 +73,17 @@ class Movie:
     frame_range: tuple[int, int] | None = None
     roi: tuple[tuple[int, int], tuple[int, int]] | None = None
     notes: tuple[str, ...] = ()
+    steps: tuple[FrameStep, ...] = ()
 
     @property
     def frames(self) -> da.Array:
-        """The selected frames, (T, Y, X) dask array in the camera's dtype."""
-        array = self._whole
+        """The selected frames, (T, Y, X) dask array in the camera's dtype, or corrected float32."""
+        array = self.whole
+        if self.steps:
+            length = frames_per_block(array.shape, np.float32)
+            array = array.rechunk((length, -1, -1)).map_blocks(
+                _apply_to_chunk, self.steps, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32)
+            )
         if self.frame_range is not None:
             array = array[slice(*self.frame_range)]
         if self.roi is not None:
@@ -76,7 +91,8 @@ class Movie:
         return array
 
     @property
-    def _whole(self) -> Any:
+    def whole(self) -> Any:
+        """All frames of the source, uncorrected, (T, Y, X) dask array."""
         if not isinstance(self.source, ArraySource):
             return self.source.lazy()
         import dask.array as da
@@ -90,7 +106,7 @@ class Movie:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Frames, rows and columns of the selection."""
-        t, y, x = (int(n) for n in self._whole_shape)
+        t, y, x = (int(n) for n in self.whole_shape)
         if self.frame_range is not None:
             t = self.frame_range[1] - self.frame_range[0]
         if self.roi is not None:
@@ -98,13 +114,16 @@ class Movie:
         return t, y, x
 
     @property
-    def _whole_shape(self) -> tuple[int, ...]:
+    def whole_shape(self) -> tuple[int, ...]:
+        """Frames, rows and columns of the file."""
         source = self.source
         return tuple(source.array.shape if isinstance(source, ArraySource) else source.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The camera's dtype."""
+        """The camera's dtype, float32 once corrected."""
+        if self.steps:
+            return np.dtype(np.float32)
         source = self.source
         return np.dtype(source.array.dtype if isinstance(source, ArraySource) else source.dtype)
 
@@ -118,6 +137,14 @@ class Movie:
         """Row and column in the file of the selection's pixel (0, 0)."""
         return (0.0, 0.0) if self.roi is None else (float(self.roi[0][0]), float(self.roi[1][0]))
 
+    def corrected(self, step: FrameStep) -> Movie:
+        """The movie with one more correction, made as frames are read, before they are cut."""
+        return replace(self, steps=(*self.steps, step))
+
+    def select_whole_field(self) -> Movie:
+        """The movie without its ROI."""
+        return replace(self, roi=None)
+
     def select(
         self,
         frames: tuple[int | None, int | None] | None = None,
@@ -130,7 +157,7 @@ class Movie:
         InputError
             The range or the rectangle is empty or lies outside the movie.
         """
-        total, height, width = self._whole_shape
+        total, height, width = self.whole_shape
         movie = self
         if frames is not None:
             first = operator.index(frames[0] or 0)
@@ -150,6 +177,18 @@ class Movie:
                 )
             movie = replace(movie, roi=((int(y0), int(y1)), (int(x0), int(x1))))
         return movie
+
+
+def _apply_to_chunk(
+    frames: np.ndarray, steps: tuple[FrameStep, ...], block_info: Any = None
+) -> np.ndarray:
+    return _apply(frames, steps, int(block_info[0]["array-location"][0][0]))
+
+
+def _apply(frames: np.ndarray, steps: tuple[FrameStep, ...], first: int) -> np.ndarray:
+    for step in steps:
+        frames = step(np.asarray(frames, np.float32), first)
+    return frames
 
 
 def open_movie(
@@ -240,20 +279,22 @@ def frames_per_block(shape: tuple[int, ...], dtype: Any, limit: int | None = Non
     return int(min(max((limit or BLOCK_BYTES) // max(frame, 1), 1), max(shape[0], 1)))
 
 
-def time_blocks(frames: Movie | Any) -> Iterator[np.ndarray]:
+def time_blocks(frames: Movie | Any, saturation: Saturation | None = None) -> Iterator[np.ndarray]:
     """Blocks of frames (t, Y, X) in order, the next one being read while one is worked on.
 
     Parameters
     ----------
     frames
         Movie, or (T, Y, X) numpy or dask array.
+    saturation
+        Told the camera's counts where the blocks are corrected and do not show them any more.
 
     Raises
     ------
     InputError
         A value is NaN or infinite, or a file can't be read any more.
     """
-    read = _reader(frames)
+    read = _reader(frames, saturation)
     first = (frames.frame_range or (0, 0))[0] if isinstance(frames, Movie) else 0
 
     def checked(a: int, b: int) -> np.ndarray:
@@ -281,16 +322,28 @@ def time_blocks(frames: Movie | Any) -> Iterator[np.ndarray]:
                 yield block
 
 
-def _reader(frames: Movie | Any) -> Callable[[int, int], np.ndarray]:
+def _reader(frames: Movie | Any, saturation: Saturation | None) -> Callable[[int, int], np.ndarray]:
     """Function that reads frames a .. b-1."""
     if isinstance(frames, Movie):
         source, first, roi = frames.source, (frames.frame_range or (0, 0))[0], frames.roi
-        if not isinstance(source, ArraySource):
+        steps = frames.steps
+        if steps or not isinstance(source, ArraySource):
             # Not by way of dask, which looks at its whole graph for every block.
             crop = (slice(None), *(slice(*edge) for edge in roi or ((None, None),) * 2))
-            return lambda a, b: source.read(first + a, first + b)[crop]
-        frames = frames.frames
+            whole = source.read if not isinstance(source, ArraySource) else _sliced(frames.whole)
 
+            def read_file(a: int, b: int) -> np.ndarray:
+                block = whole(first + a, first + b)
+                if steps and saturation is not None:
+                    saturation.add(block[crop])
+                return _apply(block, steps, first + a)[crop]
+
+            return read_file
+        frames = frames.frames
+    return _sliced(frames)
+
+
+def _sliced(frames: Any) -> Callable[[int, int], np.ndarray]:
     def read(a: int, b: int) -> np.ndarray:
         part = frames[a:b]
         if hasattr(part, "compute"):
@@ -337,9 +390,9 @@ class Saturation:
 
         That is the dtype's end, or the end of 10, 12 or 14 bits where no pixel is brighter.
         """
-        self.seen += block.size
         if block.dtype.kind != "u":
             return
+        self.seen += block.size
         highest = int(block.max(initial=0))
         if highest > self.highest:
             self.highest, self.count = highest, 0

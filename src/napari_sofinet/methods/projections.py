@@ -2,50 +2,71 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from napari_sofinet.errors import InputError
 from napari_sofinet.movie import Movie, Saturation, time_blocks
+from napari_sofinet.preprocess.stage import MovieSettings, Prepared, describe_stage, prepared
 from napari_sofinet.reconstruction import Reconstruction
-from napari_sofinet.settings import Report, Settings
+
+if TYPE_CHECKING:
+    from napari_sofinet.settings import Report
 
 
-class ProjectionSettings(Settings):
-    """A projection has nothing to set."""
+class ProjectionSettings(MovieSettings):
+    """A projection has nothing to set but the corrections of the movie."""
 
 
 def average(movie: Movie, settings: ProjectionSettings, report: Report) -> Reconstruction:
     """Mean over time, float32 (Y, X) in counts: the wide-field image."""
-    mean, _, notes = _mean_and_variance(movie, report)
-    return _on_camera_grid(movie, mean, notes)
+    stage, mean, _, notes = _mean_and_variance(movie, settings, report)
+    return _on_camera_grid(stage, mean, notes)
 
 
 def standard_deviation(
     movie: Movie, settings: ProjectionSettings, report: Report
 ) -> Reconstruction:
     """Standard deviation over time (divided by T), float32 (Y, X) in counts."""
-    _, variance, notes = _mean_and_variance(movie, report)
-    return _on_camera_grid(movie, np.sqrt(variance), notes)
+    stage, _, variance, notes = _mean_and_variance(movie, settings, report)
+    return _on_camera_grid(stage, np.sqrt(variance), notes)
 
 
 def describe_average(settings: ProjectionSettings, details: dict[str, float]) -> str:
     """Sentence for a methods section."""
-    return "The image is the mean over all frames."
+    return _describe(settings, details, "The image is the mean over all frames")
 
 
 def describe_std(settings: ProjectionSettings, details: dict[str, float]) -> str:
     """Sentence for a methods section."""
-    return "The image is the standard deviation of each pixel over all frames."
+    what = "The image is the standard deviation of each pixel over all frames"
+    return _describe(settings, details, what)
+
+
+def _describe(settings: ProjectionSettings, details: dict[str, float], what: str) -> str:
+    text = describe_stage(settings, details) + what
+    if settings.bleaching.correct:
+        text += ", each scaled by an exponential fitted to the loss of brightness"
+    if settings.drift.correct:
+        text += (
+            ", each moved back by the drift, which was found by cross-correlation of all pairs of "
+            "images of blocks (Wang et al., Opt. Express 22, 15982 (2014))"
+        )
+    return text + "."
 
 
 def _mean_and_variance(
-    movie: Movie, report: Report
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    movie: Movie, settings: ProjectionSettings, report: Report
+) -> tuple[Prepared, np.ndarray, np.ndarray, tuple[str, ...]]:
     saturation = Saturation()
+    stage = prepared(movie, settings, lambda f, m="", p=None: report(0.5 * f, m))
+    movie = stage.movie
+    before = 0.5 if movie.steps else 0.0
     seen, total = 0, movie.shape[0]
     mean = np.zeros(movie.shape[1:])
     squares = np.zeros(movie.shape[1:])
-    for block in time_blocks(movie):
+    for block in time_blocks(movie, saturation):
         saturation.add(block)
         n = len(block)
         block_mean = block.mean(axis=0, dtype=np.float64)
@@ -54,16 +75,22 @@ def _mean_and_variance(
         squares += block.var(axis=0, dtype=np.float64) * n + delta**2 * seen * n / (seen + n)
         mean += delta * n / (seen + n)
         seen += n
-        report(seen / total, f"frame {seen} of {total}", _on_camera_grid(movie, mean, ()))
+        report(
+            before + (1 - before) * seen / total,
+            f"frame {seen} of {total}",
+            _on_camera_grid(stage, mean, ()),
+        )
     if not seen:
         raise InputError("The movie has no frames.")
-    return mean, squares / seen, (saturation.note,) if saturation.note else ()
+    notes = (*stage.notes, saturation.note) if saturation.note else stage.notes
+    return stage, mean, squares / seen, notes
 
 
-def _on_camera_grid(movie: Movie, image: np.ndarray, notes: tuple[str, ...]) -> Reconstruction:
+def _on_camera_grid(stage: Prepared, image: np.ndarray, notes: tuple[str, ...]) -> Reconstruction:
     return Reconstruction(
         {"image": image.astype(np.float32)},
-        origin_px=movie.origin_px,
-        camera_pixel_um=movie.pixel_size_um,
+        origin_px=stage.movie.origin_px,
+        camera_pixel_um=stage.movie.pixel_size_um,
         notes=notes,
+        details=stage.details,
     )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from napari_sofinet.errors import InputError
 from napari_sofinet.movie import Movie, Saturation
+from napari_sofinet.preprocess.bleaching import half_life, mean_trace
+from napari_sofinet.preprocess.drift import estimate_drift
+from napari_sofinet.preprocess.stage import MovieSettings, calibrated, describe_stage
 from napari_sofinet.reconstruction import Reconstruction
-from napari_sofinet.settings import Report, Settings, parameter
+from napari_sofinet.settings import Report, Settings, parameter, silent
 from napari_sofinet.sofi.cumulants import cross_cumulants
 from napari_sofinet.sofi.flattening import (
     NARROWEST_FWHM_PX,
@@ -21,17 +24,30 @@ from napari_sofinet.sofi.flattening import (
     phase_weights,
 )
 from napari_sofinet.sofi.linearization import linearize
-from napari_sofinet.sofi.molecules import Molecules, molecules, on_grid, on_ratio_gain
+from napari_sofinet.sofi.molecules import (
+    LONGEST_SHARE,
+    Molecules,
+    correlation_time,
+    frames_as_one,
+    molecules,
+    on_grid,
+    on_ratio_gain,
+)
 from napari_sofinet.sofi.segments import mean_cumulant, plan_segments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FEW_FRAMES = 50
 FALLBACK_FWHM_PX = 2.5
 NOISE_PEAKS = 7.0
 """Pure noise reaches 4 to 5 times its RMS, the weakest simulated microtubules 28 times."""
-CLIPPED_NOISE = 1.0
+LEAST_CLIPPED_NOISE, CLIPPED_NOISE = 0.6, 1.0
 """Level that noise leaves behind once its negative half is cut off, in units of its RMS. A normal
-distribution leaves 0.4; 1.0 gave the cleanest background (docs/defaults.md)."""
-
+distribution leaves 0.4; 1.0 gave the cleanest background, less is better where few iterations leave
+weak structure near it (docs/defaults.md)."""
+FEWEST_ITERATIONS, MOST_ITERATIONS = 4, 23
+FRAMES_FOR_WIDTH = 500
 
 ERROR_SEGMENTS = 20
 """Sub-sequences whose scatter gives the standard error, where the movie is long enough."""
@@ -43,9 +59,10 @@ ACCELERATION = 0.5
 class DeconvolutionSettings(Settings):
     """Richardson-Lucy deconvolution and what follows it."""
 
-    iterations: int = parameter(
-        23,
-        "Iterations of the deconvolution; 0 leaves it out, more sharpen and add noise.",
+    iterations: int | None = parameter(
+        None,
+        "Iterations of the deconvolution; more sharpen and add noise, 0 leaves it out. If empty, "
+        "4 for few frames or much noise, up to 23 for many and little.",
         ge=0,
         le=500,
     )
@@ -64,41 +81,32 @@ class DeconvolutionSettings(Settings):
     )
 
 
-class BleachingSettings(Settings):
-    """Slow change of brightness."""
+class SubSequenceSettings(Settings):
+    """Cutting the movie in time."""
 
-    correct: bool = parameter(
-        False,
-        "Work in sub-sequences short against the bleaching, which then does not count as blinking.",
-    )
     frames: int | None = parameter(
         None,
-        "Frames of a sub-sequence; a fifth of the movie's half-life if empty, 20 or more.",
+        "Frames of a sub-sequence; if empty the whole movie, or a fifth of its half-life where "
+        "bleaching is corrected.",
         ge=20,
         le=1_000_000,
     )
-
-
-class DriftSettings(Settings):
-    """Drift of the sample."""
-
-    correct: bool = parameter(
-        False, "Find the drift by comparing SOFI images of blocks of frames, and move them back."
-    )
-    block: int = parameter(
-        50, "Frames of a block; more for dim movies, fewer for fast drift.", ge=20, le=100_000
+    average: Literal["cumulants", "pictures"] = parameter(
+        "cumulants",
+        "What is averaged over sub-sequences: 'cumulants' has less noise, 'pictures' are each "
+        "deconvolved and linearised first, so that moments of great brightness weigh less.",
     )
 
 
-class SofiSettings(Settings):
-    """Second to fourth order SOFI with cross-cumulants; the defaults need no adjustment."""
+class SofiSettings(MovieSettings):
+    """SOFI of orders 2 to 6 with cross-cumulants; the defaults need no adjustment."""
 
     order: int = parameter(
         2,
         "Order of the cumulant: n gives an n times finer grid and needs ever more frames.",
         basic=True,
         ge=2,
-        le=4,
+        le=6,
     )
     linearization: Literal["default", "adaptive", "none"] = parameter(
         "default",
@@ -113,9 +121,18 @@ class SofiSettings(Settings):
         ge=0.5,
         le=20,
     )
-    pixel_sets: Literal["all", "single"] = parameter(
+    pixel_sets: Literal["all", "weighted", "single"] = parameter(
         "all",
-        "'all' averages all pixel pairs of equal distance; 'single' takes one (sofipackage).",
+        "'all' averages all pixel pairs of equal distance, 'weighted' also wider ones by their "
+        "signal (less camera noise), 'single' takes one (sofipackage).",
+    )
+    lag: int = parameter(
+        0,
+        "Frames between the pixels that are multiplied; 1 or more drops noise that neighbouring "
+        "pixels share, and needs emitters that stay on as long.",
+        unit="frames",
+        ge=0,
+        le=1000,
     )
     flattening: Literal["psf", "phase-mean", "none"] = parameter(
         "psf",
@@ -123,16 +140,15 @@ class SofiSettings(Settings):
     )
     molecules: bool = parameter(
         False,
-        "Also map the brightness, the share of time on and the density of emitters (balanced "
-        "SOFI), from orders 2 to 4; needs many frames, short against the on-time.",
+        "Also map brightness, share of time on, on-time and density of emitters (balanced SOFI) "
+        "from orders 2 to 4; needs 1000 frames or more.",
     )
     snr: bool = parameter(
         False,
         "Also map how many times its own standard error the cumulant is, from the scatter of "
         "sub-sequences; 3 is little, 10 is much.",
     )
-    bleaching: BleachingSettings = BleachingSettings()
-    drift: DriftSettings = DriftSettings()
+    sub_sequences: SubSequenceSettings = SubSequenceSettings()
     deconvolution: DeconvolutionSettings = DeconvolutionSettings()
 
 
@@ -143,122 +159,140 @@ def sofi(movie: Movie, settings: SofiSettings, report: Report) -> Reconstruction
     -------
     ``image``: float32 in counts (linearised) or counts**order, on the cumulants' grid. With
     ``molecules`` also ``brightness`` (counts of an emitter that is on for a whole frame),
-    ``on_ratio`` and ``density_per_um2`` (or ``density_per_px2`` of camera pixels), NaN where
-    there is too little signal.
+    ``on_ratio``, ``on_time_s`` (or ``on_time_frames``) and ``density_per_um2`` (or
+    ``density_per_px2`` of camera pixels), NaN where there is too little signal; with ``snr`` the
+    cumulant in units of its standard error.
     """
     n = settings.order
+    stage = calibrated(movie, settings, lambda f, m="", p=None: report(0.1 * f, m))
+    movie, details = stage.movie, dict(stage.details)
     saturation = Saturation()
-    details: dict[str, float] = {}
-    corrections: list[str] = []
-    needs_all = settings.molecules or settings.linearization == "adaptive"
-    orders = tuple(sorted({n, 2, 3, 4} if needs_all else {n}))
-    error: np.ndarray | None = None
-    if settings.bleaching.correct or settings.drift.correct or settings.snr:
-        cumulants, error, settings, details, corrections = _corrected(
-            movie, orders, settings, report, saturation
-        )
-    else:
-        cumulants = cross_cumulants(
-            movie,
-            orders=orders,
-            pixel_sets=settings.pixel_sets,
-            report=lambda f, m="", p=None: report(0.85 * f, m, p),
-            preview=lambda c: _result(movie, n, _quick_look(c[n], settings)),
-            saturation=saturation,
-        )
+    plan, found, notes = _plan(movie, settings, report)
+    details |= found
+
+    def step(fraction: float, message: str = "", preview: Reconstruction | None = None) -> None:
+        report(0.3 + 0.55 * fraction if plan.took_time else 0.85 * fraction, message, preview)
+
+    def look(cumulants: dict[int, np.ndarray]) -> Reconstruction:
+        return _result(movie, n, _quick_look(cumulants[n], settings, plan))
+
+    cumulants, error = _cumulants(movie, (n,), settings, plan, step, look, saturation)
     if not np.any(cumulants[n]):
         raise InputError(
             f"{movie.name} does not change in time, so there is nothing for SOFI to find; choose a "
             "movie of blinking emitters."
         )
     report(0.85, "picture")
-    found = None
-    if needs_all:
-        fwhm = settings.psf_fwhm_px or _width(cumulants[2], 2)[0]
-        # After drift correction they are flattened already.
-        found = molecules(cumulants, fwhm, flattened=settings.drift.correct)
-    if error is not None:
+    maps = {}
+    if error is not None and settings.snr:
         with np.errstate(all="ignore"):
             np.divide(np.abs(cumulants[n]), error, out=error, casting="same_kind")
-    held = [cumulants.pop(n)]  # given away, so that it is freed as soon as it is not needed
-    cumulants.clear()
-    image, fwhm, doubts = _picture(held, settings, report)
-    maps = {"image": image}
-    if error is not None and settings.snr:
         maps["snr"] = error
-    if found is not None and settings.linearization == "adaptive":
-        image *= on_grid(on_ratio_gain(found.on_ratio, n), n).astype(np.float32)
-    if found is not None and settings.molecules:
-        maps |= _molecule_maps(found, n, movie.pixel_size_um)
-    notes = [note for note in (saturation.note, *corrections, *doubts) if note]
+    width = plan.fwhm_px
+    if settings.sub_sequences.average == "pictures" and len(plan.segments) > 1:
+        width = width or _width(cumulants[n], n)[0]
+        image, doubts = _mean_picture(movie, settings, replace(plan, fwhm_px=width), report)
+    else:
+        held = [cumulants.pop(n)]  # given away, so that it is freed as soon as it is not needed
+        image, width, doubts, done = _picture(held, movie.shape[0], settings, plan, report)
+        if settings.linearization != "none":
+            details["iterations"] = done
+    maps = {"image": image} | maps
+    if settings.molecules or settings.linearization == "adaptive":
+        seen = _molecules(movie, settings, plan, width, report)
+        if settings.linearization == "adaptive":
+            image *= on_grid(on_ratio_gain(seen.on_ratio, n), n).astype(np.float32)
+        if settings.molecules:
+            maps |= _molecule_maps(seen, n, movie)
+    notes = [note for note in (saturation.note, *stage.notes, *notes, *doubts) if note]
     if movie.shape[0] < FEW_FRAMES:
         notes.append(
             f"SOFI from {movie.shape[0]} frames is noisy; {FEW_FRAMES} or more are advised."
         )
-    uses_psf = settings.flattening == "psf" or settings.linearization != "none"
-    if uses_psf:
-        details["psf_fwhm_px"] = fwhm
+    if settings.flattening == "psf" or settings.linearization != "none":
+        details["psf_fwhm_px"] = width
     return replace(_result(movie, n, image), maps=maps, notes=tuple(notes), details=details)
 
 
-def _molecule_maps(
-    found: Molecules, order: int, pixel_size_um: float | None
-) -> dict[str, np.ndarray]:
-    area = 1.0 if pixel_size_um is None else pixel_size_um**2
-    density = "density_per_px2" if pixel_size_um is None else "density_per_um2"
-    maps = {
-        "brightness": found.brightness,
-        "on_ratio": found.on_ratio,
-        density: found.density / area,
-    }
-    return {name: on_grid(image, order).astype(np.float32) for name, image in maps.items()}
+@dataclass(frozen=True)
+class _Plan:
+    """How the cumulants are taken: in which sub-sequences, moved back by which drift.
 
-
-def _corrected(
-    movie: Movie,
-    orders: tuple[int, ...],
-    settings: SofiSettings,
-    report: Report,
-    saturation: Saturation,
-) -> tuple[dict[int, np.ndarray], np.ndarray | None, SofiSettings, dict[str, float], list[str]]:
-    """Cumulants free of bleaching and drift from sub-sequences, and the error of the picture's.
-
-    Also settings for the rest, what was found, and notes.
+    ``fwhm_px`` is the PSF's width where it is known beforehand.
     """
-    from napari_sofinet.preprocess.bleaching import half_life, mean_trace
-    from napari_sofinet.preprocess.drift import estimate_drift
 
-    n, s = settings.order, settings
+    segments: list[tuple[int, int]]
+    drift_px: np.ndarray | None = None
+    fwhm_px: float | None = None
+    took_time: bool = False
+
+    @property
+    def flattened(self) -> bool:
+        """Whether the cumulants come flattened, since each was moved."""
+        return self.drift_px is not None
+
+
+def _plan(
+    movie: Movie, settings: SofiSettings, report: Report
+) -> tuple[_Plan, dict[str, float], list[str]]:
+    """The plan, what was found for it, and notes."""
+    s = settings
     notes: list[str] = []
     details: dict[str, float] = {}
-    longest, drift, fwhm = None, None, s.psf_fwhm_px
-    if s.bleaching.correct:
-        longest = s.bleaching.frames
-        if longest is None:
-            life = half_life(mean_trace(movie, lambda f, m="", p=None: report(0.1 * f, m)))
-            if life is None:
-                notes.append("The movie does not bleach measurably.")
-            else:
-                details["bleaching_half_life_frames"] = life
-                longest = max(int(life / 5), 20)
+    longest, drift, fwhm = s.sub_sequences.frames, None, s.psf_fwhm_px
+    if s.bleaching.correct and longest is None:
+        life = half_life(mean_trace(movie, lambda f, m="", p=None: report(0.1 + 0.1 * f, m)))
+        if life is None:
+            notes.append("The movie does not bleach measurably.")
+        else:
+            details["bleaching_half_life_frames"] = life
+            longest = max(int(life / 5), 20)
     if s.drift.correct:
         drift, found = estimate_drift(
-            movie, s.drift.block, lambda f, m="", p=None: report(0.1 + 0.3 * f, m)
+            movie, s.drift.block, lambda f, m="", p=None: report(0.2 + 0.1 * f, m)
         )
         fwhm = fwhm or found
         far = float(np.abs(drift).max())
         details["drift_px"] = far
         notes.append(f"The sample drifts by up to {far:.2g} camera px.")
+    elif s.pixel_sets == "weighted" and fwhm is None:
+        start = 0 if movie.frame_range is None else movie.frame_range[0]
+        part = movie.select(frames=(start, start + min(movie.shape[0], FRAMES_FOR_WIDTH)))
+        fwhm = _width(cross_cumulants(part, (2,))[2], 2)[0]
     if s.snr:
         most = max(movie.shape[0] // ERROR_SEGMENTS, 1)
         longest = min(longest or most, most)
     segments = plan_segments(movie.shape[0], longest, drift)
+    took_time = s.bleaching.correct or s.drift.correct or bool(movie.steps)
+    return _Plan(segments, drift, fwhm, took_time), details, notes
 
-    if drift is not None:
-        # Each sub-sequence is flattened before it is moved.
-        settings = s.model_copy(update={"flattening": "none", "psf_fwhm_px": fwhm})
-    cumulants = {}
-    error = None
+
+def _cumulants(
+    movie: Movie,
+    orders: tuple[int, ...],
+    settings: SofiSettings,
+    plan: _Plan,
+    report: Report = silent,
+    look: Callable[[dict[int, np.ndarray]], Reconstruction] | None = None,
+    saturation: Saturation | None = None,
+    lag: int | None = None,
+) -> tuple[dict[int, np.ndarray], np.ndarray | None]:
+    """Cumulants of some orders, and the standard error of the last where there is scatter."""
+    s = settings
+    lag = s.lag if lag is None else lag
+    if len(plan.segments) == 1 and plan.drift_px is None:
+        whole = cross_cumulants(
+            movie,
+            orders,
+            s.pixel_sets,
+            lag=lag,
+            fwhm_px=plan.fwhm_px,
+            report=report,
+            preview=look,
+            saturation=saturation,
+        )
+        return whole, None
+    cumulants, error = {}, None
     for number, order in enumerate(orders):
 
         def step(
@@ -267,37 +301,114 @@ def _corrected(
             preview: Reconstruction | None = None,
             done: int = number,
         ) -> None:
-            report(0.4 + 0.45 * (done + fraction) / len(orders), message, preview)
+            report((done + fraction) / len(orders), message, preview)
+
+        def look_at(cumulant: np.ndarray, order: int = order) -> Reconstruction | None:
+            return look({order: cumulant}) if look else None
 
         cumulants[order], scatter = mean_cumulant(
             movie,
             order,
             s.pixel_sets,
-            segments,
-            drift_px=drift,
-            fwhm_px=fwhm,
+            plan.segments,
+            lag=lag,
+            drift_px=plan.drift_px,
+            fwhm_px=plan.fwhm_px,
             report=step,
-            preview=(lambda c: _result(movie, n, _quick_look(c, settings))) if order == n else None,
+            preview=look_at,
             saturation=saturation if number == 0 else None,
         )
-        if order == n and len(segments) > 1:
-            error = scatter
-    return cumulants, error, settings, details, notes
+        error = scatter if len(plan.segments) > 1 else None
+    return cumulants, error
+
+
+def _mean_picture(
+    movie: Movie, settings: SofiSettings, plan: _Plan, report: Report
+) -> tuple[np.ndarray, list[str | None]]:
+    """Mean of the sub-sequences' pictures, weighted by their frames, and notes."""
+    total: np.ndarray | None = None
+    weights: np.ndarray | float = 0.0
+    notes: list[str | None] = []
+    quiet = lambda f, m="", p=None: report(0.85, m)  # noqa: E731
+    for a, b in plan.segments:
+        one = replace(plan, segments=[(a, b)])
+        if plan.drift_px is None:
+            start = 0 if movie.frame_range is None else movie.frame_range[0]
+            piece = movie.select(frames=(start + a, start + b))
+            cumulants, _ = _cumulants(piece, (settings.order,), settings, one, quiet)
+        else:
+            cumulants, _ = _cumulants(movie, (settings.order,), settings, one, quiet)
+        image, _, notes, _ = _picture([cumulants[settings.order]], b - a, settings, one, quiet)
+        total = (b - a) * image if total is None else total + (b - a) * image
+        weights = weights + (b - a)
+        report(0.85 + 0.15 * b / movie.shape[0], f"sub-sequence up to frame {b}")
+    assert total is not None
+    return np.asarray(total / weights, np.float32), notes
+
+
+def _molecules(
+    movie: Movie, settings: SofiSettings, plan: _Plan, fwhm_px: float, report: Report
+) -> Molecules:
+    """What emitters are like; from unbiased cumulants, whose bias depends on the on-time."""
+
+    def step(fraction: float, message: str = "", preview: Reconstruction | None = None) -> None:
+        report(0.85 + 0.15 * fraction, message or "molecules")
+
+    second, lagged = (_cumulants(movie, (2,), settings, plan, lag=lag)[0][2] for lag in (0, 1))
+    flat = [
+        image if plan.flattened else flatten(image, 2, "psf", fwhm_px) for image in (lagged, second)
+    ]
+    share = float(flat[0].sum() / flat[1].sum())
+    correlated = 1.0
+    if 0 < share < LONGEST_SHARE:
+        correlated = frames_as_one(float(correlation_time(share)))
+    if len(plan.segments) == 1 and plan.drift_px is None:
+        cumulants = cross_cumulants(
+            movie,
+            (2, 3, 4),
+            settings.pixel_sets,
+            fwhm_px=plan.fwhm_px,
+            unbiased=True,
+            correlated_frames=correlated,
+            report=step,
+        )
+    else:
+        cumulants = _cumulants(movie, (2, 3, 4), settings, plan, step, lag=0)[0]
+    return molecules(cumulants, fwhm_px, lagged, flattened=plan.flattened)
+
+
+def _molecule_maps(found: Molecules, order: int, movie: Movie) -> dict[str, np.ndarray]:
+    pixel_um, interval_s = movie.pixel_size_um, movie.frame_interval_s
+    area = 1.0 if pixel_um is None else pixel_um**2
+    maps = {
+        "brightness": found.brightness,
+        "on_ratio": found.on_ratio,
+        "on_time_frames" if interval_s is None else "on_time_s": found.on_time * (interval_s or 1),
+        "density_per_px2" if pixel_um is None else "density_per_um2": found.density / area,
+    }
+    return {name: on_grid(image, order).astype(np.float32) for name, image in maps.items()}
 
 
 def describe(settings: SofiSettings, details: dict[str, float]) -> str:
     """Sentences for a methods section, with citations."""
     s, d = settings, settings.deconvolution
+    lag = f"a time lag of {s.lag} frames" if s.lag else "zero time lag"
     text = (
-        f"SOFI images (Dertinger et al., PNAS 106, 22287 (2009)) of order {s.order} were computed "
-        "from cross-cumulants at zero time lag (Dertinger et al., Opt. Express 18, 18875 (2010)), "
+        describe_stage(s, details)
+        + "SOFI images (Dertinger et al., PNAS 106, 22287 (2009)) of order "
+        f"{s.order} were computed from cross-cumulants at {lag} "
+        "(Dertinger et al., Opt. Express 18, 18875 (2010)), "
         + {
             "psf": "flattened by the PSF",
             "phase-mean": "flattened by the mean of each sub-lattice",
             "none": "not flattened",
         }[s.flattening]
     )
-    if s.bleaching.correct:
+    if s.pixel_sets == "weighted":
+        text += ", averaged over pixel sets weighted by their expected signal"
+    if s.sub_sequences.frames is not None:
+        text += f", as means over sub-sequences of {s.sub_sequences.frames} frames"
+    elif s.bleaching.correct:
         text += ", as means over sub-sequences that are short against the bleaching"
     if s.drift.correct:
         text += (
@@ -306,9 +417,13 @@ def describe(settings: SofiSettings, details: dict[str, float]) -> str:
             "(2014))"
         )
     if s.linearization != "none":
-        if d.iterations:
+        iterations = d.iterations
+        if iterations is None and "iterations" in details:
+            iterations = int(details["iterations"])
+        if iterations != 0:
+            number = "" if iterations is None else f"{iterations} "
             text += (
-                f", deconvolved by {d.iterations} accelerated Richardson-Lucy iterations "
+                f", deconvolved by {number}accelerated Richardson-Lucy iterations "
                 "(Biggs and Andrews, Appl. Opt. 36, 1766 (1997))"
             )
             text += " with weights and a noise floor" if d.weighted else ""
@@ -321,8 +436,9 @@ def describe(settings: SofiSettings, details: dict[str, float]) -> str:
     text += "."
     if s.molecules:
         text += (
-            " Brightness, on-ratio and density of emitters were solved from local means of the "
-            "second, third and fourth order (balanced SOFI, same reference)."
+            " Brightness, on-ratio, on-time and density of emitters were solved from local means "
+            "of the second, third and fourth order (balanced SOFI, same reference) and of the "
+            "second order at a lag of one frame, with blinking within frames accounted for."
         )
     if "psf_fwhm_px" in details:
         width = details["psf_fwhm_px"]
@@ -343,24 +459,26 @@ def _result(movie: Movie, order: int, image: np.ndarray) -> Reconstruction:
     )
 
 
-def _quick_look(cumulant: np.ndarray, settings: SofiSettings) -> np.ndarray:
+def _quick_look(cumulant: np.ndarray, settings: SofiSettings, plan: _Plan) -> np.ndarray:
     """The flattened cumulant so far without deconvolution, its root for brightness."""
-    flat, _, _ = _flat(_to_float32(cumulant)[0], settings)
+    flat, _, _ = _flat(_to_float32(cumulant)[0], settings, plan)
     np.maximum(flat, 0, out=flat)
     return np.asarray(np.power(flat, 1 / settings.order, out=flat))
 
 
-def _flat(cumulant: np.ndarray, settings: SofiSettings) -> tuple[np.ndarray, float, str | None]:
+def _flat(
+    cumulant: np.ndarray, settings: SofiSettings, plan: _Plan
+) -> tuple[np.ndarray, float, str | None]:
     """Cumulant, flattened in place, its structure positive; PSF width used; a note about it."""
     n = settings.order
     if n > 2 and settings.linearization != "none" and cumulant.sum() < 0:
         # Fourth cumulants of emitters that are on for a fifth to four fifths of the time are
         # negative, third ones above one half; the picture is the same with the other sign.
         np.negative(cumulant, out=cumulant)
-    fwhm, note = settings.psf_fwhm_px, None
+    fwhm, note = plan.fwhm_px, None
     if fwhm is None:
         fwhm, note = _width(cumulant, n)
-    if settings.flattening == "none":
+    if settings.flattening == "none" or plan.flattened:
         return cumulant, fwhm, note
     return flatten(cumulant, n, settings.flattening, fwhm, out=cumulant), fwhm, note
 
@@ -388,14 +506,14 @@ def _to_float32(cumulant: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _picture(
-    held: list[np.ndarray], settings: SofiSettings, report: Report
-) -> tuple[np.ndarray, float, list[str | None]]:
-    """Final picture (float32), PSF width and notes; what is no longer needed is freed at once."""
+    held: list[np.ndarray], frames: int, settings: SofiSettings, plan: _Plan, report: Report
+) -> tuple[np.ndarray, float, list[str | None], int]:
+    """Final picture (float32), PSF width, notes and iterations; frees what is no longer needed."""
     n, d = settings.order, settings.deconvolution
     flat, scale = _to_float32(held.pop())
     # The noise of what keeps its sign: phase means take it away.
     raw_noise = noise_level(flat)
-    flat, fwhm, note = _flat(flat, settings)
+    flat, fwhm, note = _flat(flat, settings, plan)
     noise = raw_noise if settings.flattening == "phase-mean" else noise_level(flat)
     weak = flat.max() < NOISE_PEAKS * noise
     notes = [
@@ -406,21 +524,41 @@ def _picture(
     ]
     if settings.linearization == "none":
         flat *= np.float32(scale)
-        return flat, fwhm, notes
-    level = CLIPPED_NOISE * noise if d.weighted and settings.flattening != "phase-mean" else 0.0
-    weighted = d.weighted and settings.flattening == "psf"
+        return flat, fwhm, notes, 0
+    iterations = d.iterations
+    if iterations is None:
+        iterations = _iterations(flat, noise, frames)
+    level = 0.0
+    if d.weighted and settings.flattening != "phase-mean":
+        level = noise * min(LEAST_CLIPPED_NOISE + iterations / 50, CLIPPED_NOISE)
+    weighted = d.weighted and settings.flattening == "psf" and not plan.flattened
     linear = linearize(
         flat,
         n,
         fwhm,
-        iterations=d.iterations,
+        iterations=iterations,
         reconvolve=d.reconvolve,
         before_root=BEFORE_ROOT,
         truncate=d.truncate_percent / 100,
-        weights=phase_weights(flat.shape, n, fwhm) if weighted else None,
+        weights=phase_weights(flat.shape, n, fwhm, settings.pixel_sets) if weighted else None,
         background=level,
         acceleration=ACCELERATION,
         report=lambda f, m="", p=None: report(0.85 + 0.15 * f, m, p),
     )
     linear *= np.float32(scale ** (1 / n))
-    return linear, fwhm, notes
+    return linear, fwhm, notes, iterations
+
+
+def _iterations(flat: np.ndarray, noise: float, frames: int) -> int:
+    """How far to deconvolve: as far as signal over noise and the number of frames carry.
+
+    Few frames show few emitters, whatever the noise. Fitted to what brought the pictures of 20 to
+    600 frames of the 12 conditions nearest to the truth (docs/defaults.md).
+    """
+    bright = flat[flat > 5 * noise]
+    if not bright.size:
+        return FEWEST_ITERATIONS
+    if noise <= 0:
+        return MOST_ITERATIONS
+    signal = float(np.square(bright, dtype=np.float64).sum() / bright.sum(dtype=np.float64) / noise)
+    return int(np.clip(round(0.45 * (frames * signal) ** 0.5), FEWEST_ITERATIONS, MOST_ITERATIONS))

@@ -1,19 +1,53 @@
-"""How fast a movie bleaches."""
+"""How fast a movie bleaches, and frames as bright as the first."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_sofinet.movie import time_blocks
-from napari_sofinet.settings import Report, silent
+from napari_sofinet.settings import Report, Settings, parameter, silent
 
 if TYPE_CHECKING:
     from napari_sofinet.movie import Movie
 
 LEAST_LOSS = 0.03
 """Share of the light above the darkest pixels that must go, or a movie is not said to bleach."""
+LARGEST_GAIN = 20.0
+"""Beyond it only noise is left to be brightened."""
+
+
+class BleachingCorrection(Settings):
+    """Slow loss of brightness."""
+
+    correct: bool = parameter(
+        False,
+        "Take off slow loss of brightness, which else counts as fluctuation: SOFI works in short "
+        "sub-sequences, other methods brighten the frames.",
+    )
+
+
+@dataclass(frozen=True)
+class Brightened:
+    """Scale what bleaches in every frame to its height in the first.
+
+    ``start`` is the number of the first frame, ``still`` the mean count that does not bleach,
+    ``bleaching`` what does at the start, ``tau`` its decay time in frames.
+    """
+
+    start: int
+    still: float
+    bleaching: float
+    tau: float
+
+    def __call__(self, frames: np.ndarray, first: int) -> np.ndarray:
+        """Correct frames (t, Y, X) float32."""
+        t = np.arange(first - self.start, first - self.start + len(frames))
+        gain = np.exp(np.minimum(t / self.tau, np.log(LARGEST_GAIN))).astype(np.float32)
+        floor = np.float32(self.still)
+        return np.asarray((frames - floor) * gain[:, None, None] + floor, np.float32)
 
 
 def mean_trace(movie: Movie, report: Report = silent) -> np.ndarray:
@@ -41,27 +75,41 @@ def half_life(trace: np.ndarray, floor: float = 0.0) -> float | None:
     Fits a + b exp(-t / tau): the camera's offset and light that does not bleach are in a. Where the
     decay is so slow that it looks straight, tau is limited to ten times the movie.
     """
-    from scipy.optimize import curve_fit
-
     frames = len(trace)
     if frames < 10:
         return None
-    t = np.arange(frames) / frames
     start, end = trace[: max(frames // 20, 1)].mean(), trace[-max(frames // 10, 1) :].mean()
     if start - end < LEAST_LOSS * max(start - floor, 1e-12):
         return None
 
+    try:
+        return decay_of(trace)[2] * float(np.log(2))
+    except RuntimeError:
+        return None
+
+
+def decay_of(trace: np.ndarray) -> tuple[float, float, float]:
+    """Light that stays, light that bleaches (in counts) and its decay time in frames.
+
+    Raises
+    ------
+    RuntimeError
+        No exponential fits.
+    """
+    from scipy.optimize import curve_fit
+
+    frames = len(trace)
+    t = np.arange(frames) / frames
+    start, end = trace[: max(frames // 20, 1)].mean(), trace[-max(frames // 10, 1) :].mean()
+
     def decay(t: np.ndarray, a: float, b: float, tau: float) -> np.ndarray:
         return np.asarray(a + b * np.exp(-t / tau))
 
-    try:
-        (_, _, tau), _ = curve_fit(
-            decay,
-            t,
-            trace,
-            p0=(end, start - end, 0.4),
-            bounds=([-np.inf, 0, 1e-3], [np.inf, np.inf, 10]),
-        )
-    except RuntimeError:
-        return None
-    return float(tau * frames * np.log(2))
+    (still, bleaching, tau), _ = curve_fit(
+        decay,
+        t,
+        trace,
+        p0=(end, max(start - end, 1e-12), 0.4),
+        bounds=([-np.inf, 0, 1e-3], [np.inf, np.inf, 10]),
+    )
+    return float(still), float(bleaching), float(tau * frames)

@@ -6,13 +6,14 @@ contrast; a block's second-order cumulant knows neither.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_sofinet.errors import InputError
-from napari_sofinet.settings import Report, silent
+from napari_sofinet.settings import Report, Settings, parameter, silent
 from napari_sofinet.sofi.cumulants import cross_cumulants
 from napari_sofinet.sofi.flattening import estimate_psf_fwhm, flatten
 
@@ -24,6 +25,38 @@ LARGEST_SIDE = 256  # camera pixels of the part that is compared
 USUAL_FWHM_PX = 2.5
 OUTLIER = 3.0  # times the median residual
 FINENESS = 20  # a twentieth of a sample is the step of the comparison
+
+
+class DriftCorrection(Settings):
+    """Drift of the sample."""
+
+    correct: bool = parameter(
+        False, "Find the drift by comparing SOFI images of blocks of frames, and move them back."
+    )
+    block: int = parameter(
+        50, "Frames of a block; more for dim movies, fewer for fast drift.", ge=20, le=100_000
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class MovedBack:
+    """Move every frame back by the sample's position in it, by cubic splines.
+
+    ``path`` (T, 2), y, x in camera pixels, begins with frame ``start`` of the file.
+    """
+
+    start: int
+    path: np.ndarray
+
+    def __call__(self, frames: np.ndarray, first: int) -> np.ndarray:
+        """Correct frames (t, Y, X) float32."""
+        from scipy.ndimage import shift
+
+        out = np.empty_like(frames)
+        for t, frame in enumerate(frames):
+            at = min(max(first + t - self.start, 0), len(self.path) - 1)
+            shift(frame, -self.path[at], output=out[t], order=3, mode="nearest")
+        return out
 
 
 def estimate_drift(

@@ -148,7 +148,7 @@ def _middle(movie: Movie) -> Movie:
 
 def _read_all(movie: Movie, report: Report) -> tuple[np.ndarray, Saturation]:
     saturation, trace, done = Saturation(), [], 0
-    for block in time_blocks(movie):
+    for block in time_blocks(movie, saturation):
         saturation.add(block)
         trace.append(block.mean(axis=(1, 2), dtype=np.float64))
         done += len(block)

@@ -40,6 +40,7 @@ def cross_cumulants(
     lag: int = 0,
     fwhm_px: float | None = None,
     unbiased: bool = False,
+    correlated_frames: float = 1.0,
     report: Report = silent,
     preview: Preview | None = None,
     saturation: Saturation | None = None,
@@ -64,6 +65,9 @@ def cross_cumulants(
     unbiased
         Estimate the cumulants of the process without the bias of few frames (k-statistics); orders
         5 and 6 keep their bias.
+    correlated_frames
+        Frames that count as one for that, where emitters stay on for several frames: 1 + twice the
+        sum of the autocorrelation.
     report
         Told the fraction done after each block; raising in it stops the work.
     preview
@@ -100,6 +104,9 @@ def cross_cumulants(
         s for phases in chosen.values() for sets in phases.values() for s in sets
     )
     exposures = orders[-1] if lag else 1
+    independent = None
+    if unbiased:
+        independent = (frames.shape[0] - (exposures - 1) * lag) / correlated_frames
     images = {n: np.zeros((n * (height - 4) + 1, n * (width - 4) + 1)) for n in orders}
     strips = _strips(height, width * exposures, len(products))
     for number, (top, bottom) in enumerate(strips):
@@ -110,7 +117,7 @@ def cross_cumulants(
         def fill(sums: MomentSums, top: int = top, bottom: int = bottom) -> None:
             for n, image in images.items():
                 part = image[n * (top - 1) : n * (bottom - 2) + 1]
-                write_cumulants(sums, n, chosen[n], part, unbiased)
+                write_cumulants(sums, n, chosen[n], part, independent)
 
         def look(sums: MomentSums, fill: Callable[[MomentSums], None] = fill) -> Any:
             if preview is None:
@@ -221,7 +228,7 @@ def _accumulate(
     """Sums over all frames; ``look`` makes the preview that is reported now and then."""
     sums: MomentSums | None = None
     total = int(array.shape[0]) - (exposures - 1) * lag
-    blocks = time_blocks(array)
+    blocks = time_blocks(array, saturation)
     if lag:
         blocks = _side_by_side(_counted(blocks, saturation), exposures, lag)
         saturation = None
@@ -252,12 +259,14 @@ def write_cumulants(
     order: int,
     chosen: dict[Pixel, Weighted],
     out: np.ndarray,
-    unbiased: bool = False,
+    independent_frames: float | None = None,
 ) -> None:
-    """Write the cumulant image (see `cross_cumulants`) that follows from sums over time."""
+    """Write the cumulant image (see `cross_cumulants`) that follows from sums over time.
+
+    ``independent_frames`` is the number of them if the bias is to be taken off.
+    """
     height = len(sums.about)
     width = (out.shape[1] - 1) // order + 4
-    estimate = _k_statistic if unbiased and order <= 4 else _cumulant
     for (p, q), sets in chosen.items():
         columns = slice(1, width - 2 - (q > 0))
         last = height - 2 - (p > 0)
@@ -266,7 +275,10 @@ def write_cumulants(
             rows = slice(top, min(top + step, last))
             mean: Any = 0.0
             for pixels, weight in sets.items():
-                mean = mean + weight * estimate(sums, pixels, rows, columns)
+                value = _cumulant(sums, pixels, rows, columns)
+                if independent_frames is not None and order <= 4:
+                    value = _unbias(value, independent_frames, sums, pixels, rows, columns)
+                mean = mean + weight * value
             first = p + order * (top - 1)
             out[first : first + order * (rows.stop - top) : order, q::order] = mean
 
@@ -296,10 +308,16 @@ def _cumulant(sums: MomentSums, pixels: PixelSet, rows: slice, columns: slice) -
     return found[2**n - 1]
 
 
-def _k_statistic(sums: MomentSums, pixels: PixelSet, rows: slice, columns: slice) -> np.ndarray:
-    """The unbiased estimate of a cross-cumulant (Kendall and Stuart, vol. 1, chapter 13)."""
-    t = sums.frames
-    biased = _cumulant(sums, pixels, rows, columns)
+def _unbias(
+    biased: np.ndarray,
+    frames: float,
+    sums: MomentSums,
+    pixels: PixelSet,
+    rows: slice,
+    columns: slice,
+) -> np.ndarray:
+    """The k-statistic of a cross-cumulant (Kendall and Stuart, vol. 1, chapter 13)."""
+    t = max(frames, len(pixels) + 1.0)
     if len(pixels) == 2:
         return biased * (t / (t - 1))
     if len(pixels) == 3:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from napari_sofinet.sofi.flattening import FWHM_PER_SIGMA, flatten
 
-WINDOW_FWHM = 3.0
+WINDOW_FWHM = 4.0
 """Width (FWHM) of the neighbourhood over which cumulants are averaged, in widths of the PSF."""
 FAINT = 0.05  # of the largest average second cumulant; nothing is said where there is less
+
+
+ON_RATIOS = np.concatenate([np.geomspace(1e-3, 0.1, 40), np.linspace(0.12, 0.98, 44)])
+CORRELATION_TIMES = np.geomspace(0.05, 1000, 48)  # frames
+LONGEST_SHARE = 0.98
+"""Share of a frame's fluctuations that the next frame may share; above it on-times are unknown."""
 
 
 @dataclass(frozen=True)
@@ -18,36 +25,112 @@ class Molecules:
     """Maps (Y, X) on the camera's pixels from (1, 1) on; NaN where there is too little signal.
 
     ``brightness`` counts of an emitter that is on for a whole frame, ``on_ratio`` share of the time
-    that emitters are on, ``density`` emitters per square camera pixel.
+    that emitters are on, ``density`` emitters per square camera pixel, ``on_time`` frames that they
+    are on at a stretch.
     """
 
     brightness: np.ndarray
     on_ratio: np.ndarray
     density: np.ndarray
+    on_time: np.ndarray
 
 
 def on_factor(order: int, on_ratio: np.ndarray | float) -> np.ndarray:
-    """Cumulant of a telegraph between 0 and 1 that is on for a share of the time."""
-    r = np.asarray(on_ratio, dtype=np.float64)
-    factors = {
-        2: r * (1 - r),
-        3: r * (1 - r) * (1 - 2 * r),
-        4: r * (1 - r) * (1 - 6 * r * (1 - r)),
-    }
-    return np.asarray(factors[order])
+    """Cumulant of order 2 to 6 of a telegraph between 0 and 1 that is on for a share of the time.
+
+    Each is r (1 - r) times the derivative of the one before by r.
+    """
+    polynomial = np.polynomial.Polynomial([0.0, 1.0])
+    step = np.polynomial.Polynomial([0.0, 1.0, -1.0])
+    for _ in range(order - 1):
+        polynomial = step * polynomial.deriv()
+    return np.asarray(polynomial(np.asarray(on_ratio, dtype=np.float64)))
+
+
+def frame_cumulants(on_ratio: float, correlation_frames: float) -> tuple[float, float, float]:
+    """Second to fourth cumulant of the light that a telegraph sends into a frame, 1 if always on.
+
+    Parameters
+    ----------
+    on_ratio
+        Share of the time that it is on.
+    correlation_frames
+        Its correlation time, on-time times (1 - on-ratio), in frames.
+
+    Notes
+    -----
+    The k-th moment of the time on within a frame is k! times the integral over ordered times, which
+    a matrix exponential of the rates beside the state that shines holds (Van Loan, IEEE Trans.
+    Autom. Control 23, 395 (1978)).
+    """
+    from scipy.linalg import expm
+
+    up, down = on_ratio / correlation_frames, (1 - on_ratio) / correlation_frames
+    rates, shines = np.array([[-up, up], [down, -down]]), np.diag([0.0, 1.0])
+    chain = np.kron(np.eye(5), rates) + np.kron(np.eye(5, k=1), shines)
+    ordered = np.array([1 - on_ratio, on_ratio]) @ expm(chain)[:2]
+    m1, m2, m3, m4 = ordered.reshape(5, 2).sum(axis=1)[1:] * (1, 2, 6, 24)
+    return (
+        float(m2 - m1**2),
+        float(m3 - 3 * m2 * m1 + 2 * m1**3),
+        float(m4 - 4 * m3 * m1 - 3 * m2**2 + 12 * m2 * m1**2 - 6 * m1**4),
+    )
+
+
+def shared_with_next(correlation_frames: np.ndarray | float) -> np.ndarray:
+    """Covariance of successive frames over the variance of one, for a telegraph."""
+    t = np.asarray(correlation_frames, dtype=np.float64)
+    return np.asarray(-np.expm1(-1 / t) * -np.expm1(-1 / t) / (2 * (1 / t + np.expm1(-1 / t))))
+
+
+def correlation_time(share: np.ndarray | float) -> np.ndarray:
+    """Correlation time in frames from the share of fluctuations that the next frame shares."""
+    times = np.geomspace(1e-2, 1e4, 400)
+    return np.asarray(np.interp(share, shared_with_next(times), times))
+
+
+def frames_as_one(correlation_frames: float) -> float:
+    """Frames that count as one independent of the others: 1 + twice the autocorrelations' sum."""
+    decay = np.exp(-1 / correlation_frames)
+    return float(1 + 2 * shared_with_next(correlation_frames) / (1 - decay))
+
+
+@cache
+def _blinking_table() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """On-ratio's measure K1/e, brightness factor and second cumulant.
+
+    Rows are `ON_RATIOS`, columns `CORRELATION_TIMES`.
+    """
+    shape = len(ON_RATIOS), len(CORRELATION_TIMES)
+    measure, factor, second = np.empty(shape), np.empty(shape), np.empty(shape)
+    for i, j in np.ndindex(shape):
+        k2, k3, k4 = frame_cumulants(float(ON_RATIOS[i]), float(CORRELATION_TIMES[j]))
+        first, last = k3 / k2, k4 / k2
+        factor[i, j] = np.sqrt(max(3 * first**2 - 2 * last, 1e-12))
+        measure[i, j] = first / factor[i, j]
+        second[i, j] = k2
+    return measure, factor, second
 
 
 def molecules(
-    cumulants: dict[int, np.ndarray], fwhm_px: float, *, flattened: bool = False
+    cumulants: dict[int, np.ndarray],
+    fwhm_px: float,
+    lagged: np.ndarray | None = None,
+    *,
+    flattened: bool = False,
 ) -> Molecules:
     """Solve the cumulants of orders 2, 3 and 4 for what emitters are like around every pixel.
 
     Parameters
     ----------
     cumulants
-        Signed images of orders 2, 3 and 4 as `cross_cumulants` gives them.
+        Signed images of orders 2, 3 and 4 as `cross_cumulants` gives them, best without bias.
     fwhm_px
         PSF width in camera pixels.
+    lagged
+        That of order 2 with a lag of one frame. From it follows the on-time, and what blinking
+        within a frame does to the cumulants; without it emitters are taken to switch only between
+        frames, and ``on_time`` is NaN.
     flattened
         Whether they are flattened by the PSF already.
 
@@ -58,31 +141,64 @@ def molecules(
     2 pi sigma² / n wherever the emitters lie: so K1 = (3/2) k3/k2 = e (1 - 2 r) and
     K2 = 2 k4/k2 = e² (1 - 6 r + 6 r²) hold for lines as for areas, whence e² = 3 K1² - 2 K2
     (Geissbuehler et al., Opt. Nanosc. 1, 4 (2012), whose exponents of 3/2 and 2 are for emitters
-    spread in depth). Cumulants stay signed: those of emitters that are mostly on are negative.
-    Frames must be short against the on-time: what blinks within a frame looks dimmer and more
-    often on.
+    spread in depth). The camera sees the mean over a frame, whose cumulants `frame_cumulants` has:
+    the same quantities are looked up in a table of them. Cumulants stay signed: those of emitters
+    that are mostly on are negative.
     """
     from scipy.ndimage import gaussian_filter
 
     window = WINDOW_FWHM * fwhm_px / FWHM_PER_SIGMA
-    mean = {}
-    for n in (2, 3, 4):
-        flat = cumulants[n] if flattened else flatten(cumulants[n], n, "psf", fwhm_px)
+
+    def local(image: np.ndarray, n: int) -> np.ndarray:
+        flat = image if flattened else flatten(image, n, "psf", fwhm_px)
         blurred = gaussian_filter(np.asarray(flat, np.float64), n * window, mode="nearest")
-        mean[n] = blurred[::n, ::n]
+        return np.asarray(blurred[::n, ::n])
+
+    mean = {n: local(cumulants[n], n) for n in (2, 3, 4)}
     enough = mean[2] > FAINT * mean[2].max()
+    times = np.full(mean[2].shape, CORRELATION_TIMES[-1])
     with np.errstate(all="ignore"):
+        if lagged is not None:
+            share = np.clip(local(lagged, 2) / mean[2], 0, LONGEST_SHARE)
+            times = np.clip(correlation_time(share), CORRELATION_TIMES[0], CORRELATION_TIMES[-1])
         first, second = 1.5 * mean[3] / mean[2], 2 * mean[4] / mean[2]
         squared = 3 * first**2 - 2 * second
         enough &= squared > 0
-        peak = np.sqrt(squared)
-        on_ratio = 0.5 - 0.5 * first / peak
-        enough &= (on_ratio > 0) & (on_ratio < 1)
+        root = np.sqrt(squared)
+        on_ratio, factor, variance = _look_up(first / root, times)
+        enough &= np.isfinite(on_ratio)
+        peak = root / factor
         area = np.pi * (fwhm_px / FWHM_PER_SIGMA) ** 2
-        density = mean[2] / (squared * on_factor(2, on_ratio) * area)
+        density = mean[2] / (peak**2 * variance * area)
+        on_time = times / (1 - on_ratio)
+        if lagged is None:
+            on_time[:] = np.nan
     return Molecules(
-        *(np.where(enough, image, np.nan) for image in (2 * area * peak, on_ratio, density))
+        *(
+            np.where(enough, image, np.nan)
+            for image in (2 * area * peak, on_ratio, density, on_time)
+        )
     )
+
+
+def _look_up(measure: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """On-ratio, brightness factor and second cumulant for the measure K1/e and correlation times.
+
+    Linear between the logarithms of the table's times; NaN where no on-ratio gives the measure.
+    """
+    table, factors, seconds = _blinking_table()
+    place = np.interp(np.log(times), np.log(CORRELATION_TIMES), np.arange(len(CORRELATION_TIMES)))
+    below = np.minimum(place.astype(int), len(CORRELATION_TIMES) - 2)
+    share = place - below
+    found = np.zeros((3, *measure.shape))
+    for j in np.unique(below):
+        here = below == j
+        for column, weight in ((j, 1 - share[here]), (j + 1, share[here])):
+            rising = -table[:, column]
+            for k, values in enumerate((ON_RATIOS, factors[:, column], seconds[:, column])):
+                value = np.interp(-measure[here], rising, values, left=np.nan, right=np.nan)
+                found[k, here] += weight * value
+    return found[0], found[1], found[2]
 
 
 def on_grid(image: np.ndarray, order: int) -> np.ndarray:

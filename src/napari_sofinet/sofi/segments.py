@@ -60,21 +60,24 @@ def mean_cumulant(
     kind: Kind,
     segments: list[tuple[int, int]],
     *,
+    lag: int = 0,
     drift_px: np.ndarray | None = None,
     fwhm_px: float | None = None,
     report: Report = silent,
-    preview: Callable[[np.ndarray], Reconstruction] | None = None,
+    preview: Callable[[np.ndarray], Reconstruction | None] | None = None,
     saturation: Saturation | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean of the cumulants of sub-sequences, weighted by their frames, and its standard error.
 
     Parameters
     ----------
+    lag
+        Frames between a set's pixels, see `cross_cumulants`.
     drift_px
         (T, 2) position of the sample: each sub-sequence's image is flattened and moved back by
         its mean. Frames are never interpolated, which would correlate the noise of neighbours.
     fwhm_px
-        PSF width for that flattening, needed with ``drift_px``.
+        PSF width for that flattening, needed with ``drift_px`` and for weighted pixel sets.
     preview
         Makes what is reported from the mean so far.
 
@@ -103,7 +106,14 @@ def mean_cumulant(
 
         piece = movie.select(frames=(start + a, start + b))
         image = cross_cumulants(
-            piece, (order,), kind, unbiased=True, report=step, saturation=saturation
+            piece,
+            (order,),
+            kind,
+            lag=lag,
+            fwhm_px=fwhm_px,
+            unbiased=True,
+            report=step,
+            saturation=saturation,
         )[order]
         share: np.ndarray | float = float(b - a)
         if drift_px is not None:

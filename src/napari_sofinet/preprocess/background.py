@@ -1,0 +1,122 @@
+"""Light that is not the sample's blinking: found in blocks of frames, subtracted from each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from napari_sofinet.movie import time_blocks
+from napari_sofinet.settings import Report, Settings, parameter, silent
+
+if TYPE_CHECKING:
+    from napari_sofinet.movie import Movie
+
+MOST_KEPT_BYTES = 256 * 2**20
+
+
+class BackgroundCorrection(Settings):
+    """Light that is not the sample's blinking."""
+
+    method: Literal["none", "percentile", "rolling-ball"] = parameter(
+        "none",
+        "'percentile' subtracts what each pixel nearly always has, 'rolling-ball' what is smoother "
+        "in space than the radius; both follow slow changes.",
+    )
+    frames: int = parameter(
+        100,
+        "Frames of a block whose background is found at once, linear in between.",
+        ge=5,
+        le=100_000,
+    )
+    percentile: float = parameter(
+        10.0, "Percentile over a block's frames; 0 is their minimum.", unit="%", ge=0, le=100
+    )
+    radius_px: float = parameter(
+        15.0,
+        "Radius of the ball, larger than the structure's thickness.",
+        unit="camera px",
+        ge=2,
+        le=200,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class LessBackground:
+    """Subtract images (n, Y, X) that hold at the frames ``at``, linear in between."""
+
+    at: np.ndarray
+    images: np.ndarray
+
+    def __call__(self, frames: np.ndarray, first: int) -> np.ndarray:
+        """Correct frames (t, Y, X) float32."""
+        place = np.interp(first + np.arange(len(frames)), self.at, np.arange(len(self.at)))
+        below = np.minimum(place.astype(int), max(len(self.at) - 2, 0))
+        share = (place - below).astype(np.float32)
+        out = np.empty_like(frames)
+        for t, (k, s) in enumerate(zip(below, share, strict=True)):
+            np.subtract(frames[t], self.images[k], out=out[t])
+            if s:
+                out[t] -= s * (self.images[k + 1] - self.images[k])
+        return out
+
+
+def subtract_background(
+    movie: Movie, settings: BackgroundCorrection, report: Report = silent
+) -> Movie:
+    """The movie without its background; where no light is, values scatter around zero or above.
+
+    The estimates of all blocks are kept, for long movies of fewer and longer blocks (256 MB).
+
+    Notes
+    -----
+    A percentile of few frames lies above the darkest light by the noise, and takes part of the
+    light of emitters that are on for long. The rolling ball (Sternberg, Computer 16, 22 (1983), by
+    scikit-image) works on the mean of a block and leaves structure thinner than its radius alone.
+    """
+    s = settings
+    if s.method == "none":
+        return movie
+    frames = movie.shape[0]
+    whole = movie.select_whole_field()
+    _, rows, columns = whole.shape
+    most = max(int(MOST_KEPT_BYTES // (4 * rows * columns)), 1)
+    count = int(np.clip(frames // s.frames, 1, most))
+    edges = np.linspace(0, frames, count + 1).round().astype(int)
+    start = 0 if movie.frame_range is None else movie.frame_range[0]
+    images = np.empty((count, rows, columns), np.float32)
+    for k in range(count):
+        first, last = start + int(edges[k]), start + int(edges[k + 1])
+        piece = whole.select(frames=(first, last))
+        images[k] = (
+            _percentile(piece, s) if s.method == "percentile" else _rolling_ball(piece, s.radius_px)
+        )
+        report((k + 1) / count, f"background, block {k + 1} of {count}")
+    middles = start + (edges[:-1] + edges[1:] - 1) / 2
+    return movie.corrected(LessBackground(middles, images))
+
+
+def _percentile(piece: Movie, s: BackgroundCorrection) -> np.ndarray:
+    """Percentile over time; of long blocks every n-th frame is taken, 200 or more."""
+    step = max(piece.shape[0] // 200, 1)
+    kept, seen = [], 0
+    for block in time_blocks(piece):
+        kept.append(block[-seen % step :: step])
+        seen += len(block)
+    return np.asarray(np.percentile(np.concatenate(kept), s.percentile, axis=0), np.float32)
+
+
+def _rolling_ball(piece: Movie, radius_px: float) -> np.ndarray:
+    """Background of the mean image under a ball as high as the image's range is wide."""
+    from scipy.ndimage import gaussian_filter
+    from skimage.restoration import ellipsoid_kernel, rolling_ball
+
+    total = sum(block.sum(axis=0, dtype=np.float64) for block in time_blocks(piece))
+    mean = np.asarray(total / piece.shape[0])
+    # A ball under noise would follow its lowest points.
+    smooth = gaussian_filter(mean, 1.0, mode="nearest")
+    height = max(float(np.ptp(smooth)), 1e-6)
+    size = 2 * radius_px + 1
+    kernel = ellipsoid_kernel((size, size), 2 * height)
+    return np.asarray(rolling_ball(smooth, kernel=kernel), np.float32)

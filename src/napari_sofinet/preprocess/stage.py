@@ -1,0 +1,103 @@
+"""The stage before every method: what it offers to set, and what it makes of a movie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sofinet.preprocess.background import BackgroundCorrection, subtract_background
+from napari_sofinet.preprocess.bleaching import (
+    BleachingCorrection,
+    Brightened,
+    decay_of,
+    half_life,
+    mean_trace,
+)
+from napari_sofinet.preprocess.camera import CameraCorrection, calibrate
+from napari_sofinet.preprocess.drift import DriftCorrection, MovedBack, estimate_drift
+from napari_sofinet.settings import Report, Settings
+
+if TYPE_CHECKING:
+    from napari_sofinet.movie import Movie
+
+
+class MovieSettings(Settings):
+    """What every method offers; all of it is off until asked for."""
+
+    camera: CameraCorrection = CameraCorrection()
+    background: BackgroundCorrection = BackgroundCorrection()
+    bleaching: BleachingCorrection = BleachingCorrection()
+    drift: DriftCorrection = DriftCorrection()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A corrected movie, what was found on the way, and sentences for the user."""
+
+    movie: Movie
+    details: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def calibrated(movie: Movie, settings: MovieSettings, report: Report) -> Prepared:
+    """Camera and background corrected; for methods that see to bleaching and drift themselves."""
+    movie, details = calibrate(movie, settings.camera)
+    return Prepared(subtract_background(movie, settings.background, report), details)
+
+
+def prepared(movie: Movie, settings: MovieSettings, report: Report) -> Prepared:
+    """All corrections, frame by frame; order: camera, background, bleaching, drift.
+
+    Moved frames are interpolated, which smooths their noise a little: it correlates neighbours.
+    """
+    found = calibrated(movie, settings, lambda f, m="", p=None: report(0.3 * f, m))
+    movie, details, notes = found.movie, dict(found.details), list(found.notes)
+    if settings.bleaching.correct:
+        trace = mean_trace(movie, lambda f, m="", p=None: report(0.3 + 0.3 * f, m))
+        life = half_life(trace)
+        if life is None:
+            notes.append("The movie does not bleach measurably.")
+        else:
+            details["bleaching_half_life_frames"] = life
+            start = 0 if movie.frame_range is None else movie.frame_range[0]
+            movie = movie.corrected(Brightened(start, *decay_of(trace)))
+    if settings.drift.correct:
+        path, _ = estimate_drift(
+            movie, settings.drift.block, lambda f, m="", p=None: report(0.6 + 0.4 * f, m)
+        )
+        far = details["drift_px"] = float(np.abs(path).max())
+        notes.append(f"The sample drifts by up to {far:.2g} camera px.")
+        start = 0 if movie.frame_range is None else movie.frame_range[0]
+        movie = movie.corrected(MovedBack(start, path))
+    return Prepared(movie, details, tuple(notes))
+
+
+def describe_stage(settings: MovieSettings, details: dict[str, float]) -> str:
+    """Sentences for a methods section about camera and background, empty without any."""
+    text = ""
+    c, b = settings.camera, settings.background
+    offset = details.get("camera_offset", c.offset)
+    gain = details.get("camera_gain", c.gain)
+    if offset is not None or gain is not None:
+        text += "Counts were converted"
+        if offset is not None:
+            text += f" by an offset of {offset:.4g}"
+            text += " (each pixel's own, from dark frames)" if c.dark_frames else ""
+        if gain is not None:
+            text += " and" if offset is not None else " by"
+            text += f" a gain of {gain:.3g} counts per photoelectron"
+        found = "camera_gain" in details or ("camera_offset" in details and not c.dark_frames)
+        text += ", found from the movie's photon transfer. " if found else ". "
+    if b.method == "percentile":
+        text += (
+            f"The background, the {b.percentile:g}th percentile of each pixel over {b.frames} "
+            "frames, was subtracted. "
+        )
+    elif b.method == "rolling-ball":
+        text += (
+            f"The background, a ball of {b.radius_px:g} camera pixels radius rolled below the mean "
+            f"of {b.frames} frames (Sternberg, Computer 16, 22 (1983)), was subtracted. "
+        )
+    return text
