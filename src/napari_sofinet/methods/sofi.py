@@ -218,10 +218,12 @@ def sofi(movie: Movie, settings: SofiSettings, report: Report) -> Reconstruction
 class _Plan:
     """How the cumulants are taken: in which sub-sequences, moved back by which drift.
 
-    ``fwhm_px`` is the PSF's width where it is known beforehand.
+    ``worth`` is the weight of each sub-sequence's frames, all alike if None, ``fwhm_px`` the PSF's
+    width where it is known beforehand.
     """
 
     segments: list[tuple[int, int]]
+    worth: list[float] | None = None
     drift_px: np.ndarray | None = None
     fwhm_px: float | None = None
     took_time: bool = False
@@ -240,13 +242,14 @@ def _plan(
     notes: list[str] = []
     details: dict[str, float] = {}
     longest, drift, fwhm = s.sub_sequences.frames, None, s.psf_fwhm_px
-    if s.bleaching.correct and longest is None:
+    life = None
+    if s.bleaching.correct:
         life = half_life(mean_trace(movie, lambda f, m="", p=None: report(0.1 + 0.1 * f, m)))
         if life is None:
             notes.append("The movie does not bleach measurably.")
         else:
             details["bleaching_half_life_frames"] = life
-            longest = max(int(life / 5), 20)
+            longest = longest or max(int(life / 5), 20)
     if s.drift.correct:
         drift, found = estimate_drift(
             movie, s.drift.block, lambda f, m="", p=None: report(0.2 + 0.1 * f, m)
@@ -263,8 +266,13 @@ def _plan(
         most = max(movie.shape[0] // ERROR_SEGMENTS, 1)
         longest = min(longest or most, most)
     segments = plan_segments(movie.shape[0], longest, drift)
+    worth = None
+    if life is not None:
+        # Emitters that bleach late would else count for more than those that bleach early; the root
+        # came nearest to the picture without bleaching.
+        worth = [0.5 ** ((a + b) / 4 / life) for a, b in segments]
     took_time = s.bleaching.correct or s.drift.correct or bool(movie.steps)
-    return _Plan(segments, drift, fwhm, took_time), details, notes
+    return _Plan(segments, worth, drift, fwhm, took_time), details, notes
 
 
 def _cumulants(
@@ -312,6 +320,7 @@ def _cumulants(
             s.pixel_sets,
             plan.segments,
             lag=lag,
+            worth=plan.worth,
             drift_px=plan.drift_px,
             fwhm_px=plan.fwhm_px,
             report=step,
@@ -327,11 +336,11 @@ def _mean_picture(
 ) -> tuple[np.ndarray, list[str | None]]:
     """Mean of the sub-sequences' pictures, weighted by their frames, and notes."""
     total: np.ndarray | None = None
-    weights: np.ndarray | float = 0.0
+    weights = 0.0
     notes: list[str | None] = []
     quiet = lambda f, m="", p=None: report(0.85, m)  # noqa: E731
-    for a, b in plan.segments:
-        one = replace(plan, segments=[(a, b)])
+    for number, (a, b) in enumerate(plan.segments):
+        one = replace(plan, segments=[(a, b)], worth=None)
         if plan.drift_px is None:
             start = 0 if movie.frame_range is None else movie.frame_range[0]
             piece = movie.select(frames=(start + a, start + b))
@@ -339,8 +348,9 @@ def _mean_picture(
         else:
             cumulants, _ = _cumulants(movie, (settings.order,), settings, one, quiet)
         image, _, notes, _ = _picture([cumulants[settings.order]], b - a, settings, one, quiet)
-        total = (b - a) * image if total is None else total + (b - a) * image
-        weights = weights + (b - a)
+        weight = (b - a) * (1.0 if plan.worth is None else plan.worth[number])
+        total = weight * image if total is None else total + weight * image
+        weights += weight
         report(0.85 + 0.15 * b / movie.shape[0], f"sub-sequence up to frame {b}")
     assert total is not None
     return np.asarray(total / weights, np.float32), notes

@@ -12,7 +12,7 @@ from napari_sofinet.sofi.cumulants import cross_cumulants
 from napari_sofinet.sofi.flattening import flatten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from napari_sofinet.movie import Movie, Saturation
     from napari_sofinet.reconstruction import Reconstruction
@@ -61,18 +61,21 @@ def mean_cumulant(
     segments: list[tuple[int, int]],
     *,
     lag: int = 0,
+    worth: Sequence[float] | None = None,
     drift_px: np.ndarray | None = None,
     fwhm_px: float | None = None,
     report: Report = silent,
     preview: Callable[[np.ndarray], Reconstruction | None] | None = None,
     saturation: Saturation | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of the cumulants of sub-sequences, weighted by their frames, and its standard error.
+    """Mean of the cumulants of sub-sequences and its standard error.
 
     Parameters
     ----------
     lag
         Frames between a set's pixels, see `cross_cumulants`.
+    worth
+        Weight of each sub-sequence's frames, all alike if None.
     drift_px
         (T, 2) position of the sample: each sub-sequence's image is flattened and moved back by
         its mean. Frames are never interpolated, which would correlate the noise of neighbours.
@@ -93,6 +96,7 @@ def mean_cumulant(
     total: np.ndarray | None = None
     squares = np.zeros(0)
     weight: np.ndarray | float = 0.0
+    weight_squares: np.ndarray | float = 0.0
     about = np.zeros(0)
     for number, (a, b) in enumerate(segments):
 
@@ -115,7 +119,7 @@ def mean_cumulant(
             report=step,
             saturation=saturation,
         )[order]
-        share: np.ndarray | float = float(b - a)
+        share: np.ndarray | float = (b - a) * (1.0 if worth is None else float(worth[number]))
         if drift_px is not None:
             assert fwhm_px is not None
             image = flatten(image, order, "psf", fwhm_px, out=image)
@@ -129,6 +133,7 @@ def mean_cumulant(
         total += share * image
         squares += share * (image - about) ** 2
         weight = weight + share
+        weight_squares = weight_squares + share**2
         if preview is not None and number + 1 < len(segments):
             report((number + 1) / len(segments), "", preview(total / np.maximum(weight, 1e-9)))
     assert total is not None
@@ -136,5 +141,7 @@ def mean_cumulant(
     if len(segments) < 2:
         return mean, np.full(mean.shape, np.nan, np.float32)
     variance = squares / np.maximum(weight, 1e-9) - (mean - about) ** 2
-    variance /= len(segments) - 1
+    # As many as equal ones that would scatter alike.
+    count = weight**2 / np.maximum(weight_squares, 1e-9)
+    variance /= np.maximum(count - 1, 1e-9)
     return mean, np.sqrt(np.maximum(variance, 0)).astype(np.float32)
