@@ -148,7 +148,12 @@ def _add_movie_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("movie")
     group.add_argument("--frames", metavar="A:B", help="first frame and the one after the last")
     group.add_argument("--roi", metavar="Y0:Y1,X0:X1", help="rectangle in camera pixels")
-    group.add_argument("--channel", type=int, metavar="C")
+    group.add_argument(
+        "--channel",
+        type=_channel,
+        metavar="C",
+        help="which channel, or 'all': one after the other into one file (reconstruct only)",
+    )
     group.add_argument("--z", type=int, metavar="Z", help="plane of a stack in depth")
     group.add_argument(
         "--stack-axis",
@@ -219,13 +224,17 @@ def _simulate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _channel(text: str) -> int | str:
+    return text if text == "all" else int(text)
+
+
 def _open(options: argparse.Namespace) -> Movie:
     from napari_sofinet.movie import open_movie
 
     movie = open_movie(
         options.movie,
         options.pixel_size,
-        options.channel,
+        0 if options.channel == "all" else options.channel,
         options.z,
         frame_interval_s=options.frame_interval,
         stack_axis=options.stack_axis,
@@ -259,6 +268,7 @@ def _roi(text: str | None) -> tuple[tuple[int, int], tuple[int, int]] | None:
 
 def _reconstruct(options: argparse.Namespace) -> int:
     from napari_sofinet.methods import METHODS, check_device, method_named, reconstruct
+    from napari_sofinet.methods.channels import reconstruct_channels
     from napari_sofinet.movie import ArraySource
     from napari_sofinet.reconstruction import check_output, keep_input
     from napari_sofinet.settings import build
@@ -273,7 +283,8 @@ def _reconstruct(options: argparse.Namespace) -> int:
     if not isinstance(source, ArraySource):
         for name in (str(source.path), *source.companions):
             keep_input(Path(options.output), Path(name))
-    result = reconstruct(movie, method.name, report=ProgressLine(), device=options.device, **values)
+    run = reconstruct_channels if options.channel == "all" else reconstruct
+    result = run(movie, method.name, report=ProgressLine(), device=options.device, **values)
     return _save(result, Path(options.output))
 
 
@@ -306,6 +317,8 @@ def _save(result: Reconstruction, output: Path) -> int:
 def _info(options: argparse.Namespace) -> int:
     from napari_sofinet.preprocess.suitability import check, suits
 
+    if options.channel == "all":
+        raise InputError("Channels are looked at one by one; give --channel a number.")
     movie = _open(options)
     frames, height, width = movie.shape
     facts: dict[str, Any] = {
@@ -334,7 +347,7 @@ def _info(options: argparse.Namespace) -> int:
     for note in movie.notes:
         print(f"note: {note}")
     for finding in findings:
-        print(f"{finding.light:4}  {finding.name + ':':12} {finding.value}. {finding.advice}")
+        print(f"{finding.light:4}  {finding.name + ':':16} {finding.value}. {finding.advice}")
     print(f"for SOFI this movie is {suits(findings)}")
     return 0
 

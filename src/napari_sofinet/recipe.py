@@ -37,6 +37,7 @@ class OpenStep(BaseModel):
     size_bytes: int | None = None
     fingerprint: str | None = None
     channel: int = 0
+    every_channel: bool = False
     z: int = 0
     stack_axis: Literal["time", "depth"] = "time"
     frames: tuple[int, int] | None = None
@@ -141,6 +142,7 @@ def repeat(
         The movie is gone, has changed since, or was only in memory.
     """
     from napari_sofinet.methods import reconstruct
+    from napari_sofinet.methods.channels import reconstruct_channels
 
     step = recipe.open
     path = input if input is not None else step.path
@@ -169,7 +171,8 @@ def repeat(
     if movie.shape != step.shape:
         wanted, found = (f"{t} frames of {y} x {x} pixels" for t, y, x in (step.shape, movie.shape))
         raise InputError(f"The recipe is for {wanted}, {movie.name} has {found}.")
-    return reconstruct(
+    run = reconstruct_channels if step.every_channel else reconstruct
+    return run(
         movie,
         recipe.reconstruct.method,
         report=report,

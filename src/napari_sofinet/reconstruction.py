@@ -27,7 +27,7 @@ class Reconstruction:
     Attributes
     ----------
     maps
-        Arrays of one shape by name; the first is ``"image"``.
+        Arrays of one shape by name; the first is ``"image"``, or ``"channel 0"`` of several.
     pixel_px, origin_px
         Distance of samples and place of sample (0, 0), (y, x) in camera pixels.
     camera_pixel_um
@@ -56,8 +56,8 @@ class Reconstruction:
 
     @property
     def image(self) -> np.ndarray:
-        """The picture itself."""
-        return self.maps["image"]
+        """The picture itself, of several channels the first."""
+        return next(iter(self.maps.values()))
 
     @property
     def pixel_size_um(self) -> tuple[float, float] | None:

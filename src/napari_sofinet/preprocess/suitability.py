@@ -11,8 +11,10 @@ from napari_sofinet.movie import Saturation, time_blocks
 from napari_sofinet.preprocess.bleaching import half_life
 from napari_sofinet.preprocess.drift import estimate_drift
 from napari_sofinet.settings import Report, silent
+from napari_sofinet.sofi.convergence import SHORTEST, Convergence, convergence
 from napari_sofinet.sofi.cumulants import cross_cumulants
 from napari_sofinet.sofi.flattening import NARROWEST_FWHM_PX, WIDEST_FWHM_PX, estimate_psf_fwhm
+from napari_sofinet.sofi.pixel_sets import SQUARED_SIGMA
 
 if TYPE_CHECKING:
     from napari_sofinet.movie import Movie
@@ -23,17 +25,22 @@ SIDE = 192  # camera pixels of that part
 PIECE = 50
 PARTS = 10  # of the jackknife
 MOST_DRIFT_PX = 0.3
+CONVERGED = 0.9  # correlation with the picture of endlessly many frames
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One property of a movie: its value in words, whether it suits, and a sentence of advice."""
+    """One property of a movie: its value in words, whether it suits, and a sentence of advice.
+
+    ``number`` is the value, ``curve`` what was measured for it, e.g. (frames, agreement).
+    """
 
     name: str
     value: str
     light: Light
     advice: str
     number: float | None = None
+    curve: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,11 +78,15 @@ def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Findin
     trace, saturation = _read_all(movie, report)
     findings = [
         _blinking(seen),
+        _signal_to_noise(seen, cumulant),
         _width(cumulant, seen),
         _frames(frames, order),
         _saturation(saturation),
         _bleaching(trace),
     ]
+    if findings[0].light != "bad" and frames >= 2 * SHORTEST and min(movie.shape[1:]) >= 8:
+        settled = convergence(movie, order, lambda f, m="", p=None: report(0.5 + 0.1 * f, m))
+        findings.insert(4, _convergence(settled, frames))
     if findings[0].light != "bad" and frames >= 150:
         findings.append(_drift(movie, report))
     return tuple(findings)
@@ -152,7 +163,7 @@ def _read_all(movie: Movie, report: Report) -> tuple[np.ndarray, Saturation]:
         saturation.add(block)
         trace.append(block.mean(axis=(1, 2), dtype=np.float64))
         done += len(block)
-        report(0.2 + 0.4 * done / movie.shape[0], "brightness of the frames")
+        report(0.2 + 0.3 * done / movie.shape[0], "brightness of the frames")
     return np.concatenate(trace), saturation
 
 
@@ -176,6 +187,33 @@ def _blinking(seen: Blinking) -> Finding:
         advice = "It blinks weakly: many frames are needed, and grains may be noise."
         return Finding("blinking", value, "fair", advice, seen.contrast)
     return Finding("blinking", value, "good", "It blinks well.", seen.contrast)
+
+
+def _signal_to_noise(seen: Blinking, cumulant: np.ndarray) -> Finding:
+    fwhm = estimate_psf_fwhm(cumulant, 2)
+    if not NARROWEST_FWHM_PX < fwhm < WIDEST_FWHM_PX:
+        fwhm = 2.5
+    # Neighbours share this much of the light's variance.
+    shared = np.exp(-SQUARED_SIGMA / (4 * fwhm**2))
+    light = min(max(seen.contrast, 0.0) / shared, 0.99)
+    ratio = float(np.sqrt(light / (1 - light)))
+    value = f"{ratio:.2g} (light's fluctuation over noise, in bright pixels and one frame)"
+    if ratio < 0.3:
+        advice = "Weak: more light, a darker background or many frames help."
+        return Finding("signal to noise", value, "fair", advice, ratio)
+    return Finding("signal to noise", value, "good", "Enough.", ratio)
+
+
+def _convergence(settled: Convergence, frames: int) -> Finding:
+    now = settled.agreement(frames)
+    value = f"{frames} frames agree {now:.2f} with endlessly many"
+    needed = settled.frames_for(CONVERGED)
+    if now >= CONVERGED:
+        advice = f"Enough: {needed:.0f} would reach {CONVERGED:g}."
+        return Finding("convergence", value, "good", advice, now, settled.measured)
+    many = "more than can be foreseen" if needed > 100 * frames else f"about {needed:.0f}"
+    advice = f"For {CONVERGED:g} it takes {many} frames."
+    return Finding("convergence", value, "fair", advice, now, settled.measured)
 
 
 def _width(cumulant: np.ndarray, seen: Blinking) -> Finding:

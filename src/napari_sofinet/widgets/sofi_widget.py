@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Shapes
@@ -32,6 +33,7 @@ from napari_sofinet.preprocess.suitability import check
 from napari_sofinet.settings import flatten_settings
 from napari_sofinet.sofi.warm_up import warm_up
 from napari_sofinet.widgets.command import command_for
+from napari_sofinet.widgets.curves import draw_convergence
 from napari_sofinet.widgets.form import SettingsForm
 from napari_sofinet.widgets.layers import (
     contrast,
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from napari_sofinet.movie import Movie
     from napari_sofinet.preprocess.suitability import Finding
     from napari_sofinet.reconstruction import Reconstruction
+    from napari_sofinet.settings import Report
 
 METHOD = METHODS["sofi"]
 WHOLE_IMAGE = "whole image"
@@ -298,20 +301,30 @@ class SofiWidget(WorkingWidget):
         except InputError as error:
             show_error(str(error))
             return
-        worker = TaskWorker(lambda report: check(movie, order, report))
+
+        def look(report: Report) -> tuple[tuple[Finding, ...], bytes | None]:
+            findings = check(movie, order, report)
+            curve = next((f.curve for f in findings if f.curve), ())
+            return findings, draw_convergence(curve) if len(curve) > 1 else None
+
+        worker = TaskWorker(look)
         self._begin(worker, f"checking {movie.name}")
         worker.returned.connect(self._show_findings)
         worker.start()
 
-    def _show_findings(self, findings: tuple[Finding, ...] | None) -> None:
-        if findings is None:
+    def _show_findings(self, found: tuple[tuple[Finding, ...], bytes | None] | None) -> None:
+        if found is None:
             return
+        findings, curve = found
         rows = "".join(
             f"<tr><td style='color:{COLORS[f.light]}'>●&nbsp;</td>"
             f"<td><b>{f.name}</b>: {f.value}. {f.advice}</td></tr>"
             for f in findings
         )
-        self.status.setText(f"<table>{rows}</table>")
+        picture = ""
+        if curve is not None:
+            picture = f"<img src='data:image/png;base64,{b64encode(curve).decode()}'>"
+        self.status.setText(f"<table>{rows}</table>{picture}")
 
     def _movie(self) -> Movie:
         layer = self._layer()

@@ -1,0 +1,84 @@
+"""The same method for every channel of a file, as one reconstruction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from napari_sofinet.errors import InputError
+from napari_sofinet.methods import Device, reconstruct
+from napari_sofinet.movie import ArraySource, open_movie
+from napari_sofinet.settings import Report, silent
+
+if TYPE_CHECKING:
+    from napari_sofinet.movie import Movie
+    from napari_sofinet.reconstruction import Reconstruction
+
+
+def reconstruct_channels(
+    movie: Movie, method: str, *, report: Report = silent, device: Device = "auto", **settings: Any
+) -> Reconstruction:
+    """Run a method on all channels of the file that a movie is one channel of.
+
+    Returns
+    -------
+    Maps ``"channel 0"``, ``"channel 0 snr"`` ... on one grid, and the recipe of all of them. What a
+    method estimates it estimates for every channel.
+
+    Raises
+    ------
+    InputError
+        The movie is in memory, or see `reconstruct`.
+    """
+    channels = every_channel(movie)
+    results = []
+    for number, one in enumerate(channels):
+
+        def step(
+            fraction: float,
+            message: str = "",
+            preview: Reconstruction | None = None,
+            at: int = number,
+        ) -> None:
+            report((at + fraction) / len(channels), f"channel {at}: {message}", preview)
+
+        results.append(reconstruct(one, method, report=step, device=device, **settings))
+    maps, notes = {}, []
+    for number, result in enumerate(results):
+        for name, image in result.maps.items():
+            maps[f"channel {number}" if name == "image" else f"channel {number} {name}"] = image
+        notes += [f"Channel {number}: {note}" for note in result.notes if note not in movie.notes]
+    recipe = results[0].recipe
+    assert recipe is not None
+    paragraph = recipe.methods_paragraph
+    if len(results) > 1:
+        paragraph += f" All {len(results)} channels were processed alike."
+        widths = [r.details["psf_fwhm_px"] for r in results if "psf_fwhm_px" in r.details]
+        if widths:
+            listed = ", ".join(f"{width:.3g}" for width in widths)
+            paragraph += f" The PSF's widths were {listed} camera pixels in turn."
+    opened = recipe.open.model_copy(update={"every_channel": True})
+    recipe = recipe.model_copy(update={"open": opened, "methods_paragraph": paragraph})
+    return replace(results[0], maps=maps, recipe=recipe, notes=(*movie.notes, *notes))
+
+
+def every_channel(movie: Movie) -> list[Movie]:
+    """The movies of all channels of a movie's file, with its plane and selection."""
+    source = movie.source
+    if isinstance(source, ArraySource):
+        raise InputError("A movie in memory is a single channel; choose it alone.")
+    opened = [
+        open_movie(
+            source.path,
+            movie.pixel_size_um,
+            channel,
+            source.z or None,
+            frame_interval_s=movie.frame_interval_s,
+            stack_axis=source.stack_axis,
+        )
+        for channel in range(source.channels)
+    ]
+    return [
+        replace(one, frame_range=movie.frame_range, roi=movie.roi, notes=movie.notes)
+        for one in opened
+    ]
