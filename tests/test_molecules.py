@@ -12,15 +12,13 @@ import napari_sofinet as sofinet
 from napari_sofinet.metrics import pearson
 from napari_sofinet.simulation import preset_settings, simulate
 from napari_sofinet.simulation.blinking import two_state
-from napari_sofinet.sofi import linearize
-from napari_sofinet.sofi.molecules import (
+from napari_sofinet.sofi import cross_cumulants, linearize
+from napari_sofinet.sofi.molecules import molecules, on_grid, on_ratio_gain
+from napari_sofinet.sofi.telegraph import (
     correlation_time,
     frame_cumulants,
     frames_as_one,
-    molecules,
     on_factor,
-    on_grid,
-    on_ratio_gain,
     shared_with_next,
 )
 
@@ -181,6 +179,32 @@ def test_light_within_frames_has_the_cumulants_of_simulated_blinking(on_ratio, o
 
 
 def test_correlated_frames_count_as_fewer():
-    assert frames_as_one(1e-3) == pytest.approx(1, abs=2e-3)
-    # For long on-times the autocorrelation is exp(-k / time): the sum is that of a coth.
-    assert frames_as_one(20.0) == pytest.approx(1 / np.tanh(1 / 40), rel=0.02)
+    assert frames_as_one(0.0) == (1, 1)
+    assert frames_as_one(1e-3) == pytest.approx((1, 1), abs=2e-3)
+    # For long on-times the autocorrelation is exp(-k / time), whose sum is a coth.
+    expected = 1 / np.tanh(1 / 40), 1 / np.tanh(1 / 20)
+    assert frames_as_one(20.0) == pytest.approx(expected, rel=0.04)
+
+
+def test_cumulants_of_slow_blinking_are_unbiased():
+    # 400 short movies of many emitters, whose light is all but normal: the worst case for order 4.
+    rng = np.random.default_rng(7)
+    time = 3 * 0.8
+    found = {name: [] for name in ("biased", "independent", "slow")}
+    for _ in range(400):
+        on = two_state(60, 150, 1.0, 3.0, 12.0, rng)
+        trace = np.zeros(150)
+        np.add.at(trace, on.frame, on.fraction)
+        frames = np.tile(trace[:, None, None], (1, 4, 4))
+        for name, options in (
+            ("biased", {}),
+            ("independent", {"unbiased": True}),
+            ("slow", {"unbiased": True, "correlation_frames": time}),
+        ):
+            found[name].append(cross_cumulants(frames, (4,), **options)[4][0, 0])
+    expected = 60 * frame_cumulants(0.2, time)[2]
+    error = {name: np.mean(values) - expected for name, values in found.items()}
+    spread = np.std(found["slow"]) / 20
+    assert abs(error["slow"]) < 2.5 * spread
+    assert error["biased"] < -4 * spread
+    assert error["independent"] < -2 * spread

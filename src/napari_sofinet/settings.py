@@ -51,13 +51,15 @@ def parameter(
     unit: str = "",
     basic: bool = False,
     file: bool = False,
+    empty: str = "automatic",
     **limits: Any,
 ) -> Any:
     """One field of a settings model: default, sentence of help, unit and limits (ge, le, gt, lt).
 
-    ``basic`` fields are offered first, the others under "Advanced"; ``file`` fields name a file.
+    ``basic`` fields are offered first, the others under "Advanced"; ``file`` fields name a file;
+    ``empty`` says what an empty field means.
     """
-    extra: dict[str, Any] = {"unit": unit, "basic": basic, "file": file}
+    extra: dict[str, Any] = {"unit": unit, "basic": basic, "file": file, "empty": empty}
     return Field(default=default, description=help, json_schema_extra=extra, **limits)
 
 
@@ -99,6 +101,11 @@ class Leaf:
         return bool(self._extra.get("file", False))
 
     @property
+    def empty(self) -> str:
+        """What an empty field means."""
+        return str(self._extra.get("empty", "automatic"))
+
+    @property
     def _extra(self) -> dict[str, Any]:
         extra = self.info.json_schema_extra
         return extra if isinstance(extra, dict) else {}
@@ -109,13 +116,16 @@ class Leaf:
 
 
 def leaves(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterator[Leaf]:
-    """All parameters of a settings model, those of nested groups under dotted names."""
+    """All parameters of a settings model, then those of nested groups under dotted names."""
+    groups = []
     for name, info in model.model_fields.items():
         kind = info.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from leaves(kind, (*prefix, name))
+            groups.append((name, kind))
         else:
             yield Leaf((*prefix, name), info)
+    for name, kind in groups:
+        yield from leaves(kind, (*prefix, name))
 
 
 def build(model: type[S], values: dict[str, Any]) -> S:

@@ -27,13 +27,12 @@ from napari_sofinet.sofi.linearization import linearize
 from napari_sofinet.sofi.molecules import (
     LONGEST_SHARE,
     Molecules,
-    correlation_time,
-    frames_as_one,
     molecules,
     on_grid,
     on_ratio_gain,
 )
 from napari_sofinet.sofi.segments import mean_cumulant, plan_segments
+from napari_sofinet.sofi.telegraph import correlation_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -369,9 +368,7 @@ def _molecules(
         image if plan.flattened else flatten(image, 2, "psf", fwhm_px) for image in (lagged, second)
     ]
     share = float(flat[0].sum() / flat[1].sum())
-    correlated = 1.0
-    if 0 < share < LONGEST_SHARE:
-        correlated = frames_as_one(float(correlation_time(share)))
+    memory = float(correlation_time(share)) if 0 < share < LONGEST_SHARE else 0.0
     if len(plan.segments) == 1 and plan.drift_px is None:
         cumulants = cross_cumulants(
             movie,
@@ -379,7 +376,7 @@ def _molecules(
             settings.pixel_sets,
             fwhm_px=plan.fwhm_px,
             unbiased=True,
-            correlated_frames=correlated,
+            correlation_frames=memory,
             report=step,
         )
     else:

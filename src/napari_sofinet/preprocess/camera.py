@@ -29,12 +29,18 @@ class CameraCorrection(Settings):
     """Offset and gain of the camera."""
 
     offset: float | None = parameter(
-        None, "Counts in the dark, which are subtracted.", unit="counts", ge=-1e6, le=1e6
+        None,
+        "Counts in the dark, which are subtracted.",
+        unit="counts",
+        empty="none",
+        ge=-1e6,
+        le=1e6,
     )
     gain: float | None = parameter(
         None,
         "Counts per photoelectron, by which the counts are divided.",
         unit="counts",
+        empty="none",
         gt=0,
         le=1e4,
     )

@@ -18,6 +18,7 @@ from napari_sofinet.settings import Report, silent
 from napari_sofinet.sofi import pixel_sets as sets_of
 from napari_sofinet.sofi.moments import MomentSums, needed_products
 from napari_sofinet.sofi.pixel_sets import HIGHEST_ORDER, Kind, Pixel, PixelSet
+from napari_sofinet.sofi.telegraph import frames_as_one
 
 MOMENT_BYTES = 240 * 2**20
 """Memory for sums; where a movie needs more it is read once per strip of rows."""
@@ -40,7 +41,7 @@ def cross_cumulants(
     lag: int = 0,
     fwhm_px: float | None = None,
     unbiased: bool = False,
-    correlated_frames: float = 1.0,
+    correlation_frames: float = 0.0,
     report: Report = silent,
     preview: Preview | None = None,
     saturation: Saturation | None = None,
@@ -65,9 +66,8 @@ def cross_cumulants(
     unbiased
         Estimate the cumulants of the process without the bias of few frames (k-statistics); orders
         5 and 6 keep their bias.
-    correlated_frames
-        Frames that count as one for that, where emitters stay on for several frames: 1 + twice the
-        sum of the autocorrelation.
+    correlation_frames
+        Correlation time of the blinking in frames, for that: frames are then not independent.
     report
         Told the fraction done after each block; raising in it stops the work.
     preview
@@ -106,7 +106,9 @@ def cross_cumulants(
     exposures = orders[-1] if lag else 1
     independent = None
     if unbiased:
-        independent = (frames.shape[0] - (exposures - 1) * lag) / correlated_frames
+        count = frames.shape[0] - (exposures - 1) * lag
+        first, second = frames_as_one(correlation_frames)
+        independent = count / first, count / second
     images = {n: np.zeros((n * (height - 4) + 1, n * (width - 4) + 1)) for n in orders}
     strips = _strips(height, width * exposures, len(products))
     for number, (top, bottom) in enumerate(strips):
@@ -259,11 +261,12 @@ def write_cumulants(
     order: int,
     chosen: dict[Pixel, Weighted],
     out: np.ndarray,
-    independent_frames: float | None = None,
+    independent_frames: tuple[float, float] | None = None,
 ) -> None:
     """Write the cumulant image (see `cross_cumulants`) that follows from sums over time.
 
-    ``independent_frames`` is the number of them if the bias is to be taken off.
+    ``independent_frames`` are their numbers for means and for mean squares, if the bias is to be
+    taken off.
     """
     height = len(sums.about)
     width = (out.shape[1] - 1) // order + 4
@@ -310,14 +313,18 @@ def _cumulant(sums: MomentSums, pixels: PixelSet, rows: slice, columns: slice) -
 
 def _unbias(
     biased: np.ndarray,
-    frames: float,
+    frames: tuple[float, float],
     sums: MomentSums,
     pixels: PixelSet,
     rows: slice,
     columns: slice,
 ) -> np.ndarray:
-    """The k-statistic of a cross-cumulant (Kendall and Stuart, vol. 1, chapter 13)."""
-    t = max(frames, len(pixels) + 1.0)
+    """The k-statistic of a cross-cumulant (Kendall and Stuart, vol. 1, chapter 13).
+
+    Where frames are not independent the mean products of pairs, whose variance biases order 4,
+    settle faster than means do.
+    """
+    t, u = (max(count, len(pixels) + 1.0) for count in frames)
     if len(pixels) == 2:
         return biased * (t / (t - 1))
     if len(pixels) == 3:
@@ -329,5 +336,6 @@ def _unbias(
         pairs += _cumulant(sums, (first, other), rows, columns) * _cumulant(
             sums, rest, rows, columns
         )
-    scale = t**2 / ((t - 1) * (t - 2) * (t - 3))
-    return np.asarray(scale * ((t + 1) * (biased + pairs) - (t - 1) * pairs))
+    own = t**2 * (t + 1) / ((t - 1) * (t - 2) * (t - 3))
+    chance = 2 * u**2 / ((u - 1) * (u - 2) * (u - 3))
+    return np.asarray(own * biased + chance * pairs)

@@ -113,7 +113,7 @@ class SettingsForm(QWidget):
             # A text field keeps what was typed: spin boxes round 1e-4 to 0 and have no "empty".
             editor = QLineEdit()
             if optional:
-                editor.setPlaceholderText("automatic")
+                editor.setPlaceholderText(leaf.empty)
             if leaf.file:
                 browse = editor.addAction(
                     self.style().standardIcon(QStyle.StandardPixmap.SP_DirOpenIcon),
@@ -133,7 +133,7 @@ class SettingsForm(QWidget):
             editor.setText(name)
 
     def _watch(self, widget: QWidget, leaf: Leaf) -> None:
-        default = text_of(default_of(self.model, leaf)).replace("none", "automatic")
+        default = text_of(default_of(self.model, leaf)).replace("none", leaf.empty)
         text = f"<b>{_title(leaf.path[-1])}</b>: {leaf.help} Default: {default}."
         widget.installEventFilter(_Hover(widget, lambda: self.help.setText(text)))
 
