@@ -1,5 +1,27 @@
-"""Agreement of a reconstruction with a reference or the truth."""
+"""Quality of reconstructions: resolution, agreement with a reference or the truth, localisation."""
 
 from napari_sofinet.metrics.agreement import MaskScores, mask_scores, pearson
+from napari_sofinet.metrics.decorrelation import decorrelation_map, decorrelation_resolution
+from napari_sofinet.metrics.frc import frc_map, frc_resolution
+from napari_sofinet.metrics.localization import crlb, localization_scores
+from napari_sofinet.metrics.profiles import fit_peaks, fwhm_by_autocorrelation, line_profile
+from napari_sofinet.metrics.similarity import fitted, likeness
+from napari_sofinet.metrics.squirrel import squirrel
 
-__all__ = ["MaskScores", "mask_scores", "pearson"]
+__all__ = [
+    "MaskScores",
+    "crlb",
+    "decorrelation_map",
+    "decorrelation_resolution",
+    "fit_peaks",
+    "fitted",
+    "frc_map",
+    "frc_resolution",
+    "fwhm_by_autocorrelation",
+    "likeness",
+    "line_profile",
+    "localization_scores",
+    "mask_scores",
+    "pearson",
+    "squirrel",
+]

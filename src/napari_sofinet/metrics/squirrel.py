@@ -1,0 +1,170 @@
+"""SQUIRREL: whether a super-resolved image, blurred again, gives the wide-field one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_sofinet.errors import InputError
+
+WIDEST = 0.125  # of the shorter side: sigma that is tried at most
+SCAN = 16
+NARROWEST = 0.1  # samples; less is no blur at all
+
+
+@dataclass(frozen=True)
+class Squirrel:
+    """Agreement with a reference after blur and scaling.
+
+    ``rsp`` is the Pearson correlation of model and reference, ``rse`` the root mean square of their
+    difference in the reference's units, ``sigma_px`` the fitted blur in samples of the
+    super-resolved image, ``alpha`` and ``beta`` scale and offset, ``error_map`` the absolute
+    difference and ``model`` the blurred and scaled image, both on the reference's grid. ``warning``
+    says what makes the numbers doubtful.
+    """
+
+    rsp: float
+    rse: float
+    sigma_px: float
+    alpha: float
+    beta: float
+    error_map: np.ndarray
+    model: np.ndarray
+    warning: str | None = None
+
+
+def squirrel(
+    image: np.ndarray,
+    reference: np.ndarray,
+    *,
+    pixel_px: tuple[float, float] | None = None,
+    origin_px: tuple[float, float] | None = None,
+) -> Squirrel:
+    """Fit blur, scale and offset that bring a super-resolved image to the wide-field one.
+
+    Parameters
+    ----------
+    image
+        (Y, X) super-resolved.
+    reference
+        (Y, X) wide-field, e.g. the mean of the frames.
+    pixel_px, origin_px
+        Distance of the image's samples and place of its sample (0, 0), in pixels of the reference
+        (a `Reconstruction` has both). Without them the image must be a whole number of times larger
+        and covers the same area.
+
+    Raises
+    ------
+    InputError
+        The sizes do not belong together, an image is constant or has values that are not finite.
+
+    Notes
+    -----
+    The model of a reference pixel is the mean of the blurred image over its area, so images stay
+    registered at any magnification. For a given blur scale and offset follow from linear
+    regression; the blur is searched. Where the image does not cover the reference, nothing is
+    compared (Culley et al., Nat. Methods 15, 263 (2018)).
+    """
+    from scipy.optimize import minimize_scalar
+
+    image, reference = (np.asarray(a, dtype=np.float64) for a in (image, reference))
+    for name, array in (("image", image), ("reference", reference)):
+        if array.ndim != 2 or not np.isfinite(array).all():
+            raise InputError(f"The {name} must be a single picture without NaN.")
+        if np.ptp(array) <= 1e-12 * max(np.abs(array).max(), 1e-300):
+            raise InputError(f"The {name} is the same everywhere; nothing can be compared.")
+    pixel, origin = _grid(image.shape, reference.shape, pixel_px, origin_px)
+    rows, boxes_y = _boxes(image.shape[0], reference.shape[0], pixel[0], origin[0])
+    columns, boxes_x = _boxes(image.shape[1], reference.shape[1], pixel[1], origin[1])
+    part = reference[rows, columns]
+    if min(part.shape) < 4:
+        raise InputError("Image and reference hardly overlap; nothing can be compared.")
+    target = part - part.mean()
+
+    def blurred(sigma: float) -> np.ndarray:
+        return np.asarray(_blurred(boxes_y, sigma) @ image @ _blurred(boxes_x, sigma).T)
+
+    def unexplained(sigma: float) -> float:
+        model = blurred(sigma)
+        model -= model.mean()
+        own = float(np.vdot(model, model))
+        return 1 - float(np.vdot(model, target)) ** 2 / max(own, 1e-300)
+
+    widest = WIDEST * min(image.shape)
+    scan = np.concatenate([[0.0], np.geomspace(0.3, widest, SCAN)])
+    losses = [unexplained(s) for s in scan]
+    best = int(np.argmin(losses))
+    low, high = scan[max(best - 1, 0)], scan[min(best + 1, SCAN)]
+    fitted = minimize_scalar(
+        unexplained, bounds=(low, high), method="bounded", options={"xatol": 1e-6}
+    )
+    sigma = float(fitted.x)
+    if losses[best] < fitted.fun:
+        sigma = float(scan[best])
+    model = blurred(sigma)
+    centred = model - model.mean()
+    alpha = float(np.vdot(centred, target) / max(float(np.vdot(centred, centred)), 1e-300))
+    beta = float(part.mean() - alpha * model.mean())
+    model = alpha * model + beta
+    error = np.full(reference.shape, np.nan)
+    error[rows, columns] = np.abs(model - part)
+    whole = np.full(reference.shape, np.nan)
+    whole[rows, columns] = model
+    rsp = float(np.corrcoef(model.ravel(), part.ravel())[0, 1])
+    rse = float(np.sqrt(np.mean((model - part) ** 2)))
+    warning = None
+    if alpha <= 0:
+        warning = "The image is dark where the reference is bright: it does not show it."
+    elif sigma > 0.999 * widest:
+        warning = "The blur is wider than was searched: the image does not explain the reference."
+    elif sigma < NARROWEST:
+        warning = "No blur is needed: the image is not sharper than the reference."
+    return Squirrel(rsp, rse, sigma, alpha, beta, error, whole, warning)
+
+
+def _grid(
+    image: tuple[int, ...],
+    reference: tuple[int, ...],
+    pixel_px: tuple[float, float] | None,
+    origin_px: tuple[float, float] | None,
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    if pixel_px is not None:
+        return pixel_px, origin_px or (0.0, 0.0)
+    times = [a // b for a, b in zip(image, reference, strict=True)]
+    if times[0] < 1 or any(a != times[0] * b for a, b in zip(image, reference, strict=True)):
+        raise InputError(
+            f"An image of {image[0]} x {image[1]} samples can not be laid on a reference of "
+            f"{reference[0]} x {reference[1]} px; give its pixel size and origin."
+        )
+    pixel = 1 / times[0]
+    return (pixel, pixel), ((pixel - 1) / 2, (pixel - 1) / 2)
+
+
+def _boxes(
+    samples: int, pixels: int, pixel_px: float, origin_px: float
+) -> tuple[slice, np.ndarray]:
+    """Reference pixels that the image covers, and (n, samples) shares of samples in each.
+
+    A sample stands for the length between the middles to its neighbours; the outermost ones also
+    for the half beyond.
+    """
+    edges = (np.arange(pixels + 1) - 0.5 - origin_px) / pixel_px + 0.5  # in samples' edges
+    inside = (edges[:-1] > -0.5 - 1e-9) & (edges[1:] < samples + 0.5 + 1e-9)
+    used = np.flatnonzero(inside)
+    if not used.size:
+        return slice(0, 0), np.zeros((0, samples))
+    first, last = int(used[0]), int(used[-1]) + 1
+    low, high = (np.clip(edges[k : k + last - first], 0, samples) for k in (first, first + 1))
+    at = np.arange(samples)
+    shares = np.clip(np.minimum(high[:, None], at + 1) - np.maximum(low[:, None], at), 0, None)
+    return slice(first, last), shares / shares.sum(axis=1, keepdims=True)
+
+
+def _blurred(boxes: np.ndarray, sigma: float) -> np.ndarray:
+    """Shares after a Gaussian blur of the samples, mirrored at the borders."""
+    from scipy.ndimage import gaussian_filter1d
+
+    if sigma < 1e-3:
+        return boxes
+    return np.asarray(gaussian_filter1d(boxes, sigma, axis=1, mode="reflect"))
