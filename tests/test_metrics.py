@@ -139,7 +139,7 @@ def test_frc_needs_two_noises():
     assert "same" in frc_resolution(a, a).reason
     assert "all but the same" in frc_resolution(a, a + 1e-6 * b).reason
     shared = rng.normal(size=a.shape)
-    assert "share" in frc_resolution(a + 30 * shared, b + 30 * shared).reason
+    assert "share their noise" in frc_resolution(a + 30 * shared, b + 30 * shared).reason
     noise = [rng.normal(size=(128, 128)) for _ in range(2)]
     assert "noise" in frc_resolution(*noise).reason
     assert frc_resolution(a, b[:100]).reason

@@ -127,6 +127,8 @@ def _run(arguments: Sequence[str]) -> int:
         "simulate", "make a movie with known truth: sofinet simulate PRESET -o OUT"
     )
     _add_simulation_options(simulation, arguments)
+    measure = command("measure", "resolution of a picture, or agreement of two")
+    _add_measure_options(measure)
     options = parser.parse_args(arguments)
     for name, value in vars(options).items():
         if value == []:  # what argparse makes of a lone --
@@ -141,7 +143,34 @@ def _run(arguments: Sequence[str]) -> int:
         "run": _repeat,
         "reconstruct": _reconstruct,
         "simulate": _simulate,
+        "measure": _measure,
     }[options.command](options)
+
+
+def _add_measure_options(parser: argparse.ArgumentParser) -> None:
+    from napari_sofinet.measure import AGREEMENT_METRICS, RESOLUTION_METRICS
+
+    kinds = parser.add_subparsers(dest="kind", metavar="WHAT", required=True)
+
+    def kind(name: str, help: str) -> argparse.ArgumentParser:
+        return kinds.add_parser(name, help=help, description=help, allow_abbrev=False)
+
+    resolution = kind("resolution", "resolution of a picture, or of a movie's mean")
+    resolution.add_argument("image", metavar="IMAGE")
+    resolution.add_argument("--metric", choices=RESOLUTION_METRICS, default="decorrelation")
+    agreement = kind("compare", "agreement of a picture with a reference or a truth file")
+    agreement.add_argument("image", metavar="SR")
+    agreement.add_argument(
+        "--reference",
+        required=True,
+        metavar="REF",
+        help="a picture, a movie (its mean is taken), or the truth file of a simulation",
+    )
+    agreement.add_argument("--metric", choices=AGREEMENT_METRICS, help="one of them (default: all)")
+    for one in (resolution, agreement):
+        one.add_argument("--roi", metavar="Y0:Y1,X0:X1", help="rectangle in samples of the picture")
+        one.add_argument("--pixel-size", type=float, metavar="UM", help="sample in um")
+        one.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _add_movie_options(parser: argparse.ArgumentParser) -> None:
@@ -349,6 +378,33 @@ def _info(options: argparse.Namespace) -> int:
     for finding in findings:
         print(f"{finding.light:4}  {finding.name + ':':16} {finding.value}. {finding.advice}")
     print(f"for SOFI this movie is {suits(findings)}")
+    return 0
+
+
+def _measure(options: argparse.Namespace) -> int:
+    from napari_sofinet import measure
+
+    picture = measure.open_picture(options.image, options.pixel_size)
+    roi = _roi(options.roi)
+    if roi is not None:
+        picture = picture.cut(roi)
+    if options.kind == "resolution":
+        facts = measure.measure_resolution(picture, options.metric)
+    else:
+        if options.reference.lower().endswith(".npz"):
+            reference = measure.open_truth(options.reference, picture)
+        else:
+            reference = measure.open_picture(options.reference)
+            if roi is not None and picture.origin_px is None:
+                reference = reference.cut(roi)
+        metrics = (options.metric,) if options.metric else measure.AGREEMENT_METRICS
+        facts = measure.compare(picture, reference, metrics)
+    if options.json:
+        print(json.dumps(facts))
+        return 0
+    for name, value in facts.items():
+        shown = "none" if value is None else f"{value:.4g}" if isinstance(value, float) else value
+        print(f"{name + ':':15} {shown}")
     return 0
 
 

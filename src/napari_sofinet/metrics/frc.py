@@ -181,7 +181,7 @@ def _crossing(
     if not below.size:
         if curve[start:].min() > IDENTICAL:
             return None, "The images are all but the same; their noise must be independent."
-        return None, "The curve does not fall below the threshold: the images share their noise."
+        return None, "The images agree at every frequency, or share their noise."
     k = start + int(below[0])
     if k < FEWEST_RINGS:
         return None, "The images agree in the coarsest waves only, as pure noise may by chance."
