@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -13,7 +13,10 @@ from napari_sofinet.metrics.agreement import mask_scores, pearson
 from napari_sofinet.metrics.decorrelation import decorrelation_resolution
 from napari_sofinet.metrics.frc import frc_resolution
 from napari_sofinet.metrics.similarity import fitted, likeness
-from napari_sofinet.metrics.squirrel import squirrel
+from napari_sofinet.metrics.squirrel import Squirrel, squirrel
+
+if TYPE_CHECKING:
+    from napari_sofinet.movie import Movie
 
 ResolutionMetric = Literal["decorrelation", "frc"]
 AgreementMetric = Literal["squirrel", "pearson", "ssim", "mask", "frc"]
@@ -125,9 +128,15 @@ def _single_image(path: Path) -> tuple[np.ndarray, float | None] | None:
 
 
 def _mean_of_movie(path: Path, pixel_size_um: float | None) -> Picture:
-    from napari_sofinet.movie import open_movie, time_blocks
+    from napari_sofinet.movie import open_movie
 
-    movie = open_movie(path, pixel_size_um)
+    return mean_of_movie(open_movie(path, pixel_size_um))
+
+
+def mean_of_movie(movie: Movie) -> Picture:
+    """Mean of all frames, and of odd and even ones; the movie is read once."""
+    from napari_sofinet.movie import time_blocks
+
     sums = np.zeros((2, *movie.shape[1:]))
     seen = 0
     for block in time_blocks(movie):
@@ -141,7 +150,7 @@ def _mean_of_movie(path: Path, pixel_size_um: float | None) -> Picture:
         (sums[0] / counts[0], sums[1] / counts[1]),
         movie.pixel_size_um,
         (1.0, 1.0),
-        (0.0, 0.0),
+        movie.origin_px,
     )
 
 
@@ -183,7 +192,7 @@ def compare(
     facts: dict[str, Any] = {"image": picture.name, "reference": reference.name}
     pixel, origin = _relative_grid(picture, reference)
     if "squirrel" in metrics:
-        found = squirrel(picture.image, reference.image, pixel_px=pixel, origin_px=origin)
+        found = compare_squirrel(picture, reference)
         facts |= {"rsp": found.rsp, "rse": found.rse, "sigma_px": found.sigma_px}
         if found.warning:
             facts["warning"] = found.warning
@@ -252,6 +261,12 @@ def open_truth(path: str | Path, picture: Picture) -> Picture:
         pixel_px=pixel,
         origin_px=origin,
     )
+
+
+def compare_squirrel(picture: Picture, reference: Picture) -> Squirrel:
+    """SQUIRREL of two pictures, each on its own grid."""
+    pixel, origin = _relative_grid(picture, reference)
+    return squirrel(picture.image, reference.image, pixel_px=pixel, origin_px=origin)
 
 
 def _relative_grid(

@@ -1,0 +1,208 @@
+"""The dock widget "Resolution and quality" in a real viewer, and what it computes."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
+from scipy.ndimage import gaussian_filter
+
+from napari_sofinet.measure import Picture
+from napari_sofinet.metrics import decorrelation_resolution
+from napari_sofinet.region import agreement_of, profiles_of, resolution_of, trace_of
+from napari_sofinet.widgets import quality_widget
+from napari_sofinet.widgets.latest import Latest
+from napari_sofinet.widgets.quality_widget import AGREEMENT, PROFILE, RESOLUTION, TRACE
+
+
+def texture(side: int = 160, sigma: float = 1.5, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.poisson(gaussian_filter(rng.random((side, side)) ** 20, sigma) * 5000 + 5).astype(
+        float
+    )
+
+
+@pytest.fixture
+def widget(make_napari_viewer, qtbot, monkeypatch):
+    shown: list[str] = []
+    for name in ("show_error", "show_info"):
+        monkeypatch.setattr(quality_widget, name, shown.append)
+    viewer = make_napari_viewer()
+    made = quality_widget.QualityWidget(viewer)
+    made.shown = shown
+    viewer.window.add_dock_widget(made, name="quality")
+    made.isVisible = lambda: True  # the viewer of a test is not shown
+    yield made
+    made._timer.stop()
+    qtbot.waitUntil(lambda: not made.busy, timeout=20_000)
+
+
+def settle(widget, qtbot):
+    widget.look()
+    qtbot.waitUntil(
+        lambda: not widget.busy and widget.status.text() != "Measuring …", timeout=20_000
+    )
+
+
+def values(widget) -> dict[tuple[str, str], float | None]:
+    return {(row.picture, row.quantity): row.value for row in widget.findings.rows}
+
+
+def test_a_box_is_measured_in_every_layer_where_it_lies(widget, qtbot):
+    fine = texture()
+    widget.viewer.add_image(fine, name="a", scale=(0.1, 0.1), units=("um", "um"))
+    widget.viewer.add_image(
+        np.kron(fine, np.ones((2, 2))),
+        name="b",
+        scale=(0.05, 0.05),
+        translate=(-0.025, -0.025),
+        units=("um", "um"),
+    )
+    settle(widget, qtbot)
+    assert "draw a box" in widget.status.text()
+    widget.add_shape("rectangle")
+    settle(widget, qtbot)
+    shapes = widget.viewer.layers["region"]
+    shapes.data = [np.array([[2.0, 3.0], [2.0, 12.0], [11.0, 12.0], [11.0, 3.0]])]
+    settle(widget, qtbot)
+    expected = decorrelation_resolution(fine[20:111, 30:121]).resolution_px
+    assert values(widget)["a", "decorrelation"] == pytest.approx(100 * expected)
+    assert widget.table.rowCount() == 2
+    assert widget.table.item(0, 3).text() == "nm"
+    assert widget.plots[RESOLUTION].pixmap().width() == quality_widget.PLOT[0]
+    widget.tabs.setCurrentIndex(AGREEMENT)
+    widget.reference_box.setCurrentText("a")
+    settle(widget, qtbot)
+    assert values(widget)["b", "Pearson"] > 0.9
+    assert values(widget)["b", "RSP (SQUIRREL)"] > 0.99
+
+
+def test_numbers_belong_to_the_last_place_of_the_box(widget, qtbot):
+    image = np.hstack([texture(120, 1.0), texture(120, 3.0)])
+    widget.viewer.add_image(image, name="a")
+    widget.add_shape("rectangle")
+    shapes = widget.viewer.layers["region"]
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        y, x = rng.uniform(-30, 100), rng.uniform(-30, 220)
+        h, w = rng.uniform(1, 110, 2)
+        shapes.data = [np.array([[y, x], [y, x + w], [y + h, x + w], [y + h, x]])]
+        widget.look()
+        QApplication.processEvents()
+    for x in (5, 125):
+        shapes.data = [np.array([[5, x], [5, x + 100], [105, x + 100], [105, x]])]
+        settle(widget, qtbot)
+        expected = decorrelation_resolution(image[5:106, x : x + 101]).resolution_px
+        assert values(widget)["a", "decorrelation"] == pytest.approx(expected)
+    shapes.data = [np.array([[500, 500], [500, 600], [600, 600], [600, 500]])]
+    settle(widget, qtbot)
+    assert values(widget)["a", "resolution"] is None
+    assert "outside" in widget.table.item(0, 3).text()
+
+
+def test_lines_give_profiles(widget, qtbot):
+    x = np.arange(100)
+    line = np.exp(-((x - 50.0) ** 2) / (2 * 2**2))
+    widget.viewer.add_image(np.tile(100 * line, (60, 1)), name="a", scale=(0.2, 0.2))
+    widget.add_shape("line")
+    assert widget.tabs.currentIndex() == PROFILE
+    settle(widget, qtbot)
+    assert values(widget)["a", "FWHM"] == pytest.approx(4.71, rel=0.01)
+    widget.peaks.setValue(2)
+    settle(widget, qtbot)
+    assert ("a", "dip") in values(widget)
+
+
+def test_a_movie_has_a_trace_and_two_halves(widget, qtbot, tmp_path):
+    rng = np.random.default_rng(1)
+    light = np.linspace(2, 1, 40)[:, None, None]
+    movie = rng.poisson(light * texture(120)[None]).astype(np.uint16)
+    widget.viewer.add_image(movie, name="movie")
+    widget.add_shape("rectangle")
+    widget.tabs.setCurrentIndex(TRACE)
+    settle(widget, qtbot)
+    found = values(widget)
+    assert found["movie", "loss, last against first fifth"] == pytest.approx(41, abs=3)
+    widget.tabs.setCurrentIndex(RESOLUTION)
+    settle(widget, qtbot)
+    assert ("movie", "FRC odd/even frames") in values(widget)
+    rows = list(csv.DictReader(io.StringIO(widget.as_csv())))
+    assert {row["layer"] for row in rows} == {"movie"}
+    widget.copy()
+    assert "movie\tdecorrelation" in QApplication.clipboard().text()
+    for name in ("table.csv", "curves.svg", "curves.pdf", "curves.png"):
+        save = widget.save_csv if name.endswith("csv") else widget.save_figure
+        save(str(tmp_path / name))
+        assert (tmp_path / name).stat().st_size > 100
+
+
+def test_maps_lie_over_their_picture(widget, qtbot):
+    image = np.hstack([texture(200, 1.0), texture(200, 3.0)])
+    layer = widget.viewer.add_image(image, name="a", scale=(0.1, 0.1), translate=(3, 4))
+    widget.add_map()
+    found = widget.viewer.layers[-1]
+    assert found.data[0, 0] < 0.7 * found.data[0, -1]
+    low, high = layer.extent.world
+    assert np.all(found.extent.world[0] >= low)
+    assert np.all(found.extent.world[1] <= high)
+    widget.viewer.add_image(2 * image + 7, name="b", scale=(0.1, 0.1), translate=(3, 4))
+    widget.tabs.setCurrentIndex(AGREEMENT)
+    widget.reference_box.setCurrentText("b")
+    widget.viewer.layers.selection.active = layer
+    widget.add_map()
+    assert widget.viewer.layers[-1].name == "SQUIRREL error a"
+    assert widget.viewer.layers[-1].data.max() < 1e-6
+    widget.reference_box.setCurrentText("a")
+    widget.viewer.layers.selection.active = layer
+    widget.add_map()
+    assert "another layer" in widget.shown[-1]
+
+
+def test_nothing_to_measure_is_said(widget, qtbot):
+    widget.add_shape("rectangle")
+    assert "Tick a layer" in widget.shown[-1]
+    widget._ask_csv()
+    assert "nothing to save" in widget.shown[-1]
+    layer = widget.viewer.add_image(texture(100), name="a")
+    widget.layer_list.item(0).setCheckState(Qt.CheckState.Unchecked)
+    settle(widget, qtbot)
+    assert "Tick layers" in widget.status.text()
+    layer.name = "renamed"
+    assert widget.layer_list.item(0).text() == "renamed"
+    widget.tabs.setCurrentIndex(TRACE)
+    widget.layer_list.item(0).setCheckState(Qt.CheckState.Checked)
+    widget.add_shape("rectangle")
+    settle(widget, qtbot)
+    assert "Tick a movie" in widget.status.text()
+
+
+def test_only_the_latest_request_is_answered(qtbot):
+    latest, seen = Latest(), []
+    latest.done.connect(seen.append)
+    for k in range(200):
+        latest.ask(lambda k=k: k)
+    qtbot.waitUntil(lambda: not latest.busy and bool(seen), timeout=5000)
+    assert seen[-1] == 199
+    assert seen == sorted(seen)
+    latest.failed.connect(lambda error: seen.append(str(error)))
+    latest.ask(lambda: 1 / 0)
+    qtbot.waitUntil(lambda: seen[-1] == "division by zero", timeout=5000)
+    latest.close()
+    latest.ask(lambda: 5)
+    assert not latest.busy
+
+
+def test_regions_without_a_widget():
+    whole = Picture(texture(), "a", pixel_um=0.1)
+    box = ((0.0, 0.0), (159.0, 159.0))
+    assert resolution_of({"a": (whole, box)}).rows[0].unit == "nm"
+    flat = Picture(np.ones((50, 50)), "flat")
+    assert profiles_of({"flat": (flat, ((2.0, 2.0), (40.0, 40.0)))}).rows[0].value is None
+    assert profiles_of({"flat": (flat, ((2.0, 2.0), (2.0, 2.1)))}).rows[0].note
+    both = {"a": (whole, box), "flat": (flat, ((0.0, 0.0), (9.0, 9.0)))}
+    assert agreement_of(both, "a").rows[0].value is None
+    assert trace_of({"t": (np.full(20, 3.0), None)}).rows[0].value == 3
