@@ -16,8 +16,8 @@ from napari_sofinet.recipe import repeat
 @pytest.fixture
 def two_channels(tmp_path):
     rng = np.random.default_rng(0)
-    frames = rng.poisson(20, (60, 2, 16, 18))
-    on = rng.random((60, 2)) < 0.3
+    frames = rng.poisson(20, (120, 2, 16, 18))
+    on = rng.random((120, 2)) < 0.3
     frames[:, 0, 6:8, 6:8] += 200 * on[:, 0, None, None]
     frames[:, 1, 9:11, 11:13] += 400 * on[:, 1, None, None]
     path = tmp_path / "two.ome.tif"
@@ -36,7 +36,7 @@ def test_every_channel_is_reconstructed_into_one_file(two_channels, tmp_path, ca
         movie = sofinet.open_movie(two_channels, channel=number)
         alone = sofinet.reconstruct(movie, "sofi", snr=True)
         np.testing.assert_array_equal(result.maps[f"channel {number}"], alone.image)
-    assert "All 2 channels" in result.recipe.methods_paragraph
+    assert "Channel 1: 120 frames" in result.recipe.methods_paragraph
     with TiffFile(output) as tif:
         assert tif.series[0].axes == "CYX"
     again = repeat(result.recipe)

@@ -45,7 +45,7 @@ def test_half_life_of_an_exponential_and_of_none():
 
 def test_mean_trace_is_the_mean_of_every_frame():
     frames = np.random.default_rng(1).poisson(9, (70, 12, 15)).astype(np.uint16)
-    trace = mean_trace(sofinet.open_movie(frames).select(frames=(3, 60)))
+    trace, _ = mean_trace(sofinet.open_movie(frames).select(frames=(3, 60)))
     np.testing.assert_allclose(trace, frames[3:60].mean(axis=(1, 2)))
 
 
@@ -207,8 +207,11 @@ def test_the_snr_map_is_high_on_structure_only():
         ({"order": 6, "pixel_sets": "single"}, "of order 6"),
         ({"pixel_sets": "weighted"}, "weighted by their expected signal"),
         ({"lag": 1}, "a time lag of 1 frames"),
-        ({"sub_sequences.frames": 100}, "sub-sequences of 100 frames"),
-        ({"sub_sequences.frames": 100, "sub_sequences.average": "pictures"}, "of 100 frames"),
+        ({"sub_sequences.frames": 100}, "4 sub-sequences"),
+        (
+            {"sub_sequences.frames": 100, "sub_sequences.average": "pictures"},
+            "pictures were averaged",
+        ),
         (
             {
                 "sub_sequences.frames": 100,
@@ -244,3 +247,28 @@ def test_every_way_shows_the_emitters_in_place(settings, said):
         found = np.array([(weights * i).sum(), (weights * j).sum()]) / weights.sum()
         assert np.hypot(*(found - centre)) / order < 0.12
     assert np.isfinite(result.image).all()
+
+
+def test_a_map_of_signal_to_noise_leaves_the_picture_alone():
+    movie = sofinet.open_movie(movie_of(rows=40, columns=40).frames)
+    plain = sofinet.reconstruct(movie, "sofi")
+    result = sofinet.reconstruct(movie, "sofi", snr=True)
+    np.testing.assert_array_equal(result.image, plain.image)
+    assert np.isfinite(result.maps["snr"]).all()
+    assert result.maps["snr"].max() > 5
+    short = sofinet.reconstruct(movie.select(frames=(0, 60)), "sofi", snr=True)
+    assert list(short.maps) == ["image"]
+    assert "too short" in " ".join(short.notes)
+
+
+def test_high_orders_are_not_taken_from_short_sub_sequences():
+    movie = sofinet.open_movie(movie_of(rows=40, columns=40).frames)
+    with pytest.raises(InputError, match="Order 5 can not be taken from sub-sequences"):
+        sofinet.reconstruct(movie, "sofi", order=5, **{"sub_sequences.frames": 100})
+    # Lags lengthen sub-sequences instead of failing.
+    sofinet.reconstruct(movie, "sofi", order=3, lag=9, **{"sub_sequences.frames": 20})
+
+
+def test_drift_of_a_constant_movie_is_refused():
+    with pytest.raises(InputError, match="does not change"):
+        estimate_drift(sofinet.open_movie(np.full((200, 16, 16), 7, np.uint16)))

@@ -9,11 +9,14 @@ import pytest
 from tifffile import imwrite
 
 import napari_sofinet as sofinet
+from napari_sofinet import cli
 from napari_sofinet.errors import InputError
 from napari_sofinet.metrics import pearson
 from napari_sofinet.movie import time_blocks
 from napari_sofinet.preprocess.background import BackgroundCorrection, subtract_background
+from napari_sofinet.preprocess.bleaching import half_life
 from napari_sofinet.preprocess.camera import CameraCorrection, calibrate, photon_transfer
+from napari_sofinet.recipe import repeat
 from napari_sofinet.simulation import preset_settings, simulate
 
 
@@ -157,3 +160,71 @@ def test_averages_and_deviations_are_mended():
     assert pearson(mended.image[8:-8, 8:-8], truth) > 0.9
     assert mended.details["drift_px"] == pytest.approx(3, abs=0.3)
     assert "moved back" in mended.recipe.methods_paragraph
+
+
+def test_steady_movies_do_not_bleach_whatever_is_subtracted():
+    made = filaments(frames=400, blinking__off_time_s=0.1)
+    movie = sofinet.open_movie(made.frames)
+    for changes in (
+        {"camera.offset": 98.0},
+        {"background.method": "percentile"},
+        {"background.method": "rolling-ball", "background.radius_px": 5.0},
+    ):
+        plain = sofinet.reconstruct(movie, "average", **changes)
+        result = sofinet.reconstruct(movie, "average", **changes, **{"bleaching.correct": True})
+        assert "does not bleach" in " ".join(result.notes)
+        np.testing.assert_allclose(result.image, plain.image, atol=1e-4)
+    rng = np.random.default_rng(0)
+    false = sum(half_life(rng.normal(0, 0.2, 400)) is not None for _ in range(200))
+    assert false <= 2
+
+
+@pytest.mark.parametrize("offset", [0, 100, 1000])
+def test_bleaching_is_found_at_any_offset(offset):
+    y, x = np.mgrid[:48, :48]
+    blob = np.exp(-((y - 24) ** 2 + (x - 24) ** 2) / 60)
+    light = 40 * blob * np.exp(-np.arange(400) / 150)[:, None, None] + 2
+    frames = np.random.default_rng(1).poisson(light) + offset
+    result = sofinet.reconstruct(sofinet.open_movie(frames), "std", **{"bleaching.correct": True})
+    life = result.details["bleaching_half_life_frames"]
+    assert life == pytest.approx(104, rel=0.1)
+
+
+def test_black_borders_are_borne():
+    frames = filaments(frames=150).frames.copy()
+    frames[:, :20] = 0
+    movie = sofinet.open_movie(frames)
+    result = sofinet.reconstruct(movie, "sofi", molecules=True, snr=True)
+    assert np.isfinite(result.image).all()
+    assert np.isfinite(result.maps["snr"]).all()
+    assert np.isnan(result.maps["on_ratio"][:20]).all()
+    found = photon_transfer(movie)
+    assert found.gain == pytest.approx(
+        photon_transfer(movie.select(roi=((24, 96), (0, 96)))).gain, rel=0.1
+    )
+
+
+def test_dark_frames_are_kept_and_part_of_the_recipe(tmp_path, monkeypatch):
+    rng = np.random.default_rng(4)
+    for name, level in (("movie.tif", 130), ("dark.tif", 100)):
+        imwrite(tmp_path / name, rng.poisson(level, (30, 12, 13)).astype(np.uint16))
+    monkeypatch.chdir(tmp_path)
+    words = "reconstruct average movie.tif --camera.dark-frames dark.tif -o".split()
+    assert cli.main([*words, "dark.tif"]) == 2
+    assert cli.main([*words, "out.ome.tif"]) == 0
+    monkeypatch.chdir("/")
+    recipe = sofinet.Recipe.load(tmp_path / "out.ome.tif")
+    first = repeat(recipe).image
+    imwrite(tmp_path / "dark.tif", rng.poisson(90, (30, 12, 13)).astype(np.uint16))
+    with pytest.raises(InputError, match="not the one"):
+        repeat(recipe)
+    (tmp_path / "dark.tif").unlink()
+    with pytest.raises(InputError, match="is gone"):
+        repeat(recipe)
+    assert first.mean() == pytest.approx(30, abs=2)
+
+
+def test_corrections_made_beforehand_make_no_recipe(tmp_path):
+    imwrite(tmp_path / "m.tif", np.random.default_rng(5).poisson(9, (30, 9, 9)).astype(np.uint16))
+    movie, _ = calibrate(sofinet.open_movie(tmp_path / "m.tif"), CameraCorrection(offset=5))
+    assert not sofinet.reconstruct(movie, "average").recipe.repeatable

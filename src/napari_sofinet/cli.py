@@ -254,6 +254,8 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _channel(text: str) -> int | str:
+    if text != "all" and not text.lstrip("-").isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a number or all, not {text!r}")
     return text if text == "all" else int(text)
 
 
@@ -300,7 +302,7 @@ def _reconstruct(options: argparse.Namespace) -> int:
     from napari_sofinet.methods.channels import reconstruct_channels
     from napari_sofinet.movie import ArraySource
     from napari_sofinet.reconstruction import check_output, keep_input
-    from napari_sofinet.settings import build
+    from napari_sofinet.settings import build, leaves
 
     method = method_named(options.method)
     values = given_values(options, METHODS[method.name].settings)
@@ -312,6 +314,9 @@ def _reconstruct(options: argparse.Namespace) -> int:
     if not isinstance(source, ArraySource):
         for name in (str(source.path), *source.companions):
             keep_input(Path(options.output), Path(name))
+    for leaf in leaves(method.settings):
+        if leaf.file and values.get(leaf.name):
+            keep_input(Path(options.output), Path(values[leaf.name]))
     run = reconstruct_channels if options.channel == "all" else reconstruct
     result = run(movie, method.name, report=ProgressLine(), device=options.device, **values)
     return _save(result, Path(options.output))
@@ -327,8 +332,9 @@ def _repeat(options: argparse.Namespace) -> int:
     output = Path(options.output or source.with_name(f"{stem}_again.ome.tif"))
     check_output(output)
     movie = options.input or recipe.open.path
-    if movie:
-        keep_input(output, Path(movie))
+    for name in (movie, *recipe.files.values()):
+        if name:
+            keep_input(output, Path(name))
     return _save(repeat(recipe, options.input, ProgressLine()), output)
 
 

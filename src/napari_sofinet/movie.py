@@ -186,8 +186,10 @@ def _apply_to_chunk(
 
 
 def _apply(frames: np.ndarray, steps: tuple[FrameStep, ...], first: int) -> np.ndarray:
-    for step in steps:
-        frames = step(np.asarray(frames, np.float32), first)
+    # What is too bright for a correction becomes infinite, and is refused by who reads it.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for step in steps:
+            frames = step(np.asarray(frames, np.float32), first)
     return frames
 
 

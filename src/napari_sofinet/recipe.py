@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_sofinet.errors import InputError
 from napari_sofinet.movie import ArraySource, Movie, open_movie
-from napari_sofinet.settings import Report, flatten_settings, silent
+from napari_sofinet.settings import Report, flatten_settings, leaves, silent
 
 if TYPE_CHECKING:
     from napari_sofinet.methods import Method
@@ -56,6 +56,7 @@ class MethodStep(BaseModel):
     settings: dict[str, Any]
     device: Literal["auto", "cpu", "cuda"] = "auto"
     details: dict[str, float] = {}
+    fingerprints: dict[str, str] = {}
 
 
 class Recipe(BaseModel):
@@ -73,6 +74,12 @@ class Recipe(BaseModel):
     def repeatable(self) -> bool:
         """Whether the input was a file; a layer in memory must be saved first."""
         return self.open.path is not None
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Files that settings name (dark frames), by the setting."""
+        step = self.reconstruct
+        return {name: str(step.settings[name]) for name in step.fingerprints}
 
     def to_json(self) -> str:
         """The recipe as JSON text."""
@@ -111,13 +118,20 @@ def record(
     details: dict[str, float],
 ) -> Recipe:
     """The recipe of ``method`` with ``settings`` on ``movie``, and what it found on its way."""
+    values = flatten_settings(settings)
+    fingerprints = {}
+    for leaf in leaves(type(settings)):
+        if leaf.file and values[leaf.name]:
+            values[leaf.name] = os.path.abspath(values[leaf.name])
+            fingerprints[leaf.name] = fingerprint((values[leaf.name],))[1]
     return Recipe(
         open=_open_step(movie),
         reconstruct=MethodStep(
             method=method.name,
-            settings=flatten_settings(settings),
+            settings=values,
             device=device,
             details=details,
+            fingerprints=fingerprints,
         ),
         versions=versions(),
         methods_paragraph=_paragraph(movie, method, settings, details),
@@ -167,6 +181,11 @@ def repeat(
             )
         note = "The movie is another one than the recipe was made from."
         movie = replace(movie, notes=(*movie.notes, note))
+    for name, file in recipe.files.items():
+        if not os.path.isfile(file):
+            raise InputError(f"The file {file}, which the recipe needs for {name}, is gone.")
+        if fingerprint((file,))[1] != recipe.reconstruct.fingerprints[name]:
+            raise InputError(f"The file {file} is not the one any more that the recipe used.")
     movie = movie.select(step.frames, step.roi)
     if movie.shape != step.shape:
         wanted, found = (f"{t} frames of {y} x {x} pixels" for t, y, x in (step.shape, movie.shape))
@@ -220,7 +239,8 @@ def _open_step(movie: Movie) -> OpenStep:
         "pixel_size_um": movie.pixel_size_um,
         "frame_interval_s": movie.frame_interval_s,
     }
-    if isinstance(source, ArraySource):
+    if isinstance(source, ArraySource) or movie.steps:
+        # Corrections made beforehand are not part of the recipe: such a movie must be saved first.
         return OpenStep(path=None, **shared)
     try:
         size, digest = fingerprint((*source.paths, *source.companions))

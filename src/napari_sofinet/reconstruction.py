@@ -89,6 +89,8 @@ class Reconstruction:
         check_output(path)
         if self.recipe is not None and self.recipe.open.path is not None:
             keep_input(path, Path(self.recipe.open.path))
+        for name in self.recipe.files.values() if self.recipe is not None else ():
+            keep_input(path, Path(name))
         arrays = [np.asarray(a, np.float32) for a in self.maps.values()]
         data = arrays[0] if len(arrays) == 1 else np.stack(arrays, axis=-3)
         axes = self.axes if len(arrays) == 1 else f"{self.axes[:-2]}CYX"

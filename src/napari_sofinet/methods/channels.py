@@ -42,7 +42,10 @@ def reconstruct_channels(
         ) -> None:
             report((at + fraction) / len(channels), f"channel {at}: {message}", preview)
 
-        results.append(reconstruct(one, method, report=step, device=device, **settings))
+        try:
+            results.append(reconstruct(one, method, report=step, device=device, **settings))
+        except InputError as error:
+            raise InputError(f"Channel {number}: {error}") from None
     maps, notes = {}, []
     for number, result in enumerate(results):
         for name, image in result.maps.items():
@@ -50,13 +53,10 @@ def reconstruct_channels(
         notes += [f"Channel {number}: {note}" for note in result.notes if note not in movie.notes]
     recipe = results[0].recipe
     assert recipe is not None
-    paragraph = recipe.methods_paragraph
+    paragraphs = [r.recipe.methods_paragraph for r in results if r.recipe is not None]
+    paragraph = paragraphs[0]
     if len(results) > 1:
-        paragraph += f" All {len(results)} channels were processed alike."
-        widths = [r.details["psf_fwhm_px"] for r in results if "psf_fwhm_px" in r.details]
-        if widths:
-            listed = ", ".join(f"{width:.3g}" for width in widths)
-            paragraph += f" The PSF's widths were {listed} camera pixels in turn."
+        paragraph = " ".join(f"Channel {k}: {text}" for k, text in enumerate(paragraphs))
     opened = recipe.open.model_copy(update={"every_channel": True})
     recipe = recipe.model_copy(update={"open": opened, "methods_paragraph": paragraph})
     return replace(results[0], maps=maps, recipe=recipe, notes=(*movie.notes, *notes))
@@ -65,7 +65,7 @@ def reconstruct_channels(
 def every_channel(movie: Movie) -> list[Movie]:
     """The movies of all channels of a movie's file, with its plane and selection."""
     source = movie.source
-    if isinstance(source, ArraySource):
+    if isinstance(source, ArraySource) or movie.steps:
         raise InputError("A movie in memory is a single channel; choose it alone.")
     opened = [
         open_movie(

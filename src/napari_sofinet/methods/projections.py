@@ -46,7 +46,7 @@ def describe_std(settings: ProjectionSettings, details: dict[str, float]) -> str
 
 def _describe(settings: ProjectionSettings, details: dict[str, float], what: str) -> str:
     text = describe_stage(settings, details) + what
-    if settings.bleaching.correct:
+    if "bleaching_half_life_frames" in details:
         text += ", each scaled by an exponential fitted to the loss of brightness"
     if settings.drift.correct:
         text += (

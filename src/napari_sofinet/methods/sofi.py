@@ -47,7 +47,12 @@ distribution leaves 0.4; 1.0 gave the cleanest background, less is better where 
 weak structure near it (docs/defaults.md)."""
 FEWEST_ITERATIONS, MOST_ITERATIONS = 4, 23
 FRAMES_FOR_WIDTH = 500
+LARGEST_VALUE = 1e37
 
+HIGH_ORDER_FRAMES = 500
+"""Frames of sub-sequences for orders 5 and 6, whose estimate keeps the bias of few frames."""
+FEW_FOR_MOLECULES = 1000
+FEWEST_ERROR_SEGMENTS = 5
 ERROR_SEGMENTS = 20
 """Sub-sequences whose scatter gives the standard error, where the movie is long enough."""
 BEFORE_ROOT = 0.2
@@ -183,10 +188,14 @@ def sofi(movie: Movie, settings: SofiSettings, report: Report) -> Reconstruction
         )
     report(0.85, "picture")
     maps = {}
-    if error is not None and settings.snr:
-        with np.errstate(all="ignore"):
-            np.divide(np.abs(cumulants[n]), error, out=error, casting="same_kind")
-        maps["snr"] = error
+    if settings.snr:
+        if error is None or len(plan.segments) < FEWEST_ERROR_SEGMENTS:
+            error = _standard_error(movie, settings, plan, report)
+        if error is None:
+            notes.append("The movie is too short for a map of signal to noise.")
+        else:
+            maps["snr"] = _signal_to_noise(cumulants[n], error)
+    error = None
     width = plan.fwhm_px
     if settings.sub_sequences.average == "pictures" and len(plan.segments) > 1:
         width = width or _width(cumulants[n], n)[0]
@@ -203,6 +212,11 @@ def sofi(movie: Movie, settings: SofiSettings, report: Report) -> Reconstruction
             image *= on_grid(on_ratio_gain(seen.on_ratio, n), n).astype(np.float32)
         if settings.molecules:
             maps |= _molecule_maps(seen, n, movie)
+            if movie.shape[0] < FEW_FOR_MOLECULES:
+                notes.append(
+                    f"Maps of what emitters are like are rough from {movie.shape[0]} frames; "
+                    f"{FEW_FOR_MOLECULES} or more are advised."
+                )
     notes = [note for note in (saturation.note, *stage.notes, *notes, *doubts) if note]
     if movie.shape[0] < FEW_FRAMES:
         notes.append(
@@ -243,7 +257,7 @@ def _plan(
     longest, drift, fwhm = s.sub_sequences.frames, None, s.psf_fwhm_px
     life = None
     if s.bleaching.correct:
-        life = half_life(mean_trace(movie, lambda f, m="", p=None: report(0.1 + 0.1 * f, m)))
+        life = half_life(*mean_trace(movie, lambda f, m="", p=None: report(0.1 + 0.1 * f, m)))
         if life is None:
             notes.append("The movie does not bleach measurably.")
         else:
@@ -261,10 +275,18 @@ def _plan(
         start = 0 if movie.frame_range is None else movie.frame_range[0]
         part = movie.select(frames=(start, start + min(movie.shape[0], FRAMES_FOR_WIDTH)))
         fwhm = _width(cross_cumulants(part, (2,))[2], 2)[0]
-    if s.snr:
-        most = max(movie.shape[0] // ERROR_SEGMENTS, 1)
-        longest = min(longest or most, most)
+    if longest is not None:
+        longest = max(longest, _shortest(s))
     segments = plan_segments(movie.shape[0], longest, drift)
+    if len(segments) > 1:
+        details["sub_sequences"] = len(segments)
+        shortest = min(b - a for a, b in segments)
+        if s.order > 4 and shortest < HIGH_ORDER_FRAMES:
+            raise InputError(
+                f"Order {s.order} can not be taken from sub-sequences of {shortest} frames, which "
+                f"drift, bleaching or sub_sequences.frames ask for; choose order 4 or lower, or "
+                f"sub-sequences of at least {HIGH_ORDER_FRAMES} frames."
+            )
     worth = None
     if life is not None:
         # Emitters that bleach late would else count for more than those that bleach early; the root
@@ -272,6 +294,34 @@ def _plan(
         worth = [0.5 ** ((a + b) / 4 / life) for a, b in segments]
     took_time = s.bleaching.correct or s.drift.correct or bool(movie.steps)
     return _Plan(segments, worth, drift, fwhm, took_time), details, notes
+
+
+def _shortest(settings: SofiSettings) -> int:
+    """Frames that a sub-sequence must have for the order and its lags."""
+    return 2 * (settings.order + (settings.order - 1) * settings.lag)
+
+
+def _standard_error(
+    movie: Movie, settings: SofiSettings, plan: _Plan, report: Report
+) -> np.ndarray | None:
+    """Standard error of the cumulant from the scatter of sub-sequences, None if there are few."""
+    length = max(movie.shape[0] // ERROR_SEGMENTS, _shortest(settings))
+    if settings.order > 4:
+        length = max(length, HIGH_ORDER_FRAMES)
+    segments = plan_segments(movie.shape[0], length, plan.drift_px)
+    if len(segments) < FEWEST_ERROR_SEGMENTS:
+        return None
+    cut = replace(plan, segments=segments, worth=None)
+    step = lambda f, m="", p=None: report(0.85, m)  # noqa: E731
+    return _cumulants(movie, (settings.order,), settings, cut, step)[1]
+
+
+def _signal_to_noise(cumulant: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Size of a cumulant in standard errors, float32; 0 where the error is not known."""
+    known = np.isfinite(error) & (error > 0)
+    out = np.zeros(cumulant.shape, np.float32)
+    np.divide(np.abs(cumulant), error, out=out, where=known, casting="same_kind")
+    return out
 
 
 def _cumulants(
@@ -411,12 +461,17 @@ def describe(settings: SofiSettings, details: dict[str, float]) -> str:
             "none": "not flattened",
         }[s.flattening]
     )
-    if s.pixel_sets == "weighted":
-        text += ", averaged over pixel sets weighted by their expected signal"
-    if s.sub_sequences.frames is not None:
-        text += f", as means over sub-sequences of {s.sub_sequences.frames} frames"
-    elif s.bleaching.correct:
-        text += ", as means over sub-sequences that are short against the bleaching"
+    text += {
+        "all": "",
+        "weighted": ", averaged over pixel sets weighted by their expected signal",
+        "single": ", from a single pixel set for each sample",
+    }[s.pixel_sets]
+    count = int(details.get("sub_sequences", 1))
+    pictures = s.sub_sequences.average == "pictures"
+    if count > 1 and not pictures:
+        text += f", as means over {count} sub-sequences"
+        if "bleaching_half_life_frames" in details:
+            text += " that are short against the bleaching, early ones weighing more"
     if s.drift.correct:
         text += (
             ", from sub-sequences that were moved back by the drift, which was found by "
@@ -440,6 +495,8 @@ def describe(settings: SofiSettings, details: dict[str, float]) -> str:
             text += " and corrected for the local on-ratio"
         if d.reconvolve:
             text += f", truncated at {d.truncate_percent:g} % of the maximum and reconvolved"
+    if count > 1 and pictures:
+        text += f", each for {count} sub-sequences, whose pictures were averaged"
     text += "."
     if s.molecules:
         text += (
@@ -530,6 +587,11 @@ def _picture(
         else None,
     ]
     if settings.linearization == "none":
+        if scale > LARGEST_VALUE:
+            raise InputError(
+                f"Cumulants of order {n} of so bright a movie can not be saved in single "
+                "precision; give a camera.gain to make the numbers smaller."
+            )
         flat *= np.float32(scale)
         return flat, fwhm, notes, 0
     iterations = d.iterations

@@ -98,13 +98,23 @@ def subtract_background(
 
 
 def _percentile(piece: Movie, s: BackgroundCorrection) -> np.ndarray:
-    """Percentile over time; of long blocks every n-th frame is taken, 200 or more."""
-    step = max(piece.shape[0] // 200, 1)
-    kept, seen = [], 0
-    for block in time_blocks(piece):
-        kept.append(block[-seen % step :: step])
-        seen += len(block)
-    return np.asarray(np.percentile(np.concatenate(kept), s.percentile, axis=0), np.float32)
+    """Percentile over time, strip by strip; of long blocks every n-th frame is taken, 100 or more.
+
+    Each strip of rows reads the block anew, so that memory stays bounded.
+    """
+    frames, rows, columns = piece.shape
+    step = max(frames // 100, 1)
+    count = -(-frames // step)
+    out = np.empty((rows, columns), np.float32)
+    high = max(int(MOST_KEPT_BYTES // (8 * count * columns)), 1)
+    for top in range(0, rows, high):
+        kept, seen = [], 0
+        for block in time_blocks(piece):
+            kept.append(block[-seen % step :: step, top : top + high])
+            seen += len(block)
+        values = np.concatenate(kept)
+        out[top : top + high] = np.percentile(values, s.percentile, axis=0, overwrite_input=True)
+    return out
 
 
 def _rolling_ball(piece: Movie, radius_px: float) -> np.ndarray:

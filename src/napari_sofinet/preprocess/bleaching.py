@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 LEAST_LOSS = 0.03
 """Share of the light above the darkest pixels that must go, or a movie is not said to bleach."""
+PARTS = 20
+SUREST = 6.0
+"""Times the scatter of the parts' means that the brightness must fall."""
 LARGEST_GAIN = 20.0
 """Beyond it only noise is left to be brightened."""
 
@@ -50,14 +53,16 @@ class Brightened:
         return np.asarray((frames - floor) * gain[:, None, None] + floor, np.float32)
 
 
-def mean_trace(movie: Movie, report: Report = silent) -> np.ndarray:
-    """Mean count of every frame (T,), float64; the movie is read once."""
+def mean_trace(movie: Movie, report: Report = silent) -> tuple[np.ndarray, float]:
+    """Mean count of every frame (T,), float64, and that of the darkest pixels; reads once."""
     parts, done = [], 0
+    total = np.zeros(movie.shape[1:])
     for block in time_blocks(movie):
         parts.append(block.mean(axis=(1, 2), dtype=np.float64))
+        total += block.sum(axis=0, dtype=np.float64)
         done += len(block)
         report(done / movie.shape[0], "brightness of the frames")
-    return np.concatenate(parts)
+    return np.concatenate(parts), float(np.percentile(total / done, 1))
 
 
 def half_life(trace: np.ndarray, floor: float = 0.0) -> float | None:
@@ -68,7 +73,7 @@ def half_life(trace: np.ndarray, floor: float = 0.0) -> float | None:
     trace
         (T,) mean count of each frame.
     floor
-        Counts in the dark (offset of the camera), to judge how large the loss is.
+        Counts of the darkest pixels, to judge how large the loss is.
 
     Notes
     -----
@@ -79,13 +84,23 @@ def half_life(trace: np.ndarray, floor: float = 0.0) -> float | None:
     if frames < 10:
         return None
     start, end = trace[: max(frames // 20, 1)].mean(), trace[-max(frames // 10, 1) :].mean()
-    if start - end < LEAST_LOSS * max(start - floor, 1e-12):
+    if start - end < LEAST_LOSS * max(start - floor, 1e-12) or not _falls(trace):
         return None
 
     try:
         return decay_of(trace)[2] * float(np.log(2))
     except RuntimeError:
         return None
+
+
+def _falls(trace: np.ndarray) -> bool:
+    """Whether means of parts of the movie fall by far more than they scatter around a line."""
+    parts = min(PARTS, len(trace) // 2)
+    means = np.array([part.mean() for part in np.array_split(trace, parts)])
+    steps = np.diff(means)
+    # Successive differences scatter by the noise, whatever the shape of the decay.
+    noise = float(np.std(np.diff(steps))) / np.sqrt(6) if parts > 3 else 0.0
+    return float(means[0] - means[-1]) > SUREST * noise
 
 
 def decay_of(trace: np.ndarray) -> tuple[float, float, float]:

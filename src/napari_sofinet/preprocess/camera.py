@@ -41,7 +41,7 @@ class CameraCorrection(Settings):
         "Counts per photoelectron, by which the counts are divided.",
         unit="counts",
         empty="none",
-        gt=0,
+        ge=1e-4,
         le=1e4,
     )
     dark_frames: str = parameter(
@@ -112,14 +112,17 @@ def dark_image(path: str | Path, movie: Movie) -> np.ndarray:
     InputError
         It can not be read or has another size.
     """
-    dark = open_movie(path)
+    try:
+        dark = open_movie(path)
+        total = sum(block.sum(axis=0, dtype=np.float64) for block in time_blocks(dark))
+    except InputError as error:
+        raise InputError(f"The dark frames can not be used: {error}") from None
     _, rows, columns = movie.whole_shape
     if dark.shape[1:] != (rows, columns):
         raise InputError(
             f"The dark frames {dark.name} have {dark.shape[1]} x {dark.shape[2]} pixels, the movie "
             f"{rows} x {columns}; take them with the same part of the camera."
         )
-    total = sum(block.sum(axis=0, dtype=np.float64) for block in time_blocks(dark))
     return np.asarray(total / dark.shape[0], np.float32)
 
 
@@ -144,13 +147,17 @@ def photon_transfer(movie: Movie) -> PhotonTransfer:
         )
     edges = np.quantile(light, np.linspace(0, 1, BINS + 1))
     where = np.clip(np.searchsorted(edges, light, "right") - 1, 0, BINS - 1)
-    used = [k for k in range(BINS) if np.count_nonzero(where == k) > 100]
-    brightness = np.array([light[where == k].mean() for k in used])
     square = noise**2
+    used = [
+        k
+        for k in range(BINS)
+        if np.count_nonzero(where == k) > 100 and np.median(square[where == k]) > 0
+    ]
+    brightness = np.array([light[where == k].mean() for k in used])
     variance = np.array([np.median(square[where == k]) for k in used]) / MEDIAN_SQUARE
     count = np.array([np.count_nonzero(where == k) for k in used])
     weights = np.sqrt(count) / np.maximum(variance, 1e-12)
-    if len(used) < 4:
+    if len(used) < 4 or not np.ptp(brightness) > 1e-6 * np.abs(brightness).max():
         gain = error = float("nan")
     else:
         (gain, start), covariance = np.polyfit(brightness, variance, 1, w=weights, cov=True)
@@ -165,7 +172,7 @@ def photon_transfer(movie: Movie) -> PhotonTransfer:
 
 def _noise_and_light(movie: Movie) -> tuple[np.ndarray, np.ndarray]:
     """Finest detail of differences of frames (of a pixel's noise), and mean counts around it."""
-    from scipy.ndimage import correlate1d
+    from scipy.ndimage import correlate1d, minimum_filter
 
     frames = movie.shape[0]
     start = 0 if movie.frame_range is None else movie.frame_range[0]
@@ -179,7 +186,9 @@ def _noise_and_light(movie: Movie) -> tuple[np.ndarray, np.ndarray]:
         for axis in (1, 2):
             detail = correlate1d(detail, [1.0, -2.0, 1.0], axis=axis, mode="nearest")
             mean = correlate1d(mean, [0.25, 0.5, 0.25], axis=axis, mode="nearest")
+        # Black borders and dead pixels are no camera's noise, nor is what lies beside them.
+        alive = minimum_filter(np.ptp(block, axis=0) > 0, 5)[1:-1:2, 1:-1:2]
         # Six squared for each filter's weights, and two frames.
-        noise.append(detail[:, 1:-1:2, 1:-1:2].ravel() / np.sqrt(72))
-        light.append(mean[:, 1:-1:2, 1:-1:2].ravel())
+        noise.append(detail[:, 1:-1:2, 1:-1:2][:, alive].ravel() / np.sqrt(72))
+        light.append(mean[:, 1:-1:2, 1:-1:2][:, alive].ravel())
     return np.concatenate(noise), np.concatenate(light)

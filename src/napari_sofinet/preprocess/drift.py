@@ -102,6 +102,11 @@ def estimate_drift(
         piece = part.select(frames=(start + int(edges[k]), start + int(edges[k + 1])))
         cumulant = cross_cumulants(piece, (2,))[2]
         total = cumulant if k == 0 else total + cumulant
+        if not np.any(cumulant):
+            raise InputError(
+                f"{movie.name} does not change in time, so its drift can not be found; switch the "
+                "drift correction off."
+            )
         images.append(cumulant)
         report((k + 1) / count, f"drift, block {k + 1} of {count}")
     fwhm = estimate_psf_fwhm(total, 2)

@@ -55,8 +55,8 @@ def prepared(movie: Movie, settings: MovieSettings, report: Report) -> Prepared:
     found = calibrated(movie, settings, lambda f, m="", p=None: report(0.3 * f, m))
     movie, details, notes = found.movie, dict(found.details), list(found.notes)
     if settings.bleaching.correct:
-        trace = mean_trace(movie, lambda f, m="", p=None: report(0.3 + 0.3 * f, m))
-        life = half_life(trace)
+        trace, floor = mean_trace(movie, lambda f, m="", p=None: report(0.3 + 0.3 * f, m))
+        life = half_life(trace, floor)
         if life is None:
             notes.append("The movie does not bleach measurably.")
         else:
@@ -88,16 +88,25 @@ def describe_stage(settings: MovieSettings, details: dict[str, float]) -> str:
         if gain is not None:
             text += " and" if offset is not None else " by"
             text += f" a gain of {gain:.3g} counts per photoelectron"
-        found = "camera_gain" in details or ("camera_offset" in details and not c.dark_frames)
-        text += ", found from the movie's photon transfer. " if found else ". "
+        found = [
+            name
+            for name, there in (
+                ("offset", "camera_offset" in details and not c.dark_frames),
+                ("gain", "camera_gain" in details),
+            )
+            if there
+        ]
+        text += f"; the {' and the '.join(found)} followed" if found else ""
+        text += " from the movie's photon transfer. " if found else ". "
     if b.method == "percentile":
         text += (
-            f"The background, the {b.percentile:g}th percentile of each pixel over {b.frames} "
-            "frames, was subtracted. "
+            f"The background, the {b.percentile:g} % quantile of each pixel's values in blocks of "
+            f"up to {b.frames} frames, was subtracted. "
         )
     elif b.method == "rolling-ball":
         text += (
             f"The background, a ball of {b.radius_px:g} camera pixels radius rolled below the mean "
-            f"of {b.frames} frames (Sternberg, Computer 16, 22 (1983)), was subtracted. "
+            f"of blocks of up to {b.frames} frames (Sternberg, Computer 16, 22 (1983)), was "
+            "subtracted. "
         )
     return text

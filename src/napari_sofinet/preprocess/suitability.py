@@ -75,14 +75,14 @@ def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Findin
     # In pieces, so that bleaching and drift do not widen it.
     pieces = np.array_split(block, max(len(block) // PIECE, 1))
     cumulant = np.mean([cross_cumulants(piece, (2,))[2] for piece in pieces], axis=0)
-    trace, saturation = _read_all(movie, report)
+    trace, floor, saturation = _read_all(movie, report)
     findings = [
         _blinking(seen),
         _signal_to_noise(seen, cumulant),
         _width(cumulant, seen),
         _frames(frames, order),
         _saturation(saturation),
-        _bleaching(trace),
+        _bleaching(trace, floor),
     ]
     if findings[0].light != "bad" and frames >= 2 * SHORTEST and min(movie.shape[1:]) >= 8:
         settled = convergence(movie, order, lambda f, m="", p=None: report(0.5 + 0.1 * f, m))
@@ -157,14 +157,16 @@ def _middle(movie: Movie) -> Movie:
     return movie.select((first, last), ((top, top + height), (left, left + width)))
 
 
-def _read_all(movie: Movie, report: Report) -> tuple[np.ndarray, Saturation]:
+def _read_all(movie: Movie, report: Report) -> tuple[np.ndarray, float, Saturation]:
     saturation, trace, done = Saturation(), [], 0
+    total = np.zeros(movie.shape[1:])
     for block in time_blocks(movie, saturation):
         saturation.add(block)
         trace.append(block.mean(axis=(1, 2), dtype=np.float64))
+        total += block.sum(axis=0, dtype=np.float64)
         done += len(block)
         report(0.2 + 0.3 * done / movie.shape[0], "brightness of the frames")
-    return np.concatenate(trace), saturation
+    return np.concatenate(trace), float(np.percentile(total / done, 1)), saturation
 
 
 def _blinking(seen: Blinking) -> Finding:
@@ -211,7 +213,7 @@ def _convergence(settled: Convergence, frames: int) -> Finding:
     if now >= CONVERGED:
         advice = f"Enough: {needed:.0f} would reach {CONVERGED:g}."
         return Finding("convergence", value, "good", advice, now, settled.measured)
-    many = "more than can be foreseen" if needed > 100 * frames else f"about {needed:.0f}"
+    many = "far more" if needed > 100 * frames else f"about {needed:.0f}"
     advice = f"For {CONVERGED:g} it takes {many} frames."
     return Finding("convergence", value, "fair", advice, now, settled.measured)
 
@@ -248,8 +250,8 @@ def _saturation(saturation: Saturation) -> Finding:
     return Finding("saturation", f"{share:.2g} % of the pixels", light, advice, share)
 
 
-def _bleaching(trace: np.ndarray) -> Finding:
-    life = half_life(trace)
+def _bleaching(trace: np.ndarray, floor: float) -> Finding:
+    life = half_life(trace, floor)
     if life is None:
         return Finding("bleaching", "none measurable", "good", "Brightness is steady.")
     value = f"half-life {life:.0f} frames"

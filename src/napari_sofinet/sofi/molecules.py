@@ -100,7 +100,7 @@ def molecules(
     times = np.full(mean[2].shape, CORRELATION_TIMES[-1])
     with np.errstate(all="ignore"):
         if lagged is not None:
-            share = np.clip(local(lagged, 2) / mean[2], 0, LONGEST_SHARE)
+            share = np.clip(np.nan_to_num(local(lagged, 2) / mean[2]), 0, LONGEST_SHARE)
             times = np.clip(correlation_time(share), CORRELATION_TIMES[0], CORRELATION_TIMES[-1])
         first, second = 1.5 * mean[3] / mean[2], 2 * mean[4] / mean[2]
         squared = 3 * first**2 - 2 * second

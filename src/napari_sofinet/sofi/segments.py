@@ -88,7 +88,7 @@ def mean_cumulant(
     -------
     Image in counts**order as `cross_cumulants` gives it; with ``drift_px`` it is flattened, and
     what moved in from outside is zero. Its standard error follows from the scatter of the
-    sub-sequences (float32, NaN for a single one), since those of separate frames are independent.
+    sub-sequences (NaN for a single one), since those of separate frames are independent.
     """
     from scipy.ndimage import shift
 
@@ -139,9 +139,9 @@ def mean_cumulant(
     assert total is not None
     mean = total / np.maximum(weight, 1e-9)
     if len(segments) < 2:
-        return mean, np.full(mean.shape, np.nan, np.float32)
+        return mean, np.full(mean.shape, np.nan)
     variance = squares / np.maximum(weight, 1e-9) - (mean - about) ** 2
     # As many as equal ones that would scatter alike.
     count = weight**2 / np.maximum(weight_squares, 1e-9)
     variance /= np.maximum(count - 1, 1e-9)
-    return mean, np.sqrt(np.maximum(variance, 0)).astype(np.float32)
+    return mean, np.sqrt(np.maximum(variance, 0))
