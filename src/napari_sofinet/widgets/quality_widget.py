@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +33,9 @@ from qtpy.QtWidgets import (
 
 from napari_sofinet.errors import InputError
 from napari_sofinet.io.atomic import written_whole
-from napari_sofinet.measure import Picture, compare_squirrel, mean_of_movie
+from napari_sofinet.measure import Picture, compare_squirrel
 from napari_sofinet.metrics.decorrelation import decorrelation_map
-from napari_sofinet.movie import Movie, time_blocks
+from napari_sofinet.movie import time_blocks
 from napari_sofinet.region import (
     Corners,
     Findings,
@@ -48,7 +47,7 @@ from napari_sofinet.region import (
 )
 from napari_sofinet.widgets.curves import draw_figure, pixels_of, save_figure
 from napari_sofinet.widgets.latest import Latest
-from napari_sofinet.widgets.layers import UM, movie_of, stack_axes
+from napari_sofinet.widgets.sources import Means, Source, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,22 +58,6 @@ POLL_MS = 40
 RESOLUTION, PROFILE, TRACE, AGREEMENT = range(4)
 PLOT = 330, 220  # px
 ROI = "region"
-
-
-@dataclass(frozen=True, eq=False)
-class Source:
-    """What of a layer the thread needs: data, the movie it is if it is one, place in the world.
-
-    ``pixel`` and ``origin`` (y, x) are in the world's unit, which stands for the camera's pixel.
-    """
-
-    key: int
-    name: str
-    data: Any
-    movie: Movie | None
-    pixel_um: float | None
-    pixel: tuple[float, float]
-    origin: tuple[float, float]
 
 
 class QualityWidget(QWidget):
@@ -89,7 +72,7 @@ class QualityWidget(QWidget):
         self.viewer = napari_viewer
         self.findings: Findings | None = None
         self._asked: Any = None
-        self._means: dict[int, tuple[Any, Picture]] = {}
+        self._means = Means()
         self._latest = Latest(self)
         self._latest.done.connect(self._show)
         self._latest.failed.connect(self._show_failure)
@@ -184,8 +167,7 @@ class QualityWidget(QWidget):
             self.reference_box.addItem(layer.name)
             layer.events.name.connect(self._refresh_layers)
         self.reference_box.setCurrentText(chosen)
-        kept = {id(layer) for layer in images}
-        self._means = {key: value for key, value in self._means.items() if key in kept}
+        self._means.keep(images)
 
     def chosen(self) -> list[Image]:
         """The ticked layers."""
@@ -296,7 +278,8 @@ class QualityWidget(QWidget):
                 found = trace_of(_traces(sources, boxes))
             else:
                 pictures = {
-                    name: (self._picture(source), boxes[name]) for name, source in sources.items()
+                    name: (self._means.picture(source), boxes[name])
+                    for name, source in sources.items()
                 }
                 if tab == RESOLUTION:
                     found = resolution_of(pictures)
@@ -309,22 +292,6 @@ class QualityWidget(QWidget):
             return tab, found, pixels_of(draw_figure(found.draw, *PLOT))
 
         return measure
-
-    def _picture(self, source: Source) -> Picture:
-        if source.movie is None:
-            picture = Picture(np.asarray(source.data, np.float64).reshape(source.data.shape[-2:]))
-        else:
-            known = self._means.get(source.key)
-            if known is None or known[0] is not source.data:
-                self._means[source.key] = known = (source.data, mean_of_movie(source.movie))
-            picture = known[1]
-        return replace(
-            picture,
-            name=source.name,
-            pixel_um=source.pixel_um,
-            pixel_px=source.pixel,
-            origin_px=source.origin,
-        )
 
     def _clear(self, sentence: str) -> None:
         self.findings = None
@@ -417,7 +384,7 @@ class QualityWidget(QWidget):
         )
         try:
             if not agreement:
-                self._add_resolution_map(layer, self._picture(source))
+                self._add_resolution_map(layer, self._means.picture(source))
             elif reference is None or reference is layer:
                 show_error("Choose another layer as the reference.")
             else:
@@ -447,7 +414,9 @@ class QualityWidget(QWidget):
         )
 
     def _add_error_map(self, layer: Image, source: Any, reference: Image) -> None:
-        found = compare_squirrel(self._picture(source), self._picture(source_of(reference)))
+        found = compare_squirrel(
+            self._means.picture(source), self._means.picture(source_of(reference))
+        )
         self.viewer.add_image(
             found.error_map,
             name=f"SQUIRREL error {layer.name}",
@@ -472,27 +441,6 @@ def _in_samples(layer: Image, world: np.ndarray) -> Corners:
     lead = [0.0] * (layer.ndim - 2)
     a, b = (np.asarray(layer.world_to_data([*lead, *point]))[-2:] for point in world)
     return (float(a[0]), float(a[1])), (float(b[0]), float(b[1]))
-
-
-def source_of(layer: Image) -> Source:
-    """What is measured of a layer."""
-    lead = [0.0] * (layer.ndim - 2)
-
-    def world(y: float, x: float) -> np.ndarray:
-        return np.asarray(layer.data_to_world([*lead, y, x]))[-2:]
-
-    corner = world(0, 0)
-    step = float(abs(world(1, 0) - corner)[0]), float(abs(world(0, 1) - corner)[1])
-    factor = UM.get(str(layer.units[-1]))
-    return Source(
-        id(layer),
-        layer.name,
-        layer.data[0] if layer.multiscale else layer.data,
-        movie_of(layer) if stack_axes(layer) else None,
-        step[1] * factor if factor else None,
-        step,
-        (float(corner[0]), float(corner[1])),
-    )
 
 
 def _traces(

@@ -1,0 +1,437 @@
+"""The dock widget "Compare"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QGridLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QSlider,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_sofinet.comparison import (
+    Grid,
+    common_grid,
+    difference,
+    displayed,
+    figure_of,
+    on_grid,
+    swiped,
+)
+from napari_sofinet.errors import InputError
+from napari_sofinet.io.atomic import written_whole
+from napari_sofinet.measure import Picture, compare, compare_squirrel
+from napari_sofinet.widgets.latest import Latest
+from napari_sofinet.widgets.sources import Means, source_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.viewer import Viewer
+
+BLINK_MS = 500
+SWIPE = "swipe"
+OWN_LAYERS = "sofinet_comparison"  # marks what this widget added
+SCORES = {
+    "pearson": "Pearson",
+    "rsp": "RSP (SQUIRREL)",
+    "rse": "RSE (SQUIRREL)",
+    "ssim_fitted": "SSIM, fitted",
+    "tpr": "true positive rate (Li)",
+    "tnr": "true negative rate (Li)",
+    "frc_nm": "FRC (nm)",
+    "frc_px": "FRC (samples)",
+}
+
+
+class CompareWidget(QWidget):
+    """Two layers side by side, swiped, blinked, subtracted and scored, and a figure of them."""
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        self.viewer = napari_viewer
+        self.scores: dict[str, Any] = {}
+        self._means = Means()
+        self._rgb: tuple[np.ndarray, np.ndarray] | None = None
+        self._visible: dict[Any, bool] | None = None
+        self._work = Latest(self)
+        self._work.done.connect(lambda result: result[0](*result[1:]))
+        self._work.failed.connect(self._show_failure)
+        self._timer = QTimer(self)
+        self._timer.setInterval(BLINK_MS)
+        self._timer.timeout.connect(self._blink)
+        self._build()
+        events = napari_viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered):
+            event.connect(self._refresh_layers)
+        self._refresh_layers()
+
+    def _build(self) -> None:
+        self.first_box, self.second_box = QComboBox(), QComboBox()
+        self.second_box.setToolTip("The reference: wide field, or the truth of a simulation.")
+        self.side_button = QPushButton("Side by side", checkable=True)
+        self.swipe_button = QPushButton("Swipe", checkable=True)
+        self.blink_button = QPushButton("Blink", checkable=True)
+        self.difference_button = QPushButton("Difference")
+        self.squirrel_button = QPushButton("SQUIRREL map")
+        self.score_button = QPushButton("Scores")
+        self.figure_button = QPushButton("Figure…")
+        self.side_button.toggled.connect(self.side_by_side)
+        self.swipe_button.toggled.connect(self.swipe)
+        self.blink_button.toggled.connect(self.blink)
+        self.difference_button.clicked.connect(self.add_difference)
+        self.squirrel_button.clicked.connect(self.add_squirrel)
+        self.score_button.clicked.connect(self.score)
+        self.figure_button.clicked.connect(self._ask_figure)
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(0, 1000)
+        self.slider.setValue(500)
+        self.slider.setToolTip("Left of it the first layer, right of it the second.")
+        self.slider.valueChanged.connect(self._move)
+        self.slider.setEnabled(False)
+        self.common = QCheckBox("one contrast for all in the figure")
+        self.table = QTableWidget(0, 2)
+        self.table.setHorizontalHeaderLabels(["score", "value"])
+        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.table.verticalHeader().hide()
+        self.status = QLabel(wordWrap=True)
+        form, buttons = QFormLayout(), QGridLayout()
+        form.addRow("First", self.first_box)
+        form.addRow("Second", self.second_box)
+        for k, button in enumerate(
+            (
+                self.side_button,
+                self.swipe_button,
+                self.blink_button,
+                self.difference_button,
+                self.squirrel_button,
+                self.score_button,
+            )
+        ):
+            buttons.addWidget(button, k // 3, k % 3)
+        outer = QVBoxLayout(self)
+        outer.addLayout(form)
+        outer.addLayout(buttons)
+        outer.addWidget(self.slider)
+        outer.addWidget(self.table, 1)
+        outer.addWidget(self.common)
+        outer.addWidget(self.figure_button)
+        outer.addWidget(self.status)
+        self.setMinimumWidth(330)
+
+    # -- layers ---------------------------------------------------------------------------------
+
+    def _refresh_layers(self, event: Any = None) -> None:
+        images = [
+            layer
+            for layer in self.viewer.layers
+            if isinstance(layer, Image) and not layer.rgb and OWN_LAYERS not in layer.metadata
+        ]
+        names = [layer.name for layer in images]
+        first, second = self.first_box.currentText(), self.second_box.currentText()
+        if first not in names or first == second:
+            first = names[-1] if names else ""
+        if second not in names or second == first:
+            second = next((name for name in reversed(names) if name != first), first)
+        for box, name in ((self.first_box, first), (self.second_box, second)):
+            box.clear()
+            box.addItems(names)
+            box.setCurrentText(name)
+        for layer in images:
+            layer.events.name.connect(self._refresh_layers)
+        self._means.keep(images)
+        if SWIPE not in self.viewer.layers and self.swipe_button.isChecked():
+            self.swipe_button.setChecked(False)
+
+    def pair(self) -> tuple[Image, Image]:
+        """The two chosen layers; `InputError` unless there are two."""
+        names = self.first_box.currentText(), self.second_box.currentText()
+        if not all(names) or names[0] == names[1]:
+            raise InputError("Choose two different layers to compare.")
+        return self.viewer.layers[names[0]], self.viewer.layers[names[1]]
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being computed."""
+        return self._work.busy
+
+    def _ask(self, compute: Callable[[Picture, Picture], Any], show: Callable[..., None]) -> bool:
+        """Compute something of the two pictures in a thread and show it; False without two."""
+        try:
+            sources = [source_of(layer) for layer in self.pair()]
+        except InputError as error:
+            show_error(str(error))
+            return False
+
+        def task() -> tuple[Any, ...]:
+            return show, compute(*(self._means.picture(source) for source in sources))
+
+        self._work.ask(task)
+        self.status.setText("Working …")
+        return True
+
+    def _show_failure(self, error: Exception) -> None:
+        if not isinstance(error, InputError):
+            raise error
+        self.status.setText(str(error))
+        for button in (self.swipe_button, self.blink_button):
+            button.setChecked(False)
+
+    # -- ways to look ---------------------------------------------------------------------------
+
+    def _alone(self, shown: list[Image]) -> None:
+        """Show these layers only, and remember what was shown."""
+        if self._visible is None:
+            self._visible = {layer: layer.visible for layer in self.viewer.layers}
+        for layer in self.viewer.layers:
+            layer.visible = layer in shown
+
+    def _restore(self) -> None:
+        for layer, visible in (self._visible or {}).items():
+            if layer in self.viewer.layers:
+                layer.visible = visible
+        self._visible = None
+
+    def _only(self, button: QPushButton) -> None:
+        for other in (self.side_button, self.swipe_button, self.blink_button):
+            if other is not button:
+                other.setChecked(False)
+
+    @property
+    def grid(self) -> Any:
+        """The viewer's grid, which napari 0.9 moved to its canvas."""
+        canvas = getattr(self.viewer, "canvas", None)
+        return self.viewer.grid if canvas is None else canvas.grid
+
+    def side_by_side(self, on: bool) -> None:
+        """Show the two layers in a row; the camera moves both."""
+        grid = self.grid
+        if not on:
+            grid.enabled = False
+            self._restore()
+            self.viewer.reset_view()
+            return
+        try:
+            first, second = self.pair()
+        except InputError as error:
+            self.side_button.setChecked(False)
+            show_error(str(error))
+            return
+        self._only(self.side_button)
+        self._alone([first, second])
+        # napari's grid goes from the lower layer to the upper one; others share places, hidden.
+        for layer in (first, second):
+            self.viewer.layers.move(self.viewer.layers.index(layer), len(self.viewer.layers))
+        grid.shape, grid.stride, grid.enabled = (1, 2), 1, True
+        self.viewer.reset_view()
+
+    def swipe(self, on: bool) -> None:
+        """Show the first layer left of the slider and the second right of it."""
+        self.slider.setEnabled(on)
+        if not on:
+            if SWIPE in self.viewer.layers:
+                self.viewer.layers.remove(SWIPE)
+            self._rgb = None
+            self._restore()
+            return
+        self._only(self.swipe_button)
+        try:
+            colours = [_colours(layer) for layer in self.pair()]
+        except InputError as error:
+            self.swipe_button.setChecked(False)
+            show_error(str(error))
+            return
+
+        def compute(a: Picture, b: Picture) -> tuple[Grid, np.ndarray, np.ndarray]:
+            grid = common_grid([a, b])
+            left, right = colours[0](on_grid(a, grid)), colours[1](on_grid(b, grid))
+            return grid, left, right
+
+        self._ask(compute, self._show_swipe)
+
+    def _show_swipe(self, found: tuple[Grid, np.ndarray, np.ndarray]) -> None:
+        grid, *rgb = found
+        self.status.setText("")
+        if not self.swipe_button.isChecked():
+            return
+        self._rgb = rgb[0], rgb[1]
+        first, _ = self.pair()
+        layer = self.viewer.add_image(
+            swiped(*self._rgb, self.slider.value() / 1000),
+            name=SWIPE,
+            rgb=True,
+            scale=grid.pixel,
+            translate=grid.origin,
+            units=first.units[-2:],
+            metadata={OWN_LAYERS: True},
+        )
+        self._alone([layer])
+
+    def _move(self, value: int) -> None:
+        if self._rgb is not None and SWIPE in self.viewer.layers:
+            self.viewer.layers[SWIPE].data = swiped(*self._rgb, value / 1000)
+
+    def blink(self, on: bool) -> None:
+        """Show the two layers by turns."""
+        if not on:
+            self._timer.stop()
+            self._restore()
+            return
+        try:
+            first, _ = self.pair()
+        except InputError as error:
+            self.blink_button.setChecked(False)
+            show_error(str(error))
+            return
+        self._only(self.blink_button)
+        self._alone([first])
+        self._timer.start()
+
+    def _blink(self) -> None:
+        try:
+            first, second = self.pair()
+        except InputError:
+            self.blink_button.setChecked(False)
+            return
+        first.visible, second.visible = not first.visible, first.visible
+
+    def add_difference(self) -> None:
+        """Add a layer: the first minus the second, each in its own contrast from 0 to 1."""
+
+        def compute(a: Picture, b: Picture) -> tuple[Grid, np.ndarray]:
+            grid = common_grid([a, b])
+            return grid, difference(on_grid(a, grid), on_grid(b, grid))
+
+        def show(found: tuple[Grid, np.ndarray]) -> None:
+            grid, image = found
+            self._add(image, "difference", grid, colormap="PiYG", contrast_limits=(-1, 1))
+
+        self._ask(compute, show)
+
+    def add_squirrel(self) -> None:
+        """Add a layer: where the first, blurred and scaled, differs from the second."""
+
+        def compute(a: Picture, b: Picture) -> tuple[Picture, Any]:
+            return b, compare_squirrel(a, b)
+
+        def show(found: tuple[Picture, Any]) -> None:
+            reference, result = found
+            grid = Grid(
+                reference.origin_px or (0.0, 0.0),
+                reference.pixel_px or (1.0, 1.0),
+                (result.error_map.shape[0], result.error_map.shape[1]),
+            )
+            self._add(result.error_map, "SQUIRREL error", grid, colormap="magma")
+            note = f" {result.warning}" if result.warning else ""
+            self.status.setText(f"RSP {result.rsp:.3f}, RSE {result.rse:.4g}.{note}")
+
+        self._ask(compute, show)
+
+    def _add(self, image: np.ndarray, name: str, grid: Grid, **options: Any) -> None:
+        first, second = self.pair()
+        self.viewer.add_image(
+            image,
+            name=f"{name} {first.name} | {second.name}",
+            scale=grid.pixel,
+            translate=grid.origin,
+            units=first.units[-2:],
+            metadata={OWN_LAYERS: True},
+            **options,
+        )
+        self.status.setText("")
+
+    # -- numbers and figure ---------------------------------------------------------------------
+
+    def score(self) -> None:
+        """Fill the table with the agreement of the first with the second."""
+        self._ask(compare, self._show_scores)
+
+    def _show_scores(self, scores: dict[str, Any]) -> None:
+        self.scores = scores
+        rows = [(title, scores[key]) for key, title in SCORES.items() if key in scores]
+        self.table.setRowCount(len(rows))
+        for i, (title, value) in enumerate(rows):
+            self.table.setItem(i, 0, QTableWidgetItem(title))
+            self.table.setItem(i, 1, QTableWidgetItem("–" if value is None else f"{value:.4g}"))
+        notes = [scores[key] for key in ("warning", "frc_reason") if scores.get(key)]
+        self.status.setText(" ".join(notes))
+
+    def _ask_figure(self) -> None:
+        kinds = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf)"
+        path, _ = QFileDialog.getSaveFileName(self, "Save the figure", "comparison.png", kinds)
+        if not path:
+            return
+        try:
+            self.save_figure(path)
+        except (InputError, OSError, ValueError) as error:
+            show_error(f"The figure could not be written: {error}")
+        else:
+            show_info(f"Saved {path}.")
+
+    def save_figure(self, path: str) -> None:
+        """Write the two layers, or all visible ones if more, with scale bars, as PNG, SVG or PDF.
+
+        A box of the layer "region" is drawn and shown enlarged.
+        """
+        visible = [
+            layer
+            for layer in self.viewer.layers
+            if isinstance(layer, Image)
+            and layer.visible
+            and not layer.rgb
+            and OWN_LAYERS not in layer.metadata
+        ]
+        layers = visible if len(visible) > 2 else list(self.pair())
+        pictures = [self._means.picture(source_of(layer)) for layer in layers]
+        figure = figure_of(pictures, box=self._box(), common_contrast=self.common.isChecked())
+        with written_whole(path) as partial:
+            figure.savefig(partial, dpi=300, format=str(path).rsplit(".", 1)[-1].lower())
+
+    def _box(self) -> tuple[tuple[float, float], tuple[float, float]] | None:
+        if "region" not in self.viewer.layers:
+            return None
+        shapes = self.viewer.layers["region"]
+        boxes = [k for k, kind in enumerate(shapes.shape_type) if kind == "rectangle"]
+        if not boxes:
+            return None
+        world = np.array([shapes.data_to_world(v) for v in shapes.data[boxes[-1]]])[:, -2:]
+        low, high = world.min(axis=0), world.max(axis=0)
+        return (float(low[0]), float(low[1])), (float(high[0]), float(high[1]))
+
+    def event(self, event: QEvent | None) -> bool:
+        """Qt's hook: a widget loses its parent when its dock is closed."""
+        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self._timer.stop()
+            self._work.close()
+        return bool(super().event(event))
+
+
+def _colours(layer: Image) -> Callable[[np.ndarray], np.ndarray]:
+    """A function that colours values as the layer does, (Y, X) to (Y, X, 3) bytes."""
+    colormap, limits = layer.colormap, tuple(layer.contrast_limits)
+    movie = layer.ndim > 2
+
+    def colour(image: np.ndarray) -> np.ndarray:
+        # A movie's own limits are for single frames, too wide for their mean.
+        shown = displayed(image, None if movie else limits)
+        return np.asarray(255 * colormap.map(shown.ravel())[:, :3], np.uint8).reshape(
+            *image.shape, 3
+        )
+
+    return colour

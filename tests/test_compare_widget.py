@@ -1,0 +1,171 @@
+"""The dock widget "Compare" in a real viewer, and what it draws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from napari_sofinet.comparison import (
+    common_grid,
+    difference,
+    displayed,
+    figure_of,
+    on_grid,
+    swiped,
+)
+from napari_sofinet.errors import InputError
+from napari_sofinet.measure import Picture
+from napari_sofinet.metrics import pearson
+from napari_sofinet.widgets import compare_widget
+
+
+def scene(side: int, step: float, origin: float = 0.0, sigma: float = 2.0) -> np.ndarray:
+    """A few spots, drawn on any grid."""
+    at = origin + step * np.arange(side)
+    y, x = np.meshgrid(at, at, indexing="ij")
+    spots = [(10.0, 12.0), (20.0, 31.0), (33.0, 18.0)]
+    return sum(np.exp(-((y - a) ** 2 + (x - b) ** 2) / (2 * sigma**2)) for a, b in spots)
+
+
+@pytest.fixture
+def widget(make_napari_viewer, qtbot, monkeypatch):
+    shown: list[str] = []
+    for name in ("show_error", "show_info"):
+        monkeypatch.setattr(compare_widget, name, shown.append)
+    viewer = make_napari_viewer()
+    made = compare_widget.CompareWidget(viewer)
+    made.shown = shown
+    viewer.window.add_dock_widget(made, name="compare")
+    yield made
+    made._timer.stop()
+    qtbot.waitUntil(lambda: not made.busy, timeout=20_000)
+
+
+@pytest.fixture
+def pair(widget):
+    """A wide-field movie and a finer picture of the same scene, as SOFI lies over it."""
+    rng = np.random.default_rng(0)
+    wide = rng.poisson(100 * scene(44, 1.0, sigma=3.0) + 5, (6, 44, 44)).astype(np.uint16)
+    fine = scene(81, 0.5, origin=1.0)
+    widget.viewer.add_image(wide, name="wide", scale=(1, 0.1, 0.1), units=("pixel", "um", "um"))
+    widget.viewer.add_image(
+        fine, name="fine", scale=(0.05, 0.05), translate=(0.1, 0.1), units=("um", "um")
+    )
+    assert (widget.first_box.currentText(), widget.second_box.currentText()) == ("fine", "wide")
+    return widget
+
+
+def settle(widget, qtbot):
+    qtbot.waitUntil(lambda: not widget.busy and widget.status.text() != "Working …", timeout=20_000)
+
+
+def test_unequal_grids_are_swiped_in_place(pair, qtbot):
+    pair.swipe_button.setChecked(True)
+    settle(pair, qtbot)
+    layer = pair.viewer.layers["swipe"]
+    assert tuple(layer.scale[:2]) == pytest.approx((0.05, 0.05))
+    assert tuple(layer.translate[:2]) == pytest.approx((0.1, 0.1))
+    assert [x.name for x in pair.viewer.layers if x.visible] == ["swipe"]
+    pair.slider.setValue(1000)
+    left = np.asarray(layer.data, float).sum(axis=2)
+    pair.slider.setValue(0)
+    right = np.asarray(layer.data, float).sum(axis=2)
+    assert pearson(left, right) > 0.8
+    # The brightest spots lie at the same place on both sides.
+    assert np.hypot(*np.subtract(_peak(left), _peak(right))) < 2.5
+    pair.slider.setValue(400)
+    column = round(0.4 * left.shape[1])
+    now = np.asarray(layer.data, float).sum(axis=2)
+    np.testing.assert_array_equal(now[:, :column], left[:, :column])
+    np.testing.assert_array_equal(now[:, column:], right[:, column:])
+    pair.swipe_button.setChecked(False)
+    assert "swipe" not in pair.viewer.layers
+    assert all(x.visible for x in pair.viewer.layers)
+
+
+def _peak(image: np.ndarray) -> tuple[int, ...]:
+    return np.unravel_index(int(gaussian_filter(image, 3).argmax()), image.shape)
+
+
+def test_side_by_side_and_blinking(pair, qtbot):
+    pair.side_button.setChecked(True)
+    assert pair.grid.enabled
+    assert pair.grid.shape == (1, 2)
+    pair.blink_button.setChecked(True)
+    assert not pair.grid.enabled
+    assert not pair.side_button.isChecked()
+    shown = []
+    for _ in range(3):
+        shown.append([x.name for x in pair.viewer.layers if x.visible])
+        pair._blink()
+    assert shown == [["fine"], ["wide"], ["fine"]]
+    pair.blink_button.setChecked(False)
+    assert all(x.visible for x in pair.viewer.layers)
+
+
+def test_scores_differences_and_errors(pair, qtbot):
+    pair.score_button.click()
+    settle(pair, qtbot)
+    assert pair.scores["pearson"] > 0.8
+    assert pair.scores["rsp"] > 0.95
+    assert pair.table.rowCount() >= 6
+    pair.difference_button.click()
+    settle(pair, qtbot)
+    assert pair.viewer.layers[-1].name == "difference fine | wide"
+    assert np.abs(pair.viewer.layers[-1].data).max() <= 1
+    pair.squirrel_button.click()
+    settle(pair, qtbot)
+    error = pair.viewer.layers[-1]
+    assert tuple(error.scale) == pytest.approx((0.1, 0.1))
+    assert "RSP" in pair.status.text()
+    assert pair.first_box.count() == 2  # its own layers are not offered
+
+
+def test_figures_have_panels_scale_bars_and_insets(pair, qtbot, tmp_path):
+    pair.viewer.add_shapes(np.array([[0.5, 0.5], [2.0, 2.5]]), name="region", ndim=2)
+    for name in ("f.png", "f.svg", "f.pdf"):
+        pair.save_figure(str(tmp_path / name))
+        assert (tmp_path / name).stat().st_size > 2000
+    figure = figure_of(
+        [Picture(scene(44, 1.0), "a", pixel_um=0.1, pixel_px=(1, 1), origin_px=(0, 0))],
+        box=((5.0, 5.0), (20.0, 20.0)),
+    )
+    texts = [text.get_text() for axis in figure.axes for text in axis.texts]
+    assert texts == ["1 µm"]
+    assert len(figure.axes) == 2
+
+
+def test_what_can_not_be_compared_is_said(widget, qtbot):
+    widget.score_button.click()
+    assert "two different layers" in widget.shown[-1]
+    for button in (widget.swipe_button, widget.side_button, widget.blink_button):
+        button.setChecked(True)
+        assert not button.isChecked()
+    widget.viewer.add_image(scene(40, 1.0), name="a")
+    widget.viewer.add_image(scene(40, 1.0), name="far", translate=(900, 900))
+    widget.swipe_button.setChecked(True)
+    settle(widget, qtbot)
+    assert "no area in common" in widget.status.text()
+    assert not widget.swipe_button.isChecked()
+    with pytest.raises(InputError, match="at least one"):
+        figure_of([])
+    big = Picture(np.zeros((3, 3)), "b", pixel_px=(1e4, 1e4), origin_px=(0, 0))
+    fine = Picture(np.zeros((9000, 9000), np.uint8), "c")
+    with pytest.raises(InputError, match="smaller part"):
+        common_grid([big, fine])
+
+
+def test_a_picture_stays_where_it_is_on_any_grid():
+    fine = Picture(scene(81, 0.5, origin=1.0), "fine", pixel_px=(0.5, 0.5), origin_px=(1.0, 1.0))
+    wide = Picture(scene(44, 1.0), "wide", pixel_px=(1.0, 1.0), origin_px=(0.0, 0.0))
+    grid = common_grid([fine, wide])
+    assert grid.pixel == (0.5, 0.5)
+    assert grid.origin == (1.0, 1.0)
+    a, b = on_grid(fine, grid), on_grid(wide, grid)
+    assert pearson(a, b) > 0.998
+    assert np.abs(difference(a, b)).mean() < 0.02
+    assert displayed(a).min() == 0
+    assert displayed(a).max() == 1
+    np.testing.assert_array_equal(swiped(a, b, 0.0), b)
+    np.testing.assert_array_equal(swiped(a, b, 1.0), a)
