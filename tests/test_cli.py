@@ -151,9 +151,13 @@ def test_signal_handlers_are_restored(path, capsys):
 
 
 PAUSE = """
-import sys, time
+import signal, sys, time
 import tifffile
 from napari_sofinet import cli
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job is born deaf to it
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 def half(file, *args, **options):
     with open(file, "wb") as out:

@@ -91,6 +91,30 @@ def test_resolution_in_px_and_nm(simulated, capsys):
     assert part["resolution_nm"] == pytest.approx(20 * expected)
 
 
+def test_sectors_criteria_and_tolerance(simulated, capsys):
+    folder, _ = simulated
+    picture = open_picture(folder / "sofi.ome.tif")
+    along = measured(capsys, "resolution", folder / "sofi.ome.tif", "--sector=-20:20")
+    expected = decorrelation_resolution(picture.image, sector=(-20, 20)).resolution_px
+    assert along["resolution_px"] == pytest.approx(expected)
+    loose, strict = (
+        measured(capsys, "resolution", folder / "sofi.ome.tif", "--metric=frc", *words)
+        for words in ((), ("--criterion=half-bit",))
+    )
+    assert loose["resolution_px"] != strict["resolution_px"]
+    scores = [
+        measured(
+            capsys, "compare", folder / "sofi.ome.tif", "--reference", folder / "truth.npz",
+            "--tolerance", px,
+        )
+        for px in (0, 1)
+    ]  # fmt: skip
+    assert scores[1]["tpr"] > scores[0]["tpr"]
+    assert 0 <= scores[0]["false_filament_share"] < 0.2
+    assert cli.main(["measure", "resolution", str(folder / "movie.tif"), "--sector", "9"]) == 2
+    assert "degrees" in capsys.readouterr().err
+
+
 def test_noise_has_a_reason_instead(tmp_path, capsys):
     imwrite(tmp_path / "noise.tif", np.random.default_rng(0).normal(100, 5, (200, 180)))
     found = measured(capsys, "resolution", tmp_path / "noise.tif")

@@ -16,6 +16,7 @@ from napari_sofinet.metrics import (
     crlb,
     decorrelation_map,
     decorrelation_resolution,
+    false_filament_length,
     fit_peaks,
     fitted,
     frc_map,
@@ -26,6 +27,7 @@ from napari_sofinet.metrics import (
     localization_scores,
     mask_scores,
     pearson,
+    real_time_rate,
     squirrel,
 )
 from napari_sofinet.metrics.frc import ring_correlation
@@ -229,6 +231,38 @@ def test_masks_are_lis():
     found = mask_scores(image("li_tpr/li01_pred.npy"), image("li_tpr/li01_gt.npy"))
     for name in ("TP", "FP", "TN", "FN"):
         assert getattr(found, name.lower()) == pytest.approx(case["li01"][name], abs=3)
+
+
+def lines(*rows: int, columns: int = 40) -> np.ndarray:
+    picture = np.zeros((40, columns))
+    for row in rows:
+        picture[row, 5:35] = 1
+    return picture
+
+
+def test_masks_forgive_a_tolerance():
+    truth, moved = lines(10), lines(12)
+    strict, fair = mask_scores(moved, truth), mask_scores(moved, truth, tolerance_px=2)
+    assert (strict.tpr, strict.fp, strict.fn) == (0, 30, 30)
+    assert (fair.tpr, fair.tnr, fair.tp, fair.fp, fair.fn) == (1, 1, 30, 0, 0)
+    assert mask_scores(moved, truth, tolerance_px=1.9).tpr == 0
+    assert sum(fair[2:]) == truth.size
+
+
+def test_false_filaments_have_a_length():
+    found = false_filament_length(lines(10, 21, 30), lines(11, 30))
+    assert (found.drawn, found.false) == (90, 30)
+    thick = gaussian_filter(lines(10, 30), 1.5)
+    assert false_filament_length(thick, gaussian_filter(lines(10, 30), 1.5)).false == 0
+    assert np.isnan(false_filament_length(np.zeros((20, 20)), lines(3)[:20, :20]).share)
+
+
+def test_live_pictures_per_second():
+    # 20 frames at 100 per second take 0.2 s; the thesis reports 4.85, 4.53 and 3.14 per second.
+    assert real_time_rate(20, 100, 0.0062) == pytest.approx(4.85, abs=0.005)
+    assert real_time_rate(20, 100, 0.1185) == pytest.approx(3.14, abs=0.005)
+    with pytest.raises(ValueError, match="rate"):
+        real_time_rate(0, 100, 0)
 
 
 @needs_shared

@@ -158,6 +158,12 @@ def _add_measure_options(parser: argparse.ArgumentParser) -> None:
     resolution = kind("resolution", "resolution of a picture, or of a movie's mean")
     resolution.add_argument("image", metavar="IMAGE")
     resolution.add_argument("--metric", choices=RESOLUTION_METRICS, default="decorrelation")
+    resolution.add_argument(
+        "--sector", metavar="FROM:TO", help="directions in degrees: 0 is along x, 90 along y"
+    )
+    resolution.add_argument(
+        "--criterion", choices=("1/7", "half-bit", "3-sigma"), default="1/7", help="of FRC"
+    )
     agreement = kind("compare", "agreement of a picture with a reference or a truth file")
     agreement.add_argument("image", metavar="SR")
     agreement.add_argument(
@@ -167,6 +173,9 @@ def _add_measure_options(parser: argparse.ArgumentParser) -> None:
         help="a picture, a movie (its mean is taken), or the truth file of a simulation",
     )
     agreement.add_argument("--metric", choices=AGREEMENT_METRICS, help="one of them (default: all)")
+    agreement.add_argument(
+        "--tolerance", type=float, default=0.0, metavar="PX", help="how far masks may lie apart"
+    )
     for one in (resolution, agreement):
         one.add_argument("--roi", metavar="Y0:Y1,X0:X1", help="rectangle in samples of the picture")
         one.add_argument("--pixel-size", type=float, metavar="UM", help="sample in um")
@@ -297,6 +306,20 @@ def _roi(text: str | None) -> tuple[tuple[int, int], tuple[int, int]] | None:
     return (y0, y1), (x0, x1)
 
 
+def _sector(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        low, high = (float(v) for v in text.split(":"))
+    except ValueError:
+        low = high = 0.0
+    if not low < high <= low + 180:
+        raise InputError(
+            f"A sector is given as from:to in degrees, e.g. -15:15, not {text[:40]!r}."
+        )
+    return low, high
+
+
 def _reconstruct(options: argparse.Namespace) -> int:
     from napari_sofinet.methods import METHODS, check_device, method_named, reconstruct
     from napari_sofinet.methods.channels import reconstruct_channels
@@ -395,7 +418,8 @@ def _measure(options: argparse.Namespace) -> int:
     if roi is not None:
         picture = picture.cut(roi)
     if options.kind == "resolution":
-        facts = measure.measure_resolution(picture, options.metric)
+        sector = _sector(options.sector)
+        facts = measure.measure_resolution(picture, options.metric, sector, options.criterion)
     else:
         if options.reference.lower().endswith(".npz"):
             reference = measure.open_truth(options.reference, picture)
@@ -404,7 +428,7 @@ def _measure(options: argparse.Namespace) -> int:
             if roi is not None and picture.origin_px is None:
                 reference = reference.cut(roi)
         metrics = (options.metric,) if options.metric else measure.AGREEMENT_METRICS
-        facts = measure.compare(picture, reference, metrics)
+        facts = measure.compare(picture, reference, metrics, options.tolerance)
     if options.json:
         print(json.dumps(facts))
         return 0

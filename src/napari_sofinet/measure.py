@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_sofinet.errors import InputError
-from napari_sofinet.metrics.agreement import mask_scores, pearson
+from napari_sofinet.metrics.agreement import false_filament_length, mask_scores, pearson
 from napari_sofinet.metrics.decorrelation import decorrelation_resolution
-from napari_sofinet.metrics.frc import frc_resolution
+from napari_sofinet.metrics.frc import Criterion, frc_resolution
 from napari_sofinet.metrics.similarity import fitted, likeness
 from napari_sofinet.metrics.squirrel import Squirrel, squirrel
 
@@ -19,9 +19,16 @@ if TYPE_CHECKING:
     from napari_sofinet.movie import Movie
 
 ResolutionMetric = Literal["decorrelation", "frc"]
-AgreementMetric = Literal["squirrel", "pearson", "ssim", "mask", "frc"]
+AgreementMetric = Literal["squirrel", "pearson", "ssim", "mask", "filaments", "frc"]
 RESOLUTION_METRICS: tuple[ResolutionMetric, ...] = ("decorrelation", "frc")
-AGREEMENT_METRICS: tuple[AgreementMetric, ...] = ("squirrel", "pearson", "ssim", "mask", "frc")
+AGREEMENT_METRICS: tuple[AgreementMetric, ...] = (
+    "squirrel",
+    "pearson",
+    "ssim",
+    "mask",
+    "filaments",
+    "frc",
+)
 
 
 @dataclass(frozen=True)
@@ -155,17 +162,23 @@ def mean_of_movie(movie: Movie) -> Picture:
 
 
 def measure_resolution(
-    picture: Picture, metric: ResolutionMetric = "decorrelation"
+    picture: Picture,
+    metric: ResolutionMetric = "decorrelation",
+    sector: tuple[float, float] | None = None,
+    criterion: Criterion = "1/7",
 ) -> dict[str, Any]:
-    """Resolution with its reason where there is none; keys as `sofinet measure` prints them."""
+    """Resolution with its reason where there is none; keys as `sofinet measure` prints them.
+
+    ``sector``: directions (from, to) in degrees for decorrelation; ``criterion``: threshold of FRC.
+    """
     facts: dict[str, Any] = {"image": picture.name, "metric": metric}
     if metric == "decorrelation":
-        found = decorrelation_resolution(picture.image)
+        found = decorrelation_resolution(picture.image, sector=sector)
         facts |= {"kc": found.kc, "snr": found.snr}
         resolution, reason = found.resolution_px, found.reason
     else:
         first, second = picture.halves or (picture.image, None)
-        rings = frc_resolution(first, second)
+        rings = frc_resolution(first, second, criterion=criterion)
         facts["compared"] = "odd and even frames" if second is not None else "halves of the pixels"
         resolution, reason = rings.resolution_px, rings.reason
     facts["resolution_px"] = resolution
@@ -176,13 +189,17 @@ def measure_resolution(
 
 
 def compare(
-    picture: Picture, reference: Picture, metrics: tuple[AgreementMetric, ...] = AGREEMENT_METRICS
+    picture: Picture,
+    reference: Picture,
+    metrics: tuple[AgreementMetric, ...] = AGREEMENT_METRICS,
+    tolerance_px: float = 0.0,
 ) -> dict[str, Any]:
     """Agreement of a picture with a reference; keys as `sofinet measure compare` prints them.
 
     SQUIRREL is fitted on the reference's grid; for the others a reference on another grid is
     brought to the picture's, linear in between. ``ssim`` takes both as they are, ``ssim_fitted``
-    after scale and offset were fitted.
+    after scale and offset were fitted. ``tolerance_px`` (samples of the picture) is how far
+    masks may lie apart; lines farther than that, and 2 samples, from the reference's are false.
 
     Raises
     ------
@@ -209,8 +226,11 @@ def compare(
             facts["ssim"] = likeness(image, other).ssim
             facts["ssim_fitted"] = likeness(fitted(image, other), other).ssim
         if "mask" in metrics:
-            scores = mask_scores(image, other)._asdict()
+            scores = mask_scores(image, other, tolerance_px)._asdict()
             facts |= {k: None if np.isnan(v) else v for k, v in scores.items()}
+        if "filaments" in metrics:
+            lines = false_filament_length(image, other, max(tolerance_px, 2.0))
+            facts["false_filament_share"] = None if np.isnan(lines.share) else lines.share
         if "frc" in metrics:
             rings = frc_resolution(image, other)
             facts |= {"frc_px": rings.resolution_px, "frc_nm": _in_nm(rings.resolution_px, picture)}

@@ -1,18 +1,27 @@
 """Quality of reconstructions: resolution, agreement with a reference or the truth, localisation."""
 
-from napari_sofinet.metrics.agreement import MaskScores, mask_scores, pearson
+from napari_sofinet.metrics.agreement import (
+    FilamentLength,
+    MaskScores,
+    false_filament_length,
+    mask_scores,
+    pearson,
+)
 from napari_sofinet.metrics.decorrelation import decorrelation_map, decorrelation_resolution
 from napari_sofinet.metrics.frc import frc_map, frc_resolution
 from napari_sofinet.metrics.localization import crlb, localization_scores
 from napari_sofinet.metrics.profiles import fit_peaks, fwhm_by_autocorrelation, line_profile
+from napari_sofinet.metrics.rate import real_time_rate
 from napari_sofinet.metrics.similarity import fitted, likeness
 from napari_sofinet.metrics.squirrel import squirrel
 
 __all__ = [
+    "FilamentLength",
     "MaskScores",
     "crlb",
     "decorrelation_map",
     "decorrelation_resolution",
+    "false_filament_length",
     "fit_peaks",
     "fitted",
     "frc_map",
@@ -23,5 +32,6 @@ __all__ = [
     "localization_scores",
     "mask_scores",
     "pearson",
+    "real_time_rate",
     "squirrel",
 ]
