@@ -54,12 +54,34 @@ class Block(nn.Module):  # type: ignore[misc]
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.act = nn.PReLU(channels)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (B, C, Y, X) to the same shape."""
-        out: torch.Tensor = x + self.second(self.act(self.first(x)))
+        out: torch.Tensor = x + self.second(torch.relu(self.first(x)))
+        return out
+
+
+class Body(nn.Module):  # type: ignore[misc]
+    """Residual blocks on the pooled maps' grid and, for wider context, on one half as fine."""
+
+    def __init__(self, channels: int, blocks: int, wide: int, deep: int) -> None:
+        super().__init__()
+        self.before = nn.Sequential(*(Block(channels) for _ in range(blocks)))
+        self.down = nn.Conv2d(channels, wide, 2, stride=2)
+        self.coarse = nn.Sequential(*(Block(wide) for _ in range(deep)))
+        self.up = nn.ConvTranspose2d(wide, channels, 2, stride=2)
+        self.after = nn.Sequential(*(Block(channels) for _ in range(blocks)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (B, C, Y, X) to the same shape."""
+        x = self.before(x)
+        rows, columns = x.shape[2:]
+        even = x
+        if rows % 2 or columns % 2:
+            even = nn.functional.pad(x, (0, columns % 2, 0, rows % 2), mode="replicate")
+        context = self.up(self.coarse(self.down(even)))[:, :, :rows, :columns]
+        out: torch.Tensor = self.after(x + context)
         return out
 
 
@@ -74,21 +96,26 @@ class StatisticsNet(nn.Module):  # type: ignore[misc]
     features
         Channels of the encoder that looks at every frame.
     channels, blocks
-        Width and depth of the body that works on the pooled maps.
+        Width of the body that works on the pooled maps, and its blocks before and after the coarse
+        ones.
+    wide, deep
+        Width and number of the blocks on the grid half as fine.
     """
 
-    def __init__(self, features: int = 16, channels: int = 48, blocks: int = 8) -> None:
+    def __init__(
+        self, features: int = 24, channels: int = 48, blocks: int = 2, wide: int = 96, deep: int = 4
+    ) -> None:
         super().__init__()
         self.encoder = nn.Sequential(
             nn.Conv2d(1, features, 3, padding=1),
-            nn.PReLU(features),
+            nn.ReLU(),
             nn.Conv2d(features, features, 3, padding=1),
-            nn.PReLU(features),
+            nn.ReLU(),
             nn.Conv2d(features, features, 3, padding=1),
-            nn.PReLU(features),
+            nn.ReLU(),
         )
         self.enter = nn.Conv2d(3 * features + RAW_MAPS, channels, 3, padding=1)
-        self.body = nn.Sequential(*(Block(channels) for _ in range(blocks)))
+        self.body = Body(channels, blocks, wide, deep)
         # Kernel 3, stride 2, padding 1: output sample o lies exactly at camera coordinate o/2.
         self.finer = nn.ConvTranspose2d(channels, channels, 3, stride=2, padding=1)
         self.picture = _exit(channels)
@@ -98,26 +125,31 @@ class StatisticsNet(nn.Module):  # type: ignore[misc]
         """Reconstruct counts of any offset and gain."""
         x = normalize(frames)
         batch, count, rows, columns = x.shape
-        seen = self.encoder(x.reshape(batch * count, 1, rows, columns))
+        each = x.reshape(batch * count, 1, rows, columns)
+        seen = self.encoder(each.contiguous(memory_format=torch.channels_last)).float()
         seen = seen.reshape(batch, count, -1, rows, columns)
+        mean, power = seen.mean(dim=1), (seen * seen).mean(dim=1)
         pooled = torch.cat(
-            [
-                seen.mean(dim=1),
-                (seen.var(dim=1, unbiased=False) + 1e-6).sqrt(),
-                seen.amax(dim=1),
-                raw_statistics(x),
-            ],
-            dim=1,
+            [mean, _deviation(mean, power), seen.amax(dim=1), raw_statistics(x)], dim=1
         )
+        return self.decode(pooled)
+
+    def decode(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Turn pooled maps (B, 3 features + RAW_MAPS, Y, X) into the output."""
+        pooled = pooled.contiguous(memory_format=torch.channels_last)
         fine = self.finer(self.body(self.enter(pooled)))
         # The estimate of error reads the features and never shapes them: the picture comes first.
         return torch.cat([self.picture(fine), self.doubt(fine.detach())], dim=1)
 
 
+def _deviation(mean: torch.Tensor, power: torch.Tensor) -> torch.Tensor:
+    return ((power - mean * mean).clamp(min=0) + 1e-6).sqrt()
+
+
 def _exit(channels: int) -> nn.Module:
     return nn.Sequential(
-        nn.PReLU(channels),
+        nn.ReLU(),
         nn.Conv2d(channels, channels // 2, 3, padding=1),
-        nn.PReLU(channels // 2),
+        nn.ReLU(),
         nn.Conv2d(channels // 2, 1, 3, padding=1),
     )
