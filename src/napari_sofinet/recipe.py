@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_sofinet.reconstruction import Reconstruction
     from napari_sofinet.settings import Settings
 
-PACKAGES = "napari-sofinet", "numpy", "scipy", "numba", "dask", "tifffile"
+PACKAGES = "napari-sofinet", "numpy", "scipy", "numba", "dask", "tifffile", "torch"
 
 
 class OpenStep(BaseModel):
@@ -57,6 +57,7 @@ class MethodStep(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     details: dict[str, float] = {}
     fingerprints: dict[str, str] = {}
+    weights_sha256: str | None = None
 
 
 class Recipe(BaseModel):
@@ -119,8 +120,11 @@ def record(
 ) -> Recipe:
     """The recipe of ``method`` with ``settings`` on ``movie``, and what it found on its way."""
     values = flatten_settings(settings)
-    fingerprints = {}
+    fingerprints: dict[str, str] = {}
+    sha256: str | None = None
     for leaf in leaves(type(settings)):
+        if leaf.weights:
+            values[leaf.name], sha256 = weights_used(values[leaf.name], leaf.weights)
         if leaf.file and values[leaf.name]:
             values[leaf.name] = os.path.abspath(values[leaf.name])
             fingerprints[leaf.name] = fingerprint((values[leaf.name],))[1]
@@ -132,6 +136,7 @@ def record(
             device=device,
             details=details,
             fingerprints=fingerprints,
+            weights_sha256=sha256,
         ),
         versions=versions(),
         methods_paragraph=_paragraph(movie, method, settings, details),
@@ -155,7 +160,7 @@ def repeat(
     InputError
         The movie is gone, has changed since, or was only in memory.
     """
-    from napari_sofinet.methods import reconstruct
+    from napari_sofinet.methods import method_named, reconstruct
     from napari_sofinet.methods.channels import reconstruct_channels
 
     step = recipe.open
@@ -186,6 +191,12 @@ def repeat(
             raise InputError(f"The file {file}, which the recipe needs for {name}, is gone.")
         if fingerprint((file,))[1] != recipe.reconstruct.fingerprints[name]:
             raise InputError(f"The file {file} is not the one any more that the recipe used.")
+    known = recipe.reconstruct.weights_sha256
+    if known is not None:
+        for leaf in leaves(method_named(recipe.reconstruct.method).settings):
+            used = str(recipe.reconstruct.settings.get(leaf.name))
+            if leaf.weights and weights_used(used, leaf.weights)[1] != known:
+                raise InputError(f"The weights {used} are other ones than the recipe used.")
     movie = movie.select(step.frames, step.roi)
     if movie.shape != step.shape:
         wanted, found = (f"{t} frames of {y} x {x} pixels" for t, y, x in (step.shape, movie.shape))
@@ -198,6 +209,15 @@ def repeat(
         device=recipe.reconstruct.device,
         **recipe.reconstruct.settings,
     )
+
+
+def weights_used(name: str, network: str) -> tuple[str, str]:
+    """Name of weights, a full path where they are a file, and their SHA-256."""
+    from napari_sofinet.networks import weights
+
+    path = weights.find(name, network)  # type: ignore[arg-type]
+    known = weights.available(network)  # type: ignore[arg-type]
+    return name if name in known else os.path.abspath(path), weights.digest(path)
 
 
 def fingerprint(paths: tuple[str, ...]) -> tuple[int, str]:

@@ -51,15 +51,17 @@ def parameter(
     unit: str = "",
     basic: bool = False,
     file: bool = False,
+    weights: str = "",
     empty: str = "automatic",
     **limits: Any,
 ) -> Any:
     """One field of a settings model: default, sentence of help, unit and limits (ge, le, gt, lt).
 
-    ``basic`` fields are offered first, the others under "Advanced"; ``file`` fields name a file;
-    ``empty`` says what an empty field means.
+    ``basic`` fields are offered first, the others under "Advanced"; ``file`` fields name a file,
+    ``weights`` fields weights of that network; ``empty`` says what an empty field means.
     """
-    extra: dict[str, Any] = {"unit": unit, "basic": basic, "file": file, "empty": empty}
+    extra: dict[str, Any] = {"unit": unit, "basic": basic, "file": file, "weights": weights}
+    extra["empty"] = empty
     return Field(default=default, description=help, json_schema_extra=extra, **limits)
 
 
@@ -99,6 +101,11 @@ class Leaf:
     def file(self) -> bool:
         """Whether it is the name of a file."""
         return bool(self._extra.get("file", False))
+
+    @property
+    def weights(self) -> str:
+        """The network whose weights it names, empty where it names none."""
+        return str(self._extra.get("weights", ""))
 
     @property
     def empty(self) -> str:

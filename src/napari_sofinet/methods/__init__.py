@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sofinet import recipe
 from napari_sofinet.errors import InputError
-from napari_sofinet.methods import projections, sofi
+from napari_sofinet.methods import projections, sofi, sofinet
 from napari_sofinet.settings import Report, Settings, build, silent
 
 if TYPE_CHECKING:
@@ -22,13 +22,17 @@ Device = Literal["auto", "cpu", "cuda"]
 
 @dataclass(frozen=True)
 class Method:
-    """A method: its settings model, its function and how a paper would describe it."""
+    """A method: its settings model, its function and how a paper would describe it.
+
+    The function of a ``network`` is also told the device.
+    """
 
     name: str
     title: str
     settings: type[Settings]
-    run: Callable[[Movie, Any, Report], Reconstruction]
+    run: Callable[..., Reconstruction]
     describe: Callable[[Any, dict[str, float]], str]
+    network: bool = False
 
 
 METHODS = {
@@ -49,6 +53,14 @@ METHODS = {
             projections.describe_std,
         ),
         Method("sofi", "SOFI", sofi.SofiSettings, sofi.sofi, sofi.describe),
+        Method(
+            "sofinet",
+            "Statistics network: SOFI's resolution from few frames",
+            sofinet.SofinetSettings,
+            sofinet.sofinet,
+            sofinet.describe,
+            network=True,
+        ),
     )
 }
 
@@ -88,7 +100,7 @@ def reconstruct(
     chosen = method_named(method)
     values = build(chosen.settings, settings)
     check_device(device)
-    result = chosen.run(movie, values, report)
+    result = chosen.run(movie, values, report, *((device,) if chosen.network else ()))
     return replace(
         result,
         recipe=recipe.record(movie, chosen, values, device, result.details),

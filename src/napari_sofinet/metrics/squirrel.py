@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from napari_sofinet.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 WIDEST = 0.125  # of the shorter side: sigma that is tried at most
 SCAN = 16
 NARROWEST = 0.1  # samples; less is no blur at all
+REACH = 4  # sigmas at which the blur is cut off
+STRIP = 32  # pixels that are computed together, from the samples that they need
 
 
 @dataclass(frozen=True)
@@ -82,14 +89,14 @@ def squirrel(
         raise InputError("Image and reference hardly overlap; nothing can be compared.")
     target = part - part.mean()
 
-    def blurred(sigma: float) -> np.ndarray:
-        return np.asarray(_blurred(boxes_y, sigma) @ image @ _blurred(boxes_x, sigma).T)
+    if _aligned(image.shape, part.shape, pixel, origin):
+        products = _products_of_waves(image, target)
+    else:
+        products = _products_of_pixels(image, target, boxes_y, boxes_x)
 
     def unexplained(sigma: float) -> float:
-        model = blurred(sigma)
-        model -= model.mean()
-        own = float(np.vdot(model, model))
-        return 1 - float(np.vdot(model, target)) ** 2 / max(own, 1e-300)
+        own, shared = products(sigma)
+        return 1 - shared**2 / max(own, 1e-300)
 
     widest = WIDEST * min(image.shape)
     scan = np.concatenate([[0.0], np.geomspace(0.3, widest, SCAN)])
@@ -102,7 +109,7 @@ def squirrel(
     sigma = float(fitted.x)
     if losses[best] < fitted.fun:
         sigma = float(scan[best])
-    model = blurred(sigma)
+    model = _model(image, boxes_y, boxes_x, sigma)
     centred = model - model.mean()
     alpha = float(np.vdot(centred, target) / max(float(np.vdot(centred, centred)), 1e-300))
     beta = float(part.mean() - alpha * model.mean())
@@ -161,10 +168,115 @@ def _boxes(
     return slice(first, last), shares / shares.sum(axis=1, keepdims=True)
 
 
-def _blurred(boxes: np.ndarray, sigma: float) -> np.ndarray:
-    """Shares after a Gaussian blur of the samples, mirrored at the borders."""
-    from scipy.ndimage import gaussian_filter1d
+def _aligned(
+    samples: tuple[int, ...],
+    pixels: tuple[int, ...],
+    pixel_px: tuple[float, float],
+    origin_px: tuple[float, float],
+) -> bool:
+    """Whether every pixel is a whole number of samples, and no sample is left over."""
+    return all(
+        n % m == 0 and abs(p * n - m) < 1e-9 and abs(at - (p - 1) / 2) < 1e-9
+        for n, m, p, at in zip(samples, pixels, pixel_px, origin_px, strict=True)
+    )
 
-    if sigma < 1e-3:
-        return boxes
-    return np.asarray(gaussian_filter1d(boxes, sigma, axis=1, mode="reflect"))
+
+def _products_of_waves(
+    image: np.ndarray, target: np.ndarray
+) -> Callable[[float], tuple[float, float]]:
+    """Products of a blur's model with itself and with the target, both without their means.
+
+    For aligned grids: in cosine waves, which mirrored borders keep, a blur is a factor for each
+    wave, and the mean over a pixel's samples another one that shows fine waves as coarse ones.
+    """
+    from scipy.fft import dctn
+
+    waves = dctn(image, norm="ortho")
+    orders = []
+    for axis, pixels in enumerate(target.shape):
+        order, factors = _waves_of_pixels(image.shape[axis], pixels)
+        waves = waves.take(order, axis) * (factors[:, None] if axis == 0 else factors)
+        orders.append(order.reshape(-1, pixels))
+    waves[0, 0] = 0
+    waves = waves.reshape(*orders[0].shape, *orders[1].shape)
+    wanted = dctn(target, norm="ortho")
+    half, model = np.empty(waves.shape[:2] + waves.shape[3:]), np.empty(target.shape)
+
+    def products(sigma: float) -> tuple[float, float]:
+        kept_y, kept_x = (
+            np.fft.rfft(_ring(sigma, samples)).real[order]
+            for samples, order in zip(image.shape, orders, strict=True)
+        )
+        np.einsum("qirj,rj->qij", waves, kept_x, out=half)
+        np.einsum("qij,qi->ij", half, kept_y, out=model)
+        own, shared = (np.einsum("ij,ij", model, other) for other in (model, wanted))
+        return float(own), float(shared)
+
+    return products
+
+
+def _waves_of_pixels(samples: int, pixels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Order of the samples' waves, as many times those of the pixels, and what is seen of each."""
+    times = samples // pixels
+    order = np.arange(samples).reshape(times, pixels)
+    signs = np.ones((times, pixels))
+    signs[1::2, 0] = 0  # no pixel sees these
+    order[1::2, 1:] = order[1::2, :0:-1].copy()
+    signs[np.isin(np.arange(times) % 4, (1, 2))] *= -1
+    within = np.arange(times) - (times - 1) / 2
+    seen = np.cos(np.pi / samples * np.outer(order, within)).mean(axis=1)
+    return order.ravel(), signs.ravel() * seen / np.sqrt(times)
+
+
+def _products_of_pixels(
+    image: np.ndarray, target: np.ndarray, boxes_y: np.ndarray, boxes_x: np.ndarray
+) -> Callable[[float], tuple[float, float]]:
+    """Products of a blur's model with itself and with the target, for any grids."""
+
+    def products(sigma: float) -> tuple[float, float]:
+        model = _model(image, boxes_y, boxes_x, sigma)
+        model -= model.mean()
+        return float(np.vdot(model, model)), float(np.vdot(model, target))
+
+    return products
+
+
+def _model(image: np.ndarray, boxes_y: np.ndarray, boxes_x: np.ndarray, sigma: float) -> np.ndarray:
+    """The blurred image in the reference's pixels."""
+    return _pixels(boxes_x, sigma, _pixels(boxes_y, sigma, image).T).T
+
+
+def _pixels(boxes: np.ndarray, sigma: float, image: np.ndarray) -> np.ndarray:
+    """Shares of the image's blurred rows, computed only where they are not nothing."""
+    samples = boxes.shape[1]
+    reach = _reach(sigma)
+    ring = _ring(sigma, samples)
+    # What sample j gives to sample i of the blurred row, itself and in the mirrors at both ends.
+    straight = sliding_window_view(np.roll(ring, samples - 1)[:-1], samples)[::-1]
+    mirrored = sliding_window_view(ring[1:], samples)
+    out = np.empty((len(boxes), image.shape[1]))
+    for top in range(0, len(boxes), STRIP):
+        strip = boxes[top : top + STRIP]
+        used = np.flatnonzero(strip.any(axis=0))
+        seen = slice(used[0], used[-1] + 1)
+        near = slice(max(seen.start - reach, 0), seen.stop + reach)
+        blurred = strip[:, seen] @ (straight[seen, near] + mirrored[seen, near])
+        out[top : top + STRIP] = blurred @ image[near]
+    return out
+
+
+def _reach(sigma: float) -> int:
+    return int(REACH * sigma + 0.5)
+
+
+def _ring(sigma: float, samples: int) -> np.ndarray:
+    """A Gaussian blur's weights by distance, on a ring of the samples and their mirror image."""
+    reach = _reach(sigma)
+    ring = np.zeros(2 * samples)
+    if not reach:
+        ring[0] = 1
+        return ring
+    distance = np.arange(-reach, reach + 1)
+    weights = np.exp(-0.5 * (distance / sigma) ** 2)
+    np.add.at(ring, distance % (2 * samples), weights / weights.sum())
+    return ring

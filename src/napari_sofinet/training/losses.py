@@ -13,7 +13,8 @@ def picture_loss(
     Parameters
     ----------
     out
-        (B, 2, Y, X): picture and the logarithm of its expected absolute error.
+        (B, 2, Y, X): picture and the logarithm of its expected absolute error; or (B, 1, Y, X), the
+        picture alone.
     target
         (B, Y, X).
     fourier
@@ -25,7 +26,7 @@ def picture_loss(
     likelihood of a Laplace distribution whose width is the estimate; the latter leaves the picture
     alone.
     """
-    picture, log_error = out[:, 0].float(), out[:, 1].float().clamp(-8, 4)
+    picture = out[:, 0].float()
     difference = picture - target
     amplitudes = [torch.fft.rfft2(image, norm="ortho").abs() for image in (picture, target)]
     loss = (
@@ -33,5 +34,8 @@ def picture_loss(
         + 2 * (difference**2).mean()
         + fourier * (amplitudes[0] - amplitudes[1]).abs().mean()
     )
+    if out.shape[1] == 1:
+        return loss, torch.zeros_like(loss)
+    log_error = out[:, 1].float().clamp(-8, 4)
     error = difference.detach().abs()
     return loss, (error * torch.exp(-log_error) + log_error).mean()

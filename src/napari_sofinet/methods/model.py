@@ -1,0 +1,323 @@
+"""What all networks that turn a movie into a picture share: weights, tiles, windows, doubt."""
+
+from __future__ import annotations
+
+import tempfile
+import weakref
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sofinet.errors import InputError
+from napari_sofinet.movie import Movie, Saturation, time_blocks
+from napari_sofinet.preprocess.stage import MovieSettings, describe_stage, prepared
+from napari_sofinet.reconstruction import Reconstruction
+from napari_sofinet.settings import Report, parameter, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import torch
+
+    from napari_sofinet.networks.weights import Card, NetworkName, Uncertainty
+
+FEWEST_FRAMES = 5
+SMALLEST_SIDE = 12
+TILE_PX = 384
+STEP_FRAMES = 16
+IN_MEMORY_BYTES = 2**30
+"""A longer film is kept in a temporary file."""
+QUANTITATIVE = (
+    "Brightness in a network's picture is not quantitative: measure positions and shapes, not "
+    "amounts."
+)
+
+
+class ModelSettings(MovieSettings):
+    """What every network offers."""
+
+    weights: str
+    window: int | None = parameter(
+        None,
+        "Frames of one picture. If empty, all frames make one picture; else there is one for every "
+        "window of so many frames: a film.",
+        basic=True,
+        empty="all frames",
+        ge=FEWEST_FRAMES,
+        le=100_000,
+    )
+    step: int = parameter(1, "Frames from one picture of a film to the next.", ge=1, le=100_000)
+    uncertainty: bool = parameter(
+        True, "Also show how far the truth may lie from the picture, where the network can tell."
+    )
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What counts become before a network sees them: (frame - offset) / scale, for every frame."""
+
+    offset: np.ndarray
+    scale: np.ndarray
+
+
+def run(
+    network: NetworkName, movie: Movie, settings: ModelSettings, report: Report, device: str
+) -> Reconstruction:
+    """Reconstruct a movie with a network.
+
+    Returns
+    -------
+    ``image`` (2Y-1, 2X-1) float32, or (T, 2Y-1, 2X-1) for a film; sample (i, j) lies at camera
+    coordinate (i/2, j/2); 1 is bright structure. ``uncertainty`` (same shape), where the weights
+    have it: in the calibration 90 % of the truth lay within image ± uncertainty.
+
+    Raises
+    ------
+    InputError
+        Unusable weights, fewer than 5 frames or 12 x 12 px, NaN.
+    """
+    from napari_sofinet.networks import weights
+
+    net, card, _ = weights.load(settings.weights, network)
+    frames, rows, columns = movie.shape
+    window = settings.window
+    if frames < FEWEST_FRAMES or min(rows, columns) < SMALLEST_SIDE:
+        raise InputError(
+            f"A network needs at least {FEWEST_FRAMES} frames of {SMALLEST_SIDE} x {SMALLEST_SIDE} "
+            f"px, this movie has {frames} of {rows} x {columns}."
+        )
+    if window is not None and window > frames:
+        raise InputError(f"A window of {window} frames is longer than the movie of {frames}.")
+    if hasattr(net, "frames") and (window or frames) != net.frames:
+        raise InputError(
+            f"{card.name} takes {net.frames} frames at a time; choose as many, or a window of "
+            f"{net.frames}."
+        )
+    stage = prepared(movie, settings, lambda f, m="", p=None: report(0.2 * f, m))
+    saturation = Saturation()
+    begun = 0.2 if stage.movie.steps else 0.0
+    levels = measure_levels(
+        stage.movie, window, saturation, lambda f, m="", p=None: report(begun + 0.1 * f, m)
+    )
+    notes = [*stage.notes]
+    if saturation.note:
+        notes.append(saturation.note)
+    work = partial(_maps, stage.movie, levels, settings)
+
+    def tell(fraction: float, message: str = "", preview: Reconstruction | None = None) -> None:
+        report(begun + 0.1 + (0.9 - begun) * fraction, message, preview)
+
+    chosen = _device(device)
+    try:
+        maps = work(net.to(chosen), chosen, tell)
+    except RuntimeError as error:
+        if chosen == "cpu" or device == "cuda":
+            raise
+        notes.append(f"The GPU could not be used ({str(error).splitlines()[0][:80]}).")
+        maps = work(net.to("cpu"), "cpu", tell)
+    finally:
+        net.to("cpu")
+    return _reconstruction(maps, stage.movie, settings, card, notes, stage.details)
+
+
+def measure_levels(
+    movie: Movie, window: int | None, saturation: Saturation | None = None, report: Report = silent
+) -> Levels:
+    """Median of every frame, and what is bright: for the whole movie, or near every frame.
+
+    With a window, brightness is measured in windows one after the other and interpolated, so that
+    a film whose sample bleaches stays as bright.
+    """
+    from napari_sofinet.networks.statistics import BRIGHT
+
+    frames = movie.shape[0]
+    length = min(window or frames, frames)
+    offsets: list[np.ndarray] = []
+    scales: list[float] = []
+    peak, held = None, 0
+    for block in time_blocks(movie, saturation):
+        if saturation is not None:
+            saturation.add(block)
+        x = block.astype(np.float32)
+        medians = np.median(x.reshape(len(x), -1), axis=1)
+        offsets.append(medians)
+        x -= medians[:, None, None]
+        start = 0
+        while start < len(x):
+            part = x[start : start + length - held].max(axis=0)
+            used = min(length - held, len(x) - start)
+            peak = part if peak is None else np.maximum(peak, part)
+            held, start = held + used, start + used
+            if held == length:
+                scales.append(float(np.quantile(peak, BRIGHT)))
+                peak, held = None, 0
+        report(sum(map(len, offsets)) / frames, "brightness")
+    if not scales:
+        raise InputError("The movie has no frames.")
+    if max(scales) <= 0:
+        raise InputError("The movie is the same everywhere; there is nothing to reconstruct.")
+    least = max(max(scales) * 1e-3, 1e-6)
+    centres = (np.arange(len(scales)) + 0.5) * length
+    scale = np.interp(np.arange(frames) + 0.5, centres, np.maximum(scales, least))
+    return Levels(np.concatenate(offsets), scale.astype(np.float32))
+
+
+def describe(settings: ModelSettings, details: dict[str, float], network: str) -> str:
+    """Sentence for a methods section."""
+    text = describe_stage(settings, details)
+    what = "one picture" if settings.window is None else f"windows of {settings.window} frames"
+    return (
+        f"{text}A neural network ({network}, weights {settings.weights}) made {what} on a grid "
+        "twice as fine as the camera's; brightness in it is not quantitative."
+    )
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def _maps(
+    movie: Movie,
+    levels: Levels,
+    settings: ModelSettings,
+    net: torch.nn.Module,
+    device: str,
+    report: Report,
+) -> np.ndarray:
+    """Output maps (C, 2Y-1, 2X-1) of one picture, or (C, T, 2Y-1, 2X-1) of a film."""
+    from napari_sofinet.networks.running import tiles
+
+    frames, rows, columns = movie.shape
+    window, step = settings.window or frames, settings.step
+    count = len(range(window, frames + 1, step))
+    film = (count,) if settings.window else ()
+    shape = (*film, 2 * rows - 1, 2 * columns - 1)
+    out: np.ndarray | None = None
+    y, x = (int(v) for v in movie.origin_px)
+    parts = list(tiles(rows, columns, TILE_PX, net.reach_px))
+    for number, (seen, own) in enumerate(parts):
+        (top, bottom), (left, right) = seen
+        part = movie.select(None, ((y + top, y + bottom), (x + left, x + right)))
+        ends = [min(2 * own[axis][1], (rows, columns)[axis] * 2 - 1) for axis in (0, 1)]
+        place = (slice(2 * own[0][0], ends[0]), slice(2 * own[1][0], ends[1]))
+        inside = tuple(
+            slice(p.start - 2 * start, p.stop - 2 * start)
+            for p, start in zip(place, (top, left), strict=True)
+        )
+
+        def tell(fraction: float, at: int = number) -> None:
+            report((at + fraction) / len(parts), f"part {at + 1} of {len(parts)}")
+
+        for index, picture in _pictures(net, part, levels, settings, device, tell):
+            if out is None:
+                out = _space((len(picture), *shape))
+            if film:
+                out[:, index, *place] = picture[:, *inside]
+            else:
+                out[:, *place] = picture[:, *inside]
+    assert out is not None
+    return out
+
+
+def _pictures(
+    net: torch.nn.Module,
+    part: Movie,
+    levels: Levels,
+    settings: ModelSettings,
+    device: str,
+    tell: Callable[[float], None],
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The pictures (C, 2Y-1, 2X-1) of a part of the field, each with its place in the film."""
+    import torch
+
+    frames, rows, columns = part.shape
+    window, step = settings.window, settings.step
+    state = net.running(rows, columns) if window is None else net.sliding(window)
+    done = 0
+    for block in time_blocks(part):
+        at = slice(done, done + len(block))
+        counts = (block - levels.offset[at, None, None]) / levels.scale[at, None, None]
+        x = torch.from_numpy(np.ascontiguousarray(counts, np.float32)).to(device)
+        with torch.inference_mode(), _precision(device):
+            for some in x.split(STEP_FRAMES if window is None else 1):
+                state.add(some if window is None else some[0])
+                done += len(some)
+                tell(done / frames)
+                if window is not None and done >= window and (done - window) % step == 0:
+                    yield (done - window) // step, state.result().float().cpu().numpy()
+    if window is None:
+        with torch.inference_mode(), _precision(device):
+            yield 0, state.result().float().cpu().numpy()
+
+
+def _precision(device: str) -> torch.autocast:
+    """16 bits where the machine computes faster with them: pictures change by less than 0.01."""
+    import torch
+
+    fast = device == "cuda" or torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001
+    return torch.autocast(device, torch.bfloat16, enabled=fast)
+
+
+def _space(shape: tuple[int, ...]) -> np.ndarray:
+    """Room for a film: in memory, or in a file that goes with it when it is large."""
+    if 4 * int(np.prod(shape)) <= IN_MEMORY_BYTES:
+        return np.empty(shape, np.float32)
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="sofinet-", ignore_cleanup_errors=True)
+        space = np.lib.format.open_memmap(Path(folder.name) / "film.npy", "w+", np.float32, shape)
+    except OSError as error:
+        raise InputError(
+            f"There is no room for a film of {4 * np.prod(shape) / 2**30:.1f} GB ({error}); take "
+            "fewer frames, a larger step or a smaller ROI."
+        ) from error
+    weakref.finalize(space, folder.cleanup)
+    return space
+
+
+def _reconstruction(
+    out: np.ndarray,
+    movie: Movie,
+    settings: ModelSettings,
+    card: Card,
+    notes: list[str],
+    details: dict[str, float],
+) -> Reconstruction:
+    image = out[0]
+    np.maximum(image, 0, out=image)
+    maps = {"image": image}
+    if settings.uncertainty and len(out) > 1 and card.uncertainty is not None:
+        # Picture by picture, for a film may be larger than memory.
+        films = (image[None], out[1][None]) if settings.window is None else (image, out[1])
+        for picture, doubt in zip(*films, strict=True):
+            doubt[...] = half_width(picture, doubt, card.uncertainty)
+        maps["uncertainty"] = out[1]
+    interval = movie.frame_interval_s
+    return Reconstruction(
+        maps,
+        pixel_px=(0.5, 0.5),
+        origin_px=movie.origin_px,
+        camera_pixel_um=movie.pixel_size_um,
+        axes="YX" if settings.window is None else "TYX",
+        frame_interval_s=None if interval is None else interval * settings.step,
+        notes=(*notes, card.prior, QUANTITATIVE),
+        details=details,
+    )
+
+
+def half_width(picture: np.ndarray, log_error: np.ndarray, table: Uncertainty) -> np.ndarray:
+    """Half width of the interval that holds the truth in 90 % of cases.
+
+    Parameters
+    ----------
+    picture, log_error
+        What a network gives: brightness, and the logarithm of the error that it expects.
+    table
+        Of the weights' card: measured half widths in units of the expected error.
+    """
+    factor = np.interp(picture, table.brightness, table.half_width)
+    return np.asarray(factor * np.exp(np.clip(log_error, -8, 4)), np.float32)

@@ -1,0 +1,222 @@
+"""Weights of networks: safetensors files that carry their card, shipped or trained by the user."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from napari_sofinet.errors import InputError
+from napari_sofinet.io.atomic import written_whole
+
+if TYPE_CHECKING:
+    import torch
+
+NetworkName = Literal["sofinet", "convgru", "unet"]
+SHIPPED = Path(__file__).parent.parent / "weights"
+SUFFIX = ".safetensors"
+
+
+class Uncertainty(BaseModel):
+    """Half widths of intervals, in units of the error that a network expects, by brightness.
+
+    In a band of the picture's brightness that begins at ``brightness``, ``share`` of simulated
+    truths lay within ``half_width`` expected errors of the picture.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    brightness: tuple[float, ...]
+    half_width: tuple[float, ...]
+    share: float = 0.9
+
+
+class Card(BaseModel):
+    """What a user should know of some weights, and what is needed to use them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["napari-sofinet weights 1"] = "napari-sofinet weights 1"
+    name: str
+    network: NetworkName
+    parameters: dict[str, int]
+    prior: str
+    trained_on: str
+    command: str
+    seed: int
+    steps: int
+    minutes: float
+    machine: str
+    date: str
+    figures: dict[str, Any] = {}
+    ranges: dict[str, tuple[float, float]] = {}
+    uncertainty: Uncertainty | None = None
+    licence: str = "BSD-3-Clause"
+
+
+def own_folder() -> Path:
+    """Where weights trained by the user are kept."""
+    from platformdirs import user_data_path
+
+    return Path(user_data_path("napari-sofinet", appauthor=False)) / "weights"
+
+
+def available(network: NetworkName) -> dict[str, Path]:
+    """Shipped and own weights of a network by name, the shipped ones first."""
+    found: dict[str, Path] = {}
+    folders = [SHIPPED]
+    try:
+        folders.append(own_folder())
+    except ImportError:  # without platformdirs there is no place for own ones
+        pass
+    for folder in folders:
+        for path in sorted(folder.glob(f"*{SUFFIX}")):
+            try:
+                if path.stem not in found and read_card(path).network == network:
+                    found[path.stem] = path
+            except InputError:
+                continue
+    # The general ones come before those with a prior.
+    return dict(sorted(found.items(), key=lambda item: "universal" not in item[0]))
+
+
+def find(name: str, network: NetworkName) -> Path:
+    """File of weights by name or path.
+
+    Raises
+    ------
+    InputError
+        There are none of that name.
+    """
+    known = available(network)
+    if name in known:
+        return known[name]
+    path = Path(name).expanduser()
+    try:
+        exists = path.is_file()
+    except (OSError, ValueError):
+        exists = False
+    if not exists:
+        some = ", ".join(known) or "none"
+        raise InputError(
+            f"There are no weights {name[:80]!r}; give a file or one of the known ones ({some})."
+        )
+    return path
+
+
+def read_card(path: str | Path) -> Card:
+    """Card of a weights file, without reading the weights.
+
+    Raises
+    ------
+    InputError
+        The file is no safetensors file with a card of ours.
+    """
+    path = Path(path)
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise InputError(f"{path} can not be read ({error.strerror}).") from None
+    return _read_card(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(64)
+def _read_card(path: Path, size: int, changed: int) -> Card:
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            if start[:2] in (b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05"):
+                raise InputError(
+                    f"{path.name} is a pickle, which could run any program; only safetensors files "
+                    "are read."
+                )
+            length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
+            if length > min(size - 8, 2**24):
+                raise InputError(f"{path.name} is no complete safetensors file.")
+            header = json.loads(file.read(length))
+        ends = [v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"]
+        if max(ends, default=0) != size - 8 - length:
+            raise InputError(f"{path.name} is incomplete; copy or download it again.")
+        text = header.get("__metadata__", {}).get("card")
+    except OSError as error:
+        raise InputError(f"{path} can not be read ({error.strerror}).") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path.name} is no safetensors file.") from None
+    if text is None:
+        raise InputError(f"{path.name} holds weights without a card of napari-sofinet.")
+    try:
+        return Card.model_validate_json(text)
+    except ValidationError:
+        raise InputError(f"The card of {path.name} is of another version.") from None
+
+
+def load(name: str, network: NetworkName) -> tuple[torch.nn.Module, Card, str]:
+    """A network with its weights, in evaluation mode, its card and the file's SHA-256.
+
+    Raises
+    ------
+    InputError
+        No such weights, or those of another network.
+    """
+    path = find(name, network)
+    card = read_card(path)
+    if card.network != network:
+        raise InputError(f"{path.name} holds weights of {card.network}, not of {network}.")
+    stat = path.stat()
+    net, digest = _load(path, stat.st_size, stat.st_mtime_ns)
+    return net, card, digest
+
+
+@lru_cache(4)
+def _load(path: Path, size: int, changed: int) -> tuple[torch.nn.Module, str]:
+    from safetensors.torch import load as tensors_of
+
+    content = path.read_bytes()
+    card = read_card(path)
+    try:
+        net = build(card.network, card.parameters)
+        net.load_state_dict(tensors_of(content))
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"The weights in {path.name} do not fit their network ({str(error)[:80]})."
+        ) from None
+    return net.eval(), hashlib.sha256(content).hexdigest()
+
+
+def build(network: NetworkName, parameters: dict[str, int]) -> torch.nn.Module:
+    """A network with random weights."""
+    import torch
+
+    if network == "sofinet":
+        from napari_sofinet.networks.statistics import StatisticsNet as Net
+    elif network == "convgru":
+        from napari_sofinet.networks.convgru import ConvGRU as Net  # type: ignore[assignment]
+    else:
+        from napari_sofinet.networks.unet import UNet as Net  # type: ignore[assignment]
+    net: torch.nn.Module = Net(**parameters)
+    return net.to(memory_format=torch.channels_last)
+
+
+def digest(path: str | Path) -> str:
+    """SHA-256 of a weights file."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def save(path: Path, tensors: dict[str, torch.Tensor], card: Card) -> None:
+    """Write weights with their card; the file appears only when complete."""
+    from safetensors.torch import save_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as partial:
+        save_file(
+            {k: v.detach().cpu().contiguous() for k, v in tensors.items()},
+            partial,
+            metadata={"card": card.model_dump_json()},
+        )
