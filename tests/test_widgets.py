@@ -19,7 +19,13 @@ from napari_sofinet.methods.sofi import SofiSettings
 from napari_sofinet.movie import open_movie
 from napari_sofinet.settings import build
 from napari_sofinet.simulation import simulate
-from napari_sofinet.widgets import layers, reader, simulation_widget, sofi_widget
+from napari_sofinet.widgets import (
+    layers,
+    method_widget,
+    reader,
+    simulation_widget,
+    sofi_widget,
+)
 from napari_sofinet.widgets.form import SettingsForm
 from napari_sofinet.widgets.writer import write_reconstruction
 
@@ -38,7 +44,7 @@ def notices(monkeypatch):
     """Sentences shown to the user."""
     shown: list[str] = []
     for name in ("show_error", "show_warning", "show_info"):
-        monkeypatch.setattr(sofi_widget, name, shown.append)
+        monkeypatch.setattr(method_widget, name, shown.append)
     return shown
 
 
@@ -216,7 +222,7 @@ def test_mistakes_are_told_in_one_sentence(widget, qtbot, notices):
     widget.run_button.click()
     assert "outside" in notices[-1]
     assert all("\n" not in notice for notice in notices)
-    widget.roi_box.setCurrentText(sofi_widget.WHOLE_IMAGE)
+    widget.roi_box.setCurrentText(method_widget.WHOLE_IMAGE)
     run(widget, qtbot)
     assert "SOFI2 cell" in viewer.layers
 

@@ -36,6 +36,9 @@ class Reconstruction:
         ``"YX"``, ``"TYX"`` or ``"ZYX"``.
     frame_interval_s
         Time step of a ``T`` axis in s.
+    film
+        Frame of the file in the middle of the first picture of a film, and frames from one picture
+        to the next; None for a single picture.
     recipe
         How the maps were made.
     notes
@@ -50,6 +53,7 @@ class Reconstruction:
     camera_pixel_um: float | None = None
     axes: str = "YX"
     frame_interval_s: float | None = None
+    film: tuple[float, float] | None = None
     recipe: Recipe | None = None
     notes: tuple[str, ...] = ()
     details: dict[str, float] = field(default_factory=dict)
@@ -119,7 +123,15 @@ class Reconstruction:
                 "Namespace": "napari-sofinet/recipe",
                 "recipe": self.recipe.to_json(),
                 # Also without a known pixel size, where OME has no place for them.
-                "grid": json.dumps({"pixel_px": self.pixel_px, "origin_px": self.origin_px}),
+                "grid": json.dumps(
+                    {
+                        "pixel_px": self.pixel_px,
+                        "origin_px": self.origin_px,
+                        "axes": self.axes,
+                        "film": self.film,
+                        "frame_interval_s": self.frame_interval_s,
+                    }
+                ),
                 "maps": ",".join(self.maps),
             }
         return ome
@@ -150,6 +162,9 @@ class Reconstruction:
             pixel_px=tuple(grid["pixel_px"]),
             origin_px=tuple(grid["origin_px"]),
             camera_pixel_um=recipe.open.pixel_size_um,
+            axes=grid.get("axes", "YX"),
+            frame_interval_s=grid.get("frame_interval_s"),
+            film=tuple(grid["film"]) if grid.get("film") else None,
             recipe=recipe,
         )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sofinet import recipe
 from napari_sofinet.errors import InputError
-from napari_sofinet.methods import projections, sofi, sofinet
+from napari_sofinet.methods import convgru, projections, sofi, sofinet, unet
 from napari_sofinet.settings import Report, Settings, build, silent
 
 if TYPE_CHECKING:
@@ -55,12 +55,21 @@ METHODS = {
         Method("sofi", "SOFI", sofi.SofiSettings, sofi.sofi, sofi.describe),
         Method(
             "sofinet",
-            "Statistics network: SOFI's resolution from few frames",
+            "Statistics network (sofinet)",
             sofinet.SofinetSettings,
             sofinet.sofinet,
             sofinet.describe,
             network=True,
         ),
+        Method(
+            "convgru",
+            "Recurrent network (ConvGRU)",
+            convgru.ConvgruSettings,
+            convgru.convgru,
+            convgru.describe,
+            network=True,
+        ),
+        Method("unet", "U-Net baseline", unet.UnetSettings, unet.unet, unet.describe, network=True),
     )
 }
 

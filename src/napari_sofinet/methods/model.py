@@ -303,10 +303,18 @@ def _reconstruction(
         origin_px=movie.origin_px,
         camera_pixel_um=movie.pixel_size_um,
         axes="YX" if settings.window is None else "TYX",
+        film=_film(movie, settings),
         frame_interval_s=None if interval is None else interval * settings.step,
         notes=(*notes, card.prior, QUANTITATIVE),
         details=details,
     )
+
+
+def _film(movie: Movie, settings: ModelSettings) -> tuple[float, float] | None:
+    if settings.window is None:
+        return None
+    first = 0 if movie.frame_range is None else movie.frame_range[0]
+    return first + (settings.window - 1) / 2, float(settings.step)
 
 
 def half_width(picture: np.ndarray, log_error: np.ndarray, table: Uncertainty) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QObject, Signal
+from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
+from napari_sofinet.networks.weights import available, read_card
 from napari_sofinet.options import default_of, kind_of, parse, text_of
 from napari_sofinet.settings import Leaf, Settings, build, flatten_settings, leaves
 
@@ -98,6 +99,9 @@ class SettingsForm(QWidget):
             editor = QComboBox()
             editor.addItems([str(choice) for choice in kind])
             notify = editor.currentTextChanged
+        elif leaf.weights:
+            editor = WeightsBox(leaf.weights)
+            notify = editor.currentTextChanged
         elif kind is bool:
             editor = QCheckBox()
             notify = editor.toggled
@@ -136,6 +140,49 @@ class SettingsForm(QWidget):
         default = text_of(default_of(self.model, leaf)).replace("none", leaf.empty)
         text = f"<b>{_title(leaf.path[-1])}</b>: {leaf.help} Default: {default}."
         widget.installEventFilter(_Hover(widget, lambda: self.help.setText(text)))
+
+
+class WeightsBox(QComboBox):
+    """Names of a network's shipped and own weights; another file's path can be typed or chosen."""
+
+    def __init__(self, network: str) -> None:
+        super().__init__()
+        self.network = network
+        self.setEditable(True)
+        self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(18)
+        line = self.lineEdit()
+        if line is not None:
+            browse = line.addAction(
+                self.style().standardIcon(QStyle.StandardPixmap.SP_DirOpenIcon),
+                QLineEdit.ActionPosition.TrailingPosition,
+            )
+            browse.triggered.connect(self._browse)
+        self.refresh()
+
+    def showPopup(self) -> None:
+        """Qt's hook: weights may have been trained since."""
+        self.refresh()
+        super().showPopup()
+
+    def refresh(self) -> None:
+        """Look again which weights there are, keeping the choice."""
+        current = self.currentText()
+        self.blockSignals(True)
+        self.clear()
+        for name, path in available(self.network).items():  # type: ignore[arg-type]
+            self.addItem(name)
+            self.setItemData(self.count() - 1, read_card(path).prior, Qt.ItemDataRole.ToolTipRole)
+        self.setCurrentText(current)
+        self.blockSignals(False)
+
+    def _browse(self) -> None:
+        name, _filter = QFileDialog.getOpenFileName(
+            self, "Choose weights", "", "Weights (*.safetensors)"
+        )
+        if name:
+            self.setCurrentText(name)
 
 
 class _Hover(QObject):

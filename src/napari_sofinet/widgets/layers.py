@@ -81,8 +81,13 @@ def layer_pixel_um(layer: Image) -> float | None:
     return float(abs(layer.scale[-1])) * factor if factor else None
 
 
-def place(layer: Image, result: Reconstruction) -> dict[str, Any]:
-    """Layer options that put a reconstruction exactly over the layer it was made from."""
+def place(layer: Image, result: Reconstruction, time_axis: int | None = None) -> dict[str, Any]:
+    """Layer options that put a reconstruction exactly over the layer it was made from.
+
+    A picture of a film stands at the middle of its frames on the layer's axis of time.
+    """
+    if result.film is not None and time_axis is not None:
+        return _place_film(layer, result, result.film, time_axis)
     lead = [0.0] * (_data(layer).ndim - 2)
 
     def world(y: float, x: float) -> np.ndarray:
@@ -102,9 +107,42 @@ def place(layer: Image, result: Reconstruction) -> dict[str, Any]:
     return options | {"affine": matrix}
 
 
-def picture_options(layer: Image, result: Reconstruction, title: str) -> dict[str, Any]:
+def _place_film(
+    layer: Image, result: Reconstruction, film: tuple[float, float], time_axis: int
+) -> dict[str, Any]:
+    """Place on all axes of a layer; those that a film lacks are one sample long."""
+    (y, x), (dy, dx), (first, step) = result.origin_px, result.pixel_px, film
+    data_scale, data_place = np.ones(layer.ndim), np.zeros(layer.ndim)
+    data_scale[-2:], data_place[-2:] = (dy, dx), (y, x)
+    data_scale[time_axis], data_place[time_axis] = step, first
+    corner = np.asarray(layer.data_to_world(data_place))
+    matrix = np.eye(layer.ndim + 1)
+    for axis in range(layer.ndim):
+        ahead = data_place.copy()
+        ahead[axis] += data_scale[axis]
+        matrix[:-1, axis] = np.asarray(layer.data_to_world(ahead)) - corner
+    matrix[:-1, -1] = corner
+    options: dict[str, Any] = {"units": layer.units, "axis_labels": layer.axis_labels}
+    scale = np.diag(matrix)[:-1]
+    if np.allclose(matrix[:-1, :-1], np.diag(scale)):
+        return options | {"scale": tuple(scale), "translate": tuple(corner)}
+    return options | {"affine": matrix}
+
+
+def on_axes_of(layer: Image, image: np.ndarray, time_axis: int | None) -> np.ndarray:
+    """A film (T, Y, X) with axes of length one where the layer has more; a picture as it is."""
+    if image.ndim == 2 or time_axis is None:
+        return image
+    shape = [1] * layer.ndim
+    shape[time_axis], shape[-2:] = image.shape[0], image.shape[1:]
+    return image.reshape(shape)
+
+
+def picture_options(
+    layer: Image, result: Reconstruction, title: str, time_axis: int | None = None
+) -> dict[str, Any]:
     """Options of the layer of a reconstruction's image: place, name, contrast, recipe."""
-    options = place(layer, result) | {
+    options = place(layer, result, time_axis) | {
         "name": f"{title} {layer.name}",
         "colormap": "inferno",
         "contrast_limits": contrast(result.image),
@@ -118,7 +156,11 @@ def picture_options(layer: Image, result: Reconstruction, title: str) -> dict[st
 
 
 def contrast(image: np.ndarray) -> tuple[float, float]:
-    """Limits from at most a quarter of a million samples: all of a large image take too long."""
+    """Limits from at most a quarter of a million samples: all of a large image take too long.
+
+    Of a film the picture in the middle counts.
+    """
+    image = image[len(image) // 2] if image.ndim > 2 else image
     step = max(int(np.sqrt(image.size / 2**18)), 1)
     seen = image[::step, ::step]
     seen = seen[np.isfinite(seen)]

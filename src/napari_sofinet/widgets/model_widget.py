@@ -1,0 +1,112 @@
+"""Dock widget "Model reconstruction"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_error
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QPushButton
+
+from napari_sofinet.errors import InputError
+from napari_sofinet.methods import METHODS, reconstruct
+from napari_sofinet.methods.model import QUANTITATIVE
+from napari_sofinet.networks.weights import find, read_card
+from napari_sofinet.settings import flatten_settings
+from napari_sofinet.widgets.form import SettingsForm, WeightsBox
+from napari_sofinet.widgets.method_widget import MethodWidget
+from napari_sofinet.widgets.worker import TaskWorker
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_sofinet.reconstruction import Reconstruction
+    from napari_sofinet.settings import Report
+
+
+class ModelWidget(MethodWidget):
+    """A network's picture, or film, of a movie; what its weights have learnt; and SOFI beside."""
+
+    title = "model"
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        methods = [method for method in METHODS.values() if method.network]
+        super().__init__(napari_viewer, methods[0])
+        self.network_box = QComboBox()
+        self.network_box.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        for method in methods:
+            self.network_box.addItem(method.title, method.name)
+        self.network_box.currentIndexChanged.connect(self._network_changed)
+        self.prior = QLabel(wordWrap=True)
+        row = QFormLayout()
+        row.addRow("Network", self.network_box)
+        self.above_form.addLayout(row)
+        self.above_form.addWidget(self.prior)
+        self.compare_button = QPushButton("SOFI beside it")
+        self.compare_button.setToolTip(
+            "Reconstruct by this network and by SOFI from the same frames, and open Compare."
+        )
+        self.compare_button.clicked.connect(self.compare_with_sofi)
+        self.below.insertWidget(0, self.compare_button)
+        self._watch_weights()
+
+    def _network_changed(self) -> None:
+        self.method = METHODS[self.network_box.currentData()]
+        old, self.form = self.form, SettingsForm(self.method.settings)
+        layout = old.parentWidget().layout()
+        layout.replaceWidget(old, self.form)
+        old.deleteLater()
+        self._refresh_presets()
+        self._watch_weights()
+
+    def _watch_weights(self) -> None:
+        box = self.form.editors["weights"]
+        assert isinstance(box, WeightsBox)
+        box.currentTextChanged.connect(lambda *_: self._show_prior())
+        self._show_prior()
+
+    def _show_prior(self) -> None:
+        box = self.form.editors["weights"]
+        assert isinstance(box, WeightsBox)
+        try:
+            card = read_card(find(box.currentText(), box.network))  # type: ignore[arg-type]
+            self.prior.setText(card.prior)
+            self.known_notes = (card.prior, QUANTITATIVE)
+        except InputError as error:
+            self.prior.setText(str(error))
+
+    def compare_with_sofi(self) -> None:
+        """Reconstruct the same frames by SOFI too, and open Compare."""
+        if self.worker is not None:
+            return
+        try:
+            movie, settings = self._movie(), self.form.settings()
+        except InputError as error:
+            show_error(str(error))
+            return
+        self._source, self._time_axis = self._layer(), self.axis_box.currentData()
+        values = flatten_settings(settings) | {"window": None}
+        name = self.method.name
+
+        def both(report: Report) -> tuple[Reconstruction, Reconstruction]:
+            sofi = reconstruct(
+                movie, "sofi", report=lambda f, m="", p=None: report(0.5 * f, f"SOFI: {m}")
+            )
+            model = reconstruct(
+                movie, name, report=lambda f, m="", p=None: report(0.5 + 0.5 * f, m), **values
+            )
+            return sofi, model
+
+        worker = TaskWorker(both)
+        self._begin(worker, f"SOFI and {self.title} {movie.name}")
+        worker.returned.connect(self._show_both)
+        worker.start()
+
+    def _show_both(self, results: tuple[Reconstruction, Reconstruction] | None) -> None:
+        if results is None or self._source is None:
+            return
+        sofi, model = results
+        self.add_pictures(self._source, sofi)
+        self._show_result(model)
+        self.viewer.window.add_plugin_dock_widget("napari-sofinet", "Compare")
