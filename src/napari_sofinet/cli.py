@@ -127,11 +127,13 @@ def _run(arguments: Sequence[str]) -> int:
         "simulate", "make a movie with known truth: sofinet simulate PRESET -o OUT"
     )
     _add_simulation_options(simulation, arguments)
+    train = command("train", "train or fine-tune a network: sofinet train NETWORK [MOVIES] -o OUT")
+    _add_training_options(train, arguments)
     measure = command("measure", "resolution of a picture, or agreement of two")
     _add_measure_options(measure)
     options = parser.parse_args(arguments)
     for name, value in vars(options).items():
-        if value == []:  # what argparse makes of a lone --
+        if value == [] and name != "movies":  # what argparse makes of a lone --
             raise InputError(f"Argument {name.replace('_', '-')}: expected a value.")
     if options.command is None:
         parser.print_help()
@@ -144,7 +146,47 @@ def _run(arguments: Sequence[str]) -> int:
         "reconstruct": _reconstruct,
         "simulate": _simulate,
         "measure": _measure,
+        "train": _train,
     }[options.command](options)
+
+
+def _add_training_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    parser.add_argument("network", choices=("sofinet", "convgru", "unet"), metavar="NETWORK")
+    parser.add_argument("movies", nargs="*", metavar="MOVIE", help="own movies of fixed cells")
+    parser.add_argument("-o", dest="output", required=True, metavar="WEIGHTS.safetensors")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    if "train" in arguments[:1]:  # torch is slow to import
+        from napari_sofinet.networks.weights import need_torch
+
+        need_torch()
+        from napari_sofinet.training.train import TrainingSettings
+
+        add_options(parser, TrainingSettings)
+
+
+def _train(options: argparse.Namespace) -> int:
+    from napari_sofinet.methods import check_device
+    from napari_sofinet.movie import open_movie
+    from napari_sofinet.reconstruction import keep_input
+    from napari_sofinet.settings import build
+    from napari_sofinet.training.own_movies import what_is_missing
+    from napari_sofinet.training.train import TrainingSettings, train
+
+    settings = build(TrainingSettings, given_values(options, TrainingSettings))
+    check_device(options.device)
+    output = Path(options.output)
+    for path in options.movies:
+        keep_input(output, Path(path))
+    movies = [open_movie(path) for path in options.movies]
+    for sentence in what_is_missing(movies) if movies else ():
+        _say(f"note: {sentence}")
+    card = train(
+        options.network, output, settings, movies, device=options.device, report=ProgressLine()
+    )
+    _say(f"{output}: {card.steps} steps in {card.minutes:g} min")
+    for name, value in card.figures.items():
+        _say(f"{name}: {value}")
+    return 0
 
 
 def _add_measure_options(parser: argparse.ArgumentParser) -> None:

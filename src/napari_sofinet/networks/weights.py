@@ -59,6 +59,18 @@ class Card(BaseModel):
     licence: str = "BSD-3-Clause"
 
 
+def need_torch() -> None:
+    """Raise `InputError` where PyTorch is not installed."""
+    try:
+        import safetensors
+        import torch
+    except ImportError:
+        raise InputError(
+            "Networks need PyTorch: install it with 'pip install napari-sofinet[models]'."
+        ) from None
+    del safetensors, torch
+
+
 def own_folder() -> Path:
     """Where weights trained by the user are kept."""
     from platformdirs import user_data_path
@@ -165,6 +177,7 @@ def load(name: str, network: NetworkName) -> tuple[torch.nn.Module, Card, str]:
     InputError
         No such weights, or those of another network.
     """
+    need_torch()
     path = find(name, network)
     card = read_card(path)
     if card.network != network:

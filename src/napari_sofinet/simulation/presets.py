@@ -140,6 +140,19 @@ def filaments(seed: int) -> SimulationSettings:
     return draw_filaments(rng, seed, 128, 128, int(_log_uniform(rng, 8, 200)))
 
 
+def draw_komen2024(
+    rng: np.random.Generator, seed: int, rows: int, columns: int, frames: int
+) -> SimulationSettings:
+    """Draw one of the 12 conditions of `komen2024` in a field of any size."""
+    settings = komen2024_condition(seed, int(rng.integers(12)))
+    # As many filaments per length of the border, since they are longer than the field.
+    count = max(round(int(rng.integers(4, 21)) * np.sqrt(rows * columns) / 128), 1)
+    structure = settings.structure.model_copy(update={"count": count})
+    return settings.model_copy(
+        update={"rows": rows, "columns": columns, "frames": frames, "structure": structure}
+    )
+
+
 def draw_filaments(
     rng: np.random.Generator, seed: int, rows: int, columns: int, frames: int
 ) -> SimulationSettings:

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_sofinet.methods import reconstruct
+from napari_sofinet.movie import open_movie
+from napari_sofinet.settings import Settings, flatten_settings
 from napari_sofinet.simulation.batched import Draw, draw_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from napari_sofinet.simulation.settings import SimulationSettings
 
@@ -54,8 +57,43 @@ def make_samples(
     return Samples(batch.frames, scaled_target(batch.target), batch.settings)
 
 
-def ahead(make: Callable[[int], Samples], first: int, depth: int = 4) -> Iterator[Samples]:
-    """Samples ``make(first)``, ``make(first + 1)`` ... made in a thread while others are used."""
+def sofi_samples(
+    draw: Draw,
+    count: int,
+    side: int,
+    frames: int,
+    target_frames: int,
+    seed: int,
+    sofi: Settings,
+) -> Samples:
+    """Draw movies whose target is what SOFI of second order makes of ``target_frames`` of them.
+
+    The input is their first ``frames``. A pixel on each side of the target, of which SOFI gives
+    nothing, is cut off from both.
+    """
+    longest = max(frames, target_frames)
+    batch = draw_batch(draw, count, side + 3, side + 3, longest, seed)
+    targets = []
+    for movie in batch.frames.numpy():
+        result = reconstruct(
+            open_movie(movie[:target_frames], 0.1), "sofi", **flatten_settings(sofi)
+        )
+        targets.append(torch.from_numpy(np.maximum(result.image, 0)))
+    inside = slice(1, side + 1)
+    return Samples(
+        batch.frames[:, :frames, inside, inside].contiguous(),
+        scaled_target(torch.stack(targets)),
+        batch.settings,
+    )
+
+
+def ahead(
+    make: Callable[[int], Samples], first: int, depth: int = 4
+) -> Generator[Samples, None, None]:
+    """Samples ``make(first)``, ``make(first + 1)`` ... made in a thread while others are used.
+
+    Closing it ends the thread.
+    """
     ready: queue.Queue[Samples | BaseException] = queue.Queue(depth)
     stop = threading.Event()
 
@@ -76,7 +114,8 @@ def ahead(make: Callable[[int], Samples], first: int, depth: int = 4) -> Iterato
                 return
             number += 1
 
-    threading.Thread(target=work, daemon=True, name="sofinet-samples").start()
+    thread = threading.Thread(target=work, daemon=True, name="sofinet-samples")
+    thread.start()
     try:
         while True:
             item = ready.get()
@@ -85,6 +124,7 @@ def ahead(make: Callable[[int], Samples], first: int, depth: int = 4) -> Iterato
             yield item
     finally:
         stop.set()
+        thread.join()  # a thread that still computes when the program ends would abort it
 
 
 def frames_for(step: int, low: int, high: int, seed: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
@@ -13,22 +14,27 @@ from torch import nn
 
 from napari_sofinet.io.atomic import written_whole
 from napari_sofinet.settings import Report, silent
-from napari_sofinet.training.losses import picture_loss
+from napari_sofinet.training.losses import Loss, picture_loss
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from napari_sofinet.training.data import Samples
 
 UNCERTAINTY = 0.05  # weight of the likelihood beside the picture's loss
+AT_ONCE_PX = 200_000
+"""Pixels of all frames of the movies that are learnt from at a time: a step can be left between."""
+
+
+Pair = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Plan:
     """How long and how fast to learn: until the last step, or the last minute if that comes first.
 
-    ``half`` computes in bfloat16 where that is safe.
+    ``half`` computes in bfloat16 where that is safe; ``loss`` is one of `LOSSES`.
     """
 
     steps: int
@@ -39,6 +45,7 @@ class Plan:
     clip: float = 1.0
     checkpoint_s: float = 300.0
     half: bool = False
+    loss: Loss = "mixed"
 
 
 class Training:
@@ -67,17 +74,26 @@ class Training:
         warm = min((self.step + 1) / p.warm_up, 1.0)
         return p.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * self.done)))
 
-    def learn(self, samples: Samples) -> tuple[float, float]:
-        """Take one step; return the picture's loss and the likelihood."""
+    def learn(self, samples: Samples, between: Callable[[], None] = lambda: None) -> Pair:
+        """Take one step; return the picture's loss and the likelihood.
+
+        ``between`` is called before every part of the batch and may raise to leave the step.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
-        frames, target = samples.frames, samples.target
-        device = frames.device.type
-        with torch.autocast(device, torch.bfloat16, enabled=self.plan.half):
-            out = self.net(frames)
-        picture, doubt = picture_loss(out, target)
         self.optimizer.zero_grad(set_to_none=True)
-        (picture + UNCERTAINTY * doubt).backward()
+        count = len(samples.frames)
+        part = max(AT_ONCE_PX // samples.frames[0].numel(), 1)
+        sums = [0.0, 0.0]
+        for frames, target in zip(
+            samples.frames.split(part), samples.target.split(part), strict=True
+        ):
+            between()
+            picture, doubt = self._losses(self.net, frames, target)
+            share = len(frames) / count
+            (share * (picture + UNCERTAINTY * doubt)).backward()
+            sums[0] += share * float(picture.detach())
+            sums[1] += share * float(doubt.detach())
         nn.utils.clip_grad_norm_(self.net.parameters(), self.plan.clip)
         self.optimizer.step()
         self.step += 1
@@ -85,25 +101,73 @@ class Training:
         with torch.no_grad():
             for name, value in self.net.state_dict().items():
                 self.average[name].lerp_(value, 1 - keep)
-        return float(picture.detach()), float(doubt.detach())
+        return sums[0], sums[1]
 
-    def run(self, samples: Iterator[Samples], checkpoint: Path, report: Report = silent) -> None:
-        """Learn until the plan's last step, saving now and then."""
+    def _losses(
+        self, net: nn.Module, frames: torch.Tensor, target: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.plan.half):
+            out = net(frames)
+        return picture_loss(out, target, self.plan.loss)
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[nn.Module]:
+        """The network with its averaged weights, for a look at what it can do."""
+        own = {k: v.clone() for k, v in self.net.state_dict().items()}
+        self.net.load_state_dict(self.average)
+        try:
+            yield self.net.eval()
+        finally:
+            self.net.load_state_dict(own)
+            self.net.train()
+
+    def measure(self, net: nn.Module, samples: Samples) -> tuple[torch.Tensor, float]:
+        """What a network makes of samples (B, C, 2Y-1, 2X-1), and its loss, nothing learnt."""
+        device = next(net.parameters()).device
+        frames, target = samples.frames.to(device), samples.target.to(device)
+        part = max(AT_ONCE_PX // frames[0].numel(), 1)
+        outs, loss = [], 0.0
+        with torch.inference_mode():
+            for some, aim in zip(frames.split(part), target.split(part), strict=True):
+                with torch.autocast(device.type, torch.bfloat16, enabled=self.plan.half):
+                    outs.append(net(some))
+                loss += float(picture_loss(outs[-1], aim, self.plan.loss)[0]) * len(some)
+        return torch.cat(outs), loss / len(frames)
+
+    def run(
+        self,
+        samples: Iterator[Samples],
+        checkpoint: Path,
+        report: Report = silent,
+        enough: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Learn until the plan's last step or until it is ``enough``, saving now and then.
+
+        ``report`` is also called inside a step, and may raise `Cancelled`; the state is saved then.
+        """
         saved = before = time.monotonic()
         recent = 0.0
-        for batch in samples:
-            if self.done >= 1:
-                break
-            loss = self.learn(batch)
-            now = time.monotonic()
-            self.spent_s, before = self.spent_s + now - before, now
-            self.losses.append(loss)
-            recent = loss[0] if recent == 0 else 0.98 * recent + 0.02 * loss[0]
-            report(self.done, f"step {self.step}, loss {recent:.4f}")
-            if time.monotonic() - saved > self.plan.checkpoint_s:
-                self.save(checkpoint)
-                saved = time.monotonic()
-        self.save(checkpoint)
+        message = "first step"
+
+        def between() -> None:
+            report(self.done, message)
+
+        try:
+            for batch in samples:
+                if self.done >= 1 or enough():
+                    break
+                loss = self.learn(batch, between)
+                now = time.monotonic()
+                self.spent_s, before = self.spent_s + now - before, now
+                self.losses.append(loss)
+                recent = loss[0] if recent == 0 else 0.98 * recent + 0.02 * loss[0]
+                message = f"step {self.step}, loss {recent:.4f}"
+                report(self.done, message)
+                if time.monotonic() - saved > self.plan.checkpoint_s:
+                    self.save(checkpoint)
+                    saved = time.monotonic()
+        finally:
+            self.save(checkpoint)
 
     def save(self, path: Path) -> None:
         """Write the whole state as one safetensors file."""

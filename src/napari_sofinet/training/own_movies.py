@@ -1,0 +1,135 @@
+"""Training data from own movies of fixed cells: few frames in, SOFI of all frames out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from napari_sofinet.errors import InputError
+from napari_sofinet.methods import reconstruct
+from napari_sofinet.movie import time_blocks
+from napari_sofinet.settings import Report, Settings, flatten_settings
+from napari_sofinet.training.data import Samples, scaled_target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_sofinet.movie import Movie
+
+ENOUGH_MOVIES, ENOUGH_FRAMES, ENOUGH_SIDE_PX = 4, 3000, 350
+"""What Komen et al. (2024) found to be needed to train on own movies."""
+FEWEST_FRAMES = 100
+HELD_OUT = 0.25
+"""Share of every field, at its right, that is never trained on; at least one crop's width."""
+MEMORY_BYTES = 4 * 2**30
+
+
+@dataclass(frozen=True)
+class OwnMovie:
+    """Counts (T, Y, X) of one movie and its target on the network's grid (2Y-1, 2X-1).
+
+    The target is NaN where SOFI gives nothing: the first and last pixels of the field.
+    """
+
+    frames: np.ndarray
+    target: np.ndarray
+
+
+def what_is_missing(movies: Sequence[Movie]) -> list[str]:
+    """Sentences on where movies fall short of what was found to be needed."""
+    missing = []
+    if len(movies) < ENOUGH_MOVIES:
+        missing.append(
+            f"{ENOUGH_MOVIES} movies of fixed cells of the same kind are recommended, there "
+            f"{'is' if len(movies) == 1 else 'are'} {len(movies)}."
+        )
+    for movie in movies:
+        frames, rows, columns = movie.shape
+        if frames < ENOUGH_FRAMES:
+            missing.append(
+                f"{movie.name} has {frames} frames, {ENOUGH_FRAMES} or more are recommended."
+            )
+        if min(rows, columns) < ENOUGH_SIDE_PX:
+            missing.append(
+                f"{movie.name} has {rows} x {columns} px, {ENOUGH_SIDE_PX} x {ENOUGH_SIDE_PX} or "
+                "more are recommended."
+            )
+    return missing
+
+
+def prepare(movies: Sequence[Movie], side: int, sofi: Settings, report: Report) -> list[OwnMovie]:
+    """Read movies and make their targets by SOFI of second order.
+
+    Raises
+    ------
+    InputError
+        No movie, one that is too short, too small or larger than memory, or SOFI of another order.
+    """
+    if not movies:
+        raise InputError("Give at least one movie to train on.")
+    if getattr(sofi, "order", 2) != 2:
+        raise InputError("A network's grid is that of SOFI of order 2; choose this order.")
+    made = []
+    for number, movie in enumerate(movies):
+        frames, rows, columns = movie.shape
+        if frames < FEWEST_FRAMES:
+            raise InputError(
+                f"{movie.name} has {frames} frames; at least {FEWEST_FRAMES} are needed to make a "
+                f"target by SOFI ({ENOUGH_FRAMES} are recommended)."
+            )
+        if rows < side + 3 or columns < 2 * side + 5:
+            raise InputError(
+                f"{movie.name} has {rows} x {columns} px; crops of {side} px need at least "
+                f"{side + 3} x {2 * side + 5}: choose smaller crops."
+            )
+        if movie.dtype.itemsize * frames * rows * columns > MEMORY_BYTES:
+            raise InputError(f"{movie.name} is larger than 4 GB; take fewer frames or a ROI.")
+
+        def tell(fraction: float, message: str = "", preview: Any = None, at: int = number) -> None:
+            report((at + fraction) / len(movies), f"SOFI of movie {at + 1} of {len(movies)}")
+
+        result = reconstruct(movie, "sofi", report=tell, **flatten_settings(sofi))
+        target = np.full((2 * rows - 1, 2 * columns - 1), np.nan, np.float32)
+        picture = np.maximum(result.image, 0)
+        if not picture.max() > 0:
+            raise InputError(f"SOFI finds nothing in {movie.name}; it is no use for training.")
+        scaled = scaled_target(torch.as_tensor(np.array(picture[None], np.float32)))[0].numpy()
+        y, x = (round(2 * (o - m)) for o, m in zip(result.origin_px, movie.origin_px, strict=True))
+        target[y : y + picture.shape[0], x : x + picture.shape[1]] = scaled
+        made.append(OwnMovie(np.concatenate(list(time_blocks(movie))), target))
+    return made
+
+
+def crops(
+    movies: Sequence[OwnMovie], count: int, side: int, frames: int, seed: int, held_out: bool
+) -> Samples:
+    """Crops of ``side`` px and ``frames`` consecutive frames at random places and times.
+
+    Turned and mirrored at random, input and target alike. Those that are held out lie at the
+    right of the fields, all others left of them.
+    """
+    rng = np.random.default_rng([seed, 11, int(held_out)])
+    inputs, targets = [], []
+    for _ in range(count):
+        movie = movies[int(rng.integers(len(movies)))]
+        total, rows, columns = movie.frames.shape
+        border = min(int(columns * (1 - HELD_OUT)), columns - 2 - side)
+        first, last = (border, columns - 2) if held_out else (1, border)
+        # A target's first and last pixels are NaN.
+        top = int(rng.integers(1, rows - 2 - side + 1))
+        left = int(rng.integers(first, last - side + 1))
+        start = int(rng.integers(total - frames + 1))
+        part = movie.frames[start : start + frames, top : top + side, left : left + side]
+        fine = movie.target[2 * top : 2 * (top + side) - 1, 2 * left : 2 * (left + side) - 1]
+        turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
+        part, fine = np.rot90(part, turns, (-2, -1)), np.rot90(fine, turns, (-2, -1))
+        if mirrored:
+            part, fine = part[..., ::-1], fine[..., ::-1]
+        inputs.append(part.astype(np.float32))
+        targets.append(fine)
+    return Samples(
+        torch.from_numpy(np.stack(inputs)), torch.from_numpy(np.ascontiguousarray(targets)), ()
+    )

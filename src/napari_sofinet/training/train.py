@@ -1,0 +1,416 @@
+"""Training or fine-tuning a network, from settings to a weights file."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from napari_sofinet.errors import Cancelled, InputError
+from napari_sofinet.methods.sofi import SofiSettings
+from napari_sofinet.networks import weights
+from napari_sofinet.networks.weights import Card, NetworkName
+from napari_sofinet.settings import Report, Settings, parameter, silent
+from napari_sofinet.simulation.presets import (
+    draw_filaments,
+    draw_komen2024,
+    draw_universal,
+)
+from napari_sofinet.training.data import Samples, ahead, frames_for, make_samples, sofi_samples
+from napari_sofinet.training.loop import Plan, Training
+from napari_sofinet.training.own_movies import crops, prepare, what_is_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+
+    from napari_sofinet.movie import Movie
+
+HELD_OUT_SEED = 2**31
+HELD_OUT_MOVIES = 24
+PRIORS = {
+    "universal": "It has seen many kinds of structure, and empty fields.",
+    "filaments": (
+        "It expects filaments: a prior. Use it where you know that there are filaments; elsewhere "
+        "it may draw some that are not there."
+    ),
+    "komen2024": "It has seen microtubules under one microscope (PSF 2.2 px) only: a prior.",
+    "own movies": "It has seen your own movies only: use it for samples and settings like theirs.",
+}
+
+
+class TrainingSettings(Settings):
+    """How a network is trained; own movies, where given, take the place of simulated ones."""
+
+    preset: Literal["universal", "filaments", "komen2024"] = parameter(
+        "universal", "What is simulated, where no own movies are given.", basic=True
+    )
+    filaments_percent: float = parameter(
+        0.0,
+        "Share of movies of the preset 'filaments' among the simulated ones.",
+        unit="%",
+        ge=0,
+        le=100,
+    )
+    start: str = parameter(
+        "", "Weights to start from, by name or file; if empty, random ones.", basic=True
+    )
+    minutes: float | None = parameter(
+        60.0,
+        "Time to train; if empty, until the last step.",
+        unit="min",
+        basic=True,
+        gt=0,
+        empty="no limit",
+    )
+    steps: int = parameter(1_000_000, "Steps after which training ends.", ge=1)
+    target: Literal["ideal", "sofi"] = parameter(
+        "ideal",
+        "What the network is to show of simulated movies: the emitters at twice the microscope's "
+        "resolution, or what SOFI makes of more frames. Of own movies it is always SOFI.",
+    )
+    target_frames: int = parameter(
+        100, "Frames of a simulated movie that SOFI makes the target from.", ge=20, le=10_000
+    )
+    loss: Literal["mixed", "l1", "mse", "fourier"] = parameter(
+        "mixed",
+        "'mixed' is L1 + 2 MSE + 0.1 of the Fourier amplitudes; 'fourier' amplitudes and phases.",
+    )
+    frames_least: int = parameter(8, "Fewest frames of a movie.", ge=5, le=500)
+    frames_most: int = parameter(50, "Most frames of a movie.", ge=5, le=500)
+    batch: int = parameter(8, "Movies of one step.", ge=1, le=512)
+    side_px: int = parameter(48, "Side of a movie.", unit="camera px", ge=16, le=512)
+    learning_rate: float = parameter(1e-3, "Step width of Adam at first.", gt=0, le=0.1)
+    validate_every: int = parameter(
+        100, "Steps from one look at movies that are held out to the next.", ge=1
+    )
+    patience: int = parameter(
+        50, "Looks without improvement after which training ends early.", ge=1
+    )
+    seed: int = parameter(1, "Seed of weights and movies.", ge=0, lt=2**31)
+    half: bool = parameter(True, "Compute with 16 bits where the machine is faster so.")
+    parameters: str = parameter(
+        "", "Size of a new network, e.g. channels=20 or features=32,channels=64."
+    )
+    sofi: SofiSettings = SofiSettings()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a training shows while it runs: losses by step, and a crop that is held out.
+
+    ``mean``, ``picture`` and ``target`` (2Y-1, 2X-1) of that crop.
+    """
+
+    learnt: list[tuple[int, float]]
+    held_out: list[tuple[int, float]]
+    mean: np.ndarray
+    picture: np.ndarray
+    target: np.ndarray
+
+
+def train(
+    network: NetworkName,
+    output: str | Path,
+    settings: TrainingSettings | None = None,
+    movies: Sequence[Movie] = (),
+    *,
+    device: str = "auto",
+    report: Report = silent,
+    show: Callable[[Progress], None] | None = None,
+) -> Card:
+    """Train a network and write the weights that did best on movies that were held out.
+
+    A training that was killed goes on where it was when it is called again with the same output.
+    One that is cancelled writes its best weights first.
+
+    Parameters
+    ----------
+    network
+        ``"sofinet"``, ``"convgru"`` or ``"unet"``.
+    output
+        Weights file, .safetensors; its state is kept beside it until it is done.
+    movies
+        Own movies of fixed cells; simulated ones where there are none.
+    show
+        Given what a widget shows, at every look at the movies that are held out.
+
+    Raises
+    ------
+    InputError
+        Unusable movies, settings or output.
+    Cancelled
+        By ``report``.
+    """
+    settings = settings or TrainingSettings()
+    output = Path(output)
+    if output.suffix != weights.SUFFIX:
+        raise InputError(f"The output {output.name} must end in {weights.SUFFIX}.")
+    if settings.frames_most < settings.frames_least:
+        raise InputError("The most frames of a movie must not be fewer than the fewest.")
+    from napari_sofinet.io.atomic import check_writable
+
+    check_writable(output)
+    where = _device(device)
+    torch.manual_seed(settings.seed)
+    net, sizes = _network(network, settings)
+    net.to(where)
+    data = _data(network, settings, movies, report)
+    plan = Plan(
+        settings.steps,
+        settings.minutes,
+        settings.learning_rate,
+        half=settings.half,
+        loss=settings.loss,
+    )
+    training = Training(net, plan)
+    state = output.with_name(f".{output.stem}.training{weights.SUFFIX}")
+    if state.exists():
+        _resume(training, state)
+    looks = _Looks(training, data, settings, show)
+    begun = 0.3 if movies else 0.0
+
+    def tell(fraction: float, message: str = "", preview: Any = None) -> None:
+        report(begun + (1 - begun) * fraction, message)
+        looks.after_step()
+
+    stopped: Cancelled | None = None
+    try:
+        with contextlib.closing(ahead(data.make, training.step)) as batches:
+            training.run((_on(batch, where) for batch in batches), state, tell, looks.enough)
+    except Cancelled as error:
+        if not looks.best:
+            raise
+        stopped = error
+    looks.look()
+    card = Card(
+        name=output.stem,
+        network=network,
+        parameters=sizes,
+        prior=PRIORS["own movies" if movies else settings.preset],
+        trained_on=data.description,
+        command=_command(network, output, settings, movies),
+        seed=settings.seed,
+        steps=training.step,
+        minutes=round(training.spent_s / 60, 1),
+        machine=_machine(where),
+        date=time.strftime("%Y-%m-%d"),
+        figures={"held_out_loss": round(looks.least, 5)} | looks.by_kind(),
+    )
+    weights.save(output, looks.best, card)
+    if stopped is not None:
+        raise stopped
+    state.unlink(missing_ok=True)
+    report(1.0, "done")
+    return card
+
+
+@dataclass(frozen=True)
+class _Data:
+    make: Callable[[int], Samples]
+    held_out: list[tuple[str, Samples]]
+    description: str
+
+
+def _data(
+    network: NetworkName, settings: TrainingSettings, movies: Sequence[Movie], report: Report
+) -> _Data:
+    s = settings
+    low, high = (20, 20) if network == "unet" else (s.frames_least, s.frames_most)
+    if movies:
+        own = prepare(movies, s.side_px, s.sofi, lambda f, m="", p=None: report(0.3 * f, m))
+        high = min(high, *(len(m.frames) for m in own))
+        middle = min(max(20, low), high)
+        held = crops(own, 8, s.side_px, middle, HELD_OUT_SEED, True)
+        names = ", ".join(movie.name for movie in movies)
+        missing = " ".join(what_is_missing(movies))
+        return _Data(
+            lambda step: crops(
+                own, s.batch, s.side_px, frames_for(step, low, high, s.seed), s.seed + step, False
+            ),
+            [("own", held)],
+            f"{len(movies)} own movies ({names}) against their SOFI. {missing}".strip(),
+        )
+
+    def draw(rng: np.random.Generator, *rest: int) -> Any:
+        if 100 * rng.random() < s.filaments_percent:
+            return draw_filaments(rng, *rest)
+        named = {
+            "universal": draw_universal,
+            "filaments": draw_filaments,
+            "komen2024": draw_komen2024,
+        }
+        return named[s.preset](rng, *rest)
+
+    def make(step: int, count: int = s.batch, frames: int | None = None) -> Samples:
+        frames = frames or frames_for(step, low, high, s.seed)
+        if s.target == "sofi":
+            return sofi_samples(
+                draw, count, s.side_px, frames, s.target_frames, s.seed + step, s.sofi
+            )
+        return make_samples(draw, count, s.side_px, frames, s.seed + step)
+
+    made = make(HELD_OUT_SEED, HELD_OUT_MOVIES, min(max(20, low), high))
+    kinds: dict[str, list[int]] = {}
+    for number, one in enumerate(made.settings):
+        kinds.setdefault(one.structure.kind, []).append(number)
+    held_out = [
+        (kind, Samples(made.frames[at], made.target[at], tuple(made.settings[i] for i in at)))
+        for kind, at in kinds.items()
+    ]
+    return _Data(
+        make,
+        held_out,
+        f"simulated movies of the preset {s.preset}"
+        + (f" with {s.filaments_percent:g} % filaments" if s.filaments_percent else "")
+        + f", target: {s.target}",
+    )
+
+
+class _Looks:
+    """Looks at movies that are held out, and keeps the best weights."""
+
+    def __init__(
+        self,
+        training: Training,
+        data: _Data,
+        settings: TrainingSettings,
+        show: Callable[[Progress], None] | None,
+    ) -> None:
+        self.training, self.data, self.settings, self.show = training, data, settings, show
+        self.best: dict[str, torch.Tensor] = {}
+        self.least = float("inf")
+        self.losses: list[tuple[int, float]] = []
+        self.kinds: dict[str, float] = {}
+        self.in_vain = 0
+        self._looked_at = -1
+
+    def after_step(self) -> None:
+        """Look, where it is time."""
+        step = self.training.step
+        if step != self._looked_at and step % self.settings.validate_every == 0:
+            self.look()
+
+    def enough(self) -> bool:
+        """Whether nothing has improved for long."""
+        return self.in_vain >= self.settings.patience
+
+    def look(self) -> None:
+        """Measure the averaged weights."""
+        training = self.training
+        if training.step == self._looked_at:
+            return
+        self._looked_at = training.step
+        sums, total, picture = {}, 0, None
+        with training.averaged() as net:
+            for kind, samples in self.data.held_out:
+                out, loss = training.measure(net, samples)
+                sums[kind] = loss
+                total += len(samples.frames)
+                picture = (samples, out) if picture is None else picture
+        mean = sum(sums[kind] * len(samples.frames) for kind, samples in self.data.held_out) / max(
+            total, 1
+        )
+        self.losses.append((training.step, mean))
+        if mean < self.least:
+            self.least, self.kinds, self.in_vain = mean, sums, 0
+            self.best = {k: v.clone() for k, v in training.average.items()}
+        else:
+            self.in_vain += 1
+        if self.show is not None and picture is not None:
+            samples, out = picture
+            self.show(
+                Progress(
+                    [(n + 1, a) for n, (a, _) in enumerate(training.losses)],
+                    list(self.losses),
+                    samples.frames[0].mean(dim=0).numpy(),
+                    out[0, 0].float().cpu().numpy(),
+                    samples.target[0].numpy(),
+                )
+            )
+
+    def by_kind(self) -> dict[str, float]:
+        """Loss of the best weights by structure."""
+        return {f"held_out_loss_{kind}": round(loss, 5) for kind, loss in self.kinds.items()}
+
+
+def _network(
+    network: NetworkName, settings: TrainingSettings
+) -> tuple[torch.nn.Module, dict[str, int]]:
+    if settings.start:
+        loaded, card, _ = weights.load(settings.start, network)
+        net = weights.build(network, card.parameters)
+        net.load_state_dict(loaded.state_dict())
+        return net, card.parameters
+    sizes: dict[str, int] = {}
+    try:
+        for word in filter(None, settings.parameters.split(",")):
+            name, value = word.split("=")
+            sizes[name.strip()] = int(value)
+        return weights.build(network, sizes), sizes
+    except (ValueError, TypeError, RuntimeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"The size {settings.parameters[:60]!r} is none of a {network} network; write e.g. "
+            "channels=20."
+        ) from None
+
+
+def _resume(training: Training, state: Path) -> None:
+    try:
+        training.load(state)
+    except Exception as error:
+        raise InputError(
+            f"{state} is the state of another training ({str(error)[:60]}); delete it or choose "
+            "another output."
+        ) from None
+
+
+def _device(wanted: str) -> str:
+    return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def _on(samples: Samples, device: str) -> Samples:
+    if device == "cpu":
+        return samples
+    return replace(samples, frames=samples.frames.to(device), target=samples.target.to(device))
+
+
+def _machine(device: str) -> str:
+    if device == "cuda":
+        return str(torch.cuda.get_device_name())
+    return f"{torch.get_num_threads()} CPU threads, {platform.machine()}"
+
+
+def _command(
+    network: str, output: Path, settings: TrainingSettings, movies: Sequence[Movie]
+) -> str:
+    from napari_sofinet.options import command_options
+
+    words = ["sofinet", "train", network, *(m.name for m in movies), "-o", output.name]
+    return " ".join([*words, *command_options(settings)])
+
+
+def own_output(name: str) -> Path:
+    """File in the folder of the user's weights for a name that a person typed.
+
+    Raises
+    ------
+    InputError
+        The name is empty, has characters that a file can not have, or is that of shipped weights.
+    """
+    name = name.strip()
+    if not name or len(name) > 60 or any(c in name for c in '/\\:*?"<>|') or name[0] == ".":
+        raise InputError("A model's name must be 1 to 60 letters without / \\ : * ? \" < > |.")
+    if (weights.SHIPPED / f"{name}{weights.SUFFIX}").exists():
+        raise InputError(f"{name} is the name of shipped weights; choose another one.")
+    folder = weights.own_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}{weights.SUFFIX}"
