@@ -233,6 +233,22 @@ def test_masks_are_lis():
         assert getattr(found, name.lower()) == pytest.approx(case["li01"][name], abs=3)
 
 
+def test_noise_of_any_offset_has_no_frc():
+    rng = np.random.default_rng(3)
+    for offset in (0, 100, 1000):
+        a, b = rng.normal(offset, 10, (2, 128, 128))
+        assert frc_resolution(a, b).resolution_px is None
+
+
+def test_pearson_is_numpys():
+    rng = np.random.default_rng(1)
+    a = rng.normal(1e6, 1, (150, 170))
+    b = (a - 1e6 + rng.normal(0, 1, a.shape)).astype(np.float32)
+    assert pearson(a, b) == pytest.approx(np.corrcoef(a.ravel(), b.ravel())[0, 1], abs=1e-9)
+    assert np.isnan(pearson(a, np.full_like(a, 0.1)))
+    assert pearson(a, -2 * a + 3) == pytest.approx(-1)
+
+
 def lines(*rows: int, columns: int = 40) -> np.ndarray:
     picture = np.zeros((40, columns))
     for row in rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import weakref
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,14 @@ import numpy as np
 from napari_sofinet.errors import InputError
 from napari_sofinet.movie import Movie, Saturation, time_blocks
 from napari_sofinet.preprocess.stage import MovieSettings, describe_stage, prepared
+from napari_sofinet.preprocess.traits import (
+    FRAMES,
+    NAMES,
+    SIDE_PX,
+    Traits,
+    movie_traits,
+    unusual,
+)
 from napari_sofinet.reconstruction import Reconstruction
 from napari_sofinet.settings import Report, parameter, silent
 
@@ -102,7 +110,7 @@ def run(
     levels = measure_levels(
         stage.movie, window, saturation, lambda f, m="", p=None: report(begun + 0.1 * f, m)
     )
-    notes = [*stage.notes]
+    notes = [*stage.notes, *outside(stage.movie, card)]
     if saturation.note:
         notes.append(saturation.note)
     work = partial(_maps, stage.movie, levels, settings)
@@ -121,6 +129,41 @@ def run(
     finally:
         net.to("cpu")
     return _reconstruction(maps, stage.movie, settings, card, notes, stage.details)
+
+
+def outside(movie: Movie, card: Card) -> list[str]:
+    """A sentence where a movie is of another kind than a network has learnt from."""
+    found = _traits(movie)
+    names = unusual(found, card.ranges)
+    if not names:
+        return []
+    values = asdict(found)
+    what = "; ".join(
+        f"{NAMES[n]} {values[n]:.3g}, learnt from {_range(*card.ranges[n])}" for n in names
+    )
+    return [
+        f"This movie is outside of what {card.name} was trained for ({what}): do not trust the "
+        "picture where SOFI or the average does not show the same."
+    ]
+
+
+def _range(low: float, high: float) -> str:
+    if high >= 1e6:
+        return f"{low:.3g} or more"
+    return f"{high:.3g} or less" if low <= 0 else f"{low:.3g} to {high:.3g}"
+
+
+def _traits(movie: Movie) -> Traits:
+    frames, rows, columns = movie.shape
+    start = 0 if movie.frame_range is None else movie.frame_range[0]
+    first = start + max((frames - FRAMES) // 2, 0)
+    height, width = min(rows, SIDE_PX), min(columns, SIDE_PX)
+    top = int(movie.origin_px[0]) + (rows - height) // 2
+    left = int(movie.origin_px[1]) + (columns - width) // 2
+    part = movie.select(
+        (first, first + min(frames, FRAMES)), ((top, top + height), (left, left + width))
+    )
+    return movie_traits(np.concatenate(list(time_blocks(part))), frames)
 
 
 def measure_levels(

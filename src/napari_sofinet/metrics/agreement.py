@@ -6,14 +6,28 @@ from typing import NamedTuple
 
 import numpy as np
 
+BLOCK = 8192  # samples that stay in the cache
+
 
 def pearson(image: np.ndarray, reference: np.ndarray) -> float:
     """Pearson correlation of two images of one shape; NaN when one of them is constant."""
-    a = np.asarray(image, float).ravel()
-    b = np.asarray(reference, float).ravel()
-    a, b = a - a.mean(), b - b.mean()
-    norm = np.sqrt(np.dot(a, a) * np.dot(b, b))
-    return float(np.dot(a, b) / norm) if norm > 0 else float("nan")
+    a, b = np.asarray(image).ravel(), np.asarray(reference).ravel()
+    if a.size != b.size:
+        raise ValueError("Two images of one shape are needed.")
+    # Sums of what is left of a value near the mean lose no precision.
+    near = [float(x[:BLOCK].mean(dtype=float)) for x in (a, b)]
+    sums = np.zeros(5)
+    for start in range(0, a.size, BLOCK):
+        x = np.subtract(a[start : start + BLOCK], near[0], dtype=float)
+        y = np.subtract(b[start : start + BLOCK], near[1], dtype=float)
+        sums += x.sum(), y.sum(), np.dot(x, x), np.dot(y, y), np.dot(x, y)
+    x_sum, y_sum, xx, yy, xy = sums
+    # Of a constant image rounding leaves less than this.
+    least = 1e-13
+    spread_x, spread_y = xx - x_sum**2 / a.size, yy - y_sum**2 / a.size
+    if spread_x <= least * max(xx, 1e-300) or spread_y <= least * max(yy, 1e-300):
+        return float("nan")
+    return float((xy - x_sum * y_sum / a.size) / np.sqrt(spread_x * spread_y))
 
 
 class MaskScores(NamedTuple):

@@ -53,8 +53,8 @@ def frc_resolution(
     Notes
     -----
     Saxton and Baumeister, J. Microsc. 127, 127 (1982); van Heel and Schatz, J. Struct. Biol. 151,
-    250 (2005). Rings are one sample of the longer side wide. The mean is not removed; images are
-    tapered over an eighth of their sides.
+    250 (2005). Rings are one sample of the longer side wide. Images are tapered over an eighth of
+    their sides, their means removed first: those would leak into low rings and look like structure.
     """
     a = np.asarray(first, dtype=np.float64)
     b = None if second is None else np.asarray(second, dtype=np.float64)
@@ -62,7 +62,8 @@ def frc_resolution(
     if reason:
         return _without(reason)
     if b is None:
-        return _from_one(a, criterion)
+        return _from_one(a - a.mean(), criterion)
+    a, b = a - a.mean(), b - b.mean()
     frequencies, curve, numbers = ring_correlation(a, b)
     threshold = _threshold(criterion, numbers)
     crossing, reason = _crossing(frequencies, curve, threshold)

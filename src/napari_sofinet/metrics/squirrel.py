@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from napari_sofinet.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 WIDEST = 0.125  # of the shorter side: sigma that is tried at most
 SCAN = 16
@@ -82,21 +78,21 @@ def squirrel(
         if np.ptp(array) <= 1e-12 * max(np.abs(array).max(), 1e-300):
             raise InputError(f"The {name} is the same everywhere; nothing can be compared.")
     pixel, origin = _grid(image.shape, reference.shape, pixel_px, origin_px)
-    rows, boxes_y = _boxes(image.shape[0], reference.shape[0], pixel[0], origin[0])
-    columns, boxes_x = _boxes(image.shape[1], reference.shape[1], pixel[1], origin[1])
+    rows = columns = slice(None)
+    boxes = None
+    if not _aligned(image.shape, reference.shape, pixel, origin):
+        rows, boxes_y = _boxes(image.shape[0], reference.shape[0], pixel[0], origin[0])
+        columns, boxes_x = _boxes(image.shape[1], reference.shape[1], pixel[1], origin[1])
+        boxes = boxes_y, boxes_x
     part = reference[rows, columns]
     if min(part.shape) < 4:
         raise InputError("Image and reference hardly overlap; nothing can be compared.")
     target = part - part.mean()
-
-    if _aligned(image.shape, part.shape, pixel, origin):
-        products = _products_of_waves(image, target)
-    else:
-        products = _products_of_pixels(image, target, boxes_y, boxes_x)
+    models = _PixelModels(image, target, boxes) if boxes else _WaveModels(image, target)
 
     def unexplained(sigma: float) -> float:
-        own, shared = products(sigma)
-        return 1 - shared**2 / max(own, 1e-300)
+        model = models.without_mean(sigma)
+        return 1 - _product(model, models.wanted) ** 2 / max(_product(model, model), 1e-300)
 
     widest = WIDEST * min(image.shape)
     scan = np.concatenate([[0.0], np.geomspace(0.3, widest, SCAN)])
@@ -109,17 +105,20 @@ def squirrel(
     sigma = float(fitted.x)
     if losses[best] < fitted.fun:
         sigma = float(scan[best])
-    model = _model(image, boxes_y, boxes_x, sigma)
-    centred = model - model.mean()
-    alpha = float(np.vdot(centred, target) / max(float(np.vdot(centred, centred)), 1e-300))
-    beta = float(part.mean() - alpha * model.mean())
-    model = alpha * model + beta
+    model = models.in_pixels(sigma)
+    mean = model.mean()
+    model -= mean
+    own, shared = _product(model, model), _product(model, target)
+    alpha = shared / max(own, 1e-300)
+    beta = float(part.mean() - alpha * mean)
+    model = alpha * model + part.mean()
+    difference = model - part
     error = np.full(reference.shape, np.nan)
-    error[rows, columns] = np.abs(model - part)
+    error[rows, columns] = np.abs(difference)
     whole = np.full(reference.shape, np.nan)
     whole[rows, columns] = model
-    rsp = float(np.corrcoef(model.ravel(), part.ravel())[0, 1])
-    rse = float(np.sqrt(np.mean((model - part) ** 2)))
+    rsp = min(abs(shared) / max(np.sqrt(own * _product(target, target)), 1e-300), 1.0)
+    rse = float(np.sqrt(_product(difference, difference) / part.size))
     warning = None
     if alpha <= 0:
         warning = "The image is dark where the reference is bright: it does not show it."
@@ -127,7 +126,7 @@ def squirrel(
         warning = "The blur is wider than was searched: the image does not explain the reference."
     elif sigma < NARROWEST:
         warning = "No blur is needed: the image is not sharper than the reference."
-    return Squirrel(rsp, rse, sigma, alpha, beta, error, whole, warning)
+    return Squirrel(float(rsp), rse, sigma, alpha, beta, error, whole, warning)
 
 
 def _grid(
@@ -181,38 +180,49 @@ def _aligned(
     )
 
 
-def _products_of_waves(
-    image: np.ndarray, target: np.ndarray
-) -> Callable[[float], tuple[float, float]]:
-    """Products of a blur's model with itself and with the target, both without their means.
+def _product(a: np.ndarray, b: np.ndarray) -> float:
+    # Unlike np.vdot on one core, since waiting for others that are busy may take longer.
+    return float(np.einsum("ij,ij", a, b))
 
-    For aligned grids: in cosine waves, which mirrored borders keep, a blur is a factor for each
-    wave, and the mean over a pixel's samples another one that shows fine waves as coarse ones.
+
+class _WaveModels:
+    """Models of aligned grids for any blur, as amplitudes of cosine waves.
+
+    In these, which mirrored borders keep, a blur is a factor for each wave, and the mean over a
+    pixel's samples another one that shows fine waves as coarse ones. Products are those of pixels.
     """
-    from scipy.fft import dctn
 
-    waves = dctn(image, norm="ortho")
-    orders = []
-    for axis, pixels in enumerate(target.shape):
-        order, factors = _waves_of_pixels(image.shape[axis], pixels)
-        waves = waves.take(order, axis) * (factors[:, None] if axis == 0 else factors)
-        orders.append(order.reshape(-1, pixels))
-    waves[0, 0] = 0
-    waves = waves.reshape(*orders[0].shape, *orders[1].shape)
-    wanted = dctn(target, norm="ortho")
-    half, model = np.empty(waves.shape[:2] + waves.shape[3:]), np.empty(target.shape)
+    def __init__(self, image: np.ndarray, target: np.ndarray) -> None:
+        from scipy.fft import dctn
 
-    def products(sigma: float) -> tuple[float, float]:
+        self.samples, self.mean = image.shape, image.mean()
+        self.wanted = dctn(target, norm="ortho")
+        waves = dctn(image, norm="ortho")
+        self.orders = []
+        for axis, pixels in enumerate(target.shape):
+            order, factors = _waves_of_pixels(self.samples[axis], pixels)
+            waves = waves.take(order, axis)
+            waves *= factors[:, None] if axis == 0 else factors
+            self.orders.append(order.reshape(-1, pixels))
+        waves[0, 0] = 0
+        self.waves = waves.reshape(*self.orders[0].shape, *self.orders[1].shape)
+        self._half = np.empty((*self.orders[0].shape, target.shape[1]))
+        self._model = np.empty(target.shape)
+
+    def without_mean(self, sigma: float) -> np.ndarray:
+        """The model's waves; valid until the next call."""
         kept_y, kept_x = (
             np.fft.rfft(_ring(sigma, samples)).real[order]
-            for samples, order in zip(image.shape, orders, strict=True)
+            for samples, order in zip(self.samples, self.orders, strict=True)
         )
-        np.einsum("qirj,rj->qij", waves, kept_x, out=half)
-        np.einsum("qij,qi->ij", half, kept_y, out=model)
-        own, shared = (np.einsum("ij,ij", model, other) for other in (model, wanted))
-        return float(own), float(shared)
+        np.einsum("qirj,rj->qij", self.waves, kept_x, out=self._half)
+        return np.einsum("qij,qi->ij", self._half, kept_y, out=self._model)
 
-    return products
+    def in_pixels(self, sigma: float) -> np.ndarray:
+        """The blurred image in the reference's pixels."""
+        from scipy.fft import idctn
+
+        return np.asarray(idctn(self.without_mean(sigma), norm="ortho") + self.mean)
 
 
 def _waves_of_pixels(samples: int, pixels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -228,22 +238,23 @@ def _waves_of_pixels(samples: int, pixels: int) -> tuple[np.ndarray, np.ndarray]
     return order.ravel(), signs.ravel() * seen / np.sqrt(times)
 
 
-def _products_of_pixels(
-    image: np.ndarray, target: np.ndarray, boxes_y: np.ndarray, boxes_x: np.ndarray
-) -> Callable[[float], tuple[float, float]]:
-    """Products of a blur's model with itself and with the target, for any grids."""
+class _PixelModels:
+    """Models of any grids for any blur."""
 
-    def products(sigma: float) -> tuple[float, float]:
-        model = _model(image, boxes_y, boxes_x, sigma)
+    def __init__(
+        self, image: np.ndarray, target: np.ndarray, boxes: tuple[np.ndarray, np.ndarray]
+    ) -> None:
+        self.image, self.wanted, self.boxes = image, target, boxes
+
+    def without_mean(self, sigma: float) -> np.ndarray:
+        model = self.in_pixels(sigma)
         model -= model.mean()
-        return float(np.vdot(model, model)), float(np.vdot(model, target))
+        return model
 
-    return products
-
-
-def _model(image: np.ndarray, boxes_y: np.ndarray, boxes_x: np.ndarray, sigma: float) -> np.ndarray:
-    """The blurred image in the reference's pixels."""
-    return _pixels(boxes_x, sigma, _pixels(boxes_y, sigma, image).T).T
+    def in_pixels(self, sigma: float) -> np.ndarray:
+        """The blurred image in the reference's pixels."""
+        boxes_y, boxes_x = self.boxes
+        return _pixels(boxes_y, sigma, _pixels(boxes_x, sigma, self.image.T).T)
 
 
 def _pixels(boxes: np.ndarray, sigma: float, image: np.ndarray) -> np.ndarray:

@@ -128,6 +128,9 @@ def ahead(
 
 
 def frames_for(step: int, low: int, high: int, seed: int) -> int:
-    """Number of frames in a step's movies: log-uniform between two limits."""
+    """Number of frames in a step's movies: one of 7 from ``low`` to ``high``, evenly in logarithm.
+
+    As few as that, since a compiled network is made anew for each.
+    """
     rng = np.random.default_rng([seed, step, 5])
-    return round(float(np.exp(rng.uniform(np.log(low), np.log(high)))))
+    return round(float(np.geomspace(low, high, 7)[rng.integers(7)]))

@@ -5,35 +5,50 @@ from __future__ import annotations
 import contextlib
 import platform
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import torch
 
 from napari_sofinet.errors import Cancelled, InputError
 from napari_sofinet.methods.sofi import SofiSettings
 from napari_sofinet.networks import weights
-from napari_sofinet.networks.weights import Card, NetworkName
+from napari_sofinet.networks.weights import Card, NetworkName, Uncertainty
+from napari_sofinet.preprocess.traits import FRAMES, movie_traits
 from napari_sofinet.settings import Report, Settings, parameter, silent
 from napari_sofinet.simulation.presets import (
     draw_filaments,
     draw_komen2024,
     draw_universal,
 )
+from napari_sofinet.training.calibration import calibrate
 from napari_sofinet.training.data import Samples, ahead, frames_for, make_samples, sofi_samples
 from napari_sofinet.training.loop import Plan, Training
-from napari_sofinet.training.own_movies import crops, prepare, what_is_missing
+from napari_sofinet.training.own_movies import OwnMovie, crops, prepare, what_is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import numpy as np
 
     from napari_sofinet.movie import Movie
 
 HELD_OUT_SEED = 2**31
 HELD_OUT_MOVIES = 24
+CALIBRATION_BATCHES = 12
+ANYTHING = {
+    "psf_fwhm_px": (1.25, 7.0),
+    "signal_to_noise": (0.08, 1e9),
+    "correlation_frames": (0.0, 150.0),
+    "crowding": (0.0, 3e4),
+    "drift_px": (0.0, 1.5),
+}
+RANGES = {
+    "universal": ANYTHING,
+    "filaments": ANYTHING | {"crowding": (0.0, 12.0)},
+    "komen2024": ANYTHING | {"psf_fwhm_px": (1.8, 2.8), "crowding": (0.0, 4.0)},
+}
+"""What movies of the presets are like, by `preprocess.traits`, but for those that show nothing."""
 PRIORS = {
     "universal": "It has seen many kinds of structure, and empty fields.",
     "filaments": (
@@ -95,6 +110,9 @@ class TrainingSettings(Settings):
     )
     seed: int = parameter(1, "Seed of weights and movies.", ge=0, lt=2**31)
     half: bool = parameter(True, "Compute with 16 bits where the machine is faster so.")
+    compiled: bool = parameter(
+        False, "Compile the network first: a third faster, where there is a C++ compiler."
+    )
     parameters: str = parameter(
         "", "Size of a new network, e.g. channels=20 or features=32,channels=64."
     )
@@ -161,6 +179,8 @@ def train(
     torch.manual_seed(settings.seed)
     net, sizes = _network(network, settings)
     net.to(where)
+    if settings.compiled:
+        net.forward = torch.compile(net.forward, dynamic=False)
     data = _data(network, settings, movies, report)
     plan = Plan(
         settings.steps,
@@ -201,6 +221,8 @@ def train(
         minutes=round(training.spent_s / 60, 1),
         machine=_machine(where),
         date=time.strftime("%Y-%m-%d"),
+        ranges=data.ranges,
+        uncertainty=looks.calibration(2 if stopped else CALIBRATION_BATCHES),
         figures={"held_out_loss": round(looks.least, 5)} | looks.by_kind(),
     )
     weights.save(output, looks.best, card)
@@ -215,6 +237,8 @@ def train(
 class _Data:
     make: Callable[[int], Samples]
     held_out: list[tuple[str, Samples]]
+    fresh: Callable[[int], Samples]
+    ranges: dict[str, tuple[float, float]]
     description: str
 
 
@@ -235,6 +259,10 @@ def _data(
                 own, s.batch, s.side_px, frames_for(step, low, high, s.seed), s.seed + step, False
             ),
             [("own", held)],
+            lambda step: crops(
+                own, s.batch, s.side_px, frames_for(step, low, high, 0), HELD_OUT_SEED + step, True
+            ),
+            _ranges_of(own),
             f"{len(movies)} own movies ({names}) against their SOFI. {missing}".strip(),
         )
 
@@ -267,6 +295,8 @@ def _data(
     return _Data(
         make,
         held_out,
+        lambda step: make(HELD_OUT_SEED + 1 + step),
+        RANGES[s.preset],
         f"simulated movies of the preset {s.preset}"
         + (f" with {s.filaments_percent:g} % filaments" if s.filaments_percent else "")
         + f", target: {s.target}",
@@ -335,9 +365,27 @@ class _Looks:
                 )
             )
 
+    def calibration(self, batches: int) -> Uncertainty | None:
+        """Of the best weights, on movies of their own."""
+        net = self.training.net
+        net.load_state_dict(self.best)
+        net.eval()
+        return calibrate(net, (self.data.fresh(k) for k in range(batches)))
+
     def by_kind(self) -> dict[str, float]:
         """Loss of the best weights by structure."""
         return {f"held_out_loss_{kind}": round(loss, 5) for kind, loss in self.kinds.items()}
+
+
+def _ranges_of(movies: list[OwnMovie]) -> dict[str, tuple[float, float]]:
+    """What own movies are like, and half as much or twice as much of it."""
+    found = [asdict(movie_traits(movie.frames[:FRAMES])) for movie in movies]
+    ranges = {}
+    for name in ANYTHING:
+        values = [one[name] for one in found if np.isfinite(one[name])]
+        if values:
+            ranges[name] = (0.5 * min(values), max(2 * max(values), ANYTHING["drift_px"][1]))
+    return ranges
 
 
 def _network(

@@ -1,0 +1,58 @@
+"""How far the truth lies from a network's pictures, measured on movies it has not learnt from."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from napari_sofinet.networks.weights import Uncertainty
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari_sofinet.training.data import Samples
+
+EDGES = -np.inf, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, np.inf
+SHARE = 0.9
+FEWEST = 500
+"""Samples of a band of brightness that are enough for a quantile."""
+MARGIN_PX = 6
+"""Pixels at a crop's border, where a network sees less than in the middle of a field."""
+
+
+def calibrate(net: torch.nn.Module, batches: Iterable[Samples]) -> Uncertainty | None:
+    """Quantiles of |truth - picture| / expected error in bands of the picture's brightness.
+
+    None for a network that expects no error.
+    """
+    device = next(net.parameters()).device
+    brightness: list[np.ndarray] = []
+    ratios: list[np.ndarray] = []
+    for samples in batches:
+        with torch.inference_mode():
+            out = net(samples.frames.to(device)).float().cpu()
+        if out.shape[1] < 2:
+            return None
+        inside = (..., slice(MARGIN_PX, -MARGIN_PX), slice(MARGIN_PX, -MARGIN_PX))
+        picture = out[:, 0].clamp(min=0)[inside].numpy().ravel()
+        expected = torch.exp(out[:, 1].clamp(-8, 4))[inside].numpy().ravel()
+        truth = samples.target[inside].numpy().ravel()
+        brightness.append(picture)
+        ratios.append(np.abs(truth - picture) / expected)
+    values, ratio = np.concatenate(brightness), np.concatenate(ratios)
+    centres, widths = [], []
+    for low, high in pairwise(EDGES):
+        inside_band = (values > low) & (values <= high)
+        if inside_band.sum() >= FEWEST:
+            centres.append(float(np.median(values[inside_band])))
+            widths.append(float(np.quantile(ratio[inside_band], SHARE)))
+    if not centres:
+        return None
+    return Uncertainty(
+        brightness=tuple(round(c, 4) for c in centres),
+        half_width=tuple(round(w, 4) for w in widths),
+        share=SHARE,
+    )
