@@ -102,6 +102,28 @@ def test_side_by_side_and_blinking(pair, qtbot):
     assert shown == [["fine"], ["wide"], ["fine"]]
     pair.blink_button.setChecked(False)
     assert all(x.visible for x in pair.viewer.layers)
+    order = list(pair.viewer.layers)
+    pair.side_button.setChecked(True)
+    pair.swipe_button.setChecked(True)
+    settle(pair, qtbot)
+    assert pair.swipe_button.isChecked()
+    assert [x.name for x in pair.viewer.layers if x.visible] == ["swipe"]
+    pair.swipe_button.setChecked(False)
+    assert list(pair.viewer.layers) == order
+
+
+def test_numbers_of_another_pair_are_not_left_standing(pair, qtbot):
+    pair.score_button.click()
+    settle(pair, qtbot)
+    assert pair.table.rowCount() > 0
+    pair.viewer.add_image(scene(44, 1.0), name="third")
+    assert pair.table.rowCount() > 0  # the pair is the same
+    pair.second_box.setCurrentText("third")
+    assert pair.table.rowCount() == 0
+    pair.score_button.click()
+    pair.second_box.setCurrentText("wide")
+    settle(pair, qtbot)
+    assert pair.table.rowCount() == 0
 
 
 def test_scores_differences_and_errors(pair, qtbot):
@@ -132,7 +154,7 @@ def test_figures_have_panels_scale_bars_and_insets(pair, qtbot, tmp_path):
         box=((5.0, 5.0), (20.0, 20.0)),
     )
     texts = [text.get_text() for axis in figure.axes for text in axis.texts]
-    assert texts == ["1 µm"]
+    assert texts == ["1 µm", "500 nm"]
     assert len(figure.axes) == 2
 
 

@@ -104,6 +104,26 @@ def test_numbers_belong_to_the_last_place_of_the_box(widget, qtbot):
     assert "outside" in widget.table.item(0, 3).text()
 
 
+def test_numbers_follow_a_box_that_does_not_rest(widget, qtbot):
+    widget.viewer.add_image(texture(), name="a")
+    widget.add_shape("rectangle")
+    settle(widget, qtbot)
+    shapes, seen = widget.viewer.layers["region"], set()
+    for k in range(40):
+        shapes.data = [np.array([[k, k], [k, k + 90], [k + 90, k + 90], [k + 90, k]])]
+        widget.look()
+        qtbot.wait(10)
+        seen.add(widget.findings)
+    assert len(seen) > 3
+    shapes.data = [np.array([[5, 5], [5, 95], [95, 95], [95, 5]])]
+    widget.look()
+    shapes.data = []
+    settle(widget, qtbot)
+    qtbot.wait(100)  # what was measured of the box that is gone is not shown
+    assert widget.findings is None
+    assert widget.table.rowCount() == 0
+
+
 def test_lines_give_profiles(widget, qtbot):
     x = np.arange(100)
     line = np.exp(-((x - 50.0) ** 2) / (2 * 2**2))

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sofinet.errors import InputError
+from napari_sofinet.region import shortened
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from napari_sofinet.measure import Picture
 
 LARGEST_SIDE = 4096  # samples of a common grid
 DISPLAYED = (1.0, 99.7)  # percentiles that become 0 and 1
-INSET_SHARE = 0.45
+PANEL_INCH = 2.4
+HIGHEST_INSET = 1.0  # of the width
+LONGEST_TITLE = 38
 BARS_UM = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
@@ -107,7 +111,8 @@ def figure_of(
     pictures
         On any grids; drawn over the area that they have in common.
     box
-        Two corners in the unit of the pictures' origins; drawn below, three times as large or more.
+        Two corners in the unit of the pictures' origins; its content is drawn below, as wide as the
+        picture where that is not too high.
     common_contrast
         One brightness scale for all, where they have the same unit.
 
@@ -127,24 +132,22 @@ def figure_of(
     if common_contrast:
         low, high = np.percentile(np.stack(images), DISPLAYED)
         limits = float(low), float(high)
-    rows, columns = grid.shape
     inset = None if box is None else _inset(box, grid)
-    height = rows / columns * (1 + INSET_SHARE * (inset is not None))
-    figure = Figure(figsize=(2.4 * len(images), 2.4 * height + 0.3), layout="constrained")
-    axes = figure.subplots(
-        1 + (inset is not None),
-        len(images),
-        squeeze=False,
-        height_ratios=[1, INSET_SHARE][: 1 + (inset is not None)],
-    )
+    heights = [grid.shape[0] / grid.shape[1]]  # of the width
+    if inset is not None:
+        (top, bottom), (left, right) = inset
+        heights.append(min((bottom - top) / (right - left), HIGHEST_INSET))
+    size = PANEL_INCH * len(images), PANEL_INCH * sum(heights) + 0.3
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(heights), len(images), squeeze=False, height_ratios=heights)
     for number, (picture, image) in enumerate(zip(pictures, images, strict=True)):
         shown = displayed(image, limits)
         axis = axes[0, number]
         axis.imshow(shown, cmap=colormap, vmin=0, vmax=1, interpolation="nearest")
-        axis.set_title(picture.name, fontsize=8)
-        _scale_bar(axis, picture, grid)
+        title = f"{picture.name} (mean)" if picture.halves is not None else picture.name
+        axis.set_title(shortened(title, LONGEST_TITLE), fontsize=8)
+        _scale_bar(axis, picture, grid, grid.shape)
         if inset is not None:
-            (top, bottom), (left, right) = inset
             corner = left - 0.5, top - 0.5
             axis.add_patch(
                 Rectangle(corner, right - left, bottom - top, fill=False, color="white", lw=0.8)
@@ -156,6 +159,7 @@ def figure_of(
                 vmax=1,
                 interpolation="nearest",
             )
+            _scale_bar(axes[1, number], picture, grid, (bottom - top, right - left))
         for each in axes[:, number]:
             each.set(xticks=[], yticks=[])
     return figure
@@ -174,21 +178,31 @@ def _inset(
     return edges[0], edges[1]
 
 
-def _scale_bar(axis: object, picture: Picture, grid: Grid) -> None:
+def _scale_bar(axis: Axes, picture: Picture, grid: Grid, shape: tuple[int, int]) -> None:
+    """Draw a bar at the lower right of an image of ``shape`` samples of the grid."""
     from matplotlib.patches import Rectangle
+    from matplotlib.patheffects import withStroke
 
     if picture.pixel_um is None or picture.pixel_px is None:
         return
     um_per_sample = picture.pixel_um * grid.pixel[1] / picture.pixel_px[1]
-    width = grid.shape[1] * um_per_sample
+    rows, columns = shape
+    width = columns * um_per_sample
     length = max((bar for bar in BARS_UM if bar <= width / 3), default=None)
     if length is None:
         return
     samples = length / um_per_sample
-    rows, columns = grid.shape
     at = columns * 0.96 - samples, rows * 0.94
-    axis.add_patch(Rectangle(at, samples, rows * 0.015, color="white"))  # type: ignore[attr-defined]
+    edge = [withStroke(linewidth=1.5, foreground="black")]  # to be seen on bright structures
+    axis.add_patch(Rectangle(at, samples, rows * 0.015, color="white", path_effects=edge))
     text = f"{length:g} µm" if length >= 1 else f"{1000 * length:g} nm"
-    axis.text(  # type: ignore[attr-defined]
-        at[0] + samples / 2, rows * 0.93, text, color="white", fontsize=7, ha="center", va="bottom"
+    axis.text(
+        at[0] + samples / 2,
+        rows * 0.93,
+        text,
+        color="white",
+        fontsize=7,
+        ha="center",
+        va="bottom",
+        path_effects=edge,
     )

@@ -74,12 +74,13 @@ class TrainingSettings(Settings):
         le=100,
     )
     start: str = parameter(
-        "", "Weights to start from, by name or file; if empty, random ones.", basic=True
+        "",
+        "Weights to start from, by name or file, to fine-tune them; if empty, random ones.",
+        basic=True,
     )
     minutes: float | None = parameter(
         60.0,
-        "Time to train; if empty, until the last step.",
-        unit="min",
+        "Minutes to train; if empty, until the last step.",
         basic=True,
         gt=0,
         empty="no limit",

@@ -40,7 +40,7 @@ from napari_sofinet.widgets.latest import Latest
 from napari_sofinet.widgets.sources import Means, source_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from napari.viewer import Viewer
 
@@ -48,14 +48,21 @@ BLINK_MS = 500
 SWIPE = "swipe"
 OWN_LAYERS = "sofinet_comparison"  # marks what this widget added
 SCORES = {
-    "pearson": "Pearson",
-    "rsp": "RSP (SQUIRREL)",
-    "rse": "RSE (SQUIRREL)",
-    "ssim_fitted": "SSIM, fitted",
-    "tpr": "true positive rate (Li)",
-    "tnr": "true negative rate (Li)",
-    "frc_nm": "FRC (nm)",
-    "frc_px": "FRC (samples)",
+    "pearson": ("Pearson", "-1 to 1: how far the two get bright and dark together."),
+    "rsp": ("RSP (SQUIRREL)", "Pearson after the first was blurred and scaled to the second."),
+    "rse": (
+        "RSE (SQUIRREL), counts of the second",
+        "What is left between the two then: root of the mean square.",
+    ),
+    "ssim_fitted": ("SSIM, fitted", "Likeness of small windows after scaling, at most 1."),
+    "tpr": ("true positive rate (Li mask)", "How much of the second's foreground the first has."),
+    "tnr": ("true negative rate (Li mask)", "How much of the second's background the first has."),
+    "false_filament_share": (
+        "share of false lines (Li mask)",
+        "Of the lines that the first draws: how much lies where the second has nothing.",
+    ),
+    "frc_nm": ("FRC with the second (nm)", "Finest detail in which the two agree."),
+    "frc_px": ("FRC with the second (samples)", "Finest detail in which the two agree."),
 }
 
 
@@ -69,8 +76,10 @@ class CompareWidget(QWidget):
         self._means = Means()
         self._rgb: tuple[np.ndarray, np.ndarray] | None = None
         self._visible: dict[Any, bool] | None = None
+        self._order: list[Any] | None = None
+        self._named: list[Any] = []
         self._work = Latest(self)
-        self._work.done.connect(lambda result: result[0](*result[1:]))
+        self._work.done.connect(self._show_done)
         self._work.failed.connect(self._show_failure)
         self._timer = QTimer(self)
         self._timer.setInterval(BLINK_MS)
@@ -84,6 +93,9 @@ class CompareWidget(QWidget):
     def _build(self) -> None:
         self.first_box, self.second_box = QComboBox(), QComboBox()
         self.second_box.setToolTip("The reference: wide field, or the truth of a simulation.")
+        for box in (self.first_box, self.second_box):
+            narrow(box)
+            box.currentTextChanged.connect(self._forget_scores)
         self.side_button = QPushButton("Side by side", checkable=True)
         self.swipe_button = QPushButton("Swipe", checkable=True)
         self.blink_button = QPushButton("Blink", checkable=True)
@@ -98,6 +110,18 @@ class CompareWidget(QWidget):
         self.squirrel_button.clicked.connect(self.add_squirrel)
         self.score_button.clicked.connect(self.score)
         self.figure_button.clicked.connect(self._ask_figure)
+        self.difference_button.setToolTip(
+            "Add a layer, both scaled to 0 … 1: green where the first is brighter, pink where the "
+            "second is."
+        )
+        self.squirrel_button.setToolTip(
+            "Add a layer: what is left of the second when the first, blurred and scaled to it, is "
+            "taken away."
+        )
+        self.figure_button.setToolTip(
+            "The two, or all visible layers if more, with scale bars; a box of the layer "
+            '"region" is shown enlarged.'
+        )
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, 1000)
         self.slider.setValue(500)
@@ -108,7 +132,9 @@ class CompareWidget(QWidget):
         self.table = QTableWidget(0, 2)
         self.table.setHorizontalHeaderLabels(["score", "value"])
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+        header.setStretchLastSection(True)
         self.table.verticalHeader().hide()
         self.status = QLabel(wordWrap=True)
         form, buttons = QFormLayout(), QGridLayout()
@@ -149,14 +175,19 @@ class CompareWidget(QWidget):
             first = names[-1] if names else ""
         if second not in names or second == first:
             second = next((name for name in reversed(names) if name != first), first)
+        before = self.first_box.currentText(), self.second_box.currentText()
         for box, name in ((self.first_box, first), (self.second_box, second)):
+            box.blockSignals(True)
             box.clear()
             box.addItems(names)
             box.setCurrentText(name)
+            box.blockSignals(False)
+        if before != (first, second):
+            self._forget_scores()
         for layer in images:
             layer.events.name.connect(self._refresh_layers)
         self._means.keep(images)
-        if SWIPE not in self.viewer.layers and self.swipe_button.isChecked():
+        if self._rgb is not None and SWIPE not in self.viewer.layers:  # deleted by hand
             self.swipe_button.setChecked(False)
 
     def pair(self) -> tuple[Image, Image]:
@@ -171,27 +202,49 @@ class CompareWidget(QWidget):
         """Whether something is being computed."""
         return self._work.busy
 
-    def _ask(self, compute: Callable[[Picture, Picture], Any], show: Callable[..., None]) -> bool:
-        """Compute something of the two pictures in a thread and show it; False without two."""
+    def _ask(
+        self,
+        compute: Callable[[Picture, Picture], Any],
+        show: Callable[[tuple[Image, Image], Any], None],
+    ) -> None:
+        """Compute something of the two pictures in a thread and show it with the two layers."""
         try:
-            sources = [source_of(layer) for layer in self.pair()]
+            pair = self.pair()
+            sources = [source_of(layer) for layer in pair]
         except InputError as error:
             show_error(str(error))
-            return False
+            return
 
         def task() -> tuple[Any, ...]:
-            return show, compute(*(self._means.picture(source) for source in sources))
+            return show, pair, compute(*(self._means.picture(source) for source in sources))
 
+        self._set_busy(True)
         self._work.ask(task)
-        self.status.setText("Working …")
-        return True
+
+    def _set_busy(self, on: bool) -> None:
+        """One thing at a time: a second request would take the place of the first."""
+        self.status.setText("Working …" if on else "")
+        for button in (
+            self.swipe_button,
+            self.difference_button,
+            self.squirrel_button,
+            self.score_button,
+        ):
+            button.setEnabled(not on)
+
+    def _show_done(self, done: tuple[Callable[..., None], tuple[Image, Image], Any]) -> None:
+        show, pair, result = done
+        self._set_busy(False)
+        if all(layer in self.viewer.layers for layer in pair):
+            show(pair, result)
 
     def _show_failure(self, error: Exception) -> None:
+        self._set_busy(False)
+        for button in (self.swipe_button, self.blink_button):
+            button.setChecked(False)
         if not isinstance(error, InputError):
             raise error
         self.status.setText(str(error))
-        for button in (self.swipe_button, self.blink_button):
-            button.setChecked(False)
 
     # -- ways to look ---------------------------------------------------------------------------
 
@@ -202,11 +255,29 @@ class CompareWidget(QWidget):
         for layer in self.viewer.layers:
             layer.visible = layer in shown
 
+    def _name(self, pair: Iterable[Image]) -> None:
+        """Write the names of layers on them until `_restore`, where napari can."""
+        self._named = [
+            layer.name_overlay
+            for layer in pair
+            if hasattr(layer, "name_overlay") and not layer.name_overlay.visible
+        ]
+        for name in self._named:
+            name.visible = True
+
     def _restore(self) -> None:
         for layer, visible in (self._visible or {}).items():
             if layer in self.viewer.layers:
                 layer.visible = visible
         self._visible = None
+        for name in self._named:
+            name.visible = False
+        self._named = []
+        if self._order is not None:
+            known = [layer for layer in self._order if layer in self.viewer.layers]
+            for layer in [*known, *(new for new in self.viewer.layers if new not in known)]:
+                self.viewer.layers.move(self.viewer.layers.index(layer), len(self.viewer.layers))
+            self._order = None
 
     def _only(self, button: QPushButton) -> None:
         for other in (self.side_button, self.swipe_button, self.blink_button):
@@ -235,6 +306,8 @@ class CompareWidget(QWidget):
             return
         self._only(self.side_button)
         self._alone([first, second])
+        self._name([first, second])
+        self._order = list(self.viewer.layers)
         # napari's grid goes from the lower layer to the upper one; others share places, hidden.
         for layer in (first, second):
             self.viewer.layers.move(self.viewer.layers.index(layer), len(self.viewer.layers))
@@ -265,22 +338,24 @@ class CompareWidget(QWidget):
 
         self._ask(compute, self._show_swipe)
 
-    def _show_swipe(self, found: tuple[Grid, np.ndarray, np.ndarray]) -> None:
+    def _show_swipe(
+        self, pair: tuple[Image, Image], found: tuple[Grid, np.ndarray, np.ndarray]
+    ) -> None:
         grid, *rgb = found
-        self.status.setText("")
         if not self.swipe_button.isChecked():
             return
         self._rgb = rgb[0], rgb[1]
-        first, _ = self.pair()
+        selected = set(self.viewer.layers.selection)
         layer = self.viewer.add_image(
             swiped(*self._rgb, self.slider.value() / 1000),
             name=SWIPE,
             rgb=True,
             scale=grid.pixel,
             translate=grid.origin,
-            units=first.units[-2:],
+            units=pair[0].units[-2:],
             metadata={OWN_LAYERS: True},
         )
+        self.viewer.layers.selection = selected
         self._alone([layer])
 
     def _move(self, value: int) -> None:
@@ -294,13 +369,14 @@ class CompareWidget(QWidget):
             self._restore()
             return
         try:
-            first, _ = self.pair()
+            pair = self.pair()
         except InputError as error:
             self.blink_button.setChecked(False)
             show_error(str(error))
             return
         self._only(self.blink_button)
-        self._alone([first])
+        self._alone([pair[0]])
+        self._name(pair)
         self._timer.start()
 
     def _blink(self) -> None:
@@ -318,9 +394,10 @@ class CompareWidget(QWidget):
             grid = common_grid([a, b])
             return grid, difference(on_grid(a, grid), on_grid(b, grid))
 
-        def show(found: tuple[Grid, np.ndarray]) -> None:
+        def show(pair: tuple[Image, Image], found: tuple[Grid, np.ndarray]) -> None:
             grid, image = found
-            self._add(image, "difference", grid, colormap="PiYG", contrast_limits=(-1, 1))
+            self._add(pair, image, "difference", grid, colormap="PiYG", contrast_limits=(-1, 1))
+            self.status.setText("Green: the first is brighter; pink: the second.")
 
         self._ask(compute, show)
 
@@ -330,22 +407,24 @@ class CompareWidget(QWidget):
         def compute(a: Picture, b: Picture) -> tuple[Picture, Any]:
             return b, compare_squirrel(a, b)
 
-        def show(found: tuple[Picture, Any]) -> None:
+        def show(pair: tuple[Image, Image], found: tuple[Picture, Any]) -> None:
             reference, result = found
             grid = Grid(
                 reference.origin_px or (0.0, 0.0),
                 reference.pixel_px or (1.0, 1.0),
                 (result.error_map.shape[0], result.error_map.shape[1]),
             )
-            self._add(result.error_map, "SQUIRREL error", grid, colormap="magma")
+            self._add(pair, result.error_map, "SQUIRREL error", grid, colormap="magma")
             note = f" {result.warning}" if result.warning else ""
             self.status.setText(f"RSP {result.rsp:.3f}, RSE {result.rse:.4g}.{note}")
 
         self._ask(compute, show)
 
-    def _add(self, image: np.ndarray, name: str, grid: Grid, **options: Any) -> None:
-        first, second = self.pair()
-        self.viewer.add_image(
+    def _add(
+        self, pair: tuple[Image, Image], image: np.ndarray, name: str, grid: Grid, **options: Any
+    ) -> None:
+        first, second = pair
+        layer = self.viewer.add_image(
             image,
             name=f"{name} {first.name} | {second.name}",
             scale=grid.pixel,
@@ -354,7 +433,7 @@ class CompareWidget(QWidget):
             metadata={OWN_LAYERS: True},
             **options,
         )
-        self.status.setText("")
+        show_colour_bar(layer)
 
     # -- numbers and figure ---------------------------------------------------------------------
 
@@ -362,15 +441,32 @@ class CompareWidget(QWidget):
         """Fill the table with the agreement of the first with the second."""
         self._ask(compare, self._show_scores)
 
-    def _show_scores(self, scores: dict[str, Any]) -> None:
+    def _show_scores(self, pair: tuple[Image, Image], scores: dict[str, Any]) -> None:
+        chosen = self.first_box.currentText(), self.second_box.currentText()
+        if chosen != tuple(layer.name for layer in pair):
+            return
         self.scores = scores
-        rows = [(title, scores[key]) for key, title in SCORES.items() if key in scores]
-        self.table.setRowCount(len(rows))
-        for i, (title, value) in enumerate(rows):
-            self.table.setItem(i, 0, QTableWidgetItem(title))
-            self.table.setItem(i, 1, QTableWidgetItem("–" if value is None else f"{value:.4g}"))
-        notes = [scores[key] for key in ("warning", "frc_reason") if scores.get(key)]
-        self.status.setText(" ".join(notes))
+        known = [key for key in SCORES if key in scores]
+        # Lengths in nm are shown in samples only where no sample has a size.
+        if scores.get("frc_nm") is not None or scores.get("frc_px") is None:
+            known = [key for key in known if key != "frc_px"]
+        else:
+            known = [key for key in known if key != "frc_nm"]
+        self.table.setRowCount(len(known))
+        for i, key in enumerate(known):
+            value = "–" if scores[key] is None else f"{scores[key]:.4g}"
+            for j, text in enumerate((SCORES[key][0], value)):
+                item = QTableWidgetItem(text)
+                item.setToolTip(SCORES[key][1])
+                self.table.setItem(i, j, item)
+        notes = (("SQUIRREL", "warning"), ("FRC", "frc_reason"))
+        self.status.setText("\n".join(f"{what}: {scores[k]}" for what, k in notes if scores.get(k)))
+
+    def _forget_scores(self) -> None:
+        """Numbers of another pair are not left standing."""
+        self.scores = {}
+        self.table.setRowCount(0)
+        self.status.setText("")
 
     def _ask_figure(self) -> None:
         kinds = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf)"
@@ -420,6 +516,19 @@ class CompareWidget(QWidget):
             self._timer.stop()
             self._work.close()
         return bool(super().event(event))
+
+
+def narrow(box: QComboBox) -> None:
+    """Let long names of layers be cut instead of pushing labels out of the dock."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(12)
+
+
+def show_colour_bar(layer: Any) -> None:
+    """Show what a layer's colours mean, where napari can."""
+    bar = getattr(layer, "colorbar", None)
+    if bar is not None:
+        bar.visible = True
 
 
 def _colours(layer: Image) -> Callable[[np.ndarray], np.ndarray]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sofinet.region import shortened
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GREY = "#909090"
+LEGEND_LINE = 14  # px
+MOST_LINES = 3  # of a legend, before it has two columns
+NAME_LENGTH = 44  # letters
 
 
 def draw_convergence(curve: tuple[tuple[int, float], ...]) -> bytes:
@@ -48,14 +53,30 @@ def draw_figure(draw: Callable[[Axes], None], width: int, height: int) -> Figure
     # Given margins: finding them takes longer than all the rest.
     axes = figure.add_axes((0.17, 0.19, 0.8, 0.77))
     draw(axes)
+    handles, names = axes.get_legend_handles_labels()
+    if handles:
+        # Above the curves, not on them.
+        columns = 1 if len(handles) <= MOST_LINES else 2
+        lines = -(-len(handles) // columns)
+        axes.set_position((0.17, 0.19, 0.8, 0.79 - lines * LEGEND_LINE / height))
+        axes.legend(
+            handles,
+            [shortened(name, NAME_LENGTH // columns) for name in names],
+            ncols=columns,
+            loc="lower left",
+            bbox_to_anchor=(-0.02, 1.0),
+            borderpad=0.2,
+            labelspacing=0.3,
+            fontsize=7,
+            labelcolor=GREY,
+            frameon=False,
+        )
     axes.set_facecolor("none")
     axes.tick_params(colors=GREY, labelsize=8)
     for text in (axes.xaxis.label, axes.yaxis.label):
         text.set(color=GREY, fontsize=8)
     for spine in axes.spines.values():
         spine.set_color(GREY)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=7, labelcolor=GREY, facecolor="none", edgecolor=GREY)
     return figure
 
 
@@ -75,6 +96,12 @@ def save_figure(draw: Callable[[Axes], None], path: str) -> None:
     figure = Figure(figsize=(4.5, 3), dpi=300, layout="constrained")
     axes = figure.subplots()
     draw(axes)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=7)
+    handles, names = axes.get_legend_handles_labels()
+    if handles:
+        names = [shortened(name, 2 * NAME_LENGTH) for name in names]
+        short = max(map(len, names)) <= NAME_LENGTH // MOST_LINES
+        columns = MOST_LINES if short else 1
+        figure.legend(
+            handles, names, ncols=columns, fontsize=7, loc="outside upper left", frameon=False
+        )
     figure.savefig(path)

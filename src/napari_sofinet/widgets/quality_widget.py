@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +44,10 @@ from napari_sofinet.region import (
     profiles_of,
     resolution_of,
     samples,
+    shortened,
     trace_of,
 )
+from napari_sofinet.widgets.compare_widget import OWN_LAYERS, narrow, show_colour_bar
 from napari_sofinet.widgets.curves import draw_figure, pixels_of, save_figure
 from napari_sofinet.widgets.latest import Latest
 from napari_sofinet.widgets.sources import Means, Source, source_of
@@ -57,14 +60,16 @@ if TYPE_CHECKING:
 POLL_MS = 40
 RESOLUTION, PROFILE, TRACE, AGREEMENT = range(4)
 PLOT = 330, 220  # px
+LAYER_COLUMN, LAYER_LETTERS = 90, 30  # px, and of a name in it
 ROI = "region"
 
 
 class QualityWidget(QWidget):
     """Draw a box or a line: numbers and curves of all chosen layers follow while it moves.
 
-    The shape is looked at a few times a second, and measured in a thread that always works on the
-    latest one.
+    The shape is looked at a few times a second and measured in a thread. What is asked for while
+    the thread works waits, the latest only, until the numbers are shown; so they follow a box that
+    does not rest, and in the end belong to its last place.
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
@@ -99,6 +104,7 @@ class QualityWidget(QWidget):
         self.peaks.setRange(1, 2)
         self.reference_box = QComboBox()
         self.reference_box.setToolTip("What the others are compared with: wide field or truth.")
+        narrow(self.reference_box)
         self.tabs = QTabWidget()
         self.plots = []
         for title in ("Resolution", "Profile", "Trace", "Agreement"):
@@ -115,12 +121,15 @@ class QualityWidget(QWidget):
             self.plots.append(plot)
             self.tabs.addTab(page, title)
         self.table = QTableWidget(0, 4)
-        self.table.setHorizontalHeaderLabels(["layer", "quantity", "value", "unit or reason"])
+        self.table.setHorizontalHeaderLabels(["layer", "quantity", "value", "unit / reason"])
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setStretchLastSection(True)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Interactive)
+        header.setSectionResizeMode(3, QHeaderView.ResizeMode.Stretch)
+        self.table.setColumnWidth(0, LAYER_COLUMN)
         self.table.verticalHeader().hide()
+        self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.copy_button, self.csv_button = QPushButton("Copy"), QPushButton("Save CSV…")
         self.figure_button, self.map_button = QPushButton("Save figure…"), QPushButton("Map")
         self.map_button.setToolTip(
@@ -149,8 +158,11 @@ class QualityWidget(QWidget):
     # -- layers and shapes ----------------------------------------------------------------------
 
     def _refresh_layers(self, event: Any = None) -> None:
+        # In the order of napari's list: the uppermost first.
         images = [
-            layer for layer in self.viewer.layers if isinstance(layer, Image) and not layer.rgb
+            layer
+            for layer in reversed(self.viewer.layers)
+            if isinstance(layer, Image) and not layer.rgb and OWN_LAYERS not in layer.metadata
         ]
         before = {
             self.layer_list.item(k).text(): self.layer_list.item(k).checkState()
@@ -164,8 +176,9 @@ class QualityWidget(QWidget):
             hidden = Qt.CheckState.Checked if layer.visible else Qt.CheckState.Unchecked
             item.setCheckState(before.get(layer.name, hidden))
             self.layer_list.addItem(item)
-            self.reference_box.addItem(layer.name)
             layer.events.name.connect(self._refresh_layers)
+        # A reference lies below what was made from it.
+        self.reference_box.addItems([layer.name for layer in reversed(images)])
         self.reference_box.setCurrentText(chosen)
         self._means.keep(images)
 
@@ -176,7 +189,7 @@ class QualityWidget(QWidget):
             for item in map(self.layer_list.item, range(self.layer_list.count()))
             if item.checkState() == Qt.CheckState.Checked
         ]
-        return [layer for layer in self.viewer.layers if layer.name in ticked]
+        return [self.viewer.layers[name] for name in ticked if name in self.viewer.layers]
 
     def add_shape(self, kind: str) -> None:
         """Add a box or a line in the middle of the chosen layers, to be moved with the mouse."""
@@ -252,12 +265,23 @@ class QualityWidget(QWidget):
         )
         if asked == self._asked:
             return
+        if self._latest.busy:
+            self.status.setText("Measuring …")  # asked for again when this is shown
+            return
         self._asked = asked
         if corners is None or not layers:
             what = "a line" if tab == PROFILE else "a box"
             self._clear(f"Tick layers and draw {what}; the buttons above make one.")
             return
-        self._latest.ask(self._task(tab, corners, layers, reference))
+        measure = self._task(tab, corners, layers, reference)
+
+        def answer() -> tuple[Any, Any]:
+            try:
+                return asked, measure()
+            except InputError as error:
+                return asked, error
+
+        self._latest.ask(answer)
         self.status.setText("Measuring …")
 
     def _task(
@@ -275,7 +299,7 @@ class QualityWidget(QWidget):
 
         def measure() -> tuple[int, Findings, np.ndarray]:
             if tab == TRACE:
-                found = trace_of(_traces(sources, boxes))
+                found = trace_of(_traces(sources, boxes), sources)
             else:
                 pictures = {
                     name: (self._means.picture(source), boxes[name])
@@ -300,25 +324,46 @@ class QualityWidget(QWidget):
             plot.clear()
         self.status.setText(sentence)
 
-    def _show(self, result: tuple[int, Findings, np.ndarray]) -> None:
-        tab, self.findings, pixels = result
+    def _show(self, answer: tuple[Any, Any]) -> None:
+        asked, result = answer
+        if asked != self._asked:
+            return
+        if isinstance(result, InputError):
+            self._clear(str(result))
+        else:
+            self._show_findings(*result)
+        self.look()
+
+    def _show_findings(self, tab: int, findings: Findings, pixels: np.ndarray) -> None:
+        self.findings = findings
         rows, columns, _ = pixels.shape
         image = QImage(pixels.tobytes(), columns, rows, 4 * columns, QImage.Format.Format_RGBA8888)
         self.plots[tab].setPixmap(QPixmap.fromImage(image.copy()))
+        self.table.clearSpans()
         self.table.setRowCount(len(self.findings.rows))
         for i, row in enumerate(self.findings.rows):
             value = "–" if row.value is None else f"{row.value:.4g}"
-            last = row.unit if not row.note else f"{row.unit} {row.note}".strip()
+            last = "; ".join(filter(None, (row.unit, row.note)))
             for j, text in enumerate((row.picture, row.quantity, value, last)):
-                item = QTableWidgetItem(text)
-                item.setToolTip(row.note)
+                item = QTableWidgetItem(text if j else shortened(text, LAYER_LETTERS))
+                item.setToolTip(text)
                 self.table.setItem(i, j, item)
+        self._join_names()
         self.status.setText("")
 
+    def _join_names(self) -> None:
+        """Show the name of a layer once for all its rows."""
+        first = 0
+        names = [row.picture for row in self.findings.rows] if self.findings else []
+        for _, rows in groupby(names):
+            many = len(list(rows))
+            if many > 1:
+                self.table.setSpan(first, 0, many, 1)
+            first += many
+
     def _show_failure(self, error: Exception) -> None:
-        if not isinstance(error, InputError):
-            raise error
-        self._clear(str(error))
+        self._clear(f"This is a bug of napari-sofinet: {type(error).__name__}: {error}")
+        raise error
 
     # -- results --------------------------------------------------------------------------------
 
@@ -373,7 +418,7 @@ class QualityWidget(QWidget):
         """Add a map of resolution or of errors as a layer."""
         layers = self.chosen()
         active = self.viewer.layers.selection.active
-        layer = active if active in layers else layers[-1] if layers else None
+        layer = active if active in layers else layers[0] if layers else None
         if layer is None:
             show_error("Tick a layer first.")
             return
@@ -402,7 +447,7 @@ class QualityWidget(QWidget):
         unit = "px" if picture.pixel_um is None else "nm"
         step = y[1] - y[0] if len(y) > 1 else tile, x[1] - x[0] if len(x) > 1 else tile
         own = layer.scale[-2:]
-        self.viewer.add_image(
+        made = self.viewer.add_image(
             scale * found,
             name=f"resolution ({unit}) {layer.name}",
             scale=own * step,
@@ -411,20 +456,24 @@ class QualityWidget(QWidget):
             colormap="viridis",
             blending="translucent",
             opacity=0.6,
+            metadata={OWN_LAYERS: True},
         )
+        show_colour_bar(made)
 
     def _add_error_map(self, layer: Image, source: Any, reference: Image) -> None:
         found = compare_squirrel(
             self._means.picture(source), self._means.picture(source_of(reference))
         )
-        self.viewer.add_image(
+        made = self.viewer.add_image(
             found.error_map,
             name=f"SQUIRREL error {layer.name}",
             scale=reference.scale[-2:],
             translate=reference.translate[-2:],
             units=reference.units[-2:],
             colormap="magma",
+            metadata={OWN_LAYERS: True},
         )
+        show_colour_bar(made)
         note = f" {found.warning}" if found.warning else ""
         self.status.setText(f"RSP {found.rsp:.3f}, RSE {found.rse:.4g}.{note}")
 
