@@ -1,0 +1,144 @@
+"""Dock widgets "Model reconstruction" and "Train or fine-tune"."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from napari.layers import Image  # noqa: E402, TC002
+from qtpy.QtCore import Qt  # noqa: E402
+from test_models import SMALL, card  # noqa: E402
+
+from napari_sofinet import presets  # noqa: E402
+from napari_sofinet.networks import weights  # noqa: E402
+from napari_sofinet.widgets import method_widget, model_widget, train_widget  # noqa: E402
+
+POINT = np.array([8.0, 9.5])
+
+
+@pytest.fixture
+def notices(monkeypatch):
+    """Sentences shown to the user."""
+    shown: list[str] = []
+    for module in (method_widget, model_widget, train_widget):
+        for name in ("show_error", "show_warning", "show_info"):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, shown.append)
+    return shown
+
+
+@pytest.fixture
+def viewer(make_napari_viewer, monkeypatch, tmp_path, notices):
+    monkeypatch.setattr(presets, "folder", lambda method: tmp_path / "presets" / method)
+    monkeypatch.setattr(weights, "own_folder", lambda: tmp_path / "weights")
+    torch.manual_seed(1)
+    net = weights.build("sofinet", SMALL)
+    weights.save(tmp_path / "weights" / "small.safetensors", net.state_dict(), card())
+    return make_napari_viewer()
+
+
+def movie_layer(viewer) -> Image:
+    y, x = np.mgrid[:36, :44]
+    psf = np.exp(-((y - POINT[0]) ** 2 + (x - POINT[1]) ** 2) / (2 * 1.1**2))
+    on = np.arange(120) % 7 == 0
+    noise = np.random.default_rng(0).normal(0, 2, (120, 36, 44))
+    frames = (1000 * on[:, None, None] * psf + 100 + noise).astype(np.uint16)
+    layer = viewer.add_image(frames, name="cell", scale=(1, 0.1, 0.1), translate=(0, 5, 7))
+    layer.units = ("second", "micrometer", "micrometer")
+    return layer
+
+
+def test_a_picture_and_a_film_lie_over_the_movie(viewer, qtbot, notices):
+    widget = model_widget.ModelWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    layer = movie_layer(viewer)
+    widget.last.setValue(20)
+    widget.form.editors["weights"].setCurrentText("small")
+    assert widget.prior.text() == "It has seen nothing."
+    widget.run_or_cancel()
+    qtbot.waitUntil(lambda: widget.worker is None, timeout=60_000)
+    picture = viewer.layers[-1]
+    assert picture.name == "small cell"
+    assert picture.data.shape == (71, 87)
+    for point in ((0, 0), (8, 9.5)):
+        np.testing.assert_allclose(
+            picture.data_to_world(2 * np.array(point)), layer.data_to_world((0, *point))[1:]
+        )
+    assert notices == []
+    widget.form.editors["window"].setText("10")
+    widget.form.editors["step"].setValue(5)
+    widget.run_or_cancel()
+    qtbot.waitUntil(lambda: widget.worker is None, timeout=60_000)
+    film = viewer.layers[-1]
+    assert film.data.shape == (3, 71, 87)
+    # Picture 1 is of frames 5 to 14, whose middle is 9.5.
+    np.testing.assert_allclose(film.data_to_world((1, 16, 19)), layer.data_to_world((9.5, 8, 9.5)))
+    widget.form.editors["window"].setText("3")
+    widget.run_or_cancel()
+    assert len(notices) == 1
+    assert "window" in notices[0]
+
+
+def test_sofi_beside_the_model_opens_compare(viewer, qtbot, monkeypatch):
+    opened = []
+    widget = model_widget.ModelWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    monkeypatch.setattr(
+        type(viewer.window), "add_plugin_dock_widget", lambda *words: opened.append(words[1:])
+    )
+    movie_layer(viewer)
+    widget.form.editors["weights"].setCurrentText("small")
+    widget.compare_with_sofi()
+    qtbot.waitUntil(lambda: widget.worker is None, timeout=60_000)
+    assert [layer.name for layer in viewer.layers] == ["cell", "SOFI2 cell", "small cell"]
+    assert opened == [("napari-sofinet", "Compare")]
+
+
+def test_another_network_has_its_own_weights(viewer, notices):
+    widget = model_widget.ModelWidget(viewer)
+    movie_layer(viewer)
+    widget.network_box.setCurrentIndex(widget.network_box.findData("unet"))
+    assert widget.form.editors["weights"].network == "unet"
+    assert "no weights" in widget.prior.text()
+
+
+def test_training_on_own_movies_makes_a_model(viewer, qtbot, tmp_path, notices):
+    widget = train_widget.TrainWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    movie_layer(viewer)
+    assert "simulated" in widget.missing.text()
+    widget.movie_list.item(0).setCheckState(Qt.CheckState.Checked)
+    assert "3000" in widget.missing.text()
+    for name, value in (("side_px", 16), ("batch", 2), ("validate_every", 2), ("steps", 4)):
+        widget.form.editors[name].setValue(value)
+    widget.form.editors["start"].setText("small")
+    widget.name_edit.setText("no/name")
+    widget.run_or_cancel()
+    assert "name" in notices[-1]
+    widget.name_edit.setText("mine")
+    widget.run_or_cancel()
+    qtbot.waitUntil(lambda: widget.worker is None, timeout=120_000)
+    assert not widget.picture.pixmap().isNull()
+    assert "mine has learnt 4 steps" in widget.status.text()
+    assert weights.read_card(tmp_path / "weights" / "mine.safetensors").steps == 4
+    # It can be chosen at once.
+    model = model_widget.ModelWidget(viewer)
+    box = model.form.editors["weights"]
+    assert "mine" in [box.itemText(row) for row in range(box.count())]
+
+
+def test_cancelled_training_stops_soon(viewer, qtbot, tmp_path):
+    widget = train_widget.TrainWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    for name, value in (("side_px", 16), ("batch", 1), ("validate_every", 1)):
+        widget.form.editors[name].setValue(value)
+    widget.form.editors["start"].setText("small")
+    widget.name_edit.setText("left")
+    widget.run_or_cancel()
+    qtbot.waitUntil(lambda: not widget.picture.isHidden(), timeout=120_000)
+    widget.run_or_cancel()
+    qtbot.waitUntil(lambda: widget.worker is None, timeout=60_000)
+    assert "Cancelled" in widget.status.text()
+    assert (tmp_path / "weights" / "left.safetensors").exists()

@@ -1,0 +1,321 @@
+"""Networks as methods: from a movie and a weights file to a picture, and training."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from hypothesis import given, settings  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+
+import napari_sofinet as sofinet  # noqa: E402
+from napari_sofinet import cli  # noqa: E402
+from napari_sofinet.errors import Cancelled, InputError  # noqa: E402
+from napari_sofinet.methods import model  # noqa: E402
+from napari_sofinet.networks import weights  # noqa: E402
+from napari_sofinet.networks.statistics import normalize  # noqa: E402
+from napari_sofinet.networks.weights import Card, Uncertainty  # noqa: E402
+from napari_sofinet.recipe import repeat  # noqa: E402
+from napari_sofinet.reconstruction import Reconstruction  # noqa: E402
+from napari_sofinet.simulation import preset_settings, simulate  # noqa: E402
+from napari_sofinet.training import own_movies  # noqa: E402
+from napari_sofinet.training.train import TrainingSettings, train  # noqa: E402
+
+SMALL = {"features": 4, "channels": 8, "wide": 8, "deep": 1, "blocks": 1}
+
+
+def card(network: str = "sofinet", **changes: object) -> Card:
+    values = {
+        "name": "small",
+        "network": network,
+        "parameters": SMALL if network == "sofinet" else {"channels": 4},
+        "prior": "It has seen nothing.",
+        "trained_on": "nothing",
+        "command": "none",
+        "seed": 1,
+        "steps": 0,
+        "minutes": 0.0,
+        "machine": "none",
+        "date": "2026-01-01",
+    }
+    return Card.model_validate(values | changes)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Weights of a small network that has learnt nothing."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    table = Uncertainty(brightness=(0.0, 1.0), half_width=(2.0, 3.0))
+    one = card(uncertainty=table)
+    weights.save(path, weights.build("sofinet", SMALL).state_dict(), one)
+    return path
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return simulate(preset_settings("microtubules", 2, {"rows": 40, "columns": 44})).frames[:24]
+
+
+def test_a_picture_is_the_networks_on_all_frames(small, frames):
+    movie = sofinet.open_movie(frames, 0.1)
+    result = sofinet.reconstruct(movie, "sofinet", weights=str(small))
+    net, _, _ = weights.load(str(small), "sofinet")
+    with torch.inference_mode():
+        out = net(torch.from_numpy(frames.astype(np.float32))[None])[0].numpy()
+    assert result.image.shape == (79, 87)
+    np.testing.assert_allclose(result.image, np.maximum(out[0], 0), atol=0.01)
+    expected = model.half_width(
+        result.image, out[1], Uncertainty(brightness=(0.0, 1.0), half_width=(2.0, 3.0))
+    )
+    np.testing.assert_allclose(result.maps["uncertainty"], expected, rtol=0.05)
+    assert (result.pixel_px, result.origin_px) == ((0.5, 0.5), (0, 0))
+    assert model.QUANTITATIVE in result.notes
+    # A part of the field lies where it is.
+    part = sofinet.reconstruct(
+        movie.select(None, ((6, 30), (8, 40))), "sofinet", weights=str(small)
+    )
+    assert part.origin_px == (6, 8)
+
+
+def test_tiles_make_no_seams(small, frames, monkeypatch):
+    movie = sofinet.open_movie(np.tile(frames[:6], (1, 2, 3)))
+    whole = sofinet.reconstruct(movie, "sofinet", weights=str(small))
+    monkeypatch.setattr(model, "TILE_PX", 24)
+    tiled = sofinet.reconstruct(movie, "sofinet", weights=str(small))
+    np.testing.assert_allclose(tiled.image, whole.image, atol=0.01)
+
+
+def test_a_film_is_a_picture_for_every_window(small, frames, tmp_path):
+    movie = sofinet.open_movie(frames, 0.1, frame_interval_s=0.02)
+    film = sofinet.reconstruct(movie, "sofinet", weights=str(small), window=8, step=4)
+    assert film.image.shape == (5, 79, 87)
+    assert (film.axes, film.film, film.frame_interval_s) == ("TYX", (3.5, 4.0), 0.08)
+    assert film.maps["uncertainty"].shape == film.image.shape
+    film.save(tmp_path / "film.ome.tif")
+    back = Reconstruction.load(tmp_path / "film.ome.tif")
+    assert (back.axes, back.film) == ("TYX", (3.5, 4.0))
+    np.testing.assert_array_equal(back.image, film.image)
+
+
+def test_levels_are_those_of_the_network(frames):
+    movie = sofinet.open_movie(frames)
+    levels = model.measure_levels(movie, None)
+    counts = frames.astype(np.float32)
+    ours = (counts - levels.offset[:, None, None]) / levels.scale[:, None, None]
+    theirs = normalize(torch.from_numpy(counts)[None])[0].numpy()
+    # The median of an even number of pixels may be either of the two in the middle.
+    np.testing.assert_allclose(ours, theirs, atol=0.02)
+
+
+def test_a_fading_film_stays_as_bright():
+    rng = np.random.default_rng(0)
+    fading = np.exp(-np.arange(100) / 50)[:, None, None]
+    frames = 100 + 1000 * fading * (rng.random((100, 20, 20)) > 0.95)
+    levels = model.measure_levels(sofinet.open_movie(frames), 10)
+    peaks = ((frames - levels.offset[:, None, None]) / levels.scale[:, None, None]).max(axis=(1, 2))
+    assert peaks[10:90] == pytest.approx(1, abs=0.15)
+
+
+def test_recipes_know_their_weights(small, frames, tmp_path):
+    import tifffile
+
+    tifffile.imwrite(tmp_path / "movie.tif", frames, photometric="minisblack")
+    movie = sofinet.open_movie(tmp_path / "movie.tif", 0.1)
+    copy = tmp_path / "mine.safetensors"
+    copy.write_bytes(small.read_bytes())
+    result = sofinet.reconstruct(movie, "sofinet", weights=str(copy))
+    assert result.recipe.reconstruct.weights_sha256 == weights.digest(copy)
+    np.testing.assert_array_equal(repeat(result.recipe).image, result.image)
+    net = weights.build("sofinet", SMALL)
+    weights.save(copy, net.state_dict(), card())
+    with pytest.raises(InputError, match="other ones"):
+        repeat(result.recipe)
+
+
+def broken(kind: str, small, tmp_path):
+    path = tmp_path / "broken.safetensors"
+    content = small.read_bytes()
+    if kind == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    elif kind == "pickle":
+        path.write_bytes(pickle.dumps({"a": 1}, protocol=4))
+    elif kind == "torch":
+        torch.save({"a": torch.zeros(3)}, path)
+    elif kind == "text":
+        path.write_text("no weights at all")
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "no card":
+        from safetensors.torch import save_file
+
+        save_file({"a": torch.zeros(3)}, path)
+    elif kind == "other network":
+        net = weights.build("convgru", {"channels": 4})
+        weights.save(path, net.state_dict(), card("convgru"))
+    elif kind == "other size":
+        weights.save(path, weights.build("sofinet", SMALL).state_dict(), card(parameters={}))
+    return path
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["truncated", "pickle", "torch", "text", "empty", "no card", "other network", "other size"],
+)
+def test_unusable_weights_give_one_sentence(kind, small, frames, tmp_path, capsys):
+    import tifffile
+
+    path = broken(kind, small, tmp_path)
+    tifffile.imwrite(tmp_path / "movie.tif", frames, photometric="minisblack")
+    code = cli.main(
+        [
+            "reconstruct", "sofinet", str(tmp_path / "movie.tif"), "--weights", str(path),
+            "-o", str(tmp_path / "out.ome.tif"),
+        ]
+    )  # fmt: skip
+    said = capsys.readouterr().err
+    assert code == 2
+    assert said.startswith("sofinet: ")
+    assert said.count("\n") == 1
+    assert not (tmp_path / "out.ome.tif").exists()
+
+
+@pytest.mark.parametrize(
+    ("movie", "sentence"),
+    [
+        (np.zeros((4, 60, 60), np.uint16), "at least 5 frames"),
+        (np.zeros((20, 7, 7), np.uint16), "12 x 12 px"),
+        (np.zeros((20, 30, 30), np.uint16), "same everywhere"),
+        (np.full((20, 30, 30), np.nan, np.float32), "NaN"),
+    ],
+)
+def test_unusable_movies_give_one_sentence(movie, sentence, small):
+    with pytest.raises(InputError, match=sentence):
+        sofinet.reconstruct(sofinet.open_movie(movie), "sofinet", weights=str(small))
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=60, deadline=None)
+def test_any_file_is_refused_in_words(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("any") / "any.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(InputError):
+        weights.read_card(path)
+
+
+def test_movies_of_another_kind_are_told(small, frames):
+    one = card(ranges={"psf_fwhm_px": (1.5, 5.0), "drift_px": (0.0, 1.5)})
+    movie = sofinet.open_movie(frames)
+    assert model.outside(movie, one) == []
+    wide = preset_settings(
+        "microtubules",
+        2,
+        {"rows": 64, "columns": 64, "optics.psf_fwhm_um": 0.9, "blinking.photons": 3000},
+    )
+    told = model.outside(sofinet.open_movie(simulate(wide).frames[:24]), one)
+    assert len(told) == 1
+    assert "PSF width" in told[0]
+
+
+QUICK = {"steps": 4, "batch": 2, "side_px": 16, "validate_every": 2, "minutes": None}
+
+
+def test_training_writes_weights_that_can_be_used(tmp_path, capsys, frames):
+    out = tmp_path / "mine.safetensors"
+    words = [
+        "train", "sofinet", "-o", str(out), "--steps", "4", "--batch", "2", "--side-px", "16",
+        "--validate-every", "2", "--parameters", ",".join(f"{k}={v}" for k, v in SMALL.items()),
+    ]  # fmt: skip
+    assert cli.main(words) == 0
+    written = weights.read_card(out)
+    assert (written.steps, written.network) == (4, "sofinet")
+    assert written.figures["held_out_loss"] > 0
+    assert written.uncertainty is not None
+    assert "--preset" not in written.command
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.safetensors"]
+    result = sofinet.reconstruct(sofinet.open_movie(frames), "sofinet", weights=str(out))
+    assert set(result.maps) == {"image", "uncertainty"}
+
+
+def test_training_that_is_left_goes_on(tmp_path):
+    whole, left = tmp_path / "whole.safetensors", tmp_path / "left.safetensors"
+    chosen = TrainingSettings(parameters="channels=4", frames_least=5, frames_most=6, **QUICK)
+    train("convgru", whole, chosen)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(fraction, message="", preview=None):
+        if message.startswith("step 2"):
+            raise Killed
+
+    with pytest.raises(Killed):
+        train("convgru", left, chosen, report=kill)
+    assert not left.exists()
+    train("convgru", left, chosen)
+    from safetensors.torch import load_file
+
+    for name, tensor in load_file(whole).items():
+        torch.testing.assert_close(load_file(left)[name], tensor)
+
+
+def test_cancelled_training_keeps_the_best(tmp_path):
+    out = tmp_path / "best.safetensors"
+
+    def cancel(fraction, message="", preview=None):
+        if message.startswith("step 3"):
+            raise Cancelled
+
+    chosen = TrainingSettings(
+        parameters=",".join(f"{k}={v}" for k, v in SMALL.items()), **QUICK | {"steps": 50}
+    )
+    with pytest.raises(Cancelled):
+        train("sofinet", out, chosen, report=cancel)
+    assert weights.read_card(out).steps == 3
+
+
+def test_own_movies_lie_over_their_targets():
+    # SOFI of a blinking point: the target's brightest sample is at twice its place.
+    y, x = np.mgrid[:40, :60]
+    psf = np.exp(-((y - 17.0) ** 2 + (x - 9.5) ** 2) / (2 * 1.1**2))
+    on = np.arange(300) % 7 == 0
+    rng = np.random.default_rng(0)
+    frames = 1000 * on[:, None, None] * psf + 100 + rng.normal(0, 1, (300, 40, 60))
+    movie = sofinet.open_movie(frames.astype(np.float32), name="mine")
+    settings = TrainingSettings()
+    (own,) = own_movies.prepare([movie], 24, settings.sofi, lambda *_: None)
+    place = np.unravel_index(np.nanargmax(own.target), own.target.shape)
+    assert place == (34, 19)
+    for held_out in (False, True):
+        made = own_movies.crops([own], 12, 24, 20, 1, held_out)
+        assert made.frames.shape == (12, 20, 24, 24)
+        assert made.target.shape == (12, 47, 47)
+        assert torch.isfinite(made.target).all()
+        bright = made.target.amax(dim=(1, 2)) > 0.5
+        assert bool(bright.any()) is not held_out
+        for one, aim in zip(made.frames[bright], made.target[bright], strict=True):
+            mean = one.mean(dim=0)
+            at = np.array(np.unravel_index(int(mean.argmax()), mean.shape))
+            aimed = np.array(np.unravel_index(int(aim.argmax()), aim.shape)) / 2
+            assert np.abs(at - aimed).max() <= 0.5
+    missing = own_movies.what_is_missing([movie])
+    assert len(missing) == 3
+    assert "3000" in missing[1]
+
+
+def test_shipped_weights_have_cards():
+    for network in ("sofinet", "convgru"):
+        for name, path in weights.available(network).items():
+            if path.parent != weights.SHIPPED:
+                continue
+            one = weights.read_card(path)
+            assert one.name == name
+            assert one.command.startswith("sofinet train")
+            beside = json.loads(path.with_suffix(".yaml").read_text())
+            assert beside["sha256"] == weights.digest(path)
+            weights.load(name, network)
