@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 import weakref
 from dataclasses import asdict, dataclass
@@ -120,14 +121,12 @@ def run(
 
     chosen = _device(device)
     try:
-        maps = work(net.to(chosen), chosen, tell)
+        maps = work(fast_form(net, chosen), chosen, tell)
     except RuntimeError as error:
         if chosen == "cpu" or device == "cuda":
             raise
         notes.append(f"The GPU could not be used ({str(error).splitlines()[0][:80]}).")
-        maps = work(net.to("cpu"), "cpu", tell)
-    finally:
-        net.to("cpu")
+        maps = work(fast_form(net, "cpu"), "cpu", tell)
     return _reconstruction(maps, stage.movie, settings, card, notes, stage.details)
 
 
@@ -286,7 +285,7 @@ def _pictures(
         at = slice(done, done + len(block))
         counts = (block - levels.offset[at, None, None]) / levels.scale[at, None, None]
         x = torch.from_numpy(np.ascontiguousarray(counts, np.float32)).to(device)
-        with torch.inference_mode(), _precision(device):
+        with torch.inference_mode(), precision(device):
             for some in x.split(STEP_FRAMES if window is None else 1):
                 state.add(some if window is None else some[0])
                 done += len(some)
@@ -294,16 +293,37 @@ def _pictures(
                 if window is not None and done >= window and (done - window) % step == 0:
                     yield (done - window) // step, state.result().float().cpu().numpy()
     if window is None:
-        with torch.inference_mode(), _precision(device):
+        with torch.inference_mode(), precision(device):
             yield 0, state.result().float().cpu().numpy()
 
 
-def _precision(device: str) -> torch.autocast:
-    """16 bits where the machine computes faster with them: pictures change by less than 0.01."""
+def has_fast_16_bits(device: str) -> bool:
+    """Whether the machine computes faster with 16 bits: pictures change by less than 0.01."""
     import torch
 
-    fast = device == "cuda" or torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001
-    return torch.autocast(device, torch.bfloat16, enabled=fast)
+    return device == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001
+
+
+def precision(device: str) -> torch.autocast:
+    """16 bits where the machine is faster so, for what a network leaves open."""
+    import torch
+
+    return torch.autocast(device, torch.bfloat16, enabled=has_fast_16_bits(device))
+
+
+def fast_form(net: torch.nn.Module, device: str) -> torch.nn.Module:
+    """A copy of a network on a device, with weights of 16 bits where that is faster.
+
+    The recurrent and the U-Net hold what they sum in the type of their weights and keep theirs.
+    """
+    import torch
+
+    from napari_sofinet.networks.statistics import StatisticsNet
+
+    net = copy.deepcopy(net).to(device)
+    if isinstance(net, StatisticsNet) and has_fast_16_bits(device):
+        net = net.to(torch.bfloat16)
+    return net
 
 
 def _space(shape: tuple[int, ...]) -> np.ndarray:

@@ -25,7 +25,7 @@ import torch
 from torch import nn
 
 from napari_sofinet.errors import InputError
-from napari_sofinet.networks.statistics import normalize
+from napari_sofinet.networks.statistics import Finer, normalize
 
 if TYPE_CHECKING:
     from napari_sofinet.networks.running import RunningStream, SlidingStream
@@ -70,8 +70,7 @@ class ConvGRU(nn.Module):  # type: ignore[misc]
         self.second = Recurrent(channels)
         inner = {"kernel_size": decoder_kernel, "padding": decoder_kernel // 2}
         self.decoder = nn.Sequential(
-            # Kernel 3, stride 2, padding 1: output sample o lies exactly at camera coordinate o/2.
-            nn.ConvTranspose2d(channels, channels, 3, stride=2, padding=1),
+            Finer(channels),
             nn.PReLU(),
             nn.Conv2d(channels, channels, **inner),
             nn.PReLU(),
@@ -81,7 +80,7 @@ class ConvGRU(nn.Module):  # type: ignore[misc]
         )
         for part in (self.encoder, self.decoder):
             for module in part.modules():
-                if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+                if isinstance(module, (nn.Conv2d, Finer)):
                     nn.init.xavier_uniform_(module.weight)
                     nn.init.zeros_(module.bias)
         # Weights with their channels last make all that is computed so: faster on processors.

@@ -7,6 +7,7 @@ memory does not grow with the movie and a new frame costs the encoder once.
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -43,14 +44,13 @@ class RunningStatistics:
     def __init__(self, net: StatisticsNet, rows: int, columns: int) -> None:
         self.net = net
         self.frames = 0
-        place = next(net.parameters())
-        nothing = place.new_zeros
+        nothing = partial(next(net.parameters()).new_zeros, dtype=torch.float32)
         features = net.encoder[0].out_channels
-        self._seen = [nothing(features, rows, columns) for _ in range(2)]
-        self._brightest = nothing(features, rows, columns)
-        self._sums = nothing(_SUMS, rows, columns)
+        self._seen = [nothing((features, rows, columns)) for _ in range(2)]
+        self._brightest = nothing((features, rows, columns))
+        self._sums = nothing((_SUMS, rows, columns))
         self._extremes: tuple[torch.Tensor, torch.Tensor] | None = None
-        self._first = self._last = nothing(rows, columns)
+        self._first = self._last = nothing((rows, columns))
 
     def add(self, x: torch.Tensor) -> None:
         """Take normalised frames (T, Y, X)."""

@@ -203,10 +203,15 @@ class StatisticsNet(nn.Module):  # type: ignore[misc]
 
         return SlidingStatistics(self, window)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """In which it computes; statistics are summed in single precision anyway."""
+        return next(self.parameters()).dtype
+
     def encode(self, x: torch.Tensor) -> torch.Tensor:
         """Features (B, T, F, Y, X) of every frame of a normalised movie (B, T, Y, X)."""
         batch, count, rows, columns = x.shape
-        each = x.reshape(batch * count, 1, rows, columns)
+        each = x.reshape(batch * count, 1, rows, columns).to(self.dtype)
         seen = self.encoder(each.contiguous(memory_format=torch.channels_last)).float()
         return seen.reshape(batch, count, -1, rows, columns)
 
@@ -218,7 +223,7 @@ class StatisticsNet(nn.Module):  # type: ignore[misc]
 
     def decode(self, pooled: torch.Tensor) -> torch.Tensor:
         """Turn pooled maps (B, 3 features + RAW_MAPS, Y, X) into the output."""
-        pooled = pooled.contiguous(memory_format=torch.channels_last)
+        pooled = pooled.to(self.dtype).contiguous(memory_format=torch.channels_last)
         fine = self.finer(self.body(self.enter(pooled)))
         # The estimate of error reads the features and never shapes them: the picture comes first.
         return torch.cat([self.picture(fine), self.doubt(fine.detach())], dim=1)

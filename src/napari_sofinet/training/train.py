@@ -181,6 +181,8 @@ def train(
     net, sizes = _network(network, settings)
     net.to(where)
     if settings.compiled:
+        # One for every number of frames, for training and for looking at what is held out.
+        torch._dynamo.config.recompile_limit = 32  # noqa: SLF001
         net.forward = torch.compile(net.forward, dynamic=False)
     data = _data(network, settings, movies, report)
     plan = Plan(

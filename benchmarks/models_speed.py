@@ -1,0 +1,138 @@
+"""Networks on this machine's processor: windows of 20 frames, streams, and films.
+
+    python benchmarks/models_speed.py [--threads 2] [--sides 128,256,512] [--repeats 5]
+
+Medians of runs that take turns. "Plain" is the network as one would write it down: single
+precision, all frames at once, in the ConvGRU a loop over frames with three separate convolutions of
+the joined input and state; "product" is what a reconstruction uses, 16 bits where the processor has
+them. A film of N windows is compared with N single windows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from napari_sofinet.methods.model import fast_form, precision
+from napari_sofinet.networks.convgru import ConvGRU
+from napari_sofinet.networks.statistics import StatisticsNet, normalize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FRAMES = 20
+FILM = 60
+
+
+def medians(jobs: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Seconds of each job; they take turns."""
+    times: dict[str, list[float]] = {name: [] for name in jobs}
+    for turn in range(repeats + 1):
+        for name, job in jobs.items():
+            start = time.perf_counter()
+            job()
+            if turn:
+                times[name].append(time.perf_counter() - start)
+    return {name: float(np.median(t)) for name, t in times.items()}
+
+
+def plain_gru(net: ConvGRU, frames: torch.Tensor) -> torch.Tensor:
+    """The ConvGRU without what makes it fast."""
+    x = normalize(frames)
+    hidden = [None, None]
+    total = 0
+    for frame in x.unbind(1):
+        seen = net.encoder(frame[:, None])
+        for k, layer in enumerate((net.first, net.second)):
+            h = hidden[k]
+            if h is None:
+                h = torch.zeros_like(seen)
+            gates, candidate = layer.gates_of_input, layer.candidate_of_input
+            of_h, candidate_of_h = layer.gates_of_hidden, layer.candidate_of_hidden
+            n = h.shape[1]
+            both = torch.cat([seen, h], 1)
+            weights = torch.cat([gates.weight, of_h.weight], 1)
+            update, reset = (
+                torch.sigmoid(torch.conv2d(both, weights[s], gates.bias[s], padding=1))
+                for s in (slice(0, n), slice(n, 2 * n))
+            )
+            joined = torch.cat([candidate.weight, candidate_of_h.weight], 1)
+            new = torch.tanh(
+                torch.conv2d(torch.cat([seen, reset * h], 1), joined, candidate.bias, padding=1)
+            )
+            hidden[k] = seen = (1 - update) * h + update * new
+        total = total + seen
+    return net.decoder(total / x.shape[1])
+
+
+def window(net: torch.nn.Module, frames: torch.Tensor) -> torch.Tensor:
+    """One picture as the product makes it."""
+    with precision("cpu"):
+        state = net.running(*frames.shape[2:])
+        state.add(normalize(frames)[0])
+        return state.result()
+
+
+def film(net: torch.nn.Module, frames: torch.Tensor) -> None:
+    """A picture for every window, as the product makes it."""
+    with precision("cpu"):
+        state = net.sliding(FRAMES)
+        for number, frame in enumerate(normalize(frames)[0]):
+            state.add(frame)
+            if number >= FRAMES - 1:
+                state.result()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--sides", default="128,256,512")
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    nets = {"sofinet": StatisticsNet(), "ConvGRU": ConvGRU()}
+    print(
+        "| 20 frames of | network | plain, ms | product, ms | times faster |\n|---|---|---|---|---|"
+    )
+    with torch.inference_mode():
+        for side in map(int, options.sides.split(",")):
+            frames = torch.rand(1, FRAMES, side, side) * 100
+            for name, net in nets.items():
+                net.eval()
+                plain = partial(plain_gru, net) if name == "ConvGRU" else net
+                jobs = {
+                    "plain": partial(plain, frames),
+                    "product": partial(window, fast_form(net, "cpu"), frames),
+                }
+                t = medians(jobs, options.repeats)
+                print(
+                    f"| {side}² | {name} | {1e3 * t['plain']:.0f} | {1e3 * t['product']:.0f} | "
+                    f"{t['plain'] / t['product']:.2f} |",
+                    flush=True,
+                )
+        print("\n| film of 128², per picture | film, ms | single windows, ms | times cheaper |")
+        print("|---|---|---|---|")
+        frames = torch.rand(1, FRAMES + FILM, 128, 128) * 100
+        for name, slow in nets.items():
+            net = fast_form(slow, "cpu")
+            t = medians(
+                {
+                    "film": partial(film, net, frames),
+                    "window": partial(window, net, frames[:, :FRAMES]),
+                },
+                max(options.repeats // 2, 1),
+            )
+            each = t["film"] / (FILM + 1)
+            print(
+                f"| {name} | {1e3 * each:.1f} | {1e3 * t['window']:.0f} | "
+                f"{t['window'] / each:.1f} |"
+            )
+
+
+if __name__ == "__main__":
+    main()
