@@ -155,11 +155,8 @@ def _add_training_options(parser: argparse.ArgumentParser, arguments: Sequence[s
     parser.add_argument("movies", nargs="*", metavar="MOVIE", help="own movies of fixed cells")
     parser.add_argument("-o", dest="output", required=True, metavar="WEIGHTS.safetensors")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    if "train" in arguments[:1]:  # torch is slow to import
-        from napari_sofinet.networks.weights import need_torch
-
-        need_torch()
-        from napari_sofinet.training.train import TrainingSettings
+    if "train" in arguments[:1]:
+        from napari_sofinet.training.settings import TrainingSettings
 
         add_options(parser, TrainingSettings)
 
@@ -167,10 +164,13 @@ def _add_training_options(parser: argparse.ArgumentParser, arguments: Sequence[s
 def _train(options: argparse.Namespace) -> int:
     from napari_sofinet.methods import check_device
     from napari_sofinet.movie import open_movie
+    from napari_sofinet.networks.weights import need_torch
     from napari_sofinet.reconstruction import keep_input
     from napari_sofinet.settings import build
-    from napari_sofinet.training.own_movies import what_is_missing
-    from napari_sofinet.training.train import TrainingSettings, train
+    from napari_sofinet.training.settings import TrainingSettings, what_is_missing
+
+    need_torch()
+    from napari_sofinet.training.train import train
 
     settings = build(TrainingSettings, given_values(options, TrainingSettings))
     check_device(options.device)

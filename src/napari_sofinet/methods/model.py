@@ -277,6 +277,8 @@ def _pictures(
     """The pictures (C, 2Y-1, 2X-1) of a part of the field, each with its place in the film."""
     import torch
 
+    from napari_sofinet.networks.statistics import CEILING
+
     frames, rows, columns = part.shape
     window, step = settings.window, settings.step
     state = net.running(rows, columns) if window is None else net.sliding(window)
@@ -284,6 +286,7 @@ def _pictures(
     for block in time_blocks(part):
         at = slice(done, done + len(block))
         counts = (block - levels.offset[at, None, None]) / levels.scale[at, None, None]
+        counts = np.minimum(counts, CEILING)
         x = torch.from_numpy(np.ascontiguousarray(counts, np.float32)).to(device)
         with torch.inference_mode(), precision(device):
             for some in x.split(STEP_FRAMES if window is None else 1):

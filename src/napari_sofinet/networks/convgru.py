@@ -25,7 +25,7 @@ import torch
 from torch import nn
 
 from napari_sofinet.errors import InputError
-from napari_sofinet.networks.statistics import Finer, normalize
+from napari_sofinet.networks.statistics import CEILING, Finer, normalize
 
 if TYPE_CHECKING:
     from napari_sofinet.networks.running import RunningStream, SlidingStream
@@ -236,7 +236,8 @@ class Stream:
         else:
             offset = torch.as_tensor(self.offset, device=frame.device)
         scale = torch.as_tensor(self.scale, device=frame.device)
-        return (frame - offset.reshape(-1, 1, 1)) / scale.reshape(-1, 1, 1)
+        x = (frame - offset.reshape(-1, 1, 1)) / scale.reshape(-1, 1, 1)
+        return x.clamp(max=CEILING)
 
     def after(self, hidden: Hidden, state: torch.Tensor) -> Stream:
         """The stream after one more frame, with the second layer's state (B, C, Y, X) there."""

@@ -22,6 +22,8 @@ RAW_MAPS = len(SHIFTS) + 6  # and mean, maximum, minimum, lagged covariance, thi
 
 BRIGHT = 0.995
 """Quantile of the maximum over time that becomes 1."""
+CEILING = 4.0
+"""Brighter is cut off: a bead or a hot pixel in an empty field, of which a network knows nothing."""
 REACH_PX = 32
 """Camera pixels from which an output sample can be seen: tiles that overlap by it are exact."""
 
@@ -33,7 +35,7 @@ def normalize(frames: torch.Tensor) -> torch.Tensor:
     an even background that bleaches.
     """
     x = _centred(frames)
-    return x / _brightness(x)[:, None, None, None]
+    return (x / _brightness(x)[:, None, None, None]).clamp(max=CEILING)
 
 
 def brightness(frames: torch.Tensor) -> torch.Tensor:

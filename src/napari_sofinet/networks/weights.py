@@ -233,3 +233,21 @@ def save(path: Path, tensors: dict[str, torch.Tensor], card: Card) -> None:
             partial,
             metadata={"card": card.model_dump_json()},
         )
+
+
+def own_output(name: str) -> Path:
+    """File in the folder of the user's weights for a name that a person typed.
+
+    Raises
+    ------
+    InputError
+        The name is empty, has characters that a file can not have, or is that of shipped weights.
+    """
+    name = name.strip()
+    if not name or len(name) > 60 or any(c in name for c in '/\\:*?"<>|') or name[0] == ".":
+        raise InputError("A model's name must be 1 to 60 letters without / \\ : * ? \" < > |.")
+    if (SHIPPED / f"{name}{SUFFIX}").exists():
+        raise InputError(f"{name} is the name of shipped weights; choose another one.")
+    folder = own_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}{SUFFIX}"

@@ -13,14 +13,13 @@ from napari_sofinet.methods import reconstruct
 from napari_sofinet.movie import time_blocks
 from napari_sofinet.settings import Report, Settings, flatten_settings
 from napari_sofinet.training.data import Samples, scaled_target
+from napari_sofinet.training.settings import ENOUGH_FRAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_sofinet.movie import Movie
 
-ENOUGH_MOVIES, ENOUGH_FRAMES, ENOUGH_SIDE_PX = 4, 3000, 350
-"""What Komen et al. (2024) found to be needed to train on own movies."""
 FEWEST_FRAMES = 100
 HELD_OUT = 0.25
 """Share of every field, at its right, that is never trained on; at least one crop's width."""
@@ -36,28 +35,6 @@ class OwnMovie:
 
     frames: np.ndarray
     target: np.ndarray
-
-
-def what_is_missing(movies: Sequence[Movie]) -> list[str]:
-    """Sentences on where movies fall short of what was found to be needed."""
-    missing = []
-    if len(movies) < ENOUGH_MOVIES:
-        missing.append(
-            f"{ENOUGH_MOVIES} movies of fixed cells of the same kind are recommended, there "
-            f"{'is' if len(movies) == 1 else 'are'} {len(movies)}."
-        )
-    for movie in movies:
-        frames, rows, columns = movie.shape
-        if frames < ENOUGH_FRAMES:
-            missing.append(
-                f"{movie.name} has {frames} frames, {ENOUGH_FRAMES} or more are recommended."
-            )
-        if min(rows, columns) < ENOUGH_SIDE_PX:
-            missing.append(
-                f"{movie.name} has {rows} x {columns} px, {ENOUGH_SIDE_PX} x {ENOUGH_SIDE_PX} or "
-                "more are recommended."
-            )
-    return missing
 
 
 def prepare(movies: Sequence[Movie], side: int, sofi: Settings, report: Report) -> list[OwnMovie]:

@@ -7,17 +7,16 @@ import platform
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from napari_sofinet.errors import Cancelled, InputError
-from napari_sofinet.methods.sofi import SofiSettings
 from napari_sofinet.networks import weights
 from napari_sofinet.networks.weights import Card, NetworkName, Uncertainty
 from napari_sofinet.preprocess.traits import FRAMES, movie_traits
-from napari_sofinet.settings import Report, Settings, parameter, silent
+from napari_sofinet.settings import Report, silent
 from napari_sofinet.simulation.presets import (
     draw_filaments,
     draw_komen2024,
@@ -26,7 +25,8 @@ from napari_sofinet.simulation.presets import (
 from napari_sofinet.training.calibration import calibrate
 from napari_sofinet.training.data import Samples, ahead, frames_for, make_samples, sofi_samples
 from napari_sofinet.training.loop import Plan, Training
-from napari_sofinet.training.own_movies import OwnMovie, crops, prepare, what_is_missing
+from napari_sofinet.training.own_movies import OwnMovie, crops, prepare
+from napari_sofinet.training.settings import TrainingSettings, what_is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,66 +58,6 @@ PRIORS = {
     "komen2024": "It has seen microtubules under one microscope (PSF 2.2 px) only: a prior.",
     "own movies": "It has seen your own movies only: use it for samples and settings like theirs.",
 }
-
-
-class TrainingSettings(Settings):
-    """How a network is trained; own movies, where given, take the place of simulated ones."""
-
-    preset: Literal["universal", "filaments", "komen2024"] = parameter(
-        "universal", "What is simulated, where no own movies are given.", basic=True
-    )
-    filaments_percent: float = parameter(
-        0.0,
-        "Share of movies of the preset 'filaments' among the simulated ones.",
-        unit="%",
-        ge=0,
-        le=100,
-    )
-    start: str = parameter(
-        "",
-        "Weights to start from, by name or file, to fine-tune them; if empty, random ones.",
-        basic=True,
-    )
-    minutes: float | None = parameter(
-        60.0,
-        "Minutes to train; if empty, until the last step.",
-        basic=True,
-        gt=0,
-        empty="no limit",
-    )
-    steps: int = parameter(1_000_000, "Steps after which training ends.", ge=1)
-    target: Literal["ideal", "sofi"] = parameter(
-        "ideal",
-        "What the network is to show of simulated movies: the emitters at twice the microscope's "
-        "resolution, or what SOFI makes of more frames. Of own movies it is always SOFI.",
-    )
-    target_frames: int = parameter(
-        100, "Frames of a simulated movie that SOFI makes the target from.", ge=20, le=10_000
-    )
-    loss: Literal["mixed", "l1", "mse", "fourier"] = parameter(
-        "mixed",
-        "'mixed' is L1 + 2 MSE + 0.1 of the Fourier amplitudes; 'fourier' amplitudes and phases.",
-    )
-    frames_least: int = parameter(8, "Fewest frames of a movie.", ge=5, le=500)
-    frames_most: int = parameter(50, "Most frames of a movie.", ge=5, le=500)
-    batch: int = parameter(8, "Movies of one step.", ge=1, le=512)
-    side_px: int = parameter(48, "Side of a movie.", unit="camera px", ge=16, le=512)
-    learning_rate: float = parameter(1e-3, "Step width of Adam at first.", gt=0, le=0.1)
-    validate_every: int = parameter(
-        100, "Steps from one look at movies that are held out to the next.", ge=1
-    )
-    patience: int = parameter(
-        50, "Looks without improvement after which training ends early.", ge=1
-    )
-    seed: int = parameter(1, "Seed of weights and movies.", ge=0, lt=2**31)
-    half: bool = parameter(True, "Compute with 16 bits where the machine is faster so.")
-    compiled: bool = parameter(
-        False, "Compile the network first: a third faster, where there is a C++ compiler."
-    )
-    parameters: str = parameter(
-        "", "Size of a new network, e.g. channels=20 or features=32,channels=64."
-    )
-    sofi: SofiSettings = SofiSettings()
 
 
 @dataclass(frozen=True)
@@ -447,21 +387,3 @@ def _command(
 
     words = ["sofinet", "train", network, *(m.name for m in movies), "-o", output.name]
     return " ".join([*words, *command_options(settings)])
-
-
-def own_output(name: str) -> Path:
-    """File in the folder of the user's weights for a name that a person typed.
-
-    Raises
-    ------
-    InputError
-        The name is empty, has characters that a file can not have, or is that of shipped weights.
-    """
-    name = name.strip()
-    if not name or len(name) > 60 or any(c in name for c in '/\\:*?"<>|') or name[0] == ".":
-        raise InputError("A model's name must be 1 to 60 letters without / \\ : * ? \" < > |.")
-    if (weights.SHIPPED / f"{name}{weights.SUFFIX}").exists():
-        raise InputError(f"{name} is the name of shipped weights; choose another one.")
-    folder = weights.own_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{name}{weights.SUFFIX}"

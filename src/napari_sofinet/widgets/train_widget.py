@@ -24,8 +24,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sofinet.errors import Cancelled, InputError
-from napari_sofinet.training.own_movies import what_is_missing
-from napari_sofinet.training.train import Progress, TrainingSettings, own_output, train
+from napari_sofinet.networks.weights import need_torch, own_output
+from napari_sofinet.training.settings import TrainingSettings, what_is_missing
 from napari_sofinet.widgets.form import SettingsForm
 from napari_sofinet.widgets.layers import likely_time_axis, movie_of, stack_axes
 from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from napari_sofinet.movie import Movie
     from napari_sofinet.networks.weights import Card
     from napari_sofinet.settings import Report
+    from napari_sofinet.training.train import Progress
 
 NETWORKS = {
     "Statistics network (sofinet)": "sofinet",
@@ -163,6 +164,9 @@ class TrainWidget(WorkingWidget):
         self._name = output.stem
 
         def work(report: Report) -> tuple[Card | None, bool]:
+            need_torch()
+            from napari_sofinet.training.train import train  # torch takes long to import
+
             try:
                 card = train(
                     network,

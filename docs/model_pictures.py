@@ -1,0 +1,73 @@
+"""Pictures and numbers of docs/models.md from real movies.
+
+    python docs/model_pictures.py FOLDER_OF_MOVIES
+
+Real movies have no truth: RSP (SQUIRREL) against the standard deviation of all frames says how well
+a picture explains them.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import napari_sofinet as sofinet
+from napari_sofinet.metrics import squirrel
+
+MOVIES = {
+    "threeb_cell_300x60x60.tif": (100, 300),
+    "musical_mito_014_50x70x70.tif": (0, 50),
+    "musical_cardiomyoblast_mito_100x30x45.tif": (0, 100),
+    "simulated_sofi_tubulin_1000x64x64.tif": (0, 1000),
+    "simulated_bundled_tubes_hd_361x64x64.tif": (0, 361),
+}
+FEW = 20
+
+
+def rsp(result, reference: np.ndarray) -> float:
+    fit = squirrel(
+        np.asarray(result.image, float),
+        reference,
+        pixel_px=result.pixel_px,
+        origin_px=result.origin_px,
+    )
+    return fit.rsp
+
+
+def main(folder: Path) -> None:
+    from matplotlib.figure import Figure
+
+    images = Path(__file__).parent / "images"
+    print(
+        "| movie | SOFI, all frames | SOFI, 20 | universal, 20 | universal, all | filaments, 20 |"
+    )
+    print("|---|---|---|---|---|---|")
+    for name, span in MOVIES.items():
+        movie = sofinet.open_movie(folder / name, 0.1)
+        movie = movie.select(span)
+        few = movie.select((span[0], span[0] + FEW))
+        std = sofinet.reconstruct(movie, "std").image.astype(float)
+        made = {
+            "average, all": sofinet.reconstruct(movie, "average"),
+            "SOFI, all": sofinet.reconstruct(movie, "sofi"),
+            "SOFI, 20": sofinet.reconstruct(few, "sofi"),
+            "universal, 20": sofinet.reconstruct(few, "sofinet"),
+            "universal, all": sofinet.reconstruct(movie, "sofinet"),
+            "filaments, 20": sofinet.reconstruct(few, "sofinet", weights="sofinet-filaments"),
+        }
+        values = [rsp(made[k], std) for k in made if k != "average, all"]
+        print(f"| {name} | " + " | ".join(f"{v:.3f}" for v in values) + " |", flush=True)
+        shown = {k: r.image for k, r in made.items()}
+        shown["uncertainty of universal, 20"] = made["universal, 20"].maps["uncertainty"]
+        figure = Figure(figsize=(2.3 * len(shown), 2.6), layout="constrained")
+        for axis, (title, image) in zip(figure.subplots(1, len(shown)), shown.items(), strict=True):
+            axis.imshow(image, cmap="inferno", vmax=np.quantile(image, 0.998))
+            axis.set_title(title, fontsize=8)
+            axis.axis("off")
+        figure.savefig(images / f"models-{name.split('_')[0]}-{name.split('_')[1]}.png", dpi=80)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

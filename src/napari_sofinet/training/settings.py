@@ -1,0 +1,98 @@
+"""What can be set of a training, and what own movies should be like; needs no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from napari_sofinet.methods.sofi import SofiSettings
+from napari_sofinet.settings import Settings, parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_sofinet.movie import Movie
+
+ENOUGH_MOVIES, ENOUGH_FRAMES, ENOUGH_SIDE_PX = 4, 3000, 350
+"""What Komen et al. (2024) found to be needed to train on own movies."""
+
+
+class TrainingSettings(Settings):
+    """How a network is trained; own movies, where given, take the place of simulated ones."""
+
+    preset: Literal["universal", "filaments", "komen2024"] = parameter(
+        "universal", "What is simulated, where no own movies are given.", basic=True
+    )
+    filaments_percent: float = parameter(
+        0.0,
+        "Share of movies of the preset 'filaments' among the simulated ones.",
+        unit="%",
+        ge=0,
+        le=100,
+    )
+    start: str = parameter(
+        "",
+        "Weights to start from, by name or file, to fine-tune them; if empty, random ones.",
+        basic=True,
+    )
+    minutes: float | None = parameter(
+        60.0,
+        "Minutes to train; if empty, until the last step.",
+        basic=True,
+        gt=0,
+        empty="no limit",
+    )
+    steps: int = parameter(1_000_000, "Steps after which training ends.", ge=1)
+    target: Literal["ideal", "sofi"] = parameter(
+        "ideal",
+        "What the network is to show of simulated movies: the emitters at twice the microscope's "
+        "resolution, or what SOFI makes of more frames. Of own movies it is always SOFI.",
+    )
+    target_frames: int = parameter(
+        100, "Frames of a simulated movie that SOFI makes the target from.", ge=20, le=10_000
+    )
+    loss: Literal["mixed", "l1", "mse", "fourier"] = parameter(
+        "mixed",
+        "'mixed' is L1 + 2 MSE + 0.1 of the Fourier amplitudes; 'fourier' amplitudes and phases.",
+    )
+    frames_least: int = parameter(8, "Fewest frames of a movie.", ge=5, le=500)
+    frames_most: int = parameter(50, "Most frames of a movie.", ge=5, le=500)
+    batch: int = parameter(8, "Movies of one step.", ge=1, le=512)
+    side_px: int = parameter(48, "Side of a movie.", unit="camera px", ge=16, le=512)
+    learning_rate: float = parameter(1e-3, "Step width of Adam at first.", gt=0, le=0.1)
+    validate_every: int = parameter(
+        100, "Steps from one look at movies that are held out to the next.", ge=1
+    )
+    patience: int = parameter(
+        50, "Looks without improvement after which training ends early.", ge=1
+    )
+    seed: int = parameter(1, "Seed of weights and movies.", ge=0, lt=2**31)
+    half: bool = parameter(True, "Compute with 16 bits where the machine is faster so.")
+    compiled: bool = parameter(
+        False, "Compile the network first: a third faster, where there is a C++ compiler."
+    )
+    parameters: str = parameter(
+        "", "Size of a new network, e.g. channels=20 or features=32,channels=64."
+    )
+    sofi: SofiSettings = SofiSettings()
+
+
+def what_is_missing(movies: Sequence[Movie]) -> list[str]:
+    """Sentences on where movies fall short of what was found to be needed."""
+    missing = []
+    if len(movies) < ENOUGH_MOVIES:
+        missing.append(
+            f"{ENOUGH_MOVIES} movies of fixed cells of the same kind are recommended, there "
+            f"{'is' if len(movies) == 1 else 'are'} {len(movies)}."
+        )
+    for movie in movies:
+        frames, rows, columns = movie.shape
+        if frames < ENOUGH_FRAMES:
+            missing.append(
+                f"{movie.name} has {frames} frames, {ENOUGH_FRAMES} or more are recommended."
+            )
+        if min(rows, columns) < ENOUGH_SIDE_PX:
+            missing.append(
+                f"{movie.name} has {rows} x {columns} px, {ENOUGH_SIDE_PX} x {ENOUGH_SIDE_PX} or "
+                "more are recommended."
+            )
+    return missing
