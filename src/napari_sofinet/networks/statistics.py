@@ -23,7 +23,7 @@ RAW_MAPS = len(SHIFTS) + 6  # and mean, maximum, minimum, lagged covariance, thi
 BRIGHT = 0.995
 """Quantile of the maximum over time that becomes 1."""
 CEILING = 4.0
-"""Brighter is cut off: a bead or a hot pixel in an empty field, of which a network knows nothing."""
+"""Brighter is cut off: a bead or a hot pixel in an empty field, which no network has seen."""
 REACH_PX = 32
 """Camera pixels from which an output sample can be seen: tiles that overlap by it are exact."""
 
