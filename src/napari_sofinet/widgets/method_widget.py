@@ -46,7 +46,7 @@ from napari_sofinet.widgets.worker import MethodWorker, TaskWorker, WorkingWidge
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_sofinet.methods import Method
+    from napari_sofinet.methods import Device, Method
     from napari_sofinet.movie import Movie
     from napari_sofinet.reconstruction import Reconstruction
 
@@ -294,7 +294,12 @@ class MethodWidget(WorkingWidget):
             show_error(str(error))
             return
         self._source, self._time_axis = self._layer(), self.axis_box.currentData()
-        self._start(MethodWorker(movie, self.method.name, flatten_settings(settings)))
+        values = flatten_settings(settings)
+        self._start(MethodWorker(movie, self.method.name, values, self.device()))
+
+    def device(self) -> Device:
+        """Where networks run."""
+        return "auto"
 
     def _movie(self) -> Movie:
         layer = self._layer()

@@ -19,6 +19,7 @@ from napari_sofinet.widgets.worker import TaskWorker
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
+    from napari_sofinet.methods import Device
     from napari_sofinet.reconstruction import Reconstruction
     from napari_sofinet.settings import Report
 
@@ -38,9 +39,13 @@ class ModelWidget(MethodWidget):
         for method in methods:
             self.network_box.addItem(method.title, method.name)
         self.network_box.currentIndexChanged.connect(self._network_changed)
+        self.device_box = QComboBox()
+        for title, name in (("GPU if there is one", "auto"), ("processor", "cpu"), ("GPU", "cuda")):
+            self.device_box.addItem(title, name)
         self.prior = QLabel(wordWrap=True)
         row = QFormLayout()
         row.addRow("Network", self.network_box)
+        row.addRow("Runs on", self.device_box)
         self.above_form.addLayout(row)
         self.above_form.addWidget(self.prior)
         self.compare_button = QPushButton("SOFI beside it")
@@ -50,6 +55,11 @@ class ModelWidget(MethodWidget):
         self.compare_button.clicked.connect(self.compare_with_sofi)
         self.below.insertWidget(0, self.compare_button)
         self._watch_weights()
+
+    def device(self) -> Device:
+        """What the user chose."""
+        chosen: Device = self.device_box.currentData()
+        return chosen
 
     def _network_changed(self) -> None:
         self.method = METHODS[self.network_box.currentData()]
@@ -87,14 +97,18 @@ class ModelWidget(MethodWidget):
             return
         self._source, self._time_axis = self._layer(), self.axis_box.currentData()
         values = flatten_settings(settings) | {"window": None}
-        name = self.method.name
+        name, device = self.method.name, self.device()
 
         def both(report: Report) -> tuple[Reconstruction, Reconstruction]:
             sofi = reconstruct(
                 movie, "sofi", report=lambda f, m="", p=None: report(0.5 * f, f"SOFI: {m}")
             )
             model = reconstruct(
-                movie, name, report=lambda f, m="", p=None: report(0.5 + 0.5 * f, m), **values
+                movie,
+                name,
+                report=lambda f, m="", p=None: report(0.5 + 0.5 * f, m),
+                device=device,
+                **values,
             )
             return sofi, model
 

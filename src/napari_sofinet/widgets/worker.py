@@ -14,6 +14,7 @@ from napari_sofinet.errors import Cancelled
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_sofinet.methods import Device
     from napari_sofinet.movie import Movie
     from napari_sofinet.reconstruction import Reconstruction
     from napari_sofinet.settings import Report
@@ -61,10 +62,14 @@ class TaskWorker(WorkerBase):
 class MethodWorker(TaskWorker):
     """One run of a method on a movie."""
 
-    def __init__(self, movie: Movie, method: str, settings: dict[str, Any]) -> None:
+    def __init__(
+        self, movie: Movie, method: str, settings: dict[str, Any], device: Device = "auto"
+    ) -> None:
         from napari_sofinet.methods import reconstruct
 
-        super().__init__(lambda report: reconstruct(movie, method, report=report, **settings))
+        super().__init__(
+            lambda report: reconstruct(movie, method, report=report, device=device, **settings)
+        )
         self.movie = movie
 
 
