@@ -1,0 +1,85 @@
+"""Screenshots of the dock widgets Model reconstruction and Train or fine-tune, driven by a script.
+
+    QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1600x1200x24 +extension GLX" \
+        python docs/model_walk.py MOVIE OWN_MOVIE
+
+MOVIE: of rings, frames 100 to 119 are used; OWN_MOVIE: of a fixed cell, trained on for a minute.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import napari
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+
+from napari_sofinet.widgets.model_widget import ModelWidget
+from napari_sofinet.widgets.train_widget import TrainWidget
+
+if TYPE_CHECKING:
+    from napari_sofinet.widgets.worker import WorkingWidget
+
+IMAGES = Path(__file__).parent / "images"
+
+
+def finished(widget: WorkingWidget, most_s: float = 300) -> None:
+    waited = 0.0
+    while widget.worker is not None and waited < most_s:
+        QTest.qWait(50)
+        waited += 0.05
+    QTest.qWait(800)
+
+
+def shot(viewer: napari.Viewer, name: str) -> None:
+    from PIL import Image
+
+    QTest.qWait(400)
+    pixels = viewer.screenshot(canvas_only=False)
+    picture = Image.fromarray(pixels).convert("RGB").quantize(128)
+    picture.save(IMAGES / f"{name}.png", optimize=True)
+
+
+def model(path: str) -> None:
+    viewer = napari.Viewer()
+    viewer.window.resize(1360, 900)
+    viewer.open(path, plugin="napari-sofinet")
+    widget = ModelWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Model reconstruction", area="right")
+    widget.first.setValue(100)
+    widget.last.setValue(120)
+    widget.run_or_cancel()
+    finished(widget)
+    shot(viewer, "models-1-reconstruct")
+    widget.compare_with_sofi()
+    finished(widget)
+    shot(viewer, "models-2-sofi-beside-it")
+    viewer.close()
+
+
+def train(path: str) -> None:
+    viewer = napari.Viewer()
+    viewer.window.resize(1360, 900)
+    viewer.open(path, plugin="napari-sofinet")
+    widget = TrainWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Train or fine-tune", area="right")
+    widget.movie_list.item(0).setCheckState(Qt.CheckState.Checked)
+    widget.form.editors["start"].setText("sofinet-universal")
+    widget.form.editors["minutes"].setText("1")
+    for name, value in (("side_px", 28), ("batch", 4), ("validate_every", 5)):
+        widget.form.editors[name].setValue(value)
+    widget.run_or_cancel()
+    finished(widget)
+    shot(viewer, "models-3-train")
+    print(widget.status.text())
+    viewer.close()
+
+
+if __name__ == "__main__":
+    os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()
+    model(sys.argv[1])
+    train(sys.argv[2])
