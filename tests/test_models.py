@@ -293,6 +293,74 @@ def test_cancelled_training_keeps_the_best(tmp_path):
     assert weights.read_card(out).steps == 3
 
 
+def test_other_settings_begin_anew(tmp_path):
+    out = tmp_path / "mine.safetensors"
+
+    def cancel(fraction, message="", preview=None):
+        if message.startswith("step 3"):
+            raise Cancelled
+
+    sizes = ",".join(f"{k}={v}" for k, v in SMALL.items())
+    chosen = TrainingSettings(parameters=sizes, **QUICK | {"steps": 50})
+    with pytest.raises(Cancelled):
+        train("sofinet", out, chosen, report=cancel)
+    other = train("sofinet", out, TrainingSettings(parameters=sizes, preset="filaments", **QUICK))
+    assert other.steps == 4
+    assert "filaments" in other.trained_on
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"parameters": "channels=0"}, "size"),
+        ({"parameters": "channels=x"}, "size"),
+        ({"frames_least": 9, "frames_most": 8}, "fewer"),
+        ({"target": "sofi", "sofi": {"order": 3}}, "order 2"),
+        ({"learning_rate": 0.1, "start": "nowhere"}, "no weights"),
+    ],
+)
+def test_unusable_settings_of_a_training_give_one_sentence(changes, sentence, tmp_path):
+    chosen = TrainingSettings.model_validate({**QUICK, **changes})
+    for network in ("sofinet", "convgru"):
+        with pytest.raises(InputError, match=sentence):
+            train(network, tmp_path / "mine.safetensors", chosen)
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_that_are_used_are_not_replaced(small, frames, tmp_path):
+    import tifffile
+
+    copy = tmp_path / "copy.safetensors"
+    copy.write_bytes(small.read_bytes())
+    with pytest.raises(InputError, match="replace"):
+        train("sofinet", copy, TrainingSettings(start=str(copy), **QUICK))
+    tifffile.imwrite(tmp_path / "movie.tif", frames, photometric="minisblack")
+    disguised = tmp_path / "weights.ome.tif"
+    disguised.write_bytes(small.read_bytes())
+    words = ["reconstruct", "sofinet", str(tmp_path / "movie.tif"), "--weights", str(disguised)]
+    assert cli.main([*words, "-o", str(disguised)]) == 2
+    assert disguised.read_bytes() == small.read_bytes()
+
+
+def test_weights_without_numbers_are_refused(frames, tmp_path):
+    state = weights.build("sofinet", SMALL).state_dict()
+    broken_state = {k: torch.full_like(v, float("nan")) for k, v in state.items()}
+    weights.save(tmp_path / "nan.safetensors", broken_state, card())
+    with pytest.raises(InputError, match="no numbers"):
+        sofinet.reconstruct(
+            sofinet.open_movie(frames), "sofinet", weights=str(tmp_path / "nan.safetensors")
+        )
+
+
+@pytest.mark.parametrize("factor", [1e-12, 1e-3, 1e12])
+def test_units_of_counts_do_not_matter(factor, small, frames):
+    plain, scaled = (
+        sofinet.reconstruct(sofinet.open_movie(f), "sofinet", weights=str(small)).image
+        for f in (frames.astype(float), factor * frames)
+    )
+    np.testing.assert_allclose(scaled, plain, atol=0.01)
+
+
 def test_own_movies_lie_over_their_targets():
     # SOFI of a blinking point: the target's brightest sample is at twice its place.
     y, x = np.mgrid[:40, :60]

@@ -178,11 +178,18 @@ def _train(options: argparse.Namespace) -> int:
     for path in options.movies:
         keep_input(output, Path(path))
     movies = [open_movie(path) for path in options.movies]
+    try:
+        card = train(
+            options.network, output, settings, movies, device=options.device, report=ProgressLine()
+        )
+    except (Cancelled, KeyboardInterrupt):
+        _say("note: the same command goes on from here; the best weights so far are written.")
+        raise
+    for movie in movies:
+        for note in movie.notes:
+            _say(f"note: {note}")
     for sentence in what_is_missing(movies) if movies else ():
         _say(f"note: {sentence}")
-    card = train(
-        options.network, output, settings, movies, device=options.device, report=ProgressLine()
-    )
     _say(f"{output}: {card.steps} steps in {card.minutes:g} min")
     for name, value in card.figures.items():
         _say(f"{name}: {value}")
@@ -380,7 +387,7 @@ def _reconstruct(options: argparse.Namespace) -> int:
         for name in (str(source.path), *source.companions):
             keep_input(Path(options.output), Path(name))
     for leaf in leaves(method.settings):
-        if leaf.file and values.get(leaf.name):
+        if (leaf.file or leaf.weights) and values.get(leaf.name):
             keep_input(Path(options.output), Path(values[leaf.name]))
     run = reconstruct_channels if options.channel == "all" else reconstruct
     result = run(movie, method.name, report=ProgressLine(), device=options.device, **values)
@@ -397,7 +404,8 @@ def _repeat(options: argparse.Namespace) -> int:
     output = Path(options.output or source.with_name(f"{stem}_again.ome.tif"))
     check_output(output)
     movie = options.input or recipe.open.path
-    for name in (movie, *recipe.files.values()):
+    used = recipe.reconstruct.settings.get("weights")
+    for name in (movie, used, *recipe.files.values()):
         if name:
             keep_input(output, Path(name))
     return _save(repeat(recipe, options.input, ProgressLine()), output)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from napari_sofinet import recipe
 from napari_sofinet.errors import InputError
 from napari_sofinet.methods import convgru, projections, sofi, sofinet, unet
+from napari_sofinet.movie import Movie
 from napari_sofinet.settings import Report, Settings, build, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_sofinet.movie import Movie
     from napari_sofinet.reconstruction import Reconstruction
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -106,6 +106,8 @@ def reconstruct(
     InputError
         The movie, a setting or the device is unusable.
     """
+    if not isinstance(movie, Movie):
+        raise InputError("Open the movie first: open_movie(array or file name).")
     chosen = method_named(method)
     values = build(chosen.settings, settings)
     check_device(device)

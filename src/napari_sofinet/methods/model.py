@@ -183,7 +183,7 @@ def measure_levels(
     for block in time_blocks(movie, saturation):
         if saturation is not None:
             saturation.add(block)
-        x = block.astype(np.float32)
+        x: np.ndarray = block.astype(float if block.dtype == np.float64 else np.float32)
         medians = np.median(x.reshape(len(x), -1), axis=1)
         offsets.append(medians)
         x -= medians[:, None, None]
@@ -194,17 +194,18 @@ def measure_levels(
             peak = part if peak is None else np.maximum(peak, part)
             held, start = held + used, start + used
             if held == length:
-                scales.append(float(np.quantile(peak, BRIGHT)))
+                # Less than that may be lit at all, on a background that does not vary.
+                scales.append(float(np.quantile(peak, BRIGHT)) or float(peak.max()))
                 peak, held = None, 0
         report(sum(map(len, offsets)) / frames, "brightness")
     if not scales:
         raise InputError("The movie has no frames.")
     if max(scales) <= 0:
         raise InputError("The movie is the same everywhere; there is nothing to reconstruct.")
-    least = max(max(scales) * 1e-3, 1e-6)
+    least = max(scales) * 1e-3
     centres = (np.arange(len(scales)) + 0.5) * length
     scale = np.interp(np.arange(frames) + 0.5, centres, np.maximum(scales, least))
-    return Levels(np.concatenate(offsets), scale.astype(np.float32))
+    return Levels(np.concatenate(offsets), scale)
 
 
 def describe(settings: ModelSettings, details: dict[str, float], network: str) -> str:
@@ -256,6 +257,8 @@ def _maps(
             report((at + fraction) / len(parts), f"part {at + 1} of {len(parts)}")
 
         for index, picture in _pictures(net, part, levels, settings, device, tell):
+            if not np.isfinite(picture).all():
+                raise InputError(f"The weights {settings.weights} give no numbers; use others.")
             if out is None:
                 out = _space((len(picture), *shape))
             if film:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_sofinet.errors import InputError
 from napari_sofinet.io.atomic import written_whole
@@ -31,9 +31,15 @@ class Uncertainty(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    brightness: tuple[float, ...]
-    half_width: tuple[float, ...]
+    brightness: tuple[float, ...] = Field(min_length=1)
+    half_width: tuple[float, ...] = Field(min_length=1)
     share: float = 0.9
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Uncertainty:
+        if len(self.brightness) != len(self.half_width):
+            raise ValueError("a half width for every brightness is needed")
+        return self
 
 
 class Card(BaseModel):
@@ -224,15 +230,18 @@ def digest(path: str | Path) -> str:
 
 def save(path: Path, tensors: dict[str, torch.Tensor], card: Card) -> None:
     """Write weights with their card; the file appears only when complete."""
-    from safetensors.torch import save_file
-
     path.parent.mkdir(parents=True, exist_ok=True)
+    write_tensors(path, tensors, {"card": card.model_dump_json()})
+
+
+def write_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+    """Write a safetensors file that appears only when complete; `InputError` on a full disk."""
+    from safetensors.torch import save as content_of
+
+    # Not safetensors' own writer, whose errors do not say that the disk is full.
+    content = content_of({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, metadata)
     with written_whole(path) as partial:
-        save_file(
-            {k: v.detach().cpu().contiguous() for k, v in tensors.items()},
-            partial,
-            metadata={"card": card.model_dump_json()},
-        )
+        partial.write_bytes(content)
 
 
 def own_output(name: str) -> Path:

@@ -61,7 +61,8 @@ def movie_traits(frames: np.ndarray, count: int | None = None) -> Traits:
     Neighbouring pixels share the light of an emitter but no noise; so all is measured from their
     covariances, of differences between frames, which slow changes hardly enter.
     """
-    f = np.asarray(frames, np.float32)
+    f = np.asarray(frames, np.float64)
+    f = f / (np.abs(f).max() or 1.0)
     mean = f.mean(axis=0)
     signal = mean - np.percentile(mean, 10)
     power = ((f[1:] - f[:-1]) ** 2).mean(axis=0)
@@ -114,7 +115,8 @@ def _decay_time(ratio: float, lag: int) -> float:
 def _shared(d: np.ndarray, bright: np.ndarray) -> tuple[float, float, float]:
     """Mean products of bright pixels 1 and 2 px apart, and their mean squares."""
     d = d - d.mean(axis=0)
-    d -= d[:, ~bright].mean(axis=1)[:, None, None]  # what the whole field does together
+    if not bright.all():
+        d -= d[:, ~bright].mean(axis=1)[:, None, None]  # what the whole field does together
     together = []
     for step in (1, 2):
         total = number = 0.0

@@ -6,13 +6,14 @@ import contextlib
 import json
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from napari_sofinet.io.atomic import written_whole
+from napari_sofinet.errors import InputError
+from napari_sofinet.networks.weights import write_tensors
 from napari_sofinet.settings import Report, silent
 from napari_sofinet.training.losses import Loss, picture_loss
 
@@ -48,19 +49,28 @@ class Plan:
     loss: Loss = "mixed"
 
 
+class OtherTraining(Exception):
+    """A state belongs to a training with other settings or other data."""
+
+
 class Training:
     """A network that learns, its running average (the one to use) and its optimiser.
 
     The whole state is one safetensors file, so that a killed training goes on where it was saved.
+    ``identity`` tells it from trainings on other data; ``best`` and ``least`` are the averaged
+    weights that did best on what is held out, and their loss there.
     """
 
-    def __init__(self, net: nn.Module, plan: Plan) -> None:
+    def __init__(self, net: nn.Module, plan: Plan, identity: str = "") -> None:
         self.net, self.plan = net, plan
         self.step = 0
         self.average = {k: v.detach().clone() for k, v in net.state_dict().items()}
         self.optimizer = torch.optim.AdamW(net.parameters(), lr=plan.learning_rate)
         self.losses: list[tuple[float, float]] = []
         self.spent_s = 0.0
+        self.identity = identity
+        self.best: dict[str, torch.Tensor] = {}
+        self.least = math.inf
 
     @property
     def done(self) -> float:
@@ -94,6 +104,8 @@ class Training:
             (share * (picture + UNCERTAINTY * doubt)).backward()
             sums[0] += share * float(picture.detach())
             sums[1] += share * float(doubt.detach())
+        if not math.isfinite(sums[0] + sums[1]):
+            raise InputError("The training diverges; choose a smaller learning rate.")
         nn.utils.clip_grad_norm_(self.net.parameters(), self.plan.clip)
         self.optimizer.step()
         self.step += 1
@@ -167,14 +179,14 @@ class Training:
                     self.save(checkpoint)
                     saved = time.monotonic()
         finally:
-            self.save(checkpoint)
+            if self.step:
+                self.save(checkpoint)
 
     def save(self, path: Path) -> None:
         """Write the whole state as one safetensors file."""
-        from safetensors.torch import save_file
-
         tensors = {f"net.{k}": v for k, v in self.net.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
+        tensors |= {f"best.{k}": v for k, v in self.best.items()}
         names = [name for name, _ in self.net.named_parameters()]
         for number, state in self.optimizer.state_dict()["state"].items():
             for key, value in state.items():
@@ -182,21 +194,24 @@ class Training:
         state_of = {
             "step": str(self.step),
             "spent_s": str(self.spent_s),
-            "plan": json.dumps(asdict(self.plan)),
+            "least": str(self.least),
+            "identity": self.identity,
             "losses": json.dumps([tuple(round(v, 5) for v in pair) for pair in self.losses]),
         }
-        with written_whole(path) as partial:
-            save_file({k: v.contiguous() for k, v in tensors.items()}, partial, metadata=state_of)
+        write_tensors(path, {k: v.clone() for k, v in tensors.items()}, state_of)
 
     def load(self, path: Path) -> None:
-        """Go on from a state written by `save`."""
+        """Go on from a state written by `save`; `OtherTraining` if it is of another one."""
         from safetensors import safe_open
 
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
+            if metadata["identity"] != self.identity:
+                raise OtherTraining
             tensors: dict[str, Any] = {key: file.get_tensor(key) for key in file.keys()}
         self.net.load_state_dict(_part(tensors, "net."))
         self.average = _part(tensors, "average.")
+        self.best, self.least = _part(tensors, "best."), float(metadata["least"])
         self.step, self.spent_s = int(metadata["step"]), float(metadata["spent_s"])
         self.losses = [tuple(pair) for pair in json.loads(metadata["losses"])]
         state: dict[int, dict[str, Any]] = {}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import platform
 import time
+import warnings
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +15,11 @@ import numpy as np
 import torch
 
 from napari_sofinet.errors import Cancelled, InputError
+from napari_sofinet.io.atomic import check_writable
 from napari_sofinet.networks import weights
 from napari_sofinet.networks.weights import Card, NetworkName, Uncertainty
 from napari_sofinet.preprocess.traits import FRAMES, movie_traits
-from napari_sofinet.settings import Report, silent
+from napari_sofinet.settings import Report, flatten_settings, silent
 from napari_sofinet.simulation.presets import (
     draw_filaments,
     draw_komen2024,
@@ -24,7 +27,7 @@ from napari_sofinet.simulation.presets import (
 )
 from napari_sofinet.training.calibration import calibrate
 from napari_sofinet.training.data import Samples, ahead, frames_for, make_samples, sofi_samples
-from napari_sofinet.training.loop import Plan, Training
+from napari_sofinet.training.loop import OtherTraining, Plan, Training
 from napari_sofinet.training.own_movies import OwnMovie, crops, prepare
 from napari_sofinet.training.settings import TrainingSettings, what_is_missing
 
@@ -109,13 +112,19 @@ def train(
     """
     settings = settings or TrainingSettings()
     output = Path(output)
-    if output.suffix != weights.SUFFIX:
-        raise InputError(f"The output {output.name} must end in {weights.SUFFIX}.")
+    if output.suffix != weights.SUFFIX or not output.stem:
+        raise InputError(f"The output {output.name} must be a name that ends in {weights.SUFFIX}.")
     if settings.frames_most < settings.frames_least:
         raise InputError("The most frames of a movie must not be fewer than the fewest.")
-    from napari_sofinet.io.atomic import check_writable
-
+    if settings.target == "sofi" and settings.sofi.order != 2:
+        raise InputError("A network's grid is that of SOFI of order 2; choose this order.")
     check_writable(output)
+    if settings.start:
+        start = weights.find(settings.start, network)
+        if output.exists() and output.samefile(start):
+            raise InputError(
+                f"The output {output} would replace the weights it starts from; choose another one."
+            )
     where = _device(device)
     torch.manual_seed(settings.seed)
     net, sizes = _network(network, settings)
@@ -124,18 +133,20 @@ def train(
         # One for every number of frames, for training and for looking at what is held out.
         torch._dynamo.config.recompile_limit = 32  # noqa: SLF001
         net.forward = torch.compile(net.forward, dynamic=False)
-    data = _data(network, settings, movies, report)
+    data = _data(getattr(net, "frames", None), settings, movies, report)
     plan = Plan(
         settings.steps,
         settings.minutes,
         settings.learning_rate,
+        checkpoint_s=60,
         half=settings.half,
         loss=settings.loss,
     )
-    training = Training(net, plan)
+    training = Training(net, plan, _identity(network, settings, movies))
     state = output.with_name(f".{output.stem}.training{weights.SUFFIX}")
     if state.exists():
         _resume(training, state)
+        report(0.0, f"going on from step {training.step}")
     looks = _Looks(training, data, settings, show)
     begun = 0.3 if movies else 0.0
 
@@ -143,12 +154,12 @@ def train(
         report(begun + (1 - begun) * fraction, message)
         looks.after_step()
 
-    stopped: Cancelled | None = None
+    stopped: BaseException | None = None
     try:
         with contextlib.closing(ahead(data.make, training.step)) as batches:
             training.run((_on(batch, where) for batch in batches), state, tell, looks.enough)
-    except Cancelled as error:
-        if not looks.best:
+    except (Cancelled, KeyboardInterrupt) as error:
+        if not training.best:
             raise
         stopped = error
     looks.look()
@@ -166,9 +177,9 @@ def train(
         date=time.strftime("%Y-%m-%d"),
         ranges=data.ranges,
         uncertainty=looks.calibration(2 if stopped else CALIBRATION_BATCHES),
-        figures={"held_out_loss": round(looks.least, 5)} | looks.by_kind(),
+        figures={"held_out_loss": round(training.least, 5)} | looks.by_kind(),
     )
-    weights.save(output, looks.best, card)
+    weights.save(output, training.best, card)
     if stopped is not None:
         raise stopped
     state.unlink(missing_ok=True)
@@ -186,13 +197,18 @@ class _Data:
 
 
 def _data(
-    network: NetworkName, settings: TrainingSettings, movies: Sequence[Movie], report: Report
+    fixed: int | None, settings: TrainingSettings, movies: Sequence[Movie], report: Report
 ) -> _Data:
     s = settings
-    low, high = (20, 20) if network == "unet" else (s.frames_least, s.frames_most)
+    low, high = (fixed, fixed) if fixed else (s.frames_least, s.frames_most)
     if movies:
         own = prepare(movies, s.side_px, s.sofi, lambda f, m="", p=None: report(0.3 * f, m))
-        high = min(high, *(len(m.frames) for m in own))
+        shortest = min(len(m.frames) for m in own)
+        if shortest < low:
+            raise InputError(
+                f"A movie of {shortest} frames is too short to learn from {low} at a time."
+            )
+        high = min(high, shortest)
         middle = min(max(20, low), high)
         held = crops(own, 8, s.side_px, middle, HELD_OUT_SEED, True)
         names = ", ".join(movie.name for movie in movies)
@@ -257,8 +273,6 @@ class _Looks:
         show: Callable[[Progress], None] | None,
     ) -> None:
         self.training, self.data, self.settings, self.show = training, data, settings, show
-        self.best: dict[str, torch.Tensor] = {}
-        self.least = float("inf")
         self.losses: list[tuple[int, float]] = []
         self.kinds: dict[str, float] = {}
         self.in_vain = 0
@@ -291,9 +305,9 @@ class _Looks:
             total, 1
         )
         self.losses.append((training.step, mean))
-        if mean < self.least:
-            self.least, self.kinds, self.in_vain = mean, sums, 0
-            self.best = {k: v.clone() for k, v in training.average.items()}
+        if mean < training.least:
+            training.least, self.kinds, self.in_vain = mean, sums, 0
+            training.best = {k: v.clone() for k, v in training.average.items()}
         else:
             self.in_vain += 1
         if self.show is not None and picture is not None:
@@ -311,7 +325,7 @@ class _Looks:
     def calibration(self, batches: int) -> Uncertainty | None:
         """Of the best weights, on movies of their own."""
         net = self.training.net
-        net.load_state_dict(self.best)
+        net.load_state_dict(self.training.best)
         net.eval()
         return calibrate(net, (self.data.fresh(k) for k in range(batches)))
 
@@ -344,23 +358,39 @@ def _network(
         for word in filter(None, settings.parameters.split(",")):
             name, value = word.split("=")
             sizes[name.strip()] = int(value)
-        return weights.build(network, sizes), sizes
-    except (ValueError, TypeError, RuntimeError) as error:
-        if isinstance(error, InputError):
-            raise
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of layers without channels, refused below
+            net = weights.build(network, sizes)
+            with torch.inference_mode():
+                net(torch.rand(1, getattr(net, "frames", 5), 16, 16))
+        return net, sizes
+    except (ValueError, TypeError, RuntimeError, ArithmeticError, IndexError):
         raise InputError(
             f"The size {settings.parameters[:60]!r} is none of a {network} network; write e.g. "
             "channels=20."
         ) from None
 
 
+def _identity(network: str, settings: TrainingSettings, movies: Sequence[Movie]) -> str:
+    """What must be alike for a training to go on: all but how long it takes."""
+    values = flatten_settings(settings)
+    for name in ("minutes", "steps", "patience", "compiled"):
+        del values[name]
+    start = weights.digest(weights.find(settings.start, network)) if settings.start else ""  # type: ignore[arg-type]
+    seen = [[movie.name, movie.shape, movie.frame_range, movie.roi] for movie in movies]
+    return json.dumps([network, values, start, seen], sort_keys=True)
+
+
 def _resume(training: Training, state: Path) -> None:
+    """Go on from a state; one of another training is left, since this one begins anew."""
     try:
         training.load(state)
+    except OtherTraining:
+        return
     except Exception as error:
         raise InputError(
-            f"{state} is the state of another training ({str(error)[:60]}); delete it or choose "
-            "another output."
+            f"{state} is no state of a training ({str(error)[:60]}); delete it or choose another "
+            "output."
         ) from None
 
 
