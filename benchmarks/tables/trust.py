@@ -167,11 +167,14 @@ def ranges(weights: str, count: int) -> None:
     )
     rows.append(("inside: the 12 conditions", alarms, count))
     draw = draw_filaments if "filaments" in weights else draw_universal
-    alarms = 0
+    alarms = dark = 0
     for n in range(count):
         rng = np.random.default_rng([SEED, n, 2])
-        alarms += bool(told(draw(rng, SEED + n, 128, 128, int(rng.integers(8, 100))), card))
-    rows.append(("inside: as in training (a tenth shows no light at all)", alarms, count))
+        said = told(draw(rng, SEED + n, 128, 128, int(rng.integers(8, 100))), card)
+        dark += "Hardly" in "".join(said)
+        alarms += "outside" in "".join(said)
+    rows.append(("inside: as in training", alarms, count))
+    rows.append(("as in training, told to show hardly any light", dark, count))
     for name, values in outer.items():
         each = max(count // len(outer), 1)
         alarms = sum(
@@ -179,7 +182,7 @@ def ranges(weights: str, count: int) -> None:
             for n in range(each)
         )
         rows.append((f"outside: {name}", alarms, each))
-    print("\n| movies | told to be outside |\n|---|---|")
+    print("\n| movies | told to be outside, or to show hardly any light |\n|---|---|")
     for name, alarms, total in rows:
         print(f"| {name} | {alarms} of {total} |")
 

@@ -18,6 +18,7 @@ from napari_sofinet.preprocess.stage import MovieSettings, describe_stage, prepa
 from napari_sofinet.preprocess.traits import (
     FRAMES,
     NAMES,
+    NO_SIGNAL,
     SIDE_PX,
     Traits,
     movie_traits,
@@ -131,8 +132,13 @@ def run(
 
 
 def outside(movie: Movie, card: Card) -> list[str]:
-    """A sentence where a movie is of another kind than a network has learnt from."""
+    """A sentence where a movie is of another kind than a network has learnt from, or shows nothing."""
     found = _traits(movie)
+    if card.ranges and found.signal_to_noise < NO_SIGNAL:
+        return [
+            "Hardly any light fluctuates above this movie's noise: much may be missing from the "
+            "picture."
+        ]
     names = unusual(found, card.ranges)
     if not names:
         return []

@@ -12,7 +12,8 @@ FRAMES = 200
 SEARCH_PX = 8
 LONGEST_LAG = 64
 SLOWEST = 1000.0  # frames
-ALIKE = 0.4
+ALIKE = 0.15
+NO_SIGNAL = 0.08
 LEAST_SIGNAL = 0.35
 """Below this signal to noise nothing else can be measured."""
 
@@ -96,7 +97,7 @@ def unusual(traits: Traits, ranges: dict[str, tuple[float, float]]) -> list[str]
     values = asdict(traits)
     names = set(ranges)
     if traits.signal_to_noise < LEAST_SIGNAL:
-        names &= {"frames", "signal_to_noise", "crowding"}
+        names &= {"frames", "crowding"}
     found = []
     for name, (low, high) in ranges.items():
         value = values.get(name, float("nan"))

@@ -40,8 +40,7 @@ HELD_OUT_SEED = 2**31
 HELD_OUT_MOVIES = 24
 CALIBRATION_BATCHES = 12
 ANYTHING = {
-    "psf_fwhm_px": (1.25, 7.0),
-    "signal_to_noise": (0.08, 1e9),
+    "psf_fwhm_px": (1.35, 7.0),
     "correlation_frames": (0.0, 150.0),
     "crowding": (0.0, 3e4),
     "drift_px": (0.0, 1.5),
