@@ -132,7 +132,7 @@ def run(
 
 
 def outside(movie: Movie, card: Card) -> list[str]:
-    """A sentence where a movie is of another kind than a network has learnt from, or shows nothing."""
+    """A sentence where a movie shows nothing, or is of another kind than what was learnt from."""
     found = _traits(movie)
     if card.ranges and found.signal_to_noise < NO_SIGNAL:
         return [
