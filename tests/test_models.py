@@ -401,3 +401,36 @@ def test_shipped_weights_have_cards():
             beside = json.loads(path.with_suffix(".yaml").read_text())
             assert beside["sha256"] == weights.digest(path)
             weights.load(name, network)
+
+
+@pytest.mark.parametrize("name", ["sofinet-universal", "sofinet-filaments"])
+def test_shipped_weights_draw_a_point_where_it_is(name):
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:32, :32]
+    errors = []
+    for point in rng.uniform(14, 18, (8, 2)):
+        psf = np.exp(-((y - point[0]) ** 2 + (x - point[1]) ** 2) / (2 * 0.93**2))
+        on = (rng.random(20) < 0.3)[:, None, None]
+        frames = (100 + rng.poisson(20 + 400 * on * psf)).astype(np.uint16)
+        result = sofinet.reconstruct(sofinet.open_movie(frames), "sofinet", weights=name)
+        image = result.image
+        row, column = np.unravel_index(image.argmax(), image.shape)
+        part = image[row - 5 : row + 6, column - 5 : column + 6]
+        part = np.clip(part - 0.1 * part.max(), 0, None)
+        centre = [(part * i).sum() / part.sum() - 5 for i in np.mgrid[:11, :11]]
+        errors.append((np.array([row, column]) + centre) / 2 - point)
+    assert np.abs(np.mean(errors, axis=0)).max() < 0.1
+
+
+def test_shipped_weights_draw_filaments_and_nothing_in_noise():
+    movie = simulate(preset_settings("komen2024", 12, {"rows": 64, "columns": 64, "frames": 20}))
+    truth = movie.truth.ideal().image
+    for name, least in (("sofinet-universal", 0.8), ("sofinet-filaments", 0.8)):
+        result = sofinet.reconstruct(sofinet.open_movie(movie.frames), "sofinet", weights=name)
+        assert np.corrcoef(result.image.ravel(), truth.ravel())[0, 1] > least
+        close = np.abs(truth / np.quantile(truth[truth > 0.02 * truth.max()], 0.995) - result.image)
+        assert (close <= result.maps["uncertainty"]).mean() > 0.8
+        noise = np.random.default_rng(1).normal(100, 5, (20, 64, 64)).astype(np.float32)
+        dark = sofinet.reconstruct(sofinet.open_movie(noise), "sofinet", weights=name)
+        assert np.quantile(dark.image, 0.999) < 0.05 * np.quantile(result.image, 0.999)
+        assert any("Hardly any light" in note for note in dark.notes)

@@ -13,6 +13,7 @@ SEARCH_PX = 8
 LONGEST_LAG = 64
 SLOWEST = 1000.0  # frames
 ALIKE = 0.15
+SURE = 4.0
 NO_SIGNAL = 0.08
 LEAST_SIGNAL = 0.35
 """Below this signal to noise nothing else can be measured."""
@@ -71,6 +72,8 @@ def movie_traits(frames: np.ndarray, count: int | None = None) -> Traits:
     near, far, alone = _shared(f[1:] - f[:-1], bright)
     lag = min(LONGEST_LAG, len(f) // 2)
     later, _, _ = _shared(f[lag:] - f[:-lag], bright)
+    if near < SURE * alone / np.sqrt(max(bright.sum() * (len(f) - 1), 1)):
+        near = 0.0  # what noise alone may give
     nan = float("nan")
     width = correlation = nan
     if near > 0:

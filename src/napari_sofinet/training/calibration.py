@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from napari_sofinet.training.data import Samples
 
-EDGES = -np.inf, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, np.inf
+EDGES = 0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, np.inf
 SHARE = 0.9
 FEWEST = 500
 """Samples of a band of brightness that are enough for a quantile."""
@@ -26,6 +26,7 @@ MARGIN_PX = 6
 def calibrate(net: torch.nn.Module, batches: Iterable[Samples]) -> Uncertainty | None:
     """Quantiles of |truth - picture| / expected error in bands of the picture's brightness.
 
+    Where the picture is 0 the truth nearly always is too; the darkest band is of what is above it.
     None for a network that expects no error.
     """
     device = next(net.parameters()).device
