@@ -385,6 +385,11 @@ def test_own_movies_lie_over_their_targets():
             at = np.array(np.unravel_index(int(mean.argmax()), mean.shape))
             aimed = np.array(np.unravel_index(int(aim.argmax()), aim.shape)) / 2
             assert np.abs(at - aimed).max() <= 0.5
+    with pytest.raises(InputError, match="twice"):
+        own_movies.prepare([movie, movie], 24, settings.sofi, lambda *_: None)
+    still = rng.poisson(1000 * psf + 100, (300, 40, 60)).astype(np.float32)
+    with pytest.raises(InputError, match="does not blink"):
+        own_movies.prepare([sofinet.open_movie(still)], 24, settings.sofi, lambda *_: None)
     missing = what_is_missing([movie])
     assert len(missing) == 3
     assert "3000" in missing[1]

@@ -152,7 +152,9 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _add_training_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     parser.add_argument("network", choices=("sofinet", "convgru", "unet"), metavar="NETWORK")
-    parser.add_argument("movies", nargs="*", metavar="MOVIE", help="own movies of fixed cells")
+    parser.add_argument(
+        "movies", nargs="*", default=[], metavar="MOVIE", help="own movies of fixed cells"
+    )
     parser.add_argument("-o", dest="output", required=True, metavar="WEIGHTS.safetensors")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     if "train" in arguments[:1]:

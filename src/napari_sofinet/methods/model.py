@@ -15,15 +15,7 @@ import numpy as np
 from napari_sofinet.errors import InputError
 from napari_sofinet.movie import Movie, Saturation, time_blocks
 from napari_sofinet.preprocess.stage import MovieSettings, describe_stage, prepared
-from napari_sofinet.preprocess.traits import (
-    FRAMES,
-    NAMES,
-    NO_SIGNAL,
-    SIDE_PX,
-    Traits,
-    movie_traits,
-    unusual,
-)
+from napari_sofinet.preprocess.traits import NAMES, NO_SIGNAL, traits_of, unusual
 from napari_sofinet.reconstruction import Reconstruction
 from napari_sofinet.settings import Report, parameter, silent
 
@@ -99,6 +91,8 @@ def run(
             f"A network needs at least {FEWEST_FRAMES} frames of {SMALLEST_SIDE} x {SMALLEST_SIDE} "
             f"px, this movie has {frames} of {rows} x {columns}."
         )
+    if window is None and settings.step > 1:
+        raise InputError("A step is that of a film: choose a window too.")
     if window is not None and window > frames:
         raise InputError(f"A window of {window} frames is longer than the movie of {frames}.")
     if hasattr(net, "frames") and (window or frames) != net.frames:
@@ -133,7 +127,7 @@ def run(
 
 def outside(movie: Movie, card: Card) -> list[str]:
     """A sentence where a movie shows nothing, or is of another kind than what was learnt from."""
-    found = _traits(movie)
+    found = traits_of(movie)
     if card.ranges and found.signal_to_noise < NO_SIGNAL:
         return [
             "Hardly any light fluctuates above this movie's noise: much may be missing from the "
@@ -156,19 +150,6 @@ def _range(low: float, high: float) -> str:
     if high >= 1e6:
         return f"{low:.3g} or more"
     return f"{high:.3g} or less" if low <= 0 else f"{low:.3g} to {high:.3g}"
-
-
-def _traits(movie: Movie) -> Traits:
-    frames, rows, columns = movie.shape
-    start = 0 if movie.frame_range is None else movie.frame_range[0]
-    first = start + max((frames - FRAMES) // 2, 0)
-    height, width = min(rows, SIDE_PX), min(columns, SIDE_PX)
-    top = int(movie.origin_px[0]) + (rows - height) // 2
-    left = int(movie.origin_px[1]) + (columns - width) // 2
-    part = movie.select(
-        (first, first + min(frames, FRAMES)), ((top, top + height), (left, left + width))
-    )
-    return movie_traits(np.concatenate(list(time_blocks(part))), frames)
 
 
 def measure_levels(

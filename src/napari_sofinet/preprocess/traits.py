@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from napari_sofinet.movie import Movie, time_blocks
+
 SIDE_PX = 256
 FRAMES = 200
 """The middle of a field and of a movie of this size is looked at."""
@@ -55,6 +57,20 @@ NAMES = {
     "crowding": "density of emitters that are on",
     "drift_px": "drift in camera px",
 }
+
+
+def traits_of(movie: Movie) -> Traits:
+    """Measure the middle of a movie of at least 5 frames."""
+    frames, rows, columns = movie.shape
+    start = 0 if movie.frame_range is None else movie.frame_range[0]
+    first = start + max((frames - FRAMES) // 2, 0)
+    height, width = min(rows, SIDE_PX), min(columns, SIDE_PX)
+    top = int(movie.origin_px[0]) + (rows - height) // 2
+    left = int(movie.origin_px[1]) + (columns - width) // 2
+    part = movie.select(
+        (first, first + min(frames, FRAMES)), ((top, top + height), (left, left + width))
+    )
+    return movie_traits(np.concatenate(list(time_blocks(part))), frames)
 
 
 def movie_traits(frames: np.ndarray, count: int | None = None) -> Traits:

@@ -11,6 +11,7 @@ import torch
 from napari_sofinet.errors import InputError
 from napari_sofinet.methods import reconstruct
 from napari_sofinet.movie import time_blocks
+from napari_sofinet.preprocess.traits import NO_SIGNAL, traits_of
 from napari_sofinet.settings import Report, Settings, flatten_settings
 from napari_sofinet.training.data import Samples, scaled_target
 from napari_sofinet.training.settings import ENOUGH_FRAMES
@@ -43,12 +44,18 @@ def prepare(movies: Sequence[Movie], side: int, sofi: Settings, report: Report) 
     Raises
     ------
     InputError
-        No movie, one that is too short, too small or larger than memory, or SOFI of another order.
+        No movie, one given twice, too short, too small, larger than memory or without blinking, or
+        SOFI of another order.
     """
     if not movies:
         raise InputError("Give at least one movie to train on.")
     if getattr(sofi, "order", 2) != 2:
         raise InputError("A network's grid is that of SOFI of order 2; choose this order.")
+    seen = {
+        (getattr(m.source, "paths", None) or id(m.source), m.frame_range, m.roi) for m in movies
+    }
+    if len(seen) < len(movies):
+        raise InputError("A movie is given twice; give each of them once.")
     made = []
     for number, movie in enumerate(movies):
         frames, rows, columns = movie.shape
@@ -64,6 +71,9 @@ def prepare(movies: Sequence[Movie], side: int, sofi: Settings, report: Report) 
             )
         if movie.dtype.itemsize * frames * rows * columns > MEMORY_BYTES:
             raise InputError(f"{movie.name} is larger than 4 GB; take fewer frames or a ROI.")
+
+        if not traits_of(movie).signal_to_noise >= NO_SIGNAL:
+            raise InputError(f"{movie.name} does not blink; it is no use for training.")
 
         def tell(fraction: float, message: str = "", preview: Any = None, at: int = number) -> None:
             report((at + fraction) / len(movies), f"SOFI of movie {at + 1} of {len(movies)}")
