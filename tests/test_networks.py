@@ -429,3 +429,26 @@ def test_the_u_net_is_registered_and_takes_its_number_of_frames_only():
     torch.testing.assert_close(out[:, 0, ::2, ::2], normalize(frames).mean(dim=1).relu())
     with pytest.raises(InputError, match="takes exactly 6 frames, not 7"):
         net(torch.rand(1, 7, 16, 16))
+
+
+def test_emitter_networks_are_those_of_the_paper_and_ours():
+    from napari_sofinet.networks.deepstorm import EmitterNet, Phi
+
+    assert sum(p.numel() for p in Phi().parameters()) == 264_223
+    for net in (Phi(), EmitterNet(8)):
+        with torch.inference_mode():
+            assert net.eval()(torch.rand(2, 1, 17, 20)).shape == (2, 1, 68, 80)
+
+
+def test_maps_of_emitters_lie_over_their_frames():
+    from napari_sofinet.training.emitters import emitter_map, spots
+
+    place, light = np.array([[6.3, 11.8]]), np.array([1000.0])
+    frame = spots(place, light, 1.1, 16, 20)
+    made = emitter_map(place, 16, 20)
+    for image, fineness in ((frame, 1), (made, 4)):
+        y, x = (np.arange(n) for n in image.shape)
+        centre = np.array([image.sum(1) @ y, image.sum(0) @ x]) / image.sum()
+        np.testing.assert_allclose((centre + 0.5) / fineness - 0.5, place[0], atol=2e-3)
+    assert frame.sum() == pytest.approx(1000, rel=1e-3)
+    assert made.max() == pytest.approx(1, abs=0.15)

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from napari_sofinet.movie import Movie
+    from napari_sofinet.networks.weights import NetworkName
     from napari_sofinet.reconstruction import Reconstruction
+
+NETWORKS: tuple[NetworkName, ...] = "sofinet", "convgru", "unet", "deepstorm"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -151,16 +154,16 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _add_training_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    parser.add_argument("network", choices=("sofinet", "convgru", "unet"), metavar="NETWORK")
+    parser.add_argument("network", choices=NETWORKS, metavar="NETWORK")
     parser.add_argument(
         "movies", nargs="*", default=[], metavar="MOVIE", help="own movies of fixed cells"
     )
     parser.add_argument("-o", dest="output", required=True, metavar="WEIGHTS.safetensors")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     if "train" in arguments[:1]:
-        from napari_sofinet.training.settings import TrainingSettings
+        from napari_sofinet.training.settings import settings_of
 
-        add_options(parser, TrainingSettings)
+        add_options(parser, settings_of(next((n for n in NETWORKS if n in arguments), "sofinet")))
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -169,12 +172,13 @@ def _train(options: argparse.Namespace) -> int:
     from napari_sofinet.networks.weights import need_torch
     from napari_sofinet.reconstruction import keep_input
     from napari_sofinet.settings import build
-    from napari_sofinet.training.settings import TrainingSettings, what_is_missing
+    from napari_sofinet.training.settings import settings_of, what_is_missing
 
     need_torch()
     from napari_sofinet.training.train import train
 
-    settings = build(TrainingSettings, given_values(options, TrainingSettings))
+    chosen = settings_of(options.network)
+    settings = build(chosen, given_values(options, chosen))
     check_device(options.device)
     output = Path(options.output)
     for path in options.movies:

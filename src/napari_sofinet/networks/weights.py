@@ -17,7 +17,7 @@ from napari_sofinet.io.atomic import written_whole
 if TYPE_CHECKING:
     import torch
 
-NetworkName = Literal["sofinet", "convgru", "unet"]
+NetworkName = Literal["sofinet", "convgru", "unet", "deepstorm", "dblink"]
 SHIPPED = Path(__file__).parent.parent / "weights"
 SUFFIX = ".safetensors"
 
@@ -217,6 +217,8 @@ def build(network: NetworkName, parameters: dict[str, int]) -> torch.nn.Module:
         from napari_sofinet.networks.statistics import StatisticsNet as Net
     elif network == "convgru":
         from napari_sofinet.networks.convgru import ConvGRU as Net  # type: ignore[assignment]
+    elif network == "deepstorm":
+        from napari_sofinet.networks.deepstorm import deepstorm as Net  # type: ignore[assignment]
     else:
         from napari_sofinet.networks.unet import UNet as Net  # type: ignore[assignment]
     net: torch.nn.Module = Net(**parameters)

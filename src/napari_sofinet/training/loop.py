@@ -15,7 +15,7 @@ from torch import nn
 from napari_sofinet.errors import InputError
 from napari_sofinet.networks.weights import write_tensors
 from napari_sofinet.settings import Report, silent
-from napari_sofinet.training.losses import Loss, picture_loss
+from napari_sofinet.training.losses import picture_loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +35,8 @@ Pair = tuple[float, float]
 class Plan:
     """How long and how fast to learn: until the last step, or the last minute if that comes first.
 
-    ``half`` computes in bfloat16 where that is safe; ``loss`` is one of `LOSSES`.
+    ``half`` computes in bfloat16 where that is safe; ``loss`` of an output and a target gives what
+    is to be small, and the likelihood of the network's own estimate of its error (or 0).
     """
 
     steps: int
@@ -46,7 +47,7 @@ class Plan:
     clip: float = 1.0
     checkpoint_s: float = 300.0
     half: bool = False
-    loss: Loss = "mixed"
+    loss: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]] = picture_loss
 
 
 class OtherTraining(Exception):
@@ -112,7 +113,10 @@ class Training:
         keep = min(self.plan.average, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             for name, value in self.net.state_dict().items():
-                self.average[name].lerp_(value, 1 - keep)
+                if value.is_floating_point():
+                    self.average[name].lerp_(value, 1 - keep)
+                else:  # a counter
+                    self.average[name].copy_(value)
         return sums[0], sums[1]
 
     def _losses(
@@ -120,7 +124,7 @@ class Training:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.plan.half):
             out = net(frames)
-        return picture_loss(out, target, self.plan.loss)
+        return self.plan.loss(out, target)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[nn.Module]:
@@ -143,7 +147,7 @@ class Training:
             for some, aim in zip(frames.split(part), target.split(part), strict=True):
                 with torch.autocast(device.type, torch.bfloat16, enabled=self.plan.half):
                     outs.append(net(some))
-                loss += float(picture_loss(outs[-1], aim, self.plan.loss)[0]) * len(some)
+                loss += float(self.plan.loss(outs[-1], aim)[0]) * len(some)
         return torch.cat(outs), loss / len(frames)
 
     def run(

@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 
 Loss = Literal["mixed", "l1", "mse", "fourier"]
+LEAST_LIGHT = 10.0
+"""Of a map with about three emitters: maps with none count as much as these."""
 AMPLITUDES = 0.1
 """Weight of the amplitudes in the mixed loss; they keep fine detail from being smeared."""
 
@@ -55,3 +57,14 @@ def picture_loss(
     log_error = out[:, 1].float().clamp(-8, 4)
     error = difference.detach().abs()
     return loss, (error * torch.exp(-log_error) + log_error).mean()
+
+
+def map_loss(out: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Squared difference of maps of emitters (B, 1, Y, X) to their targets (B, Y, X).
+
+    Summed over a map and divided by its light: sparse and crowded frames count alike. And 0.
+    """
+    difference = out[:, 0].float() - target
+    light = (target**2).sum(dim=(1, 2)) + LEAST_LIGHT
+    loss = ((difference**2).sum(dim=(1, 2)) / light).mean()
+    return loss, torch.zeros_like(loss)

@@ -11,24 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_sofinet.movie import Movie
+    from napari_sofinet.networks.weights import NetworkName
 
 ENOUGH_MOVIES, ENOUGH_FRAMES, ENOUGH_SIDE_PX = 4, 3000, 350
 """What Komen et al. (2024) found to be needed to train on own movies."""
 
 
-class TrainingSettings(Settings):
-    """How a network is trained; own movies, where given, take the place of simulated ones."""
+class LearningSettings(Settings):
+    """How any network learns."""
 
-    preset: Literal["universal", "filaments", "komen2024"] = parameter(
-        "universal", "What is simulated, where no own movies are given.", basic=True
-    )
-    filaments_percent: float = parameter(
-        0.0,
-        "Share of movies of the preset 'filaments' among the simulated ones.",
-        unit="%",
-        ge=0,
-        le=100,
-    )
     start: str = parameter(
         "",
         "Weights to start from, by name or file, to fine-tune them; if empty, random ones.",
@@ -42,6 +33,41 @@ class TrainingSettings(Settings):
         empty="no limit",
     )
     steps: int = parameter(1_000_000, "Steps after which training ends.", ge=1)
+    batch: int = parameter(8, "Movies or frames of one step.", ge=1, le=512)
+    side_px: int = parameter(48, "Side of a movie or frame.", unit="camera px", ge=16, le=512)
+    learning_rate: float = parameter(1e-3, "Step width of Adam at first.", gt=0, le=0.1)
+    validate_every: int = parameter(
+        100, "Steps from one look at what is held out to the next.", ge=1
+    )
+    patience: int = parameter(
+        50, "Looks without improvement after which training ends early.", ge=1
+    )
+    seed: int = parameter(1, "Seed of weights and simulation.", ge=0, lt=2**31)
+    half: bool = parameter(True, "Compute with 16 bits where the machine is faster so.")
+    compiled: bool = parameter(
+        False, "Compile the network first: a third faster, where there is a C++ compiler."
+    )
+    parameters: str = parameter(
+        "", "Size of a new network, e.g. channels=20 or features=32,channels=64."
+    )
+
+
+class TrainingSettings(LearningSettings):
+    """How a network that makes a picture of a movie is trained.
+
+    Own movies, where given, take the place of simulated ones.
+    """
+
+    preset: Literal["universal", "filaments", "komen2024"] = parameter(
+        "universal", "What is simulated, where no own movies are given.", basic=True
+    )
+    filaments_percent: float = parameter(
+        0.0,
+        "Share of movies of the preset 'filaments' among the simulated ones.",
+        unit="%",
+        ge=0,
+        le=100,
+    )
     target: Literal["ideal", "sofi"] = parameter(
         "ideal",
         "What the network is to show of simulated movies: the emitters at twice the microscope's "
@@ -56,24 +82,33 @@ class TrainingSettings(Settings):
     )
     frames_least: int = parameter(8, "Fewest frames of a movie.", ge=5, le=500)
     frames_most: int = parameter(50, "Most frames of a movie.", ge=5, le=500)
-    batch: int = parameter(8, "Movies of one step.", ge=1, le=512)
-    side_px: int = parameter(48, "Side of a movie.", unit="camera px", ge=16, le=512)
-    learning_rate: float = parameter(1e-3, "Step width of Adam at first.", gt=0, le=0.1)
-    validate_every: int = parameter(
-        100, "Steps from one look at movies that are held out to the next.", ge=1
-    )
-    patience: int = parameter(
-        50, "Looks without improvement after which training ends early.", ge=1
-    )
-    seed: int = parameter(1, "Seed of weights and movies.", ge=0, lt=2**31)
-    half: bool = parameter(True, "Compute with 16 bits where the machine is faster so.")
-    compiled: bool = parameter(
-        False, "Compile the network first: a third faster, where there is a C++ compiler."
-    )
-    parameters: str = parameter(
-        "", "Size of a new network, e.g. channels=20 or features=32,channels=64."
-    )
     sofi: SofiSettings = SofiSettings()
+
+
+class EmitterTrainingSettings(LearningSettings):
+    """How a network that finds emitters is trained: on frames simulated as set here."""
+
+    batch: int = parameter(16, "Frames of one step.", ge=1, le=512)
+    side_px: int = parameter(40, "Side of a frame.", unit="camera px", ge=16, le=512)
+    psf_sigma_least: float = parameter(
+        0.7, "Narrowest PSF, standard deviation.", unit="camera px", ge=0.4, le=6
+    )
+    psf_sigma_most: float = parameter(
+        2.0, "Widest PSF, standard deviation.", unit="camera px", ge=0.4, le=6
+    )
+    density_least: float = parameter(
+        0.001, "Fewest emitters that are on.", unit="per camera px²", gt=0, le=1
+    )
+    density_most: float = parameter(
+        0.11, "Most emitters that are on.", unit="per camera px²", gt=0, le=1
+    )
+    photons_least: float = parameter(50.0, "Dimmest emitters.", unit="photons", ge=5, le=1e6)
+    photons_most: float = parameter(5000.0, "Brightest emitters.", unit="photons", ge=5, le=1e6)
+
+
+def settings_of(network: NetworkName) -> type[LearningSettings]:
+    """The class of settings for training a network."""
+    return EmitterTrainingSettings if network == "deepstorm" else TrainingSettings
 
 
 def what_is_missing(movies: Sequence[Movie]) -> list[str]:

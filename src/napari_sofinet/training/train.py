@@ -27,9 +27,17 @@ from napari_sofinet.simulation.presets import (
 )
 from napari_sofinet.training.calibration import calibrate
 from napari_sofinet.training.data import Samples, ahead, frames_for, make_samples, sofi_samples
+from napari_sofinet.training.emitters import emitter_samples
 from napari_sofinet.training.loop import OtherTraining, Plan, Training
+from napari_sofinet.training.losses import map_loss, picture_loss
 from napari_sofinet.training.own_movies import OwnMovie, crops, prepare
-from napari_sofinet.training.settings import TrainingSettings, what_is_missing
+from napari_sofinet.training.settings import (
+    EmitterTrainingSettings,
+    LearningSettings,
+    TrainingSettings,
+    settings_of,
+    what_is_missing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
 
 HELD_OUT_SEED = 2**31
 HELD_OUT_MOVIES = 24
+HELD_OUT_FRAMES = 64
 CALIBRATION_BATCHES = 12
 ANYTHING = {
     "psf_fwhm_px": (1.35, 7.0),
@@ -79,7 +88,7 @@ class Progress:
 def train(
     network: NetworkName,
     output: str | Path,
-    settings: TrainingSettings | None = None,
+    settings: LearningSettings | None = None,
     movies: Sequence[Movie] = (),
     *,
     device: str = "auto",
@@ -94,7 +103,9 @@ def train(
     Parameters
     ----------
     network
-        ``"sofinet"``, ``"convgru"`` or ``"unet"``.
+        ``"sofinet"``, ``"convgru"``, ``"unet"`` or ``"deepstorm"``.
+    settings
+        Of the class that `settings_of` gives for the network.
     output
         Weights file, .safetensors; its state is kept beside it until it is done.
     movies
@@ -109,14 +120,11 @@ def train(
     Cancelled
         By ``report``.
     """
-    settings = settings or TrainingSettings()
+    settings = settings or settings_of(network)()
     output = Path(output)
     if output.suffix != weights.SUFFIX or not output.stem:
         raise InputError(f"The output {output.name} must be a name that ends in {weights.SUFFIX}.")
-    if settings.frames_most < settings.frames_least:
-        raise InputError("The most frames of a movie must not be fewer than the fewest.")
-    if settings.target == "sofi" and settings.sofi.order != 2:
-        raise InputError("A network's grid is that of SOFI of order 2; choose this order.")
+    _check(settings, movies)
     check_writable(output)
     if settings.start:
         start = weights.find(settings.start, network)
@@ -139,7 +147,7 @@ def train(
         settings.learning_rate,
         checkpoint_s=60,
         half=settings.half,
-        loss=settings.loss,
+        loss=data.loss,
     )
     training = Training(net, plan, _identity(network, settings, movies))
     state = output.with_name(f".{output.stem}.training{weights.SUFFIX}")
@@ -166,7 +174,7 @@ def train(
         name=output.stem,
         network=network,
         parameters=sizes,
-        prior=PRIORS["own movies" if movies else settings.preset],
+        prior=data.prior,
         trained_on=data.description,
         command=_command(network, output, settings, movies),
         seed=settings.seed,
@@ -193,12 +201,67 @@ class _Data:
     fresh: Callable[[int], Samples]
     ranges: dict[str, tuple[float, float]]
     description: str
+    prior: str
+    loss: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
+
+def _check(settings: LearningSettings, movies: Sequence[Movie]) -> None:
+    """Raise `InputError` for settings that do not go together."""
+    if isinstance(settings, TrainingSettings):
+        if settings.frames_most < settings.frames_least:
+            raise InputError("The most frames of a movie must not be fewer than the fewest.")
+        if settings.target == "sofi" and settings.sofi.order != 2:
+            raise InputError("A network's grid is that of SOFI of order 2; choose this order.")
+        return
+    if movies:
+        raise InputError("This network learns from simulation only; give it no movies.")
+    values = settings.model_dump()
+    for name, value in values.items():
+        if name.endswith("_least") and value > values[f"{name.removesuffix('least')}most"]:
+            what = name.removesuffix("_least").replace("_", " ")
+            raise InputError(f"The least {what} must not be more than the most.")
 
 
 def _data(
+    fixed: int | None, settings: LearningSettings, movies: Sequence[Movie], report: Report
+) -> _Data:
+    if isinstance(settings, EmitterTrainingSettings):
+        return _emitter_data(settings)
+    assert isinstance(settings, TrainingSettings)
+    return _picture_data(fixed, settings, movies, report)
+
+
+def _emitter_data(settings: EmitterTrainingSettings) -> _Data:
+    s = settings
+
+    def make(step: int, count: int = s.batch) -> Samples:
+        return emitter_samples(s, count, s.seed + step)
+
+    return _Data(
+        make,
+        [("emitters", make(HELD_OUT_SEED, HELD_OUT_FRAMES))],
+        lambda step: make(HELD_OUT_SEED + 1 + step),
+        {
+            "psf_fwhm_px": (2.3548 * s.psf_sigma_least, 2.3548 * s.psf_sigma_most),
+            "density_per_px2": (0.0, s.density_most),
+            "photons": (s.photons_least, s.photons_most),
+        },
+        f"simulated frames, PSF sigma {s.psf_sigma_least:g} to {s.psf_sigma_most:g} px, "
+        f"{s.density_least:g} to {s.density_most:g} emitters per px², {s.photons_least:g} to "
+        f"{s.photons_most:g} photons",
+        "It expects single emitters that look like the microscope's PSF in focus.",
+        map_loss,
+    )
+
+
+def _picture_data(
     fixed: int | None, settings: TrainingSettings, movies: Sequence[Movie], report: Report
 ) -> _Data:
     s = settings
+
+    def loss(out: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return picture_loss(out, target, s.loss)
+
     low, high = (fixed, fixed) if fixed else (s.frames_least, s.frames_most)
     if movies:
         own = prepare(movies, s.side_px, s.sofi, lambda f, m="", p=None: report(0.3 * f, m))
@@ -222,6 +285,8 @@ def _data(
             ),
             _ranges_of(own),
             f"{len(movies)} own movies ({names}) against their SOFI. {missing}".strip(),
+            PRIORS["own movies"],
+            loss,
         )
 
     def draw(rng: np.random.Generator, *rest: int) -> Any:
@@ -258,6 +323,8 @@ def _data(
         f"simulated movies of the preset {s.preset}"
         + (f" with {s.filaments_percent:g} % filaments" if s.filaments_percent else "")
         + f", target: {s.target}",
+        PRIORS[s.preset],
+        loss,
     )
 
 
@@ -268,7 +335,7 @@ class _Looks:
         self,
         training: Training,
         data: _Data,
-        settings: TrainingSettings,
+        settings: LearningSettings,
         show: Callable[[Progress], None] | None,
     ) -> None:
         self.training, self.data, self.settings, self.show = training, data, settings, show
@@ -345,7 +412,7 @@ def _ranges_of(movies: list[OwnMovie]) -> dict[str, tuple[float, float]]:
 
 
 def _network(
-    network: NetworkName, settings: TrainingSettings
+    network: NetworkName, settings: LearningSettings
 ) -> tuple[torch.nn.Module, dict[str, int]]:
     if settings.start:
         loaded, card, _ = weights.load(settings.start, network)
@@ -370,7 +437,7 @@ def _network(
         ) from None
 
 
-def _identity(network: str, settings: TrainingSettings, movies: Sequence[Movie]) -> str:
+def _identity(network: str, settings: LearningSettings, movies: Sequence[Movie]) -> str:
     """What must be alike for a training to go on: all but how long it takes."""
     values = flatten_settings(settings)
     for name in ("minutes", "steps", "patience", "compiled"):
@@ -410,7 +477,7 @@ def _machine(device: str) -> str:
 
 
 def _command(
-    network: str, output: Path, settings: TrainingSettings, movies: Sequence[Movie]
+    network: str, output: Path, settings: LearningSettings, movies: Sequence[Movie]
 ) -> str:
     from napari_sofinet.options import command_options
 
