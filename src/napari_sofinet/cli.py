@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari_sofinet.networks.weights import NetworkName
     from napari_sofinet.reconstruction import Reconstruction
 
-NETWORKS: tuple[NetworkName, ...] = "sofinet", "convgru", "unet", "deepstorm"
+NETWORKS: tuple[NetworkName, ...] = "sofinet", "convgru", "unet", "deepstorm", "dblink"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

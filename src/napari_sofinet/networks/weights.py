@@ -219,6 +219,8 @@ def build(network: NetworkName, parameters: dict[str, int]) -> torch.nn.Module:
         from napari_sofinet.networks.convgru import ConvGRU as Net  # type: ignore[assignment]
     elif network == "deepstorm":
         from napari_sofinet.networks.deepstorm import deepstorm as Net  # type: ignore[assignment]
+    elif network == "dblink":
+        from napari_sofinet.networks.dblink import dblink as Net  # type: ignore[assignment]
     else:
         from napari_sofinet.networks.unet import UNet as Net  # type: ignore[assignment]
     net: torch.nn.Module = Net(**parameters)

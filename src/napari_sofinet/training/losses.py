@@ -9,6 +9,8 @@ import torch
 Loss = Literal["mixed", "l1", "mse", "fourier"]
 LEAST_LIGHT = 10.0
 """Of a map with about three emitters: maps with none count as much as these."""
+LEAST_STRUCTURE = 100.0
+"""Samples of structure: crops with less count as if they had as much."""
 AMPLITUDES = 0.1
 """Weight of the amplitudes in the mixed loss; they keep fine detail from being smeared."""
 
@@ -68,3 +70,18 @@ def map_loss(out: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, tor
     light = (target**2).sum(dim=(1, 2)) + LEAST_LIGHT
     loss = ((difference**2).sum(dim=(1, 2)) / light).mean()
     return loss, torch.zeros_like(loss)
+
+
+def structure_loss(out: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Squared difference of pictures to the structure (B, Y, X) that is there, 0 or 1.
+
+    Summed and divided by the amount of structure, so that sparse and dense scenes count; it is
+    least where the picture is the probability of structure. The second number is the cross entropy
+    of ``out[:, 1]``, the logit of the probability that structure is in a sample or next to it.
+    """
+    difference = out[:, 0].float() - target
+    amount = target.sum(dim=(1, 2)) + LEAST_STRUCTURE
+    loss = ((difference**2).sum(dim=(1, 2)) / amount).mean()
+    near = torch.nn.functional.max_pool2d(target[:, None], 3, 1, 1)[:, 0]
+    doubt = torch.nn.functional.binary_cross_entropy_with_logits(out[:, 1].float(), near)
+    return loss, doubt

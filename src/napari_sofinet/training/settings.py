@@ -106,8 +106,47 @@ class EmitterTrainingSettings(LearningSettings):
     photons_most: float = parameter(5000.0, "Brightest emitters.", unit="photons", ge=5, le=1e6)
 
 
+class DynamicsTrainingSettings(LearningSettings):
+    """How a network that shows moving structures is trained: on localisations simulated so."""
+
+    batch: int = parameter(12, "Pictures of one step.", ge=1, le=512)
+    side_px: int = parameter(16, "Side of a picture.", unit="camera px", ge=8, le=128)
+    structure: Literal["filaments", "mitochondria", "both"] = parameter(
+        "both", "What moves: lines, filled shapes, or either.", basic=True
+    )
+    density_least: float = parameter(
+        40.0, "Shortest filaments, in 128 x 128 samples together.", unit="samples", gt=0, le=5000
+    )
+    density_most: float = parameter(
+        1500.0, "Longest filaments, in 128 x 128 samples together.", unit="samples", gt=0, le=5000
+    )
+    blinks_least: float = parameter(
+        0.005, "Fewest localisations.", unit="per sample of structure and window", gt=0, le=10
+    )
+    blinks_most: float = parameter(
+        0.4, "Most localisations.", unit="per sample of structure and window", gt=0, le=10
+    )
+    error_least: float = parameter(
+        0.3, "Best localisation, standard deviation.", unit="samples", ge=0, le=5
+    )
+    error_most: float = parameter(
+        1.5, "Worst localisation, standard deviation.", unit="samples", ge=0, le=5
+    )
+    speed_most: float = parameter(
+        0.15, "Fastest motion.", unit="samples per window", gt=0.002, le=5
+    )
+    scattered_most: float = parameter(
+        0.25, "Most localisations with false ones around them, as a share.", ge=0, le=1
+    )
+    false_most: float = parameter(
+        0.003, "Most false localisations.", unit="per sample and window", gt=3e-5, le=1
+    )
+
+
 def settings_of(network: NetworkName) -> type[LearningSettings]:
     """The class of settings for training a network."""
+    if network == "dblink":
+        return DynamicsTrainingSettings
     return EmitterTrainingSettings if network == "deepstorm" else TrainingSettings
 
 

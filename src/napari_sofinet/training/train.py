@@ -27,11 +27,13 @@ from napari_sofinet.simulation.presets import (
 )
 from napari_sofinet.training.calibration import calibrate
 from napari_sofinet.training.data import Samples, ahead, frames_for, make_samples, sofi_samples
+from napari_sofinet.training.dynamics import dynamics_samples
 from napari_sofinet.training.emitters import emitter_samples
 from napari_sofinet.training.loop import OtherTraining, Plan, Training
-from napari_sofinet.training.losses import map_loss, picture_loss
+from napari_sofinet.training.losses import map_loss, picture_loss, structure_loss
 from napari_sofinet.training.own_movies import OwnMovie, crops, prepare
 from napari_sofinet.training.settings import (
+    DynamicsTrainingSettings,
     EmitterTrainingSettings,
     LearningSettings,
     TrainingSettings,
@@ -103,7 +105,7 @@ def train(
     Parameters
     ----------
     network
-        ``"sofinet"``, ``"convgru"``, ``"unet"`` or ``"deepstorm"``.
+        ``"sofinet"``, ``"convgru"``, ``"unet"``, ``"deepstorm"`` or ``"dblink"``.
     settings
         Of the class that `settings_of` gives for the network.
     output
@@ -203,6 +205,8 @@ class _Data:
     description: str
     prior: str
     loss: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+    expects_error: bool = True
+    """Whether a second output of the network is the error that it expects."""
 
 
 def _check(settings: LearningSettings, movies: Sequence[Movie]) -> None:
@@ -227,6 +231,8 @@ def _data(
 ) -> _Data:
     if isinstance(settings, EmitterTrainingSettings):
         return _emitter_data(settings)
+    if isinstance(settings, DynamicsTrainingSettings):
+        return _dynamics_data(settings)
     assert isinstance(settings, TrainingSettings)
     return _picture_data(fixed, settings, movies, report)
 
@@ -251,6 +257,35 @@ def _emitter_data(settings: EmitterTrainingSettings) -> _Data:
         f"{s.photons_most:g} photons",
         "It expects single emitters that look like the microscope's PSF in focus.",
         map_loss,
+    )
+
+
+def _dynamics_data(settings: DynamicsTrainingSettings) -> _Data:
+    s = settings
+
+    def make(step: int, count: int = s.batch) -> Samples:
+        return dynamics_samples(s, count, s.seed + step)
+
+    kinds = ("filaments", "mitochondria") if s.structure == "both" else (s.structure,)
+    held_out = []
+    for kind in kinds:
+        alike = s.model_copy(update={"structure": kind})
+        held_out.append((kind, dynamics_samples(alike, HELD_OUT_FRAMES, HELD_OUT_SEED)))
+    what = "filaments or mitochondria" if s.structure == "both" else s.structure
+    return _Data(
+        make,
+        held_out,
+        lambda step: make(HELD_OUT_SEED + 1 + step),
+        {
+            "blinks_per_window": (s.blinks_least, s.blinks_most),
+            "error_samples": (s.error_least, s.error_most),
+            "speed_per_window": (0.0, s.speed_most),
+        },
+        f"simulated localisations of moving {what}",
+        f"It expects {what} of one sharp outline that change slowly: a prior. It draws what "
+        "localisations of other things resemble.",
+        structure_loss,
+        expects_error=False,
     )
 
 
@@ -389,10 +424,12 @@ class _Looks:
             )
 
     def calibration(self, batches: int) -> Uncertainty | None:
-        """Of the best weights, on movies of their own."""
+        """Of the best weights, on movies of their own; None where no error is expected."""
         net = self.training.net
         net.load_state_dict(self.training.best)
         net.eval()
+        if not self.data.expects_error:
+            return None
         return calibrate(net, (self.data.fresh(k) for k in range(batches)))
 
     def by_kind(self) -> dict[str, float]:

@@ -1,0 +1,268 @@
+"""What a structure looked like at any time of a movie of its localisations.
+
+A. Saguy, O. Alalouf, N. Opatovski, S. Jang, M. Heilemann, Y. Shechtman, "DBlink: dynamic
+localization microscopy in super spatiotemporal resolution via deep learning", Nature Methods 20,
+1939 (2023). `DBlink` is the network described there; `BlinkNet` is ours. The paper's recurrences
+have to be learnt through time, and its large convolutions run on every frame. A bank of exponential
+averages of past and future (`bank`) needs neither: it is linear, so one pass over a film makes all
+of it, a network learns from single frames, and what it has to do per sample is 25 times less.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from napari_sofinet.networks.deepstorm import FINENESS, Block
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = [
+    "FINENESS",
+    "TIMES",
+    "BlinkNet",
+    "DBlink",
+    "bank",
+    "banks",
+    "dblink",
+    "spread",
+    "weights_of",
+]
+
+TIMES = 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0
+"""Time constants of the bank's averages, in windows."""
+REACH_PX = 48
+"""Samples beyond which the picture hardly depends on what is there."""
+
+
+def weights_of(windows: np.ndarray) -> np.ndarray:
+    """What localisations count (7, N) in the averages, so many windows before or after."""
+    decays = np.exp(-np.abs(windows)[None] / np.asarray(TIMES)[:, None])
+    return np.asarray(decays, np.float32)
+
+
+def spread(
+    y: np.ndarray, x: np.ndarray, weights: np.ndarray, rows: int, columns: int
+) -> np.ndarray:
+    """Maps (C, rows, columns) of weights (C, N) at places y, x (N,) in samples.
+
+    Each localisation is shared by the four samples around it, so that none of its place is lost and
+    its weight is kept.
+    """
+    inside = (y > -1) & (y < rows) & (x > -1) & (x < columns)
+    if not inside.all():
+        y, x, weights = y[inside], x[inside], weights[:, inside]
+    top, left = np.floor(y), np.floor(x)
+    low, right = (y - top).astype(np.float32), (x - left).astype(np.float32)
+    # One sample more on each side takes what is shared beyond the field's edge.
+    wide = columns + 2
+    first = (top.astype(np.intp) + 1) * wide + left.astype(np.intp) + 1
+    at = np.concatenate([first, first + 1, first + wide, first + wide + 1])
+    shares = (1 - low) * (1 - right), (1 - low) * right, low * (1 - right), low * right
+    share = np.concatenate(shares)
+    out = np.empty((len(weights), rows, columns), np.float32)
+    for one, weight in zip(out, weights, strict=True):
+        whole = np.bincount(at, share * np.tile(weight, 4), (rows + 2) * wide)
+        one[...] = whole.reshape(rows + 2, wide)[1:-1, 1:-1]
+    return out
+
+
+def bank(
+    time: np.ndarray, y: np.ndarray, x: np.ndarray, at: float, rows: int, columns: int
+) -> np.ndarray:
+    """Averages (14, rows, columns) of localisations before and after a time.
+
+    Parameters
+    ----------
+    time
+        (N,) when they were, in windows.
+    y, x
+        (N,) where, in samples.
+    at
+        The time of the picture. A localisation at that very time counts as past.
+
+    Returns
+    -------
+    The sum over localisations of exp(-|time - at| / τ), for the 7 τ of `TIMES`, of the past and
+    then of the future. `banks` makes the same for many times.
+    """
+    past = time <= at
+    parts = [
+        spread(y[some], x[some], weights_of(time[some] - at), rows, columns)
+        for some in (past, ~past)
+    ]
+    return np.concatenate(parts)
+
+
+def banks(
+    frame: np.ndarray,
+    y: np.ndarray,
+    x: np.ndarray,
+    times: np.ndarray,
+    window: float,
+    rows: int,
+    columns: int,
+) -> Iterator[np.ndarray]:
+    """The `bank` (14, rows, columns) at each of many times, from one sweep each way.
+
+    Parameters
+    ----------
+    frame
+        (N,) when localisations were, in order.
+    y, x
+        (N,) where, in samples.
+    times
+        (T,) times of the pictures, equally far apart, in frames like ``frame``.
+    window
+        Frames of one window.
+
+    Notes
+    -----
+    Averages of the past go from picture to picture; those of the future have to come from the end.
+    They are kept at every sqrt(T)-th picture, and the pictures between are made again from there:
+    2 sqrt(T) sets of 7 maps are held for a film of any length.
+    """
+    count = len(times)
+    step = times[1] - times[0] if count > 1 else 0.0
+    decay = weights_of(np.array([step / window]))[:, :, None]
+    edges = np.searchsorted(frame, times, side="right")
+
+    def between(first: int, last: int, time: float) -> np.ndarray:
+        some = slice(first, last)
+        weights = weights_of((frame[some] - time) / window)
+        return spread(y[some], x[some], weights, rows, columns)
+
+    def earlier(future: np.ndarray, k: int) -> np.ndarray:
+        """Averages of the future of picture k, from those of picture k + 1."""
+        out: np.ndarray = future * decay + between(edges[k], edges[k + 1], times[k])
+        return out
+
+    length = math.ceil(math.sqrt(count))
+    lasts = [*range(length - 1, count - 1, length), count - 1]
+    future = between(edges[-1], len(frame), times[-1])
+    kept = {lasts[-1]: future}
+    for k in range(count - 2, lasts[0] - 1, -1):
+        future = earlier(future, k)
+        if k in lasts:
+            kept[k] = future
+    past = between(0, edges[0], times[0])
+    for first, last in zip([0, *(k + 1 for k in lasts)], lasts, strict=False):
+        futures = [kept.pop(last)]
+        for k in range(last - 1, first - 1, -1):
+            futures.append(earlier(futures[-1], k))
+        for k in range(first, last + 1):
+            if k:
+                past = past * decay + between(edges[k - 1], edges[k], times[k])
+            yield np.concatenate([past, futures.pop()])
+
+
+class BlinkNet(nn.Module):  # type: ignore[misc]
+    """Bank (B, 14, Y, X) of averages to picture and confidence (B, 2, Y, X).
+
+    The picture is the probability that a sample is structure, 0 to 1; the confidence the logit of
+    the probability that structure lies in it or next to it. A localisation counts 1 in the bank: no
+    map is scaled by what else it shows. Works on samples in blocks of 2 x 2.
+
+    Parameters
+    ----------
+    features
+        Channels of a block of samples; twice and three times as many on coarser grids.
+    """
+
+    def __init__(self, features: int = 40) -> None:
+        super().__init__()
+        self.reach_px, self.frames = REACH_PX, 2 * len(TIMES)
+        n = features
+        self.first = nn.Sequential(nn.Conv2d(8 * len(TIMES), n, 3, padding=1), nn.SiLU(), Block(n))
+        self.coarse = nn.Sequential(nn.Conv2d(n, 2 * n, 2, stride=2), nn.SiLU(), Block(2 * n))
+        self.coarsest = nn.Sequential(
+            nn.Conv2d(2 * n, 3 * n, 2, stride=2), nn.SiLU(), Block(3 * n), Block(3 * n)
+        )
+        self.up = nn.ModuleList((nn.Conv2d(3 * n, 8 * n, 1), nn.Conv2d(2 * n, 4 * n, 1)))
+        self.join = nn.ModuleList(
+            (
+                nn.Sequential(nn.Conv2d(4 * n, 2 * n, 3, padding=1), nn.SiLU()),
+                nn.Sequential(nn.Conv2d(2 * n, n, 3, padding=1), nn.SiLU(), Block(n)),
+            )
+        )
+        self.last = nn.Conv2d(n, 8, 3, padding=1)
+        nn.init.zeros_(self.last.bias)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, bank: torch.Tensor) -> torch.Tensor:
+        """Picture and confidence of a bank with any number of rows and columns."""
+        rows, columns = bank.shape[-2:]
+        # From single localisations to hundreds.
+        x = torch.asinh(4 * bank.float()) / 2
+        x = nn.functional.pad(x, (0, -columns % 8, 0, -rows % 8))
+        fine = self.first(nn.functional.pixel_unshuffle(x, 2))
+        coarse = self.coarse(fine)
+        wide = nn.functional.pixel_shuffle(self.up[0](self.coarsest(coarse)), 2)
+        coarse = self.join[0](torch.cat([coarse, wide], dim=1))
+        wide = nn.functional.pixel_shuffle(self.up[1](coarse), 2)
+        x = self.last(self.join[1](torch.cat([fine, wide], dim=1)))
+        x = nn.functional.pixel_shuffle(x, 2)[..., :rows, :columns]
+        # While it learns, values beyond the limits need a way back.
+        return x if self.training else torch.cat([x[:, :1].clamp(0, 1), x[:, 1:]], dim=1)
+
+
+class DBlink(nn.Module):  # type: ignore[misc]
+    """The paper's network, 1,266,913 parameters: maps (B, T, Y, X) to pictures of the same shape.
+
+    Maps are localisations per sample in consecutive windows. Each direction of time has a
+    recurrence of its own; a picture sees all of the past and of the future. Convolutions cost
+    1.26 million multiplications for each sample of each picture.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forwards, self.backwards = Recurrence(), Recurrence()
+        channels = 8, 128, 256, 64, 1
+        layers: list[nn.Module] = []
+        for inside, outside in pairwise(channels):
+            layers += [nn.Conv2d(inside, outside, 5, padding=2), nn.ReLU()]
+        self.picture = nn.Sequential(*layers[:-1])
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Pictures, one for each map."""
+        past = self.forwards(maps)
+        future = self.backwards(maps.flip(1)).flip(1)
+        seen = torch.cat([past, future], dim=2)
+        # One after the other, as 256 channels of a long film would not fit in memory.
+        return torch.stack([self.picture(one)[:, 0] for one in seen.unbind(1)], dim=1)
+
+
+class Recurrence(nn.Module):  # type: ignore[misc]
+    """Two convolutional LSTMs of 4 channels, one upon the other (Shi et al., 2015)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gates = nn.ModuleList(nn.Conv2d(n + 4, 16, 5, padding=2) for n in (1, 4))
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Hidden states (B, T, 4, Y, X) of the second after each map of (B, T, Y, X)."""
+        batch, _, rows, columns = maps.shape
+        nothing = maps.new_zeros((batch, 4, rows, columns))
+        states = [(nothing, nothing) for _ in self.gates]
+        out = []
+        for one in maps.unbind(1):
+            x = one[:, None]
+            for k, gates in enumerate(self.gates):
+                hidden, cell = states[k]
+                i, f, o, g = gates(torch.cat([x, hidden], dim=1)).chunk(4, dim=1)
+                cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
+                x = torch.sigmoid(o) * torch.tanh(cell)
+                states[k] = x, cell
+            out.append(x)
+        return torch.stack(out, dim=1)
+
+
+def dblink(features: int = 40) -> nn.Module:
+    """Our network."""
+    return BlinkNet(features)
