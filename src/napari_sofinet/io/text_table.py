@@ -1,0 +1,235 @@
+"""Tables of numbers in text files: comma, semicolon, tab or space between the columns."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+import warnings
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sofinet.errors import InputError
+from napari_sofinet.io.atomic import written_whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAD_BYTES = 2**16
+CHUNK_ROWS = 1_000_000
+WRITTEN_ROWS = 100_000
+
+
+@dataclass(frozen=True, eq=False)
+class NumberTable:
+    """Columns of numbers by name, float64 (n,), NaN where the file had none.
+
+    ``comments`` are the lines before the header that began with ``#``; ``dropped`` are names of
+    columns that held text.
+    """
+
+    columns: dict[str, np.ndarray]
+    comments: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a text file is written: its names, what comes before its rows, its separator."""
+
+    names: tuple[str, ...]
+    skipped: int
+    separator: str
+    encoding: str
+    packed: bool
+    comma_decimals: bool
+    comments: tuple[str, ...]
+
+
+def read_layout(path: Path) -> Layout:
+    """Names of the columns and how the file is written, from its beginning.
+
+    Raises
+    ------
+    InputError
+        The file is empty, is no text or has no line with the columns' names.
+    """
+    raw, packed = _beginning(path)
+    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    if not raw.strip():
+        raise InputError(f"{path.name} is empty.")
+    if encoding == "utf-8-sig" and b"\0" in raw:
+        raise InputError(f"{path.name} is no table of text.")
+    try:
+        text = raw[: len(raw) // 2 * 2].decode(encoding)
+    except UnicodeDecodeError as error:
+        # The last sign may be cut in two; other texts are of Western Europe.
+        whole = encoding == "utf-8-sig" and error.start < len(raw) - 4
+        text = raw.decode("latin-1" if whole else encoding, errors="ignore")
+    lines = text.splitlines()
+    at = next((k for k, line in enumerate(lines) if line.strip() and line[0] != "#"), None)
+    if at is None:
+        raise InputError(f"{path.name} holds no table.")
+    header, skipped = lines[at], at + 1
+    if _all_numbers(header) and at > 0 and lines[at - 1].startswith("#"):
+        header, skipped = lines[at - 1].lstrip("# "), at
+    if _all_numbers(header):
+        raise InputError(
+            f"{path.name} has no line with the names of its columns; add one, e.g. "
+            "frame,x_nm,y_nm,photons."
+        )
+    separator = next((s for s in "\t;," if s in header), " ")
+    rows = [line for line in lines[skipped:] if line.strip()]
+    return Layout(
+        names=_names(header, separator),
+        skipped=skipped,
+        separator=separator,
+        encoding=encoding,
+        packed=packed,
+        comma_decimals=separator != "," and any("," in row for row in rows[:2]),
+        comments=tuple(line.lstrip("# ") for line in lines[:at] if line.startswith("#")),
+    )
+
+
+def read_text_table(path: Path) -> NumberTable:
+    """Read a table of numbers, plain or gzip.
+
+    Ten million rows of eight columns take about four seconds. A column of text is left out, text
+    in a column of numbers becomes NaN.
+
+    Raises
+    ------
+    InputError
+        As `read_layout`; or the file ends too early, is damaged or has rows of unequal length.
+    """
+    import pandas as pd
+
+    layout = read_layout(path)
+    options: dict[str, Any] = {
+        "names": list(range(len(layout.names))),
+        "header": None,
+        "index_col": False,
+        "skiprows": layout.skipped,
+        "sep": r"\s+" if layout.separator == " " else layout.separator,
+        "decimal": "," if layout.comma_decimals else ".",
+        "compression": "gzip" if layout.packed else None,
+        "encoding": "utf-16" if layout.encoding == "utf-16" else "utf-8",
+        "encoding_errors": "replace",
+        "engine": "c",
+        "memory_map": not layout.packed and layout.encoding != "utf-16",
+    }
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pd.errors.ParserWarning)
+            try:
+                arrays = _only_numbers(path, options)
+                dropped: tuple[int, ...] = ()
+            except ValueError:
+                arrays, dropped = _with_text(path, options)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path.name} is damaged or ends too early; copy it again.") from error
+    except pd.errors.ParserError as error:
+        line = re.search(r"line (\d+)", str(error))
+        where = f"line {line[1]}" if line else "a line"
+        raise InputError(
+            f"{path.name} is no table: {where} does not have the columns of its header."
+        ) from error
+    except OSError as error:
+        raise InputError(f"{path} can not be read ({error.strerror or error}).") from error
+    return NumberTable(
+        {layout.names[k]: values for k, values in arrays.items()},
+        layout.comments,
+        tuple(layout.names[k] for k in dropped),
+    )
+
+
+def write_text_table(path: Path, columns: dict[str, np.ndarray], quoted: bool) -> None:
+    """Write columns (n,) as comma separated text, gzip where the name ends in .gz.
+
+    Numbers have ten significant digits. The file appears only when complete.
+    """
+    from napari_sofinet.io import number_text
+
+    names = [f'"{name}"' if quoted or "," in name else name for name in columns]
+    count = len(next(iter(columns.values())))
+    out = np.empty(min(count, WRITTEN_ROWS) * len(names) * number_text.WIDEST, np.uint8)
+    with written_whole(path) as partial, partial.open("wb") as plain:
+        packed = path.name.lower().endswith(".gz")
+        file = gzip.GzipFile("", "wb", 3, plain) if packed else plain
+        file.write((",".join(names) + "\n").encode())
+        for a in range(0, count, WRITTEN_ROWS):
+            part = slice(a, a + WRITTEN_ROWS)
+            block = np.array([values[part] for values in columns.values()], np.float64)
+            file.write(out[: number_text.rows(block, out)].tobytes())
+        if packed:
+            file.close()
+
+
+def _beginning(path: Path) -> tuple[bytes, bool]:
+    """First bytes of a file, unpacked, and whether it is gzip."""
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            if not packed:
+                return file.read(HEAD_BYTES), False
+            # Of a file that ends too early the beginning may still be read; its end is found later.
+            return zlib.decompressobj(31).decompress(file.read(HEAD_BYTES), HEAD_BYTES), True
+    except zlib.error as error:
+        raise InputError(f"{path.name} is damaged; copy it again.") from error
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}.") from None
+    except OSError as error:
+        raise InputError(f"{path} can not be read ({error.strerror}).") from error
+
+
+def _names(header: str, separator: str) -> tuple[str, ...]:
+    fields = header.split() if separator == " " else next(csv.reader([header], delimiter=separator))
+    names: list[str] = []
+    for number, name in enumerate(field.strip().strip('"').strip() for field in fields):
+        name = name or f"column {number + 1}"
+        names.append(f"{name} ({number + 1})" if name in names else name)
+    return tuple(names)
+
+
+def _all_numbers(line: str) -> bool:
+    fields = [field.strip().strip('"') for field in re.split(r"[\t;, ]+", line.strip())]
+    return all(re.fullmatch(r"[-+]?\d*\.?\d+([eE][-+]?\d+)?\.?|nan|", f, re.I) for f in fields)
+
+
+def _only_numbers(path: Path, options: dict[str, Any]) -> dict[int, np.ndarray]:
+    """Columns of a file in which every field is a number; ValueError if one is not."""
+    import pandas as pd
+
+    parts: dict[int, list[np.ndarray]] = {k: [] for k in options["names"]}
+    chunks = pd.read_csv(
+        path, dtype=np.float64, na_filter=False, chunksize=CHUNK_ROWS, low_memory=False, **options
+    )
+    with chunks:
+        for chunk in chunks:
+            for k, values in parts.items():
+                values.append(chunk[k].to_numpy())
+    # One column after the other, so that both forms of the whole table are never there.
+    return {k: np.concatenate(parts.pop(k) or [np.zeros(0)]) for k in options["names"]}
+
+
+def _with_text(
+    path: Path, options: dict[str, Any]
+) -> tuple[dict[int, np.ndarray], tuple[int, ...]]:
+    """Columns with NaN where there is no number, and which columns are text."""
+    import pandas as pd
+
+    whole = pd.read_csv(path, low_memory=False, **options)
+    arrays: dict[int, np.ndarray] = {}
+    dropped = []
+    for k in options["names"]:
+        column = whole.pop(k)
+        numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        if np.isnan(numbers).all() and not column.isna().all():
+            dropped.append(k)
+        else:
+            arrays[k] = numbers
+    return arrays, tuple(dropped)

@@ -1,0 +1,178 @@
+"""A table of localisations: one row per emitter that was found in a frame."""
+
+from __future__ import annotations
+
+import operator
+import re
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sofinet.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "=": operator.eq,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+CONDITION = re.compile(r"\s*(?P<name>\S.*?)\s*(?P<sign><=|>=|==|!=|<|>|=)\s*(?P<number>\S+)\s*")
+LENGTHS = {"y_px": "y", "x_px": "x", "uncertainty_px": "uncertainty"}
+
+
+@dataclass(frozen=True, eq=False)
+class LocalizationTable:
+    """Localisations of one movie, a numpy array (n,) for each column.
+
+    Attributes
+    ----------
+    frame
+        Number of the frame, int64, the file's first frame is 0.
+    y_px, x_px
+        Place in camera pixels of the file, float64; the centre of camera pixel (0, 0) is at (0, 0).
+    photons, background
+        Photons of the emitter, and of the background in one pixel.
+    uncertainty_px
+        Standard deviation of the place along one axis, in camera pixels.
+    z_um
+        Height in um.
+    columns
+        Further columns by the names that they had in the file, in the file's units.
+    camera_pixel_um
+        Size of a camera pixel in um, None where it is not known.
+    frames, shape
+        Number of frames, and rows and columns, of the movie, None where they are not known.
+    name
+        Short name for layers and messages.
+    notes
+        Sentences that the user should read, e.g. about rows that were left out.
+    """
+
+    frame: np.ndarray
+    y_px: np.ndarray
+    x_px: np.ndarray
+    photons: np.ndarray | None = None
+    uncertainty_px: np.ndarray | None = None
+    background: np.ndarray | None = None
+    z_um: np.ndarray | None = None
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
+    camera_pixel_um: float | None = None
+    frames: int | None = None
+    shape: tuple[int, int] | None = None
+    name: str = "localisations"
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, values in self._arrays().items():
+            kind = np.int64 if name == "frame" else np.float64
+            array = np.asarray(values, kind)
+            if array.shape != (len(self.frame),):
+                raise InputError(
+                    f"Column {name} of {self.name} has shape {array.shape}, not one value for each "
+                    f"of {len(self.frame)} localisations."
+                )
+            object.__setattr__(self, name, array)
+        for name, values in self.columns.items():
+            if np.shape(values) != (len(self.frame),):
+                raise InputError(f"Column {name} of {self.name} does not have a value per row.")
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def frame_count(self) -> int:
+        """Frames of the movie; where that is not known, as far as there are localisations."""
+        last = int(self.frame.max()) + 1 if len(self) else 0
+        return max(self.frames or 0, last)
+
+    def select(self, rows: np.ndarray | slice) -> LocalizationTable:
+        """The rows that a mask (n,), row numbers or a slice chooses."""
+        changes: dict[str, Any] = {name: values[rows] for name, values in self._arrays().items()}
+        changes["columns"] = {name: values[rows] for name, values in self.columns.items()}
+        return replace(self, **changes)
+
+    def filter(self, *conditions: str) -> LocalizationTable:
+        """The rows that meet every condition.
+
+        Parameters
+        ----------
+        *conditions
+            Such as ``"photons > 300"``, ``"uncertainty_nm < 20"`` or ``"frame >= 100"``: a column,
+            one of ``< <= > >= == !=`` and a number. Columns are those of the table and the file's
+            further ones; lengths also as ``x_nm``, ``y_nm``, ``x_um``, ``y_um``, ``z_nm`` and
+            ``uncertainty_nm``. A row without a value in the column does not meet the condition.
+
+        Raises
+        ------
+        InputError
+            A condition can not be read, or the table does not have its column.
+        """
+        rows = np.ones(len(self), bool)
+        for condition in conditions:
+            values, compare, number = self._condition(condition)
+            rows &= compare(values, number)
+            if compare is operator.ne:
+                rows &= ~np.isnan(values)
+        return self if rows.all() else self.select(rows)
+
+    def noted(self, *notes: str) -> LocalizationTable:
+        """The table with further notes."""
+        return replace(self, notes=(*self.notes, *notes))
+
+    def with_pixel(self, camera_pixel_um: float) -> LocalizationTable:
+        """The table of a camera with this size of pixels, in um."""
+        return replace(self, camera_pixel_um=camera_pixel_um)
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """The columns that every table may have, without those that it has not."""
+        names = [f.name for f in fields(self)][:7]
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+    def _condition(self, text: str) -> tuple[np.ndarray, Callable[[Any, Any], Any], float]:
+        match = CONDITION.fullmatch(text)
+        try:
+            number = float(match["number"]) if match else np.nan
+        except ValueError:
+            number = np.nan
+        if match is None or np.isnan(number):
+            raise InputError(
+                f"The condition {text[:60]!r} can not be read; write a column, a sign and a "
+                "number, e.g. 'photons > 300'."
+            )
+        values, unit = self._named(match["name"])
+        return values, COMPARISONS[match["sign"]], number / unit
+
+    def _named(self, name: str) -> tuple[np.ndarray, float]:
+        """A column, and what its numbers are to be multiplied with to have the name's unit."""
+        own = self._arrays()
+        if name in self.columns and name not in own:
+            return self.columns[name], 1.0
+        table = {known: (known, 1.0) for known in own}
+        if "z_um" in own:
+            table["z_nm"] = ("z_um", 1000.0)
+        lengths = {
+            f"{short}_{unit}": (long, factor)
+            for long, short in LENGTHS.items()
+            if long in own
+            for unit, factor in (("um", 1.0), ("nm", 1000.0))
+        }
+        if name in lengths and self.camera_pixel_um is None:
+            raise InputError(
+                f"{self.name} is in camera pixels of unknown size, so it has no {name}; give the "
+                "size of a camera pixel (--pixel-size) or use pixels."
+            )
+        if self.camera_pixel_um is not None:
+            pixel = self.camera_pixel_um
+            table |= {key: (long, factor * pixel) for key, (long, factor) in lengths.items()}
+        if name not in table:
+            known = ", ".join([*table, *self.columns])
+            raise InputError(f"{self.name} has no column {name[:60]}; it has {known}.")
+        long, factor = table[name]
+        return own[long], factor
