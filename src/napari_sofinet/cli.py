@@ -134,6 +134,7 @@ def _run(arguments: Sequence[str]) -> int:
     _add_training_options(train, arguments)
     measure = command("measure", "resolution of a picture, or agreement of two")
     _add_measure_options(measure)
+    _add_table_options(command("table", "convert, filter or draw a table of localisations"))
     options = parser.parse_args(arguments)
     for name, value in vars(options).items():
         if value == [] and name != "movies":  # what argparse makes of a lone --
@@ -150,6 +151,7 @@ def _run(arguments: Sequence[str]) -> int:
         "simulate": _simulate,
         "measure": _measure,
         "train": _train,
+        "table": _table,
     }[options.command](options)
 
 
@@ -491,6 +493,20 @@ def _measure(options: argparse.Namespace) -> int:
     for name, value in facts.items():
         shown = "none" if value is None else f"{value:.4g}" if isinstance(value, float) else value
         print(f"{name + ':':15} {shown}")
+    return 0
+
+
+def _add_table_options(parser: argparse.ArgumentParser) -> None:
+    from napari_sofinet.localization.command import add_table_options
+
+    add_table_options(parser)
+
+
+def _table(options: argparse.Namespace) -> int:
+    from napari_sofinet.localization.command import run_table
+
+    for sentence in run_table(options, ProgressLine()):
+        _say(sentence)
     return 0
 
 

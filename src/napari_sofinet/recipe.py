@@ -164,6 +164,10 @@ def repeat(
     from napari_sofinet.methods.channels import reconstruct_channels
 
     step = recipe.open
+    if recipe.reconstruct.method == "table":
+        from napari_sofinet.localization.command import repeat_table
+
+        return repeat_table(recipe, input, report)
     path = input if input is not None else step.path
     if path is None:
         raise InputError(

@@ -1,0 +1,181 @@
+"""Pictures of localisation tables."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from napari_sofinet.cores import workers
+from napari_sofinet.errors import InputError
+from napari_sofinet.reconstruction import Reconstruction
+from napari_sofinet.settings import Report, silent
+
+if TYPE_CHECKING:
+    from napari_sofinet.localization.table import LocalizationTable
+
+Kind = Literal["gaussian", "histogram"]
+LARGEST_BLUR_PX = 2.0
+"""An emitter is known better than this, whatever its uncertainty says."""
+SMALLEST_BLUR = 0.3  # of a sample
+LARGEST_PICTURE = 2**30
+"""Samples of a picture or a film (4 GiB)."""
+MANY = 20_000  # localisations that are worth a second thread
+
+
+def render(
+    table: LocalizationTable,
+    pixel_px: float = 0.2,
+    kind: Kind = "gaussian",
+    *,
+    roi: tuple[tuple[int, int], tuple[int, int]] | None = None,
+    frames_window: tuple[int, int] | None = None,
+    report: Report = silent,
+) -> Reconstruction:
+    """Picture of a table: localisations per sample, or a film of them.
+
+    Parameters
+    ----------
+    pixel_px
+        Distance of samples in camera pixels.
+    kind
+        ``"gaussian"``: each localisation is a normal distribution as wide as its uncertainty, at
+        least 0.3 samples and at most 2 camera pixels, and of sum one. ``"histogram"``: counts.
+    roi
+        ((y0, y1), (x0, x1)) in camera pixels, end excluded; else the movie's field where it is
+        known, and the camera pixels with localisations where not. Samples tile it from its corner,
+        which is half a camera pixel before the centre of its first pixel.
+    frames_window
+        Frames of one picture of a film, and frames from one picture to the next.
+
+    Returns
+    -------
+    Its ``image`` is float32, (Y, X) or (T, Y, X). The sum is the number of localisations inside.
+
+    Raises
+    ------
+    InputError
+        The table is empty, or the picture would have more than 2**30 samples.
+    """
+    if not len(table):
+        raise InputError(f"{table.name} has no localisation to draw.")
+    if not (math.isfinite(pixel_px) and pixel_px > 0):
+        raise InputError(f"The distance of samples must be above 0, not {pixel_px}.")
+    corner, shape = _grid(table, pixel_px, roi)
+    starts, length, step = _windows(table, frames_window)
+    if len(starts) * shape[0] * shape[1] > LARGEST_PICTURE:
+        raise InputError(
+            f"{table.name} would become {len(starts)} pictures of {shape[0]} x {shape[1]} samples; "
+            "choose larger samples or a part of it, e.g. with --where 'x_px < 500'."
+        )
+    start = (corner[0] - 0.5 + pixel_px / 2, corner[1] - 0.5 + pixel_px / 2)
+    pictures = np.zeros((len(starts), *shape), np.float32)
+    table = _in_order(table) if frames_window else table
+    for number, (first, picture) in enumerate(zip(starts, pictures, strict=True)):
+        rows = slice(None)
+        if frames_window:
+            rows = slice(*np.searchsorted(table.frame, (first, first + length)))
+        _draw(table, rows, kind, start, pixel_px, picture)
+        report((number + 1) / len(starts), f"picture {number + 1} of {len(starts)}")
+    notes = list(table.notes)
+    if kind == "gaussian":
+        notes += _about_blur(table)
+    return Reconstruction(
+        {"image": pictures if frames_window else pictures[0]},
+        pixel_px=(pixel_px, pixel_px),
+        origin_px=start,
+        camera_pixel_um=table.camera_pixel_um,
+        axes="TYX" if frames_window else "YX",
+        film=(starts[0] + (length - 1) / 2, float(step)) if frames_window else None,
+        notes=tuple(notes),
+    )
+
+
+def _draw(
+    table: LocalizationTable,
+    rows: slice,
+    kind: Kind,
+    start: tuple[float, float],
+    pixel: float,
+    picture: np.ndarray,
+) -> None:
+    from napari_sofinet.localization import rendering_kernel
+
+    y, x = table.y_px[rows], table.x_px[rows]
+    grid = (start, (pixel, pixel), picture)
+    sigma = table.uncertainty_px
+    least = max(SMALLEST_BLUR * pixel, 0.0)
+    sigma = np.full(1, pixel) if sigma is None else sigma[rows]
+
+    def part(edge: tuple[int, int]) -> None:
+        if kind == "histogram":
+            rendering_kernel.count(y, x, *grid, *edge)
+        else:
+            most = max(LARGEST_BLUR_PX, 2 * least)
+            rendering_kernel.spots(y, x, sigma, least, most, *grid, *edge)
+
+    # Threads have rows of their own, so none waits for another.
+    number = min(workers(), len(picture)) if len(y) > MANY else 1
+    edges = np.linspace(0, len(picture), number + 1).astype(int).tolist()
+    pieces = list(pairwise(edges))
+    if number == 1:
+        part(pieces[0])
+    else:
+        with ThreadPoolExecutor(number) as pool:
+            list(pool.map(part, pieces))
+
+
+def _grid(
+    table: LocalizationTable, pixel: float, roi: tuple[tuple[int, int], tuple[int, int]] | None
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """First camera pixel (y, x), and rows and columns of samples that cover the field."""
+    if roi is None and table.shape is not None:
+        roi = ((0, table.shape[0]), (0, table.shape[1]))
+    if roi is None:
+        low = [math.floor(v.min() + 0.5) for v in (table.y_px, table.x_px)]
+        high = [math.floor(v.max() + 0.5) + 1 for v in (table.y_px, table.x_px)]
+        roi = ((low[0], high[0]), (low[1], high[1]))
+    sides = [b - a for a, b in roi]
+    if min(sides) <= 0:
+        raise InputError(f"The part {roi} to draw is empty; choose another one.")
+    # A side that is a whole number of samples must not grow by rounding.
+    rows, columns = (math.ceil(side / pixel - 1e-6) for side in sides)
+    return (roi[0][0], roi[1][0]), (rows, columns)
+
+
+def _windows(
+    table: LocalizationTable, window: tuple[int, int] | None
+) -> tuple[list[int], int, int]:
+    """First frames of the pictures, frames of each and frames between them."""
+    total = table.frame_count
+    if window is None:
+        return [0], total, total
+    length, step = window
+    if not (1 <= length <= total and step >= 1):
+        raise InputError(
+            f"A window of {length} frames in steps of {step} does not suit {total} frames; choose "
+            f"1 to {total}."
+        )
+    return list(range(0, total - length + 1, step)), length, step
+
+
+def _in_order(table: LocalizationTable) -> LocalizationTable:
+    if np.all(table.frame[1:] >= table.frame[:-1]):
+        return table
+    return table.select(np.argsort(table.frame, kind="stable"))
+
+
+def _about_blur(table: LocalizationTable) -> list[str]:
+    if table.uncertainty_px is None:
+        return ["The table has no uncertainties; each localisation was drawn one sample wide."]
+    wide = int(np.count_nonzero(table.uncertainty_px > LARGEST_BLUR_PX))
+    none = len(table) - int(np.count_nonzero(table.uncertainty_px > 0))
+    notes = []
+    if wide:
+        notes.append(f"{wide} uncertainties above {LARGEST_BLUR_PX:g} camera pixels were cut.")
+    if none:
+        notes.append(f"{none} localisations without an uncertainty were drawn as sharp dots.")
+    return notes
