@@ -1,0 +1,133 @@
+"""napari reader: tables of localisations as points, large ones as a picture."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.notifications import show_info
+
+from napari_sofinet.io.localizations import (
+    SUFFIXES,
+    PixelSizeNeeded,
+    is_table,
+    read_localizations,
+)
+from napari_sofinet.localization.rendering import render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_sofinet.localization.table import LocalizationTable
+
+LayerData = tuple[Any, dict[str, Any], str]
+MOST_POINTS = 200_000
+"""Points that napari shows at once; it takes 2 s to begin with a million and 17 s with ten."""
+ASSUMED_PIXEL_UM = 0.1
+PICTURE_NM = 20.0
+PICTURE_PX = 0.2
+FULL_WIDTH = 2.355  # standard deviations
+
+
+def get_table_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
+    """Napari's hook: our reader for a file that looks like localisations, else None."""
+    if isinstance(path, list):
+        if len(path) != 1:
+            return None
+        path = path[0]
+    where = Path(path)
+    if not where.name.lower().endswith(SUFFIXES) or not where.is_file() or not is_table(where):
+        return None
+    return read_table
+
+
+def read_table(path: str | list[str]) -> list[LayerData]:
+    """Points in um, or in camera pixels of unknown size; above 200,000 a picture of them."""
+    where = Path(path[0] if isinstance(path, list) else path)
+    try:
+        table = read_localizations(where)
+    except PixelSizeNeeded:
+        # Places in um need it only to half a camera pixel, so that opening can go on.
+        table = read_localizations(where, ASSUMED_PIXEL_UM).noted(
+            f"{where.name} does not say the size of a camera pixel; {1000 * ASSUMED_PIXEL_UM:g} nm "
+            "were assumed, which moves it by half the difference. With the true size: sofinet "
+            "table IN -o OUT.hdf5 --pixel-size UM."
+        )
+    layers = [_points(table, where)] if len(table) <= MOST_POINTS else [_picture(table, where)]
+    for note in table.notes:
+        show_info(note)
+    return layers
+
+
+def _options(table: LocalizationTable, path: Path) -> dict[str, Any]:
+    unit = "pixel" if table.camera_pixel_um is None else "micrometer"
+    return {
+        "name": _name(path),
+        "units": (unit, unit),
+        "axis_labels": ("y", "x"),
+        "metadata": {"sofinet": {"table": os.path.abspath(path)}, "sofinet_table": table},
+    }
+
+
+def _points(table: LocalizationTable, path: Path) -> LayerData:
+    pixel = table.camera_pixel_um or 1.0
+    features: dict[str, np.ndarray] = {"frame": table.frame}
+    for name in ("photons", "background", "z_um"):
+        if getattr(table, name) is not None:
+            features[name] = getattr(table, name)
+    wide = PICTURE_PX * pixel
+    if table.uncertainty_px is not None:
+        unit = "px" if table.camera_pixel_um is None else "um"
+        features[f"uncertainty_{unit}"] = table.uncertainty_px * pixel
+        usual = float(np.nanmedian(table.uncertainty_px))
+        wide = FULL_WIDTH * usual * pixel if usual > 0 else wide
+    data = np.stack([table.y_px, table.x_px], axis=1)
+    return (
+        data,
+        _options(table, path)
+        | {
+            "scale": (pixel, pixel),
+            "features": features | table.columns,
+            "size": max(wide / pixel, 0.02),
+            "face_color": "yellow",
+            "border_width": 0.0,
+            "opacity": 0.6,
+        },
+        "points",
+    )
+
+
+def _picture(table: LocalizationTable, path: Path) -> LayerData:
+    camera = table.camera_pixel_um
+    # A table of a large chip must still fit a texture of a graphics card.
+    span = max(float(np.ptp(table.y_px)), float(np.ptp(table.x_px)), 1.0)
+    pixel = max(PICTURE_PX if camera is None else PICTURE_NM / 1000 / camera, span / 16384)
+    result = render(table, pixel)
+    show_info(
+        f"{path.name} has {len(table)} localisations, more than napari moves as points; it "
+        "was drawn as a picture. Choose fewer with: sofinet table IN -o OUT.csv --where "
+        "'photons > 500'."
+    )
+    known = result.pixel_size_um is not None
+    seen = result.image[result.image > 1e-3]
+    return (
+        result.image,
+        _options(table, path)
+        | {
+            "scale": result.pixel_size_um if known else result.pixel_px,
+            "translate": result.origin_um if known else result.origin_px,
+            "colormap": "inferno",
+            "contrast_limits": (0.0, float(np.quantile(seen, 0.995)) if seen.size else 1.0),
+        },
+        "image",
+    )
+
+
+def _name(path: Path) -> str:
+    name = path.name
+    for suffix in (".gz", *SUFFIXES):
+        if name.lower().endswith(suffix):
+            name = name[: -len(suffix)]
+    return name
