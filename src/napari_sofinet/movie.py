@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import dask.array as da
 
+    from napari_sofinet.io.table_movie import TableSource
     from napari_sofinet.io.tiff import TiffStack
 
 BLOCK_BYTES = 16 * 2**20
@@ -52,7 +53,8 @@ class Movie:
     Attributes
     ----------
     source
-        Where the frames are: a stack of TIFF pages or an array.
+        Where the frames are: a stack of TIFF pages or an array; or a table of localisations,
+        which has none.
     pixel_size_um
         Size of a camera pixel in the sample in um, None where it is not known.
     frame_interval_s
@@ -67,7 +69,7 @@ class Movie:
         Corrections of its frames, which then are float32; see `corrected`.
     """
 
-    source: TiffStack | ArraySource
+    source: TiffStack | ArraySource | TableSource
     pixel_size_um: float | None = None
     frame_interval_s: float | None = None
     frame_range: tuple[int, int] | None = None

@@ -57,7 +57,8 @@ class MethodStep(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     details: dict[str, float] = {}
     fingerprints: dict[str, str] = {}
-    weights_sha256: str | None = None
+    weights_sha256: str | dict[str, str] | None = None
+    """Of the weights, or of each by the setting that names them where there are several."""
 
 
 class Recipe(BaseModel):
@@ -121,10 +122,11 @@ def record(
     """The recipe of ``method`` with ``settings`` on ``movie``, and what it found on its way."""
     values = flatten_settings(settings)
     fingerprints: dict[str, str] = {}
-    sha256: str | None = None
+    sha256: dict[str, str] = {}
     for leaf in leaves(type(settings)):
         if leaf.weights:
-            values[leaf.name], sha256 = weights_used(values[leaf.name], leaf.weights)
+            used = weights_used(values[leaf.name], leaf.weights)
+            values[leaf.name], sha256[leaf.name] = used
         if leaf.file and values[leaf.name]:
             values[leaf.name] = os.path.abspath(values[leaf.name])
             fingerprints[leaf.name] = fingerprint((values[leaf.name],))[1]
@@ -136,7 +138,7 @@ def record(
             device=device,
             details=details,
             fingerprints=fingerprints,
-            weights_sha256=sha256,
+            weights_sha256=next(iter(sha256.values()), None) if len(sha256) < 2 else sha256,
         ),
         versions=versions(),
         methods_paragraph=_paragraph(movie, method, settings, details),
@@ -160,6 +162,7 @@ def repeat(
     InputError
         The movie is gone, has changed since, or was only in memory.
     """
+    from napari_sofinet.io.table_movie import names_table, open_table
     from napari_sofinet.methods import method_named, reconstruct
     from napari_sofinet.methods.channels import reconstruct_channels
 
@@ -174,14 +177,17 @@ def repeat(
             f"The recipe was made from {step.name} in memory; save that movie and give the file as "
             "input."
         )
-    movie = open_movie(
-        path,
-        step.pixel_size_um,
-        step.channel or None,
-        step.z or None,  # plane 0 of a Z axis that is taken as time would mean that it is depth
-        frame_interval_s=step.frame_interval_s,
-        stack_axis=step.stack_axis,
-    )
+    if names_table(path):
+        movie = open_table(path, step.pixel_size_um, step.frame_interval_s)
+    else:
+        movie = open_movie(
+            path,
+            step.pixel_size_um,
+            step.channel or None,
+            step.z or None,  # plane 0 of a Z axis that is taken as time would mean that it is depth
+            frame_interval_s=step.frame_interval_s,
+            stack_axis=step.stack_axis,
+        )
     if step.fingerprint is not None and _open_step(movie).fingerprint != step.fingerprint:
         if input is None:
             raise InputError(
@@ -199,7 +205,8 @@ def repeat(
     if known is not None:
         for leaf in leaves(method_named(recipe.reconstruct.method).settings):
             used = str(recipe.reconstruct.settings.get(leaf.name))
-            if leaf.weights and weights_used(used, leaf.weights)[1] != known:
+            same = known if isinstance(known, str) else known.get(leaf.name)
+            if leaf.weights and weights_used(used, leaf.weights)[1] != same:
                 raise InputError(f"The weights {used} are other ones than the recipe used.")
     movie = movie.select(step.frames, step.roi)
     if movie.shape != step.shape:
@@ -263,7 +270,7 @@ def _open_step(movie: Movie) -> OpenStep:
         "pixel_size_um": movie.pixel_size_um,
         "frame_interval_s": movie.frame_interval_s,
     }
-    if isinstance(source, ArraySource) or movie.steps:
+    if isinstance(source, ArraySource) or movie.steps or not source.paths:
         # Corrections made beforehand are not part of the recipe: such a movie must be saved first.
         return OpenStep(path=None, **shared)
     try:

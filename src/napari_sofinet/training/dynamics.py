@@ -18,6 +18,8 @@ from napari_sofinet.networks.dblink import FINENESS, TIMES, bank
 from napari_sofinet.training.data import Samples
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_sofinet.training.settings import DynamicsTrainingSettings
 
 MARGIN_PX = 24
@@ -164,14 +166,13 @@ def draw_events(
 ) -> Events:
     """When and where the structure's emitters, and some false ones, are found."""
     before, after = _stretch(rng)
-    length = before + after
     move = _Motion(side, s.speed_most, rng)
     error = rng.uniform(s.error_least, s.error_most)
     times, places = [np.zeros(0)], [np.zeros((0, 2))]
     if len(structure.places):
         rate = structure.shine * _log_uniform(rng, s.blinks_least, s.blinks_most)
-        expected = min(rate * structure.amount * length, MOST_LOCALIZATIONS)
-        frames = float(rng.choice([1.0, rng.uniform(1, 4)]))  # that an emitter stays on
+        expected = min(rate * structure.amount * (before + after), MOST_LOCALIZATIONS)
+        frames = float(rng.choice([1.0, rng.uniform(1, 8)]))  # that an emitter stays on
         chosen = _emitters(structure, rng.poisson(expected / frames), rng)
         begins = _when(len(chosen), before, after, rng)
         lasts = rng.geometric(1 / frames, len(chosen))
@@ -190,20 +191,37 @@ def draw_events(
             near = np.repeat(near, rng.integers(1, 8, len(near)))
             times.append(time[near])
             places.append(np.round(at[near] + rng.integers(-5, 6, (len(near), 2))))
-    wide = side + 2 * MARGIN_PX
-    if rng.random() < 0.8:  # false ones anywhere
-        rate = _log_uniform(rng, 3e-5, s.false_most)
-        anywhere = rng.poisson(min(rate * length * wide**2, MOST_LOCALIZATIONS))
-        times.append(rng.uniform(-before, after, anywhere))
-        places.append(rng.uniform(-MARGIN_PX, side + MARGIN_PX, (anywhere, 2)))
-    for _ in range(rng.poisson(0.7)):  # and again and again at the same place
-        again = rng.integers(3, 80)
-        times.append(rng.uniform(-before, after, again))
-        place = rng.uniform(0, side, 2)
-        places.append(place + rng.normal(0, error * rng.uniform(0.7, 2), (again, 2)))
+    for time, at in _false(s, side, before, after, rng):
+        own = error * rng.uniform(0.7, 2)
+        times.append(time)
+        places.append(at + rng.normal(0, own, at.shape))
     time, at = np.concatenate(times), np.concatenate(places)
     seen = (time >= -before) & (time <= after)
     return Events(time[seen], at[seen, 0], at[seen, 1])
+
+
+def _false(
+    s: DynamicsTrainingSettings,
+    side: int,
+    before: float,
+    after: float,
+    rng: np.random.Generator,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Times (N,) and places (N, 2) of localisations that belong to nothing."""
+    wide = side + 2 * MARGIN_PX
+    length = before + after
+    if rng.random() < 0.85:  # anywhere, for one frame or some
+        rate = _log_uniform(rng, 3e-5, s.false_most)
+        frames = float(rng.choice([1.0, rng.uniform(1, 12)]))
+        count = rng.poisson(min(rate * length * wide**2, MOST_LOCALIZATIONS) / frames)
+        lasts = rng.geometric(1 / frames, count)
+        time = np.repeat(rng.uniform(-before, after, count), lasts) + 0.1 * _count_up(lasts)
+        yield time, np.repeat(rng.uniform(0, wide, (count, 2)) - MARGIN_PX, lasts, axis=0)
+    if rng.random() < 0.6:  # again and again at the same places
+        count = rng.poisson(_log_uniform(rng, 0.3, 40) * (wide / 112) ** 2)
+        again = rng.integers(2, int(_log_uniform(rng, 4, 80)), count)
+        time = rng.uniform(-before, after, again.sum())
+        yield time, np.repeat(rng.uniform(0, wide, (count, 2)) - MARGIN_PX, again, axis=0)
 
 
 class _Motion:
@@ -294,7 +312,10 @@ def _shape(wide: int, rng: np.random.Generator) -> tuple[np.ndarray, float | Non
     """Middle line (N, 2) and radius of a tube, or corners (N, 2) of a shape and None."""
     kind = rng.choice(["tube", "sphere", "lobes"], p=[0.6, 0.1, 0.3])
     if kind == "lobes":
-        angle = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(30, 50)))
+        corners = rng.integers(30, 50)
+        angle = np.linspace(0, 2 * np.pi, corners, endpoint=False)
+        if rng.random() < 0.5:
+            angle = np.sort(rng.uniform(0, 2 * np.pi, corners))
         lobe = rng.uniform(10, 18) * np.abs(np.sin(angle + rng.uniform(0, np.pi)) ** 20)
         radius = rng.integers(2, 6) + lobe
         return rng.uniform(0, wide, 2) + radius[:, None] * _way(angle), None

@@ -127,7 +127,7 @@ class DynamicsTrainingSettings(LearningSettings):
         0.4, "Most localisations.", unit="per sample of structure and window", gt=0, le=10
     )
     error_least: float = parameter(
-        0.3, "Best localisation, standard deviation.", unit="samples", ge=0, le=5
+        0.1, "Best localisation, standard deviation.", unit="samples", ge=0, le=5
     )
     error_most: float = parameter(
         1.5, "Worst localisation, standard deviation.", unit="samples", ge=0, le=5
@@ -139,7 +139,7 @@ class DynamicsTrainingSettings(LearningSettings):
         0.25, "Most localisations with false ones around them, as a share.", ge=0, le=1
     )
     false_most: float = parameter(
-        0.003, "Most false localisations.", unit="per sample and window", gt=3e-5, le=1
+        0.02, "Most false localisations.", unit="per sample and window", gt=3e-5, le=1
     )
 
 
