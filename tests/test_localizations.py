@@ -367,6 +367,8 @@ def test_known_drift_is_found(n, nm):
     error -= error.mean(axis=0)
     assert 100 * np.sqrt((error**2).mean()) < nm
     np.testing.assert_allclose(corrected.y_px, table.y_px - found[table.frame, 0])
+    mixed = table.select(np.random.default_rng(1).permutation(n))
+    np.testing.assert_allclose(correct_drift(mixed)[0], found, atol=1e-9)
     still, _ = correct_drift(corrected)
     assert 100 * np.abs(still).max() < 4 * nm
 
@@ -379,9 +381,15 @@ def test_drift_that_can_not_be_found():
     noise = replace(some_table(20_000), y_px=rng.uniform(0, 60, 20_000))
     with pytest.raises(InputError, match="no common structure"):
         correct_drift(noise)
-    table, _ = drifting(6000, 1000)
+    table, way = drifting(6000, 1000)
     with pytest.raises(InputError, match="blocks of frames"):
         correct_drift(table, 800)
+    with pytest.raises(InputError, match="a few frames"):
+        correct_drift(replace(table, frame=table.frame * 0 + 3))
+    # A shutter that was closed for half of the time.
+    paused = table.filter("frame < 700").select(table.filter("frame < 700").frame % 700 > 200)
+    found = correct_drift(paused)[0][201:700] - way[201:700]
+    assert 100 * np.abs(found - found.mean(axis=0)).max() < 20
     assert len(correct_drift(table, 100)[0]) == 1000
 
 

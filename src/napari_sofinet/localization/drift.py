@@ -41,8 +41,9 @@ def correct_drift(
     Parameters
     ----------
     block
-        Frames of a block; more where that would be more than 40 blocks. By default the blocks hold
-        500 localisations, or more where their pictures then do not agree.
+        Frames of a block on average, blocks hold equally many localisations; more where that would
+        be more than 40 blocks. By default they hold 500 localisations, or more where their pictures
+        then do not agree.
 
     Returns
     -------
@@ -62,11 +63,12 @@ def correct_drift(
     """
     frames = table.frame_count
     counts = _block_counts(table, block)
-    part = _densest(table)
+    ordered = table.by_frame()
+    part = _densest(ordered)
     side = max(float(np.ptp(part.y_px)), float(np.ptp(part.x_px))) + 1
     pixel = max(side / LARGEST_SIDE, FINEST_PX)
     for count in counts:
-        blocks = np.linspace(0, frames, count + 1).round().astype(int)
+        blocks = _edges(ordered, count)
         coarse = COARSER * pixel
         positions, residual = _Stack.of(part, blocks, coarse).against_each_other(report)
         if residual * coarse <= GOOD_PX:
@@ -107,6 +109,18 @@ def _block_counts(table: LocalizationTable, block: int | None) -> list[int]:
         return [most]
     first = max(min(most, rows // SHORT_BLOCK), FEWEST_BLOCKS)
     return [n for n in (first, first // 2, first // 4, first // 8) if n >= FEWEST_BLOCKS]
+
+
+def _edges(table: LocalizationTable, count: int) -> np.ndarray:
+    """Frames (n + 1,) at which blocks of about as many localisations begin, and the last end."""
+    starts = table.frame[np.linspace(0, len(table), count + 1).astype(int)[1:-1]]
+    edges = np.unique([0, *starts, table.frame_count])
+    if len(edges) <= FEWEST_BLOCKS:
+        raise InputError(
+            f"The drift of {table.name} can not be found: nearly all of its localisations are in "
+            "a few frames."
+        )
+    return edges
 
 
 def _densest(table: LocalizationTable) -> LocalizationTable:

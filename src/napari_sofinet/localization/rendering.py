@@ -73,7 +73,7 @@ def render(
         )
     start = (corner[0] - 0.5 + pixel_px / 2, corner[1] - 0.5 + pixel_px / 2)
     pictures = np.zeros((len(starts), *shape), np.float32)
-    table = _in_order(table) if frames_window else table
+    table = table.by_frame() if frames_window else table
     for number, (first, picture) in enumerate(zip(starts, pictures, strict=True)):
         rows = slice(None)
         if frames_window:
@@ -160,12 +160,6 @@ def _windows(
             f"1 to {total}."
         )
     return list(range(0, total - length + 1, step)), length, step
-
-
-def _in_order(table: LocalizationTable) -> LocalizationTable:
-    if np.all(table.frame[1:] >= table.frame[:-1]):
-        return table
-    return table.select(np.argsort(table.frame, kind="stable"))
 
 
 def _about_blur(table: LocalizationTable) -> list[str]:

@@ -98,6 +98,12 @@ class LocalizationTable:
         changes["columns"] = {name: values[rows] for name, values in self.columns.items()}
         return replace(self, **changes)
 
+    def by_frame(self) -> LocalizationTable:
+        """The table in the order of frames; itself where it is."""
+        if np.all(self.frame[1:] >= self.frame[:-1]):
+            return self
+        return self.select(np.argsort(self.frame, kind="stable"))
+
     def filter(self, *conditions: str) -> LocalizationTable:
         """The rows that meet every condition.
 
