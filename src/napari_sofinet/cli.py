@@ -325,9 +325,16 @@ def _channel(text: str) -> int | str:
     return text if text == "all" else int(text)
 
 
-def _open(options: argparse.Namespace) -> Movie:
+def _open(options: argparse.Namespace, table: bool = False) -> Movie:
+    """The movie, or with ``table`` also a table of localisations, that the options name."""
     from napari_sofinet.movie import open_movie
 
+    if table:
+        from napari_sofinet.io.table_movie import names_table, open_table
+
+        if names_table(options.movie):
+            movie = open_table(options.movie, options.pixel_size, options.frame_interval)
+            return movie.select(_range(options.frames), _roi(options.roi))
     movie = open_movie(
         options.movie,
         options.pixel_size,
@@ -388,8 +395,8 @@ def _reconstruct(options: argparse.Namespace) -> int:
     values = given_values(options, METHODS[method.name].settings)
     build(method.settings, values)
     check_device(options.device)
-    movie = _open(options)
-    check_output(Path(options.output))
+    movie = _open(options, table=True)
+    check_output(Path(options.output), method.tables)
     source = movie.source
     if not isinstance(source, ArraySource):
         for name in (str(source.path), *source.companions):
@@ -403,6 +410,7 @@ def _reconstruct(options: argparse.Namespace) -> int:
 
 
 def _repeat(options: argparse.Namespace) -> int:
+    from napari_sofinet.methods import method_named
     from napari_sofinet.recipe import Recipe, repeat
     from napari_sofinet.reconstruction import check_output, keep_input
 
@@ -410,7 +418,8 @@ def _repeat(options: argparse.Namespace) -> int:
     recipe = Recipe.load(source)
     stem = source.name.removesuffix(".json").removesuffix(".tif").removesuffix(".ome")
     output = Path(options.output or source.with_name(f"{stem}_again.ome.tif"))
-    check_output(output)
+    method = recipe.reconstruct.method
+    check_output(output, method != "table" and method_named(method).tables)
     movie = options.input or recipe.open.path
     used = recipe.reconstruct.settings.get("weights")
     for name in (movie, used, *recipe.files.values()):
@@ -420,9 +429,15 @@ def _repeat(options: argparse.Namespace) -> int:
 
 
 def _save(result: Reconstruction, output: Path) -> int:
+    from napari_sofinet.io.localizations import SUFFIXES
+
     result.save(output)
     for note in result.notes:
         _say(f"note: {note}")
+    if output.name.lower().endswith(SUFFIXES):
+        assert result.localizations is not None
+        _say(f"{output}: {len(result.localizations)} localisations")
+        return 0
     size = result.pixel_size_um
     scale = f"{1000 * size[1]:.4g} nm" if size else f"{result.pixel_px[1]:.3g} camera px"
     rows, columns = result.image.shape[-2:]

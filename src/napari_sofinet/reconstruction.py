@@ -14,6 +14,7 @@ from napari_sofinet.errors import InputError
 from napari_sofinet.io.atomic import written_whole
 
 if TYPE_CHECKING:
+    from napari_sofinet.localization.table import LocalizationTable
     from napari_sofinet.recipe import Recipe
 
 
@@ -39,6 +40,8 @@ class Reconstruction:
     film
         Frame of the file in the middle of the first picture of a film, and frames from one picture
         to the next; None for a single picture.
+    localizations
+        Table of the emitters that were found, of methods that find any.
     recipe
         How the maps were made.
     notes
@@ -54,6 +57,7 @@ class Reconstruction:
     axes: str = "YX"
     frame_interval_s: float | None = None
     film: tuple[float, float] | None = None
+    localizations: LocalizationTable | None = None
     recipe: Recipe | None = None
     notes: tuple[str, ...] = ()
     details: dict[str, float] = field(default_factory=dict)
@@ -81,15 +85,22 @@ class Reconstruction:
         """Write a float32 OME-TIFF with scale, position and recipe, readable by Fiji.
 
         The maps become named channels, ``image`` the first. The file appears only when complete.
+        A name that ends in .csv or .hdf5 gets the table of localisations instead, and a file
+        .recipe.json beside it.
 
         Raises
         ------
         InputError
-            The name does not end in .tif or .tiff, or the place can not be written to.
+            The name ends otherwise, there is no table, or the place can not be written to.
         """
         from tifffile import imwrite
 
+        from napari_sofinet.io.localizations import SUFFIXES
+
         path = Path(path)
+        if path.name.lower().endswith(SUFFIXES):
+            self._save_table(path)
+            return
         check_output(path)
         if self.recipe is not None and self.recipe.open.path is not None:
             keep_input(path, Path(self.recipe.open.path))
@@ -107,6 +118,21 @@ class Reconstruction:
             imwrite(
                 partial, data, photometric="minisblack", bigtiff=data.nbytes > 3 * 2**30, **options
             )
+
+    def _save_table(self, path: Path) -> None:
+        from napari_sofinet.io.localizations import write_localizations
+
+        if self.localizations is None:
+            raise InputError(
+                f"This method finds no localisations to write to {path.name}; choose a name that "
+                "ends in .ome.tif."
+            )
+        # ThunderSTORM's columns are in nm; where these are not known, Picasso's in pixels.
+        known = self.localizations.camera_pixel_um is not None
+        write_localizations(path, self.localizations, "thunderstorm" if known else "picasso")
+        if self.recipe is not None:
+            with written_whole(path.with_name(f"{path.name}.recipe.json")) as partial:
+                partial.write_text(self.recipe.to_json(), encoding="utf-8")
 
     def _ome(self, axes: str, planes: int) -> dict[str, Any]:
         ome: dict[str, Any] = {"axes": axes, "Channel": {"Name": list(self.maps)}}
@@ -169,10 +195,17 @@ class Reconstruction:
         )
 
 
-def check_output(path: Path) -> None:
-    """Raise `InputError` unless an OME-TIFF can be written at ``path``; made before long work."""
-    from napari_sofinet.io.atomic import check_writable
+def check_output(path: Path, table: bool = False) -> None:
+    """Raise `InputError` unless a result can be written at ``path``; made before long work.
 
+    An OME-TIFF, or with ``table`` also a table of localisations.
+    """
+    from napari_sofinet.io.atomic import check_writable
+    from napari_sofinet.io.localizations import SUFFIXES, check_table_output
+
+    if table and path.name.lower().endswith(SUFFIXES):
+        check_table_output(path)
+        return
     if path.suffix.lower() not in (".tif", ".tiff"):
         raise InputError(f"The output {path.name} must end in .ome.tif, the format it is saved in.")
     check_writable(path)

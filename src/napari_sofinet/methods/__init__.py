@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sofinet import recipe
 from napari_sofinet.errors import InputError
-from napari_sofinet.methods import convgru, projections, sofi, sofinet, unet
+from napari_sofinet.io.table_movie import as_movie, table_of
+from napari_sofinet.localization.table import LocalizationTable
+from napari_sofinet.methods import convgru, dblink, deepstorm, projections, sofi, sofinet, unet
 from napari_sofinet.movie import Movie
 from napari_sofinet.settings import Report, Settings, build, silent
 
@@ -24,7 +26,8 @@ Device = Literal["auto", "cpu", "cuda"]
 class Method:
     """A method: its settings model, its function and how a paper would describe it.
 
-    The function of a ``network`` is also told the device.
+    The function of a ``network`` is also told the device; a method of ``tables`` finds
+    localisations, which can be saved too; one that ``takes_tables`` can start from them.
     """
 
     name: str
@@ -33,6 +36,8 @@ class Method:
     run: Callable[..., Reconstruction]
     describe: Callable[[Any, dict[str, float]], str]
     network: bool = False
+    tables: bool = False
+    takes_tables: bool = False
 
 
 METHODS = {
@@ -70,6 +75,25 @@ METHODS = {
             network=True,
         ),
         Method("unet", "U-Net baseline", unet.UnetSettings, unet.unet, unet.describe, network=True),
+        Method(
+            "deepstorm",
+            "Localisation (Deep-STORM)",
+            deepstorm.DeepstormSettings,
+            deepstorm.deepstorm,
+            deepstorm.describe,
+            network=True,
+            tables=True,
+        ),
+        Method(
+            "dblink",
+            "Film of a moving structure (DBlink)",
+            dblink.DblinkSettings,
+            dblink.dblink,
+            dblink.describe,
+            network=True,
+            tables=True,
+            takes_tables=True,
+        ),
     )
 }
 
@@ -84,14 +108,19 @@ def method_named(name: str) -> Method:
 
 
 def reconstruct(
-    movie: Movie, method: str, *, report: Report = silent, device: Device = "auto", **settings: Any
+    movie: Movie | LocalizationTable,
+    method: str,
+    *,
+    report: Report = silent,
+    device: Device = "auto",
+    **settings: Any,
 ) -> Reconstruction:
     """Run a method on a movie.
 
     Parameters
     ----------
     movie
-        From `open_movie`, narrowed by `Movie.select`.
+        From `open_movie`, narrowed by `Movie.select`; for methods that take tables also one.
     method
         Name in `METHODS`.
     report
@@ -106,10 +135,18 @@ def reconstruct(
     InputError
         The movie, a setting or the device is unusable.
     """
+    if isinstance(movie, LocalizationTable):
+        movie = as_movie(movie)
     if not isinstance(movie, Movie):
         raise InputError("Open the movie first: open_movie(array or file name).")
     chosen = method_named(method)
     values = build(chosen.settings, settings)
+    if table_of(movie) is not None and not chosen.takes_tables:
+        some = ", ".join(m.name for m in METHODS.values() if m.takes_tables)
+        raise InputError(
+            f"{movie.name} is a table of localisations; {method} needs a movie (methods for "
+            f"tables: {some})."
+        )
     check_device(device)
     result = chosen.run(movie, values, report, *((device,) if chosen.network else ()))
     return replace(

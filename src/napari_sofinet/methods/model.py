@@ -247,7 +247,7 @@ def _maps(
             if not np.isfinite(picture).all():
                 raise InputError(f"The weights {settings.weights} give no numbers; use others.")
             if out is None:
-                out = _space((len(picture), *shape))
+                out = film_space((len(picture), *shape))
             if film:
                 out[:, index, *place] = picture[:, *inside]
             else:
@@ -319,7 +319,7 @@ def fast_form(net: torch.nn.Module, device: str) -> torch.nn.Module:
     return net
 
 
-def _space(shape: tuple[int, ...]) -> np.ndarray:
+def film_space(shape: tuple[int, ...]) -> np.ndarray:
     """Room for a film: in memory, or in a file that goes with it when it is large."""
     if 4 * int(np.prod(shape)) <= IN_MEMORY_BYTES:
         return np.empty(shape, np.float32)

@@ -23,11 +23,16 @@ if TYPE_CHECKING:
     from napari_sofinet.movie import Movie
 
 
-class MovieSettings(Settings):
+class CalibrationSettings(Settings):
     """What every method offers; all of it is off until asked for."""
 
     camera: CameraCorrection = CameraCorrection()
     background: BackgroundCorrection = BackgroundCorrection()
+
+
+class MovieSettings(CalibrationSettings):
+    """What methods offer that make one picture of many frames."""
+
     bleaching: BleachingCorrection = BleachingCorrection()
     drift: DriftCorrection = DriftCorrection()
 
@@ -41,7 +46,7 @@ class Prepared:
     notes: tuple[str, ...] = ()
 
 
-def calibrated(movie: Movie, settings: MovieSettings, report: Report) -> Prepared:
+def calibrated(movie: Movie, settings: CalibrationSettings, report: Report) -> Prepared:
     """Camera and background corrected; for methods that see to bleaching and drift themselves."""
     movie, details = calibrate(movie, settings.camera)
     return Prepared(subtract_background(movie, settings.background, report), details)
@@ -74,7 +79,7 @@ def prepared(movie: Movie, settings: MovieSettings, report: Report) -> Prepared:
     return Prepared(movie, details, tuple(notes))
 
 
-def describe_stage(settings: MovieSettings, details: dict[str, float]) -> str:
+def describe_stage(settings: CalibrationSettings, details: dict[str, float]) -> str:
     """Sentences for a methods section about camera and background, empty without any."""
     text = ""
     c, b = settings.camera, settings.background

@@ -1,0 +1,161 @@
+"""Places and photons of emitters, by a fit of all of a frame's spots at once.
+
+Spots are Gaussians of one width, integrated over pixels. Every pixel is weighted by its noise, so
+for an isolated emitter the fit reaches the Cramer-Rao bound (Smith et al., Nat. Methods 7, 373
+(2010)); crowded ones are kept near the place where a network found them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+PRIOR_PX = 0.25
+"""How far first guesses may be wrong, where the width of spots is looked for."""
+SWEEPS = 4, 16
+"""Rounds of the fit, before and after a look at the background that it leaves."""
+CANDIDATES = 0.6 * 1.12 ** np.arange(16)
+"""Standard deviations of the PSF in px that are tried."""
+FEWEST_SPOTS = 8
+STRIP_PX = 8
+DARK = 0.25
+BRIGHT = 0.15
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Variance of a pixel: ``gain`` times the light of spots in it, plus ``floor``."""
+
+    gain: float = 1.0
+    floor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Spots of one frame (Y, X): places (N, 2) y, x in px and light (N,) in the frame's unit.
+
+    ``spread`` (N, 3) are standard deviations of y, x and light; ``background`` (Y, X) what is no
+    spot; ``model`` (Y, X) the spots' light.
+    """
+
+    places: np.ndarray
+    light: np.ndarray
+    spread: np.ndarray
+    background: np.ndarray
+    model: np.ndarray
+
+
+def fit_spots(
+    frame: np.ndarray,
+    places: np.ndarray,
+    sigma_px: float,
+    noise: Noise,
+    prior_px: float = 0.0,
+) -> Fit:
+    """Fit spots to a frame (Y, X), starting from places (N, 2) y, x in px.
+
+    Parameters
+    ----------
+    sigma_px
+        Width of the PSF, standard deviation.
+    prior_px
+        Standard deviation with which the places are known before; 0 if they are free.
+    """
+    from napari_sofinet.localization.fitting_kernel import fit, spreads
+
+    image = np.ascontiguousarray(frame, np.float64)
+    at = np.array(places, np.float64).reshape(-1, 2)
+    model, spread = np.zeros(image.shape), np.zeros((len(at), 3))
+    floor = np.full(image.shape, max(noise.floor, 1e-12))
+    background = dark_level(image)
+    light = np.empty(len(at))
+    for k, (y, x) in enumerate(np.rint(at).astype(int)):
+        y, x = np.clip(y, 0, image.shape[0] - 1), np.clip(x, 0, image.shape[1] - 1)
+        light[k] = 2 * np.pi * sigma_px**2 * (image[y, x] - background[y, x])
+    light = np.maximum(light, 2 * np.pi * sigma_px**2 * np.sqrt(noise.floor))
+    first = at.copy()
+    for sweeps in SWEEPS:
+        fit(
+            image,
+            background,
+            noise.gain,
+            floor,
+            sigma_px,
+            at,
+            light,
+            first,
+            prior_px,
+            sweeps,
+            model,
+        )
+        background = _smooth(image - model, model, noise, sigma_px)
+    spreads(model, noise.gain, floor, sigma_px, at, light, prior_px, spread)
+    return Fit(at, light, spread, background, model)
+
+
+def dark_level(image: np.ndarray) -> np.ndarray:
+    """Background (Y, X) of a frame, from the darker pixels of its neighbourhoods."""
+    from scipy.ndimage import gaussian_filter, percentile_filter, zoom
+
+    rows, columns = image.shape
+    small = image[: rows // 2 * 2, : columns // 2 * 2]
+    small = small.reshape(rows // 2, 2, columns // 2, 2).mean(axis=(1, 3))
+    low = gaussian_filter(percentile_filter(small, 100 * DARK, size=STRIP_PX + 1), STRIP_PX / 2)
+    out: np.ndarray = zoom(low, (rows / low.shape[0], columns / low.shape[1]), order=1)
+    return out
+
+
+def _smooth(rest: np.ndarray, model: np.ndarray, noise: Noise, sigma_px: float) -> np.ndarray:
+    """Background that is left beside a model: a wide mean, weighted by noise."""
+    from scipy.ndimage import gaussian_filter
+
+    weight = 1 / (noise.gain * np.maximum(model, 0) + noise.floor)
+    width = 5 * sigma_px
+    out: np.ndarray = gaussian_filter(weight * rest, width) / gaussian_filter(weight, width)
+    return out
+
+
+def measure_sigma(frames: list[np.ndarray], places: list[np.ndarray]) -> float | None:
+    """Width of the PSF in px with which spots at first guesses (N, 2) fit some frames best.
+
+    None where there are too few spots.
+    """
+    if sum(map(len, places)) < FEWEST_SPOTS:
+        return None
+    middle = float(CANDIDATES[len(CANDIDATES) // 2])
+    costs = np.zeros(len(CANDIDATES))
+    for frame, at in zip(frames, places, strict=True):
+        if not len(at):
+            continue
+        noise = measure_noise(frame, fit_spots(frame, at, middle, Noise(), PRIOR_PX))
+        for k, sigma in enumerate(CANDIDATES):
+            found = fit_spots(frame, at, float(sigma), noise, PRIOR_PX)
+            rest = frame - found.background - found.model
+            # The same weights for all: a wide spot must not make its own noise.
+            costs[k] += float((rest**2).sum())
+    best = int(np.argmin(costs))
+    if not 0 < best < len(CANDIDATES) - 1:
+        return float(CANDIDATES[best])
+    low, least, high = costs[best - 1 : best + 2]
+    shift = 0.5 * (low - high) / max(low - 2 * least + high, 1e-30)
+    step = CANDIDATES[1] / CANDIDATES[0]
+    return float(CANDIDATES[best] * step**shift)
+
+
+def measure_noise(frame: np.ndarray, fit: Fit) -> Noise:
+    """Noise of a frame as it shows in what a fit leaves."""
+    rest = (frame - fit.background - fit.model) ** 2
+    light = np.maximum(fit.model, 0)
+    dark = light <= max(np.quantile(light, 0.2), 1e-3 * light.max())
+    # Robust against spots that were not found: the median of a squared normal deviate is 0.455.
+    floor = float(np.median(rest[dark])) / 0.455
+    bright = light > BRIGHT * light.max()
+    gain = 1.0
+    if bright.any() and light.max() > 0:
+        # Three numbers are fitted to a spot, of which about half belong to its bright pixels.
+        number = int(bright.sum())
+        free = max(number - 1.5 * len(fit.places), number / 3)
+        gain = float(np.median(rest[bright] / light[bright])) / 0.455 * number / free
+        gain = max(gain - floor / float(np.median(light[bright])), 0.1 * gain)
+    return Noise(max(gain, 1e-6), max(floor, 1e-9))

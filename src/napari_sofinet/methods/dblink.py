@@ -1,0 +1,294 @@
+"""A film of a moving structure from the localisations of its blinking emitters."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sofinet.errors import InputError
+from napari_sofinet.methods.deepstorm import DeepstormSettings, localize
+from napari_sofinet.methods.deepstorm import describe as describe_localization
+from napari_sofinet.methods.model import film_space, precision
+from napari_sofinet.reconstruction import Reconstruction
+from napari_sofinet.settings import Report, Settings, parameter, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import torch
+
+    from napari_sofinet.localization.table import LocalizationTable
+    from napari_sofinet.movie import Movie
+    from napari_sofinet.networks.weights import Card
+
+BYTES = 2**28
+"""Of averages of past and future that are held at once."""
+SAMPLES_AT_ONCE = 2**18
+SMALLEST_TILE = 64
+THRESHOLD = 0.3
+"""Above it a sample of the picture is more structure than not: lines are one sample wide."""
+
+Rectangle = tuple[tuple[int, int], tuple[int, int]]
+
+
+class DblinkSettings(Settings):
+    """A film of a structure that moves while its emitters blink, from their localisations."""
+
+    weights: str = parameter(
+        "dblink",
+        "What the network has learnt: 'dblink' expects thin filaments or filled shapes that move "
+        "(a prior); or own weights.",
+        basic=True,
+        weights="dblink",
+    )
+    window: int = parameter(
+        10,
+        "Frames in which the sample hardly moves. What is seen in a picture rests on up to 64 "
+        "windows before and after it, the near ones most.",
+        unit="frames",
+        basic=True,
+        ge=1,
+        le=100_000,
+    )
+    step: int | None = parameter(
+        None,
+        "Frames from one picture of the film to the next.",
+        unit="frames",
+        empty="a window",
+        basic=True,
+        ge=1,
+        le=100_000,
+    )
+    fineness: int = parameter(
+        4,
+        "Samples of the picture along one camera pixel. Localisations should be uncertain by 0.3 "
+        "to 1.5 samples.",
+        ge=1,
+        le=32,
+    )
+    localize: DeepstormSettings = DeepstormSettings()
+
+
+def dblink(
+    movie: Movie, settings: DblinkSettings, report: Report = silent, device: str = "auto"
+) -> Reconstruction:
+    """Film of a movie, whose emitters are found first, or of a table of localisations.
+
+    Returns
+    -------
+    ``image`` (T, 4Y, 4X) float32, from 0 to 1: the probability that a sample is structure;
+    ``confidence``, of the same shape: the probability that structure is in the sample or next to
+    it. Sample i lies at camera coordinate (i + 1/2) / 4 - 1/2.
+
+    Raises
+    ------
+    InputError
+        Unusable weights, a window longer than the movie, a film too large for the disk.
+    """
+    from napari_sofinet.io.table_movie import table_of
+    from napari_sofinet.networks import weights
+
+    net, card, _ = weights.load(settings.weights, "dblink")
+    frames = movie.shape[0]
+    if settings.window > frames:
+        raise InputError(
+            f"A window of {settings.window} frames is longer than the movie's {frames}."
+        )
+    table = table_of(movie)
+    details: dict[str, float] = {}
+    notes: tuple[str, ...] = ()
+    begun = 0.0
+    if table is None:
+        begun = 0.5
+        found = localize(
+            movie, settings.localize, lambda f, m="", p=None: report(0.5 * f, m), device
+        )
+        table, details, notes = found.table, found.details, found.notes
+
+    def tell(fraction: float, message: str = "", preview: Reconstruction | None = None) -> None:
+        report(begun + (1 - begun) * fraction, message, preview)
+
+    rows, columns = movie.whole_shape[1:]
+    roi = movie.roi or ((0, rows), (0, columns))
+    film = film_of(table, roi, movie.frame_range or (0, frames), settings, net, tell, device)
+    notes += outside(table, film[0], settings, card)
+    step = settings.step or settings.window
+    first = 0 if movie.frame_range is None else movie.frame_range[0]
+    interval = movie.frame_interval_s
+    sample = 1 / settings.fineness
+    y, x = movie.origin_px
+    return Reconstruction(
+        {"image": film[0], "confidence": film[1]},
+        pixel_px=(sample, sample),
+        origin_px=(y - 0.5 + sample / 2, x - 0.5 + sample / 2),
+        camera_pixel_um=movie.pixel_size_um,
+        axes="TYX",
+        film=(first + (settings.window - 1) / 2, float(step)),
+        frame_interval_s=None if interval is None else interval * step,
+        localizations=table,
+        notes=(*notes, card.prior),
+        details=details | {"localizations": float(len(table))},
+    )
+
+
+def film_of(
+    table: LocalizationTable,
+    roi: Rectangle,
+    frames: tuple[int, int],
+    settings: DblinkSettings,
+    net: torch.nn.Module,
+    report: Report = silent,
+    device: str = "auto",
+) -> np.ndarray:
+    """Pictures and confidences (2, T, Y, X) of a table; see `dblink`.
+
+    Parameters
+    ----------
+    roi
+        ((y0, y1), (x0, x1)) in camera pixels, end excluded.
+    frames
+        The first and the one after the last.
+    net
+        `networks.dblink.BlinkNet`, in evaluation mode.
+    """
+    from napari_sofinet.networks.running import tiles
+
+    fine = settings.fineness
+    step = settings.step or settings.window
+    count = (frames[1] - frames[0] - settings.window) // step + 1
+    times = frames[0] + (settings.window - 1) / 2 + step * np.arange(count)
+    frame, y, x = _samples(table, roi, frames, fine)
+    rows, columns = (fine * (b - a) for a, b in roi)
+    out = film_space((2, count, rows, columns))
+    net = net.to(_device(device))
+    # Multiples of 8, the blocks of samples that the network's coarsest grid has.
+    held = 2 * 4 * 7 * 2 * math.ceil(math.sqrt(count))
+    side = max(int(math.sqrt(BYTES / held)) - 2 * net.reach_px, SMALLEST_TILE) // 8 * 8
+    parts = list(tiles(-(-rows // 8), -(-columns // 8), side // 8, net.reach_px // 8))
+    for number, (seen, own) in enumerate(parts):
+        (top, bottom), (left, right) = _in_samples(seen, rows, columns)
+        (low, high), (begin, end) = _in_samples(own, rows, columns)
+        near = (y > top - 1) & (y < bottom) & (x > left - 1) & (x < right)
+        localized = frame[near], y[near] - top, x[near] - left
+        shape = bottom - top, right - left
+        done = 0
+
+        def tell(made: int, at: int = number) -> None:
+            report((at + made / count) / len(parts), f"picture {made} of {count}")
+
+        for maps in _maps(localized, times, settings, net, _device(device), shape, tell):
+            inside = maps[:, :, low - top : high - top, begin - left : end - left]
+            out[:, done : done + inside.shape[1], low:high, begin:end] = inside
+            done += inside.shape[1]
+    return out
+
+
+def _samples(
+    table: LocalizationTable, roi: Rectangle, frames: tuple[int, int], fineness: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Frame, and place y, x in samples of the picture, of what is in the range and field."""
+    frame = table.frame
+    y, x = (
+        (at - low + 0.5) * fineness - 0.5
+        for at, (low, _) in zip((table.y_px, table.x_px), roi, strict=True)
+    )
+    rows, columns = (fineness * (b - a) for a, b in roi)
+    inside = (frame >= frames[0]) & (frame < frames[1])
+    inside &= (y > -0.5) & (y < rows - 0.5) & (x > -0.5) & (x < columns - 0.5)
+    chosen = np.flatnonzero(inside)
+    chosen = chosen[np.argsort(frame[chosen], kind="stable")]
+    return frame[chosen], y[chosen], x[chosen]
+
+
+def _in_samples(rectangle: Rectangle, rows: int, columns: int) -> Rectangle:
+    """A rectangle in blocks of 8 samples, as samples of the field."""
+    (a, b), (c, d) = rectangle
+    return (8 * a, min(8 * b, rows)), (8 * c, min(8 * d, columns))
+
+
+def _maps(
+    localized: tuple[np.ndarray, np.ndarray, np.ndarray],
+    times: np.ndarray,
+    settings: DblinkSettings,
+    net: torch.nn.Module,
+    device: str,
+    shape: tuple[int, int],
+    tell: Callable[[int], None],
+) -> Iterator[np.ndarray]:
+    """Pictures and confidences (2, t, Y, X) of a part of the field, some times after others."""
+    import torch
+
+    from napari_sofinet.networks.dblink import banks
+
+    some = max(1, SAMPLES_AT_ONCE // (shape[0] * shape[1]))
+    waiting: list[np.ndarray] = []
+    made = 0
+
+    def between() -> None:
+        tell(made)
+
+    for number, one in enumerate(banks(*localized, times, settings.window, *shape, between)):
+        waiting.append(one)
+        if len(waiting) == some or number == len(times) - 1:
+            x = torch.from_numpy(np.stack(waiting)).to(device)
+            with torch.inference_mode(), precision(device):
+                out = net(x).float()
+                out[:, 1] = torch.sigmoid(out[:, 1])
+            pictures = out.transpose(0, 1).cpu().numpy()
+            if not np.isfinite(pictures).all():
+                raise InputError(f"The weights {settings.weights} give no numbers; use others.")
+            yield pictures
+            waiting = []
+            made = number + 1
+            tell(made)
+
+
+def outside(
+    table: LocalizationTable, pictures: np.ndarray, settings: DblinkSettings, card: Card
+) -> tuple[str, ...]:
+    """Sentences where localisations are of another kind than what was learnt from."""
+    if not len(table):
+        return ("There is no localisation; the film is empty.",)
+    notes = []
+    amount = float(np.mean([one.sum() for one in pictures]))
+    if amount < 1:
+        return ("No structure was found in the localisations.",)
+    first, last = int(table.frame.min()), int(table.frame.max())
+    rate = len(table) / (last - first + 1) * settings.window / amount
+    low, high = card.ranges.get("blinks_per_window", (0.0, np.inf))
+    if not low <= rate <= high:
+        aim = settings.window * math.sqrt(low * high) / rate
+        better = f"{max(round(aim), 1)} frames" if aim >= 1 else "fewer localisations"
+        notes.append(
+            f"A sample of structure has {rate:.2g} localisations in a window; {card.name} has "
+            f"learnt from {low:.2g} to {high:.2g}. A window of {better} would suit it."
+        )
+    low, high = card.ranges.get("error_samples", (0.0, np.inf))
+    if table.uncertainty_px is not None:
+        error = float(np.nanmedian(table.uncertainty_px)) * settings.fineness
+        if error > 0 and not 0.7 * low <= error <= 1.4 * high:
+            fineness = max(round(settings.fineness * math.sqrt(low * high) / error), 1)
+            notes.append(
+                f"Localisations are uncertain by {error:.2g} samples; {card.name} has learnt from "
+                f"{low:.2g} to {high:.2g}. A fineness of {fineness} would suit it."
+            )
+    return tuple(notes)
+
+
+def describe(settings: DblinkSettings, details: dict[str, float]) -> str:
+    """Sentence for a methods section."""
+    found = describe_localization(settings.localize, details) if "noise_gain" in details else ""
+    return (
+        f"{found} A film of the structure was made from {int(details.get('localizations', 0))} "
+        f"localisations by a neural network (DBlink of napari-sofinet, weights {settings.weights}) "
+        f"with windows of {settings.window} frames, on a grid {settings.fineness} times as fine as "
+        "the camera's."
+    ).strip()
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
