@@ -21,7 +21,7 @@ from torch import nn
 from napari_sofinet.networks.deepstorm import FINENESS, Block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = [
     "FINENESS",
@@ -47,30 +47,28 @@ def weights_of(windows: np.ndarray) -> np.ndarray:
     return np.asarray(decays, np.float32)
 
 
-def spread(
-    y: np.ndarray, x: np.ndarray, weights: np.ndarray, rows: int, columns: int
-) -> np.ndarray:
-    """Maps (C, rows, columns) of weights (C, N) at places y, x (N,) in samples.
+def spread(maps: np.ndarray, y: np.ndarray, x: np.ndarray, weights: np.ndarray) -> None:
+    """Add weights (C, N) at places y, x (N,) in samples to maps (C, Y, X).
 
-    Each localisation is shared by the four samples around it, so that none of its place is lost and
-    its weight is kept.
+    Each localisation is shared by the four samples around it, so that none of its place is lost;
+    what is shared beyond the field's edge is left out.
     """
-    inside = (y > -1) & (y < rows) & (x > -1) & (x < columns)
-    if not inside.all():
-        y, x, weights = y[inside], x[inside], weights[:, inside]
+    rows, columns = maps.shape[1:]
     top, left = np.floor(y), np.floor(x)
-    low, right = (y - top).astype(np.float32), (x - left).astype(np.float32)
-    # One sample more on each side takes what is shared beyond the field's edge.
-    wide = columns + 2
-    first = (top.astype(np.intp) + 1) * wide + left.astype(np.intp) + 1
-    at = np.concatenate([first, first + 1, first + wide, first + wide + 1])
-    shares = (1 - low) * (1 - right), (1 - low) * right, low * (1 - right), low * right
+    low, right = y - top, x - left
+    cells, shares = [], []
+    for down, far_y in ((0, 1 - low), (1, low)):
+        for along, far_x in ((0, 1 - right), (1, right)):
+            i, j = top.astype(np.intp) + down, left.astype(np.intp) + along
+            inside = (i >= 0) & (i < rows) & (j >= 0) & (j < columns)
+            cells.append(np.where(inside, i * columns + j, 0))
+            shares.append(np.where(inside, far_y * far_x, 0))
+    # Only samples that change are touched: a window has few localisations.
+    touched, where = np.unique(np.concatenate(cells), return_inverse=True)
     share = np.concatenate(shares)
-    out = np.empty((len(weights), rows, columns), np.float32)
-    for one, weight in zip(out, weights, strict=True):
-        whole = np.bincount(at, share * np.tile(weight, 4), (rows + 2) * wide)
-        one[...] = whole.reshape(rows + 2, wide)[1:-1, 1:-1]
-    return out
+    flat = maps.reshape(len(maps), -1)
+    for one, weight in zip(flat, weights, strict=True):
+        one[touched] += np.bincount(where, share * np.tile(weight, 4), len(touched))
 
 
 def bank(
@@ -92,12 +90,11 @@ def bank(
     The sum over localisations of exp(-|time - at| / τ), for the 7 τ of `TIMES`, of the past and
     then of the future. `banks` makes the same for many times.
     """
+    maps = np.zeros((2 * len(TIMES), rows, columns), np.float32)
     past = time <= at
-    parts = [
-        spread(y[some], x[some], weights_of(time[some] - at), rows, columns)
-        for some in (past, ~past)
-    ]
-    return np.concatenate(parts)
+    for half, some in zip(np.split(maps, 2), (past, ~past), strict=True):
+        spread(half, y[some], x[some], weights_of(time[some] - at))
+    return maps
 
 
 def banks(
@@ -108,6 +105,7 @@ def banks(
     window: float,
     rows: int,
     columns: int,
+    between: Callable[[], None] = lambda: None,
 ) -> Iterator[np.ndarray]:
     """The `bank` (14, rows, columns) at each of many times, from one sweep each way.
 
@@ -121,6 +119,8 @@ def banks(
         (T,) times of the pictures, equally far apart, in frames like ``frame``.
     window
         Frames of one window.
+    between
+        Called again and again, also before the first bank is there; may raise to end it.
 
     Notes
     -----
@@ -133,32 +133,36 @@ def banks(
     decay = weights_of(np.array([step / window]))[:, :, None]
     edges = np.searchsorted(frame, times, side="right")
 
-    def between(first: int, last: int, time: float) -> np.ndarray:
+    def add(maps: np.ndarray, first: int, last: int, time: float) -> None:
         some = slice(first, last)
-        weights = weights_of((frame[some] - time) / window)
-        return spread(y[some], x[some], weights, rows, columns)
+        spread(maps, y[some], x[some], weights_of((frame[some] - time) / window))
 
-    def earlier(future: np.ndarray, k: int) -> np.ndarray:
-        """Averages of the future of picture k, from those of picture k + 1."""
-        out: np.ndarray = future * decay + between(edges[k], edges[k + 1], times[k])
-        return out
+    def go_back(future: np.ndarray, k: int) -> None:
+        """Make averages of the future of picture k of those of picture k + 1."""
+        np.multiply(future, decay, out=future)
+        add(future, edges[k], edges[k + 1], times[k])
+        between()
 
     length = math.ceil(math.sqrt(count))
     lasts = [*range(length - 1, count - 1, length), count - 1]
-    future = between(edges[-1], len(frame), times[-1])
-    kept = {lasts[-1]: future}
+    future = np.zeros((len(TIMES), rows, columns), np.float32)
+    add(future, edges[-1], len(frame), times[-1])
+    kept = {lasts[-1]: future.copy()}
     for k in range(count - 2, lasts[0] - 1, -1):
-        future = earlier(future, k)
+        go_back(future, k)
         if k in lasts:
-            kept[k] = future
-    past = between(0, edges[0], times[0])
+            kept[k] = future.copy()
+    past = np.zeros_like(future)
+    add(past, 0, edges[0], times[0])
     for first, last in zip([0, *(k + 1 for k in lasts)], lasts, strict=False):
         futures = [kept.pop(last)]
         for k in range(last - 1, first - 1, -1):
-            futures.append(earlier(futures[-1], k))
+            futures.append(futures[-1].copy())
+            go_back(futures[-1], k)
         for k in range(first, last + 1):
             if k:
-                past = past * decay + between(edges[k - 1], edges[k], times[k])
+                np.multiply(past, decay, out=past)
+                add(past, edges[k - 1], edges[k], times[k])
             yield np.concatenate([past, futures.pop()])
 
 

@@ -27,6 +27,8 @@ MARGIN_PX = 24
 STEP_PX = 0.25
 """Distance of the points that make a curve."""
 MOST_LOCALIZATIONS = 60_000
+MOST_FALSE = 3.0
+"""Times as many false localisations as true ones."""
 REFERENCE = 128.0**2
 """Densities are told for the paper's field, of 128 x 128 samples."""
 
@@ -191,10 +193,12 @@ def draw_events(
             near = np.repeat(near, rng.integers(1, 8, len(near)))
             times.append(time[near])
             places.append(np.round(at[near] + rng.integers(-5, 6, (len(near), 2))))
-    for time, at in _false(s, side, before, after, rng):
-        own = error * rng.uniform(0.7, 2)
+    # Where nearly all are false nobody can learn anything.
+    true = sum(map(len, times))
+    most = MOST_FALSE * true if true else MOST_LOCALIZATIONS
+    for time, at in _false(s, side, before, after, most, rng):
         times.append(time)
-        places.append(at + rng.normal(0, own, at.shape))
+        places.append(at + rng.normal(0, error * rng.uniform(0.7, 2), at.shape))
     time, at = np.concatenate(times), np.concatenate(places)
     seen = (time >= -before) & (time <= after)
     return Events(time[seen], at[seen, 0], at[seen, 1])
@@ -205,21 +209,24 @@ def _false(
     side: int,
     before: float,
     after: float,
+    most: float,
     rng: np.random.Generator,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Times (N,) and places (N, 2) of localisations that belong to nothing."""
+    """Times (N,) and places (N, 2) of at most so many localisations that belong to nothing."""
     wide = side + 2 * MARGIN_PX
     length = before + after
     if rng.random() < 0.85:  # anywhere, for one frame or some
         rate = _log_uniform(rng, 3e-5, s.false_most)
         frames = float(rng.choice([1.0, rng.uniform(1, 12)]))
-        count = rng.poisson(min(rate * length * wide**2, MOST_LOCALIZATIONS) / frames)
+        count = rng.poisson(min(rate * length * wide**2, 0.7 * most) / frames)
         lasts = rng.geometric(1 / frames, count)
         time = np.repeat(rng.uniform(-before, after, count), lasts) + 0.1 * _count_up(lasts)
         yield time, np.repeat(rng.uniform(0, wide, (count, 2)) - MARGIN_PX, lasts, axis=0)
     if rng.random() < 0.6:  # again and again at the same places
         count = rng.poisson(_log_uniform(rng, 0.3, 40) * (wide / 112) ** 2)
         again = rng.integers(2, int(_log_uniform(rng, 4, 80)), count)
+        again = again[np.cumsum(again) <= max(0.3 * most, 80)]
+        count = len(again)
         time = rng.uniform(-before, after, again.sum())
         yield time, np.repeat(rng.uniform(0, wide, (count, 2)) - MARGIN_PX, again, axis=0)
 
@@ -281,7 +288,7 @@ def _emitters(structure: Structure, count: int, rng: np.random.Generator) -> np.
     number = len(structure.places)
     if rng.random() < 0.4:
         return rng.integers(0, number, count)
-    emitters = max(int(structure.amount * _log_uniform(rng, 0.15, 3)), 1)
+    emitters = max(int(structure.amount * _log_uniform(rng, 0.3, 4)), 1)
     weights = rng.gamma(1 / rng.uniform(0.2, 1.5), size=emitters) + 1e-9
     some = rng.integers(0, number, emitters)
     return np.asarray(some[rng.choice(emitters, count, p=weights / weights.sum())])
