@@ -1,0 +1,352 @@
+"""Fidelity and hallucination of films of moving structures, as the DBlink paper counts them.
+
+    python benchmarks/tables/dblink.py [--weights NAME_OR_FILE] [--scenes 3] [--pictures FOLDER]
+        [--times]
+
+Scenes: 3000 frames of 128 x 128 samples of 40 nm, made by code of this file alone, after the
+paper's description (rotation about the centre), and by the simulator's presets with 20 nm of
+localisation error. Truth: lines one sample wide (samples whose centre is within half a sample of
+the line), or filled shapes, at the time of the picture. For each bin, means over the pictures:
+
+- fidelity: share of true samples that are above the threshold, the same for all scenes;
+- hallucination: samples above it that are false, in % of the background (as the paper counts);
+- with a tolerance of 1 sample: recall, and false samples in % of the predicted;
+- baseline: fidelity of the sum of 50 windows after a Gaussian of 0.8 samples, with the threshold
+  that gives the same hallucination in the same scene;
+- quarters: false samples in % of the least and the most confident quarter of the predicted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt, gaussian_filter
+from skimage.draw import polygon
+
+import napari_sofinet as sofinet
+from napari_sofinet.localization.table import LocalizationTable
+from napari_sofinet.methods.dblink import THRESHOLD
+from napari_sofinet.simulation import preset_settings, simulate
+from napari_sofinet.simulation.structures import place
+
+SIDE, FRAMES, WINDOW, STEP = 128, 3000, 10, 50
+FIRST_SEED = 770_000
+BINS = (60, 140), (140, 300), (300, 500), (650, 1000)
+
+
+@dataclass
+class Scene:
+    """Localisations in samples, and the truth (T, Y, X) in the middle of the windows."""
+
+    frame: np.ndarray
+    at: np.ndarray
+    truth: np.ndarray
+
+    def table(self) -> LocalizationTable:
+        """The localisations in camera pixels of four samples."""
+        at = (self.at + 0.5) / 4 - 0.5
+        order = np.argsort(self.frame, kind="stable")
+        return LocalizationTable(
+            self.frame[order],
+            *at[order].T,
+            camera_pixel_um=0.16,
+            frames=FRAMES,
+            shape=(SIDE // 4, SIDE // 4),
+        )
+
+
+def times() -> np.ndarray:
+    return np.arange(0, FRAMES - WINDOW + 1, STEP) + (WINDOW - 1) / 2
+
+
+def line_picture(points: np.ndarray) -> np.ndarray:
+    """Samples whose centre is within half a sample of points that lie close together."""
+    fine = np.ones((5 * (SIDE + 4),) * 2, bool)
+    at = np.round(5 * (points + 2) + 2).astype(int)
+    at = at[((at >= 0) & (at < len(fine))).all(axis=1)]
+    if not len(at):
+        return np.zeros((SIDE, SIDE), bool)
+    fine[at[:, 0], at[:, 1]] = False
+    return (distance_transform_edt(fine) <= 2.5)[2::5, 2::5][2:-2, 2:-2]
+
+
+def turned(points: np.ndarray, frame: float | np.ndarray, speed: np.ndarray, turn: float):
+    angle = turn * np.asarray(frame, float)
+    y, x = (points - (SIDE - 1) / 2).T
+    c, s = np.cos(angle), np.sin(angle)
+    out = np.stack([y * c - x * s, y * s + x * c], axis=1) + (SIDE - 1) / 2
+    return out + np.asarray(frame, float).reshape(-1, 1) * speed
+
+
+def paper_filaments(seed: int, low: int, high: int) -> Scene:
+    """The paper's walk: steps of 0.5 to 0.75 um that turn by up to 32 degrees."""
+    rng = np.random.default_rng([seed, 1])
+    wanted = rng.uniform(low, high)
+    lines: list[np.ndarray] = []
+    while True:
+        at, heading = rng.uniform(4, SIDE - 4, 2), rng.uniform(0, 2 * np.pi)
+        corners = [at]
+        for _ in range(int(rng.uniform(10, 15) / 0.625)):
+            step = rng.uniform(12.5, 18.75)
+            corners.append(corners[-1] + step * np.array([np.sin(heading), np.cos(heading)]))
+            heading += rng.uniform(-1, 1) * np.arccos(0.85)
+            if not ((corners[-1] > 0) & (corners[-1] < SIDE)).all():
+                break
+        line = np.array(corners)
+        for _ in range(3):  # corners cut, as midpoint refinement does
+            cut = np.stack([0.75 * line[:-1] + 0.25 * line[1:], 0.25 * line[:-1] + 0.75 * line[1:]])
+            line = np.concatenate([line[:1], cut.transpose(1, 0, 2).reshape(-1, 2), line[-1:]])
+        arc = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+        along = np.arange(0, arc[-1], 0.1)
+        lines.append(np.stack([np.interp(along, arc, line[:, k]) for k in (0, 1)], axis=1))
+        amount = line_picture(np.concatenate(lines)).sum()
+        if amount > high:
+            lines.pop()
+        elif amount >= wanted or (amount >= low and len(lines) > 40):
+            break
+    points = np.concatenate(lines)
+    speed = rng.uniform(-0.002, 0.002, 2)
+    turn = np.deg2rad(0.0002) * rng.choice([-1, 1])
+    truth = np.stack([line_picture(turned(points, t, speed, turn)) for t in times()])
+    return Scene(*paper_blinks(points, amount, speed, turn, rng), truth)
+
+
+def paper_blinks(points, amount, speed, turn, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Per frame ceil(0.002 per sample), off by up to a sample; clusters, and 0 to 4 false ones."""
+    count = int(np.ceil(0.002 * amount))
+    frame = np.repeat(np.arange(FRAMES), count)
+    at = turned(points[rng.integers(0, len(points), len(frame))], frame, speed, turn)
+    at = np.round(at) + rng.integers(-1, 2, at.shape)
+    near = np.repeat(np.flatnonzero(rng.random(len(at)) < 0.2), 1)
+    near = np.repeat(near, rng.integers(1, 8, len(near)))
+    false = np.repeat(np.arange(FRAMES), rng.integers(0, 5, FRAMES))
+    places = [
+        at,
+        at[near] + rng.integers(-5, 6, (len(near), 2)),
+        rng.integers(0, SIDE, (len(false), 2)),
+    ]
+    return np.concatenate([frame, frame[near], false]), np.concatenate(places).astype(float)
+
+
+def paper_mitochondria(seed: int) -> Scene:
+    """The paper's polygons, which drift and of whose corners some wobble."""
+    rng = np.random.default_rng([seed, 2])
+    shapes = []
+    for _ in range(rng.integers(2, SIDE // 10)):
+        angle = np.linspace(0, 2 * np.pi, rng.integers(30, 50), endpoint=False)
+        lobes = rng.integers(10, 17) * np.abs(np.sin(angle + rng.uniform(0, np.pi)) ** 20)
+        radius = rng.integers(2, 6) + lobes
+        corners = radius[:, None] * np.stack([np.sin(angle), np.cos(angle)], axis=1)
+        wobbling = (rng.random(len(angle)) < 0.25)[:, None] * rng.uniform(-1, 1, (len(angle), 2))
+        shapes.append((rng.uniform(0, SIDE, 2) + corners, wobbling))
+    frequency, speed = rng.uniform(-0.01, 0.01), rng.uniform(-0.05, 0.05, 2) * 20 / FRAMES
+
+    def picture(t: float) -> np.ndarray:
+        out = np.zeros((SIDE, SIDE), bool)
+        for corners, wobbling in shapes:
+            now = corners + 3 * abs(np.sin(2 * np.pi * frequency * t / 20)) * wobbling + speed * t
+            out[polygon(*now.T, out.shape)] = True
+        return out
+
+    frames, places = [], []
+    for t in range(FRAMES):
+        if t % 10 == 0:
+            inside = np.argwhere(picture(t))
+        count = int(np.ceil(0.002 * len(inside)))
+        frames.append(np.full(count, t))
+        places.append(inside[rng.integers(0, len(inside), count)])
+    frame, at = np.concatenate(frames), np.concatenate(places)
+    at = at + rng.integers(-1, 2, at.shape)
+    near = np.flatnonzero(rng.random(len(at)) < 0.2)
+    near = np.repeat(near, rng.integers(1, 8, len(near)))
+    false = np.repeat(np.arange(FRAMES), rng.integers(0, 5, FRAMES))
+    all_places = (
+        at,
+        at[near] + rng.integers(-5, 6, (len(near), 2)),
+        rng.integers(0, SIDE, (len(false), 2)),
+    )
+    return Scene(
+        np.concatenate([frame, frame[near], false]),
+        np.concatenate(all_places).astype(float),
+        np.stack([picture(t) for t in times()]),
+    )
+
+
+def preset(name: str, seed: int) -> Scene:
+    """A movie of the simulator, whose emitters are found to 20 nm."""
+    settings = preset_settings(name, seed)
+    movie = simulate(settings)
+    truth, pixel, interval = movie.truth, settings.pixel_size_um, settings.frame_interval_s
+    rng = np.random.default_rng([seed, 3])
+    events = truth.events
+    seen = events.fraction > 0.3
+    frame, emitter = events.frame[seen], events.emitter[seen]
+    at = truth.positions_at((frame + 0.5) * interval, emitter)
+    at = at + rng.normal(0, 0.02, at.shape)
+    # The same curves with so many emitters that they are whole.
+    many = settings.structure.model_copy(
+        update={"emitters_per_um": 1000.0, "emitters_per_um2": 20_000.0}
+    )
+    whole = place(
+        settings.model_copy(update={"structure": many}), np.random.default_rng([seed, 0, 0])
+    )
+    from dataclasses import replace
+
+    solid = replace(truth, positions_um=whole.positions_um - pixel / 2, object=whole.object)
+
+    def picture(t: float) -> np.ndarray:
+        points = 4 * solid.positions_at((t + 0.5) * interval) / pixel + 1.5
+        if "filaments" in name:
+            return line_picture(points)
+        at = np.round(points).astype(int)
+        at = at[((at >= 0) & (at < SIDE)).all(axis=1)]
+        out = np.zeros((SIDE, SIDE), bool)
+        out[at[:, 0], at[:, 1]] = True
+        return out
+
+    pictures = np.stack([picture(t) for t in times()])
+    return Scene(frame, 4 * at / pixel + 1.5, pictures)
+
+
+def baseline(scene: Scene) -> np.ndarray:
+    """Sum of the 50 windows around each picture, blurred."""
+    out = []
+    places = np.round(scene.at).astype(int)
+    inside = ((places >= 0) & (places < SIDE)).all(axis=1)
+    for t in times():
+        some = inside & (np.abs(scene.frame - t) < 25 * WINDOW)
+        flat = places[some] @ (SIDE, 1)
+        counts = np.bincount(flat, minlength=SIDE**2).reshape(SIDE, SIDE)
+        out.append(gaussian_filter(counts.astype(float), 0.8))
+    return np.stack(out)
+
+
+def scores(scene: Scene, film: np.ndarray, confidence: np.ndarray, threshold: float) -> dict:
+    truth, found = scene.truth, film > threshold
+    wrong = found & ~truth
+    hallucination = wrong.sum() / (~truth).sum()
+    away = np.stack([distance_transform_edt(~one) > 1.5 if one.any() else ~one for one in truth])
+    missed = np.stack(
+        [
+            t & (distance_transform_edt(~f) > 1.5 if f.any() else True)
+            for t, f in zip(truth, found, strict=True)
+        ]
+    )
+    trivial = baseline(scene)
+    level = np.quantile(trivial[~truth], 1 - hallucination)
+    sure = confidence[found]
+    order = np.argsort(sure, kind="stable")
+    quarter = max(len(order) // 4, 1)
+    false, far = wrong[found][order], (found & away)[found][order]
+    return {
+        "samples": truth.sum() / len(truth),
+        "fidelity": (found & truth).sum() / truth.sum(),
+        "hallucination %": 100 * hallucination,
+        "baseline": (trivial[truth] > level).mean(),
+        "recall 1 px": 1 - missed.sum() / truth.sum(),
+        "false 1 px %": 100 * (found & away).sum() / max(found.sum(), 1),
+        "least sure %": 100 * false[:quarter].mean(),
+        "most sure %": 100 * false[-quarter:].mean(),
+        "least, 1 px %": 100 * far[:quarter].mean(),
+        "most, 1 px %": 100 * far[-quarter:].mean(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--weights", default="dblink")
+    parser.add_argument("--scenes", type=int, default=3)
+    parser.add_argument("--threshold", type=float, default=THRESHOLD)
+    parser.add_argument("--pictures", type=Path)
+    parser.add_argument(
+        "--times", action="store_true", help="milliseconds per picture, and no more"
+    )
+    options = parser.parse_args()
+    if options.times:
+        compare_times(options.weights)
+        return
+    kinds = {
+        f"paper's filaments, {low} to {high}": lambda seed, low=low, high=high: paper_filaments(
+            seed, low, high
+        )
+        for low, high in BINS
+    }
+    kinds["paper's mitochondria"] = paper_mitochondria
+    for name in ("dblink-filaments", "dblink-mitochondria"):
+        kinds[f"preset {name}"] = lambda seed, name=name: preset(name, seed)
+    header = None
+    for number, (kind, make) in enumerate(kinds.items()):
+        found = []
+        for k in range(options.scenes):
+            scene = make(FIRST_SEED + 100 * number + k)
+            result = sofinet.reconstruct(
+                scene.table(), "dblink", weights=options.weights, window=WINDOW, step=STEP
+            )
+            confidence = result.maps["confidence"]
+            found.append(scores(scene, result.image, confidence, options.threshold))
+            if options.pictures and k == 0:
+                options.pictures.mkdir(parents=True, exist_ok=True)
+                draw(scene, result, options.pictures / f"{kind.replace(' ', '-')}.png")
+        if header is None:
+            header = list(found[0])
+            print(f"{'':32}" + "".join(f"{name:>16}" for name in header))
+        means = [np.mean([one[name] for one in found]) for name in header]
+        print(f"{kind:32}" + "".join(f"{value:16.3f}" for value in means), flush=True)
+
+
+def draw(scene: Scene, result, path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(3, 4, figsize=(16, 12))
+    trivial = baseline(scene)
+    for row, k in zip(axes, (3, len(scene.truth) // 2, len(scene.truth) - 3), strict=True):
+        shown = trivial[k], result.image[k], result.maps["confidence"][k], scene.truth[k]
+        for axis, image in zip(row, shown, strict=True):
+            axis.imshow(image, cmap="gray")
+            axis.axis("off")
+    for axis, name in zip(
+        axes[0], ("sum of 50 windows", "film", "confidence", "truth"), strict=True
+    ):
+        axis.set_title(name)
+    figure.tight_layout()
+    figure.savefig(path, dpi=55)
+    plt.close(figure)
+
+
+def compare_times(name: str) -> None:
+    """Milliseconds per picture of 128 x 128 samples, on the threads that torch has."""
+    import torch
+
+    from napari_sofinet.networks.dblink import DBlink
+
+    scene = paper_filaments(FIRST_SEED, *BINS[-1])
+    table = scene.table()
+    spent = []
+    for _ in range(2):
+        begun = time.perf_counter()
+        result = sofinet.reconstruct(table, "dblink", weights=name, window=WINDOW, step=WINDOW)
+        spent.append((time.perf_counter() - begun) / len(result.image))
+    paper = DBlink().eval()
+    with torch.inference_mode():
+        paper(torch.rand(1, 2, SIDE, SIDE))
+        begun = time.perf_counter()
+        paper(torch.rand(1, 10, SIDE, SIDE))
+        theirs = (time.perf_counter() - begun) / 10
+        with torch.autocast("cpu", torch.bfloat16):
+            begun = time.perf_counter()
+            paper(torch.rand(1, 10, SIDE, SIDE))
+            half = (time.perf_counter() - begun) / 10
+    print(f"ours, everything: {1000 * min(spent):.1f} ms; the paper's network: {1000 * theirs:.1f}")
+    print(f"ms, {theirs / min(spent):.0f} x as much ({1000 * half:.1f} ms with 16 bits, ", end="")
+    print(f"{half / min(spent):.0f} x)")
+
+
+if __name__ == "__main__":
+    main()

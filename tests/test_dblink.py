@@ -1,0 +1,268 @@
+"""Films of moving structures from localisations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import napari_sofinet as sofinet  # noqa: E402
+from napari_sofinet.errors import InputError  # noqa: E402
+from napari_sofinet.io.localizations import write_localizations  # noqa: E402
+from napari_sofinet.io.table_movie import as_movie, open_table  # noqa: E402
+from napari_sofinet.localization.table import LocalizationTable  # noqa: E402
+from napari_sofinet.methods import dblink as method  # noqa: E402
+from napari_sofinet.methods.dblink import DblinkSettings, film_of  # noqa: E402
+from napari_sofinet.networks import weights  # noqa: E402
+from napari_sofinet.networks.dblink import (  # noqa: E402
+    TIMES,
+    BlinkNet,
+    DBlink,
+    bank,
+    banks,
+    spread,
+)
+from napari_sofinet.recipe import repeat  # noqa: E402
+from napari_sofinet.training.dynamics import dynamics_samples, filaments  # noqa: E402
+from napari_sofinet.training.losses import structure_loss  # noqa: E402
+from napari_sofinet.training.settings import DynamicsTrainingSettings  # noqa: E402
+
+
+def some_table(count: int = 400, frames: int = 120, seed: int = 0) -> LocalizationTable:
+    rng = np.random.default_rng(seed)
+    return LocalizationTable(
+        np.sort(rng.integers(0, frames, count)),
+        rng.uniform(-0.5, 9.5, count),
+        rng.uniform(-0.5, 12.5, count),
+        uncertainty_px=np.full(count, 0.1),
+        camera_pixel_um=0.16,
+        frames=frames,
+        shape=(10, 13),
+    )
+
+
+def bank_as_net() -> torch.nn.Module:
+    """A stand-in for the network, which shows how much there is in all of its input."""
+
+    class Sum(torch.nn.Module):
+        reach_px = 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.stack([x.sum(dim=1), x[:, 0] + x[:, 7]], dim=1)
+
+    return Sum()
+
+
+@pytest.fixture
+def small_weights(tmp_path):
+    """Weights of a small network that has learnt nothing."""
+    torch.manual_seed(3)
+    net = BlinkNet(features=4)
+    card = weights.Card(
+        name="small", network="dblink", parameters={"features": 4}, prior="It knows nothing.",
+        trained_on="", command="", seed=0, steps=0, minutes=0, machine="", date="",
+    )  # fmt: skip
+    path = tmp_path / "small.safetensors"
+    weights.save(path, net.state_dict(), card)
+    return str(path)
+
+
+def test_the_papers_network_has_as_many_parameters_as_theirs():
+    net = DBlink()
+    assert sum(p.numel() for p in net.parameters()) == 1_266_913
+    maps = torch.rand(2, 3, 11, 14)
+    out = net(maps)
+    assert out.shape == maps.shape
+    # Both directions of time reach the first and the last picture.
+    changed = maps.clone()
+    changed[:, 2] += 1
+    assert not torch.allclose(net(changed)[:, 0], out[:, 0], atol=1e-7)
+    changed = maps.clone()
+    changed[:, 0] += 1
+    assert not torch.allclose(net(changed)[:, 2], out[:, 2], atol=1e-7)
+
+
+def test_our_network_is_a_tenth_as_much_work_and_takes_any_shape():
+    net = BlinkNet().eval()
+    work = 0
+
+    def count(layer, inputs, output):
+        nonlocal work
+        work += layer.weight[0].numel() * output.numel()
+
+    for layer in net.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(count)
+    net(torch.rand(1, 14, 64, 64))
+    assert work / 64**2 < 1_256_000 / 10
+    for shape in ((8, 8), (13, 21), (1, 30)):
+        out = net(torch.rand(2, 14, *shape))
+        assert out.shape == (2, 2, *shape)
+        assert 0 <= out[:, 0].min()
+        assert out[:, 0].max() <= 1
+
+
+def test_spreading_keeps_weight_and_place():
+    y, x = np.array([2.25, 0.0, 4.6]), np.array([3.5, 1.0, -0.4])
+    out, first = np.zeros((2, 5, 6))
+    spread(out[None], y, x, np.ones((1, 3)))
+    # The last one is shared with samples beyond two edges: 0.4 * 0.6 of it is inside.
+    assert out.sum() == pytest.approx(2 + 0.4 * 0.6)
+    spread(first[None], y[:1], x[:1], np.ones((1, 1)))
+    rows, columns = np.mgrid[:5, :6]
+    assert (first * rows).sum() == pytest.approx(2.25)
+    assert (first * columns).sum() == pytest.approx(3.5)
+
+
+def test_a_bank_is_the_sum_of_its_definition():
+    rng = np.random.default_rng(1)
+    time, y, x = rng.uniform(-30, 30, 50), *rng.integers(0, 6, (2, 50)).astype(float)
+    expected = np.zeros((14, 6, 6))
+    for t, i, j in zip(time, y.astype(int), x.astype(int), strict=True):
+        for k, tau in enumerate(TIMES):
+            expected[k if t <= 4 else 7 + k, i, j] += np.exp(-abs(t - 4) / tau)
+    np.testing.assert_allclose(bank(time, y, x, 4.0, 6, 6), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 16, 30])
+def test_a_sweep_over_a_film_gives_the_same_banks(count):
+    table = some_table()
+    times = 4.5 + 3 * np.arange(count)
+    made = list(banks(table.frame, table.y_px, table.x_px, times, 10, 10, 13))
+    assert len(made) == count
+    for t, one in zip(times, made, strict=True):
+        direct = bank(table.frame / 10, table.y_px, table.x_px, t / 10, 10, 13)
+        np.testing.assert_allclose(one, direct, rtol=1e-4, atol=1e-4)
+
+
+def test_windows_slide_by_single_frames():
+    table = some_table()
+    roi, frames = ((0, 10), (0, 13)), (0, 120)
+    every = film_of(table, roi, frames, DblinkSettings(step=1), bank_as_net())
+    assert every.shape == (2, 111, 40, 52)
+    third = film_of(table, roi, frames, DblinkSettings(step=3), bank_as_net())
+    np.testing.assert_allclose(third, every[:, ::3], rtol=1e-4, atol=1e-4)
+    # The same movie three frames later gives the same pictures three frames later.
+    later = LocalizationTable(table.frame + 3, table.y_px, table.x_px)
+    moved = film_of(later, roi, (3, 123), DblinkSettings(step=1), bank_as_net())
+    np.testing.assert_allclose(moved, every, rtol=1e-4, atol=1e-4)
+
+
+def test_parts_of_a_field_fit_together(monkeypatch, small_weights):
+    net, _, _ = weights.load(small_weights, "dblink")
+    rng = np.random.default_rng(4)
+    table = LocalizationTable(
+        rng.integers(0, 60, 900), rng.uniform(0, 60, 900), rng.uniform(0, 50, 900)
+    )
+    roi = ((0, 60), (0, 50))
+    whole = film_of(table, roi, (0, 60), DblinkSettings(step=20), net)
+    monkeypatch.setattr(method, "BYTES", 1)
+    parts = film_of(table, roi, (0, 60), DblinkSettings(step=20), net)
+    np.testing.assert_allclose(parts, whole, atol=0.02)
+
+
+@pytest.mark.parametrize("fineness", [1, 4, 5])
+def test_a_localisation_lies_where_the_film_says(monkeypatch, small_weights, fineness):
+    monkeypatch.setattr(
+        weights,
+        "load",
+        lambda name, network, known=weights.load: (bank_as_net(), *known(name, network)[1:]),
+    )
+    table = LocalizationTable(
+        np.array([50]), np.array([6.3]), np.array([4.1]), frames=100, shape=(14, 16)
+    )
+    movie = as_movie(table).select((20, 90), ((2, 12), (1, 9)))
+    result = sofinet.reconstruct(movie, "dblink", weights=small_weights, fineness=fineness, step=1)
+    assert result.image.shape == (61, 10 * fineness, 8 * fineness)
+    first, step = result.film
+    brightest = result.image.sum(axis=(1, 2)).argmax()
+    assert first + step * brightest == pytest.approx(50, abs=0.5)
+    picture = result.image[brightest] / result.image[brightest].sum()
+    found = [
+        origin + pixel * (picture.sum(axis=1 - axis) * np.arange(picture.shape[axis])).sum()
+        for axis, (origin, pixel) in enumerate(zip(result.origin_px, result.pixel_px, strict=True))
+    ]
+    np.testing.assert_allclose(found, (6.3, 4.1), atol=1e-4)
+
+
+def test_a_table_on_disk_becomes_a_film_that_can_be_repeated(tmp_path, small_weights):
+    path = tmp_path / "locs.csv"
+    write_localizations(path, some_table())
+    movie = open_table(path, 0.16, 0.01).select((0, 100))
+    result = sofinet.reconstruct(movie, "dblink", weights=small_weights, step=20)
+    assert result.axes == "TYX"
+    assert set(result.maps) == {"image", "confidence"}
+    assert result.frame_interval_s == pytest.approx(0.2)
+    assert 0 <= result.maps["confidence"].min()
+    assert result.maps["confidence"].max() <= 1
+    again = repeat(result.recipe)
+    for name, film in result.maps.items():
+        np.testing.assert_array_equal(again.maps[name], film)
+
+
+def test_a_table_in_memory_is_a_movie_for_dblink_only(small_weights):
+    table = some_table()
+    result = sofinet.reconstruct(table, "dblink", weights=small_weights)
+    assert len(result.image) == 12
+    assert not result.recipe.repeatable
+    with pytest.raises(InputError, match="table of localisations"):
+        sofinet.reconstruct(table, "sofi")
+    with pytest.raises(InputError, match="longer than"):
+        sofinet.reconstruct(table, "dblink", weights=small_weights, window=200)
+
+
+def test_localisations_of_another_kind_are_told():
+    table = some_table()
+    card = weights.Card(
+        name="w", network="dblink", parameters={}, prior="", trained_on="", command="", seed=0,
+        steps=0, minutes=0, machine="", date="",
+        ranges={"blinks_per_window": (0.01, 0.1), "error_samples": (0.5, 2.0)},
+    )  # fmt: skip
+    pictures = np.zeros((3, 8, 8))
+    assert "No structure" in method.outside(table, pictures, DblinkSettings(), card)[0]
+    pictures[:, 0] = 1
+    # 400 localisations in 120 frames: 33 in a window, on 8 samples.
+    rate, error = method.outside(table, pictures, DblinkSettings(fineness=1), card)
+    assert "4.2 localisations" in rate or "fewer" in rate
+    assert "fineness of 10" in error
+    empty = table.select(slice(0, 0))
+    assert "no localisation" in method.outside(empty, pictures, DblinkSettings(), card)[0]
+
+
+def test_samples_show_what_they_say():
+    settings = DynamicsTrainingSettings(side_px=16, structure="filaments")
+    made = dynamics_samples(settings, 6, 5)
+    assert made.frames.shape == (6, 14, 64, 64)
+    assert made.target.shape == (6, 64, 64)
+    assert set(np.unique(made.target)) <= {0, 1}
+    again = dynamics_samples(settings, 6, 5)
+    torch.testing.assert_close(made.frames, again.frames, rtol=0, atol=0)
+    # There is more light where there is structure.
+    both = made.frames.sum(dim=1)
+    on = both[made.target > 0].mean() / both[made.target == 0].mean()
+    assert on > 2
+
+
+def test_lines_have_as_many_samples_as_they_are_long():
+    rng = np.random.default_rng(0)
+    areas = []
+    for _ in range(20):
+        structure = filaments(128, 400, rng)
+        inside = ((structure.places > -0.5) & (structure.places < 127.5)).all(axis=1).sum() * 0.25
+        areas.append((structure.picture.sum(), inside))
+    samples, length = np.sum(areas, axis=0)
+    assert samples == pytest.approx(length, rel=0.08)  # some lie upon others
+
+
+def test_the_loss_is_least_for_the_probability():
+    target = torch.zeros(1, 20, 20)
+    target[0, 5:8] = 1
+    near = torch.nn.functional.max_pool2d(target[:, None], 3, 1, 1)[:, 0]
+    out = torch.stack([target, 20 * near - 10], dim=1)
+    picture, confidence = structure_loss(out, target)
+    assert picture == 0
+    assert confidence < 1e-3
+    worse, doubt = structure_loss(torch.stack([1 - target, out[:, 1].neg()], dim=1), target)
+    assert worse > 1
+    assert doubt > 5
