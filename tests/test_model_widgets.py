@@ -12,7 +12,10 @@ from qtpy.QtCore import Qt  # noqa: E402
 from test_models import SMALL, card  # noqa: E402
 
 from napari_sofinet import presets  # noqa: E402
+from napari_sofinet.io.localizations import read_localizations  # noqa: E402
 from napari_sofinet.networks import weights  # noqa: E402
+from napari_sofinet.reconstruction import Reconstruction  # noqa: E402
+from napari_sofinet.training.settings import settings_of  # noqa: E402
 from napari_sofinet.widgets import method_widget, model_widget, train_widget  # noqa: E402
 
 POINT = np.array([8.0, 9.5])
@@ -50,7 +53,7 @@ def movie_layer(viewer) -> Image:
     return layer
 
 
-def test_a_picture_and_a_film_lie_over_the_movie(viewer, qtbot, notices):
+def test_a_picture_and_a_film_lie_over_the_movie(viewer, qtbot, notices, tmp_path):
     widget = model_widget.ModelWidget(viewer)
     viewer.window.add_dock_widget(widget)
     layer = movie_layer(viewer)
@@ -73,12 +76,51 @@ def test_a_picture_and_a_film_lie_over_the_movie(viewer, qtbot, notices):
     qtbot.waitUntil(lambda: widget.worker is None, timeout=60_000)
     film = viewer.layers[-1]
     assert film.data.shape == (3, 71, 87)
+    assert film.save(str(tmp_path / "film.ome.tif"))
+    saved = Reconstruction.load(tmp_path / "film.ome.tif")
+    assert saved.film == (9.5 - 5, 5.0)
+    np.testing.assert_array_equal(saved.image, film.data)
     # Picture 1 is of frames 5 to 14, whose middle is 9.5.
     np.testing.assert_allclose(film.data_to_world((1, 16, 19)), layer.data_to_world((9.5, 8, 9.5)))
     widget.form.editors["window"].setText("3")
     widget.run_or_cancel()
     assert len(notices) == 1
     assert "window" in notices[0]
+
+
+def test_localisations_lie_over_the_movie_and_can_be_saved(viewer, qtbot, tmp_path):
+    widget = model_widget.ModelWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    layer = movie_layer(viewer)
+    widget.network_box.setCurrentIndex(widget.network_box.findData("deepstorm"))
+    widget.last.setValue(30)
+    widget.run_or_cancel()
+    qtbot.waitUntil(lambda: widget.worker is None, timeout=60_000)
+    picture, points = viewer.layers[-2:]
+    brightest = np.unravel_index(picture.data.argmax(), picture.data.shape)
+    world = layer.data_to_world((0, *POINT))[1:]
+    np.testing.assert_allclose(picture.data_to_world(brightest), world, atol=0.015)
+    sure = points.features["photons"] > 3000
+    assert sure.sum() == 5  # it shines in frames 0, 7, 14, 21 and 28
+    np.testing.assert_allclose(
+        [points.data_to_world(at) for at in points.data[sure]], np.tile(world, (5, 1)), atol=0.003
+    )
+    points.selected_data = set(np.flatnonzero(~sure))
+    points.remove_selected()
+    assert points.save(str(tmp_path / "found.csv"), plugin="napari-sofinet")
+    table = read_localizations(tmp_path / "found.csv", 0.1)
+    assert sorted(table.frame) == [0, 7, 14, 21, 28]
+    np.testing.assert_allclose(table.y_px, POINT[0], atol=0.03)
+
+
+def test_every_network_can_be_chosen_for_training(viewer):
+    widget = train_widget.TrainWidget(viewer)
+    movie_layer(viewer)
+    for row in range(widget.network_box.count()):
+        widget.network_box.setCurrentIndex(row)
+        network = widget.network_box.currentData()
+        assert isinstance(widget.form.settings(), settings_of(network))
+        assert widget.movie_list.isEnabled() is (network in ("sofinet", "convgru", "unet"))
 
 
 def test_sofi_beside_the_model_opens_compare(viewer, qtbot, monkeypatch):

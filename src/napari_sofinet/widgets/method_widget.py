@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.layers import Image, Shapes
 from napari.utils import progress
 from napari.utils.notifications import show_error, show_info, show_warning
@@ -38,14 +40,17 @@ from napari_sofinet.widgets.layers import (
     movie_of,
     on_axes_of,
     picture_options,
+    place,
     roi_of,
     stack_axes,
 )
+from napari_sofinet.widgets.table_reader import MOST_POINTS, points_options
 from napari_sofinet.widgets.worker import MethodWorker, TaskWorker, WorkingWidget
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
+    from napari_sofinet.localization.table import LocalizationTable
     from napari_sofinet.methods import Device, Method
     from napari_sofinet.movie import Movie
     from napari_sofinet.reconstruction import Reconstruction
@@ -391,6 +396,27 @@ class MethodWidget(WorkingWidget):
                     "visible": False,
                 }
             self.viewer.add_image(on_axes_of(source, image, self._time_axis), **options)
+        table = result.localizations
+        if table is not None and len(table):
+            self._add_points(source, result, table)
+
+    def _add_points(self, source: Image, result: Reconstruction, table: LocalizationTable) -> None:
+        """Localisations over their movie, there to be shown; too many stay a picture."""
+        if len(table) > MOST_POINTS:
+            show_info(
+                f"{len(table)} localisations are more than napari moves as points; save the result "
+                "as .csv or .hdf5 to use them."
+            )
+            return
+        plane = replace(result, film=None, pixel_px=(1.0, 1.0), origin_px=(0.0, 0.0))
+        self.viewer.add_points(
+            np.stack([table.y_px, table.x_px], axis=1),
+            **points_options(table, 1.0),
+            **place(source, plane),
+            name=f"{title_of(result)} {source.name} localisations",
+            metadata={"sofinet_table": table, "sofinet_result": result},
+            visible=result.film is None,
+        )
 
     def _show_failure(self, error: Exception) -> None:
         self._remove_preview()

@@ -63,6 +63,7 @@ class ModelWidget(MethodWidget):
 
     def _network_changed(self) -> None:
         self.method = METHODS[self.network_box.currentData()]
+        self.compare_button.setVisible(self.method.name != "dblink")  # whose films have no SOFI
         old, self.form = self.form, SettingsForm(self.method.settings)
         layout = old.parentWidget().layout()
         layout.replaceWidget(old, self.form)
@@ -96,7 +97,9 @@ class ModelWidget(MethodWidget):
             show_error(str(error))
             return
         self._source, self._time_axis = self._layer(), self.axis_box.currentData()
-        values = flatten_settings(settings) | {"window": None}
+        values = flatten_settings(settings)
+        # One picture of all frames, as SOFI makes.
+        values |= {k: v for k, v in (("window", None), ("film", False)) if k in values}
         name, device = self.method.name, self.device()
 
         def both(report: Report) -> tuple[Reconstruction, Reconstruction]:

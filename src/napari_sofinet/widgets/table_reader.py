@@ -73,30 +73,33 @@ def _options(table: LocalizationTable, path: Path) -> dict[str, Any]:
 
 def _points(table: LocalizationTable, path: Path) -> LayerData:
     pixel = table.camera_pixel_um or 1.0
+    data = np.stack([table.y_px, table.x_px], axis=1)
+    options = _options(table, path) | points_options(table, pixel) | {"scale": (pixel, pixel)}
+    return data, options, "points"
+
+
+def points_options(table: LocalizationTable, pixel: float) -> dict[str, Any]:
+    """Options of a layer of points at places in camera px: as wide as they are uncertain.
+
+    ``pixel`` is the size of a camera pixel in the unit of what the points' features tell.
+    """
     features: dict[str, np.ndarray] = {"frame": table.frame}
     for name in ("photons", "background", "z_um"):
         if getattr(table, name) is not None:
             features[name] = getattr(table, name)
-    wide = PICTURE_PX * pixel
+    wide = PICTURE_PX
     if table.uncertainty_px is not None:
-        unit = "px" if table.camera_pixel_um is None else "um"
+        unit = "px" if table.camera_pixel_um is None or pixel == 1 else "um"
         features[f"uncertainty_{unit}"] = table.uncertainty_px * pixel
         usual = float(np.nanmedian(table.uncertainty_px))
-        wide = FULL_WIDTH * usual * pixel if usual > 0 else wide
-    data = np.stack([table.y_px, table.x_px], axis=1)
-    return (
-        data,
-        _options(table, path)
-        | {
-            "scale": (pixel, pixel),
-            "features": features | table.columns,
-            "size": max(wide / pixel, 0.02),
-            "face_color": "yellow",
-            "border_width": 0.0,
-            "opacity": 0.6,
-        },
-        "points",
-    )
+        wide = FULL_WIDTH * usual if usual > 0 else wide
+    return {
+        "features": features | table.columns,
+        "size": max(wide, 0.02),
+        "face_color": "yellow",
+        "border_width": 0.0,
+        "opacity": 0.6,
+    }
 
 
 def _picture(table: LocalizationTable, path: Path) -> LayerData:

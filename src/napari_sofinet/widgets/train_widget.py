@@ -25,7 +25,12 @@ from qtpy.QtWidgets import (
 
 from napari_sofinet.errors import Cancelled, InputError
 from napari_sofinet.networks.weights import need_torch, own_output
-from napari_sofinet.training.settings import TrainingSettings, what_is_missing
+from napari_sofinet.training.settings import (
+    LearningSettings,
+    TrainingSettings,
+    settings_of,
+    what_is_missing,
+)
 from napari_sofinet.widgets.form import SettingsForm
 from napari_sofinet.widgets.layers import likely_time_axis, movie_of, stack_axes
 from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget
@@ -42,6 +47,8 @@ NETWORKS = {
     "Statistics network (sofinet)": "sofinet",
     "Recurrent network (ConvGRU)": "convgru",
     "U-Net baseline": "unet",
+    "Localisation (Deep-STORM)": "deepstorm",
+    "Film of a moving structure (DBlink)": "dblink",
 }
 GREY = "#909090"
 
@@ -95,6 +102,7 @@ class TrainWidget(WorkingWidget):
         top.addRow("Own movies", self.movie_list)
         inside = QWidget()
         column = QVBoxLayout(inside)
+        self.network_box.currentIndexChanged.connect(self._network_changed)
         column.addLayout(top)
         column.addWidget(self.missing)
         column.addWidget(self.form)
@@ -108,6 +116,18 @@ class TrainWidget(WorkingWidget):
         for widget in (self.picture, self.run_button, self.progress_bar, self.status):
             outer.addWidget(widget)
         self.setMinimumWidth(330)
+
+    def _network_changed(self) -> None:
+        old = self.form
+        self.form = SettingsForm(settings_of(self.network_box.currentData()))
+        layout = old.parentWidget().layout()
+        layout.replaceWidget(old, self.form)
+        old.deleteLater()
+        self.movie_list.setEnabled(self._takes_movies())
+        self._movies_changed()
+
+    def _takes_movies(self) -> bool:
+        return settings_of(self.network_box.currentData()) is TrainingSettings
 
     def _refresh_layers(self, event: Any = None) -> None:
         ticked = [item.text() for item in self._items() if item.checkState() == _TICKED]
@@ -127,6 +147,9 @@ class TrainWidget(WorkingWidget):
         return [item for item in items if item is not None]
 
     def _movies_changed(self, item: Any = None) -> None:
+        if not self._takes_movies():
+            self.missing.setText("This network learns from simulated emitters only.")
+            return
         try:
             movies = self._movies()
         except InputError as error:
@@ -153,8 +176,8 @@ class TrainWidget(WorkingWidget):
             return
         try:
             settings = self.form.settings()
-            assert isinstance(settings, TrainingSettings)
-            movies = self._movies()
+            assert isinstance(settings, LearningSettings)
+            movies = self._movies() if self._takes_movies() else []
             output = own_output(self.name_edit.text())
         except InputError as error:
             self.status.setText(str(error))
