@@ -22,6 +22,7 @@ from napari_sofinet.networks.dblink import (  # noqa: E402
     bank,
     banks,
     spread,
+    told,
 )
 from napari_sofinet.recipe import repeat  # noqa: E402
 from napari_sofinet.training.dynamics import dynamics_samples, filaments  # noqa: E402
@@ -94,10 +95,10 @@ def test_our_network_is_a_tenth_as_much_work_and_takes_any_shape():
     for layer in net.modules():
         if isinstance(layer, torch.nn.Conv2d):
             layer.register_forward_hook(count)
-    net(torch.rand(1, 14, 64, 64))
+    net(torch.rand(1, 15, 64, 64))
     assert work / 64**2 < 1_256_000 / 10
     for shape in ((8, 8), (13, 21), (1, 30)):
-        out = net(torch.rand(2, 14, *shape))
+        out = net(torch.rand(2, 15, *shape))
         assert out.shape == (2, 2, *shape)
         assert 0 <= out[:, 0].min()
         assert out[:, 0].max() <= 1
@@ -123,6 +124,15 @@ def test_a_bank_is_the_sum_of_its_definition():
         for k, tau in enumerate(TIMES):
             expected[k if t <= 4 else 7 + k, i, j] += np.exp(-abs(t - 4) / tau)
     np.testing.assert_allclose(bank(time, y, x, 4.0, 6, 6), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_what_is_told_of_the_structure_is_one_more_map():
+    maps = np.random.default_rng(0).random((3, 14, 5, 6), np.float32)
+    for prior, value in (("either", 0), ("filaments", 1), ("mitochondria", -1)):
+        out = told(maps, prior)
+        assert out.shape == (3, 15, 5, 6)
+        assert (out[:, 14] == value).all()
+        np.testing.assert_array_equal(out[:, :14], maps)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 16, 30])
@@ -233,13 +243,13 @@ def test_localisations_of_another_kind_are_told():
 def test_samples_show_what_they_say():
     settings = DynamicsTrainingSettings(side_px=16, structure="filaments")
     made = dynamics_samples(settings, 6, 5)
-    assert made.frames.shape == (6, 14, 64, 64)
+    assert made.frames.shape == (6, 15, 64, 64)
     assert made.target.shape == (6, 64, 64)
     assert set(np.unique(made.target)) <= {0, 1}
     again = dynamics_samples(settings, 6, 5)
     torch.testing.assert_close(made.frames, again.frames, rtol=0, atol=0)
     # There is more light where there is structure.
-    both = made.frames.sum(dim=1)
+    both = made.frames[:, :14].sum(dim=1)
     on = both[made.target > 0].mean() / both[made.target == 0].mean()
     assert on > 2
 

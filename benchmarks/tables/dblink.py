@@ -1,26 +1,27 @@
 """Fidelity and hallucination of films of moving structures, as the DBlink paper counts them.
 
     python benchmarks/tables/dblink.py [--weights NAME_OR_FILE] [--scenes 3] [--pictures FOLDER]
-        [--times]
+        [--either] [--times]
 
 Scenes: 3000 frames of 128 x 128 samples of 40 nm, made by code of this file alone, after the
 paper's description (rotation about the centre), and by the simulator's presets with 20 nm of
-localisation error. Truth: lines one sample wide (samples whose centre is within half a sample of
-the line), or filled shapes, at the time of the picture. For each bin, means over the pictures:
+localisation error; the network is told whether they are lines or filled, or not (``--either``).
+Truth: lines one sample wide (samples whose centre is within half a sample of the line), or filled
+shapes, at the time of the picture. For each bin, means over the pictures:
 
 - fidelity: share of true samples that are above the threshold, the same for all scenes;
 - hallucination: samples above it that are false, in % of the background (as the paper counts);
 - with a tolerance of 1 sample: recall, and false samples in % of the predicted;
 - baseline: fidelity of the sum of 50 windows after a Gaussian of 0.8 samples, with the threshold
   that gives the same hallucination in the same scene;
-- quarters: false samples in % of the least and the most confident quarter of the predicted.
+- least sure, most sure: false samples in % of the least and the most confident quarter of the predicted.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -194,8 +195,6 @@ def preset(name: str, seed: int) -> Scene:
     whole = place(
         settings.model_copy(update={"structure": many}), np.random.default_rng([seed, 0, 0])
     )
-    from dataclasses import replace
-
     solid = replace(truth, positions_um=whole.positions_um - pixel / 2, object=whole.object)
 
     def picture(t: float) -> np.ndarray:
@@ -262,6 +261,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=3)
     parser.add_argument("--threshold", type=float, default=THRESHOLD)
     parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--either", action="store_true", help="do not tell what the structure is")
     parser.add_argument(
         "--times", action="store_true", help="milliseconds per picture, and no more"
     )
@@ -283,8 +283,14 @@ def main() -> None:
         found = []
         for k in range(options.scenes):
             scene = make(FIRST_SEED + 100 * number + k)
+            known = "filaments" if "filaments" in kind else "mitochondria"
             result = sofinet.reconstruct(
-                scene.table(), "dblink", weights=options.weights, window=WINDOW, step=STEP
+                scene.table(),
+                "dblink",
+                weights=options.weights,
+                window=WINDOW,
+                step=STEP,
+                structure="either" if options.either else known,
             )
             confidence = result.maps["confidence"]
             found.append(scores(scene, result.image, confidence, options.threshold))

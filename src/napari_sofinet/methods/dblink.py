@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -67,6 +67,12 @@ class DblinkSettings(Settings):
         "to 1.5 samples.",
         ge=1,
         le=32,
+    )
+    structure: Literal["either", "filaments", "mitochondria"] = parameter(
+        "either",
+        "What you know of the sample: few localisations look alike on lines (filaments) and on "
+        "filled shapes (mitochondria).",
+        basic=True,
     )
     localize: DeepstormSettings = DeepstormSettings()
 
@@ -220,7 +226,7 @@ def _maps(
     """Pictures and confidences (2, t, Y, X) of a part of the field, some times after others."""
     import torch
 
-    from napari_sofinet.networks.dblink import banks
+    from napari_sofinet.networks.dblink import banks, told
 
     some = max(1, SAMPLES_AT_ONCE // (shape[0] * shape[1]))
     waiting: list[np.ndarray] = []
@@ -232,7 +238,7 @@ def _maps(
     for number, one in enumerate(banks(*localized, times, settings.window, *shape, between)):
         waiting.append(one)
         if len(waiting) == some or number == len(times) - 1:
-            x = torch.from_numpy(np.stack(waiting)).to(device)
+            x = torch.from_numpy(told(np.stack(waiting), settings.structure)).to(device)
             with torch.inference_mode(), precision(device):
                 out = net(x).float()
                 out[:, 1] = torch.sigmoid(out[:, 1])

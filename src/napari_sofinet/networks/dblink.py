@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FINENESS",
+    "PRIORS",
     "TIMES",
     "BlinkNet",
     "DBlink",
@@ -32,11 +33,14 @@ __all__ = [
     "banks",
     "dblink",
     "spread",
+    "told",
     "weights_of",
 ]
 
 TIMES = 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0
 """Time constants of the bank's averages, in windows."""
+PRIORS = {"either": 0.0, "filaments": 1.0, "mitochondria": -1.0}
+"""What a network is told of the structure: few localisations fit lines and filled shapes alike."""
 REACH_PX = 48
 """Samples beyond which the picture hardly depends on what is there."""
 
@@ -166,8 +170,14 @@ def banks(
             yield np.concatenate([past, futures.pop()])
 
 
+def told(maps: np.ndarray, prior: str) -> np.ndarray:
+    """Banks (..., 14, Y, X) with a map more (..., 15, Y, X), which tells one of `PRIORS`."""
+    one = np.full_like(maps[..., :1, :, :], PRIORS[prior])
+    return np.concatenate([maps, one], axis=-3)
+
+
 class BlinkNet(nn.Module):  # type: ignore[misc]
-    """Bank (B, 14, Y, X) of averages to picture and confidence (B, 2, Y, X).
+    """Bank (B, 15, Y, X) of averages, as from `told`, to picture and confidence (B, 2, Y, X).
 
     The picture is the probability that a sample is structure, 0 to 1; the confidence the logit of
     the probability that structure lies in it or next to it. A localisation counts 1 in the bank: no
@@ -181,9 +191,9 @@ class BlinkNet(nn.Module):  # type: ignore[misc]
 
     def __init__(self, features: int = 40) -> None:
         super().__init__()
-        self.reach_px, self.frames = REACH_PX, 2 * len(TIMES)
+        self.reach_px, self.frames = REACH_PX, 2 * len(TIMES) + 1
         n = features
-        self.first = nn.Sequential(nn.Conv2d(8 * len(TIMES), n, 3, padding=1), nn.SiLU(), Block(n))
+        self.first = nn.Sequential(nn.Conv2d(4 * self.frames, n, 3, padding=1), nn.SiLU(), Block(n))
         self.coarse = nn.Sequential(nn.Conv2d(n, 2 * n, 2, stride=2), nn.SiLU(), Block(2 * n))
         self.coarsest = nn.Sequential(
             nn.Conv2d(2 * n, 3 * n, 2, stride=2), nn.SiLU(), Block(3 * n), Block(3 * n)

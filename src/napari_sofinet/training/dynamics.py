@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_sofinet.networks.dblink import FINENESS, TIMES, bank
+from napari_sofinet.networks.dblink import FINENESS, TIMES, bank, told
 from napari_sofinet.training.data import Samples
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ STEP_PX = 0.25
 MOST_LOCALIZATIONS = 60_000
 MOST_FALSE = 3.0
 """Times as many false localisations as true ones."""
+FILLED = 0.3
+"""How often a sample of a filled shape blinks, compared to one of a line."""
 REFERENCE = 128.0**2
 """Densities are told for the paper's field, of 128 x 128 samples."""
 
@@ -59,24 +61,30 @@ class Events:
 
 
 def dynamics_samples(settings: DynamicsTrainingSettings, count: int, seed: int) -> Samples:
-    """Draw banks (B, 14, 4Y, 4X) and pictures (B, 4Y, 4X); the same seed gives the same ones."""
+    """Draw banks (B, 15, 4Y, 4X) and pictures (B, 4Y, 4X); the same seed gives the same ones.
+
+    Half of the banks tell whether lines or filled shapes are to be expected.
+    """
     side = FINENESS * settings.side_px
-    banks = np.empty((count, 2 * len(TIMES), side, side), np.float32)
+    banks = np.empty((count, 2 * len(TIMES) + 1, side, side), np.float32)
     pictures = np.empty((count, side, side), np.float32)
     for b in range(count):
         rng = np.random.default_rng([seed, b, 19])
-        structure = draw_structure(settings, side, rng)
+        kind = settings.structure
+        if kind == "both":
+            kind = "filaments" if rng.random() < 0.55 else "mitochondria"
+        structure = draw_structure(kind, settings, side, rng)
         events = draw_events(structure, settings, side, rng)
-        banks[b] = bank(events.time, events.y, events.x, 0.0, side, side)
+        maps = bank(events.time, events.y, events.x, 0.0, side, side)
+        banks[b] = told(maps, kind if rng.random() < 0.5 else "either")
         pictures[b] = structure.picture
     return Samples(torch.from_numpy(banks), torch.from_numpy(pictures), ())
 
 
-def draw_structure(s: DynamicsTrainingSettings, side: int, rng: np.random.Generator) -> Structure:
-    """Filaments, mitochondria or nothing."""
-    kind = s.structure
-    if kind == "both":
-        kind = "filaments" if rng.random() < 0.6 else "mitochondria"
+def draw_structure(
+    kind: str, s: DynamicsTrainingSettings, side: int, rng: np.random.Generator
+) -> Structure:
+    """Filaments or mitochondria, sometimes nothing."""
     if rng.random() < 0.04:
         return Structure(np.zeros((0, 2)), np.zeros(0, int), 0.0, np.zeros((side, side), bool))
     if kind == "filaments":
@@ -159,7 +167,7 @@ def mitochondria(side: int, share: float, rng: np.random.Generator) -> Structure
         np.concatenate(objects),
         float(picture.sum()),
         picture[crop, crop],
-        0.3,
+        FILLED,
     )
 
 
@@ -317,7 +325,7 @@ def _curve(
 
 def _shape(wide: int, rng: np.random.Generator) -> tuple[np.ndarray, float | None]:
     """Middle line (N, 2) and radius of a tube, or corners (N, 2) of a shape and None."""
-    kind = rng.choice(["tube", "sphere", "lobes"], p=[0.6, 0.1, 0.3])
+    kind = rng.choice(["tube", "sphere", "lobes"], p=[0.55, 0.1, 0.35])
     if kind == "lobes":
         corners = rng.integers(30, 50)
         angle = np.linspace(0, 2 * np.pi, corners, endpoint=False)

@@ -27,7 +27,7 @@ from napari_sofinet.simulation.presets import (
 )
 from napari_sofinet.training.calibration import calibrate
 from napari_sofinet.training.data import Samples, ahead, frames_for, make_samples, sofi_samples
-from napari_sofinet.training.dynamics import dynamics_samples
+from napari_sofinet.training.dynamics import FILLED, dynamics_samples
 from napari_sofinet.training.emitters import emitter_samples
 from napari_sofinet.training.loop import OtherTraining, Plan, Training
 from napari_sofinet.training.losses import map_loss, picture_loss, structure_loss
@@ -272,12 +272,14 @@ def _dynamics_data(settings: DynamicsTrainingSettings) -> _Data:
         alike = s.model_copy(update={"structure": kind})
         held_out.append((kind, dynamics_samples(alike, HELD_OUT_FRAMES, HELD_OUT_SEED)))
     what = "filaments or mitochondria" if s.structure == "both" else s.structure
+    # Filled shapes blink less often than lines.
+    least = s.blinks_least * (1 if s.structure == "filaments" else FILLED)
     return _Data(
         make,
         held_out,
         lambda step: make(HELD_OUT_SEED + 1 + step),
         {
-            "blinks_per_window": (s.blinks_least, s.blinks_most),
+            "blinks_per_window": (least, s.blinks_most),
             "error_samples": (s.error_least, s.error_most),
             "speed_per_window": (0.0, s.speed_most),
         },
