@@ -36,6 +36,7 @@ from napari_sofinet.comparison import (
 from napari_sofinet.errors import InputError
 from napari_sofinet.io.atomic import written_whole
 from napari_sofinet.measure import Picture, compare, compare_squirrel
+from napari_sofinet.widgets.form import narrow
 from napari_sofinet.widgets.latest import Latest
 from napari_sofinet.widgets.sources import Means, source_of
 
@@ -516,12 +517,6 @@ class CompareWidget(QWidget):
             self._timer.stop()
             self._work.close()
         return bool(super().event(event))
-
-
-def narrow(box: QComboBox) -> None:
-    """Let long names of layers be cut instead of pushing labels out of the dock."""
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(12)
 
 
 def show_colour_bar(layer: Any) -> None:

@@ -223,3 +223,9 @@ def _show(editor: Any, value: Any) -> None:
         editor.setValue(value)
     else:
         editor.setText("" if value is None else text_of(value))
+
+
+def narrow(box: QComboBox) -> None:
+    """Let long names of layers be cut instead of pushing labels out of the dock."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(12)

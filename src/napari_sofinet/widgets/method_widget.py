@@ -32,7 +32,7 @@ from napari_sofinet import presets
 from napari_sofinet.errors import InputError
 from napari_sofinet.settings import flatten_settings
 from napari_sofinet.widgets.command import command_for
-from napari_sofinet.widgets.form import SettingsForm
+from napari_sofinet.widgets.form import SettingsForm, narrow
 from napari_sofinet.widgets.layers import (
     contrast,
     layer_pixel_um,
@@ -127,6 +127,8 @@ class MethodWidget(WorkingWidget):
         self.progress_bar.setRange(0, 1000)
         self.progress_bar.hide()
         self.status = QLabel(wordWrap=True)
+        for box in (self.layer_box, self.axis_box, self.roi_box, self.preset_box):
+            narrow(box)
         self._lay_out()
 
     def _lay_out(self) -> None:

@@ -12,7 +12,7 @@ from napari_sofinet.methods import METHODS, reconstruct
 from napari_sofinet.methods.model import QUANTITATIVE
 from napari_sofinet.networks.weights import find, read_card
 from napari_sofinet.settings import flatten_settings
-from napari_sofinet.widgets.form import SettingsForm, WeightsBox
+from napari_sofinet.widgets.form import SettingsForm, WeightsBox, narrow
 from napari_sofinet.widgets.method_widget import MethodWidget
 from napari_sofinet.widgets.worker import TaskWorker
 
@@ -33,9 +33,7 @@ class ModelWidget(MethodWidget):
         methods = [method for method in METHODS.values() if method.network]
         super().__init__(napari_viewer, methods[0])
         self.network_box = QComboBox()
-        self.network_box.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
+        narrow(self.network_box)
         for method in methods:
             self.network_box.addItem(method.title, method.name)
         self.network_box.currentIndexChanged.connect(self._network_changed)

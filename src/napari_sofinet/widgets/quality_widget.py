@@ -47,8 +47,9 @@ from napari_sofinet.region import (
     shortened,
     trace_of,
 )
-from napari_sofinet.widgets.compare_widget import OWN_LAYERS, narrow, show_colour_bar
+from napari_sofinet.widgets.compare_widget import OWN_LAYERS, show_colour_bar
 from napari_sofinet.widgets.curves import draw_figure, pixels_of, save_figure
+from napari_sofinet.widgets.form import narrow
 from napari_sofinet.widgets.latest import Latest
 from napari_sofinet.widgets.sources import Means, Source, source_of
 

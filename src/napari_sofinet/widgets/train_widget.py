@@ -31,7 +31,7 @@ from napari_sofinet.training.settings import (
     settings_of,
     what_is_missing,
 )
-from napari_sofinet.widgets.form import SettingsForm
+from napari_sofinet.widgets.form import SettingsForm, narrow
 from napari_sofinet.widgets.layers import likely_time_axis, movie_of, stack_axes
 from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget
 
@@ -74,9 +74,7 @@ class TrainWidget(WorkingWidget):
         self.network_box = QComboBox()
         for title, name in NETWORKS.items():
             self.network_box.addItem(title, name)
-        self.network_box.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
+        narrow(self.network_box)
         self.name_edit = QLineEdit("my-model")
         self.name_edit.setToolTip("The model's name in the list of weights.")
         self.movie_list = QListWidget()
