@@ -276,3 +276,12 @@ def test_the_loss_is_least_for_the_probability():
     worse, doubt = structure_loss(torch.stack([1 - target, out[:, 1].neg()], dim=1), target)
     assert worse > 1
     assert doubt > 5
+
+
+def test_a_film_larger_than_the_disk_is_refused(monkeypatch, small_weights):
+    from napari_sofinet.methods import model
+
+    monkeypatch.setattr(model, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(model.shutil, "disk_usage", lambda place: type("", (), {"free": 1000}))
+    with pytest.raises(InputError, match="no room"):
+        sofinet.reconstruct(some_table(), "dblink", weights=small_weights)

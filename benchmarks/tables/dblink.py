@@ -14,7 +14,8 @@ shapes, at the time of the picture. For each bin, means over the pictures:
 - with a tolerance of 1 sample: recall, and false samples in % of the predicted;
 - baseline: fidelity of the sum of 50 windows after a Gaussian of 0.8 samples, with the threshold
   that gives the same hallucination in the same scene;
-- least sure, most sure: false samples in % of the least and the most confident quarter of the predicted.
+- least sure, most sure: false samples in % of the least and the most confident quarter of those
+  that are predicted.
 """
 
 from __future__ import annotations

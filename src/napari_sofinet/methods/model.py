@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import math
+import shutil
 import tempfile
 import weakref
 from dataclasses import asdict, dataclass
@@ -321,14 +323,18 @@ def fast_form(net: torch.nn.Module, device: str) -> torch.nn.Module:
 
 def film_space(shape: tuple[int, ...]) -> np.ndarray:
     """Room for a film: in memory, or in a file that goes with it when it is large."""
-    if 4 * int(np.prod(shape)) <= IN_MEMORY_BYTES:
+    needed = 4 * math.prod(shape)
+    if needed <= IN_MEMORY_BYTES:
         return np.empty(shape, np.float32)
     try:
         folder = tempfile.TemporaryDirectory(prefix="sofinet-", ignore_cleanup_errors=True)
+        # The file takes no room before it is written to; a full disk would end the program then.
+        if shutil.disk_usage(folder.name).free < needed:
+            raise OSError("the disk is full")
         space = np.lib.format.open_memmap(Path(folder.name) / "film.npy", "w+", np.float32, shape)
     except OSError as error:
         raise InputError(
-            f"There is no room for a film of {4 * np.prod(shape) / 2**30:.1f} GB ({error}); take "
+            f"There is no room for a film of {needed / 2**30:.1f} GB ({error}); take "
             "fewer frames, a larger step or a smaller ROI."
         ) from error
     weakref.finalize(space, folder.cleanup)
