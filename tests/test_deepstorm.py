@@ -174,6 +174,26 @@ def test_tables_from_the_command_line(tmp_path, capsys):
     assert cli.main(["reconstruct", "sofi", *words[2:3], "-o", str(tmp_path / "s.csv")]) == 2
 
 
+def test_drift_is_taken_out_of_the_table():
+    rng = np.random.default_rng(10)
+    sites = rng.uniform(8, 40, (60, 2))
+    way = np.stack([np.linspace(0, 1.5, 400), np.linspace(0, -0.8, 400)], axis=1)
+    frames = np.array(
+        [counts(rng, sites[rng.random(60) < 0.12] + d, 2000, 1.1, 48) for d in way], np.uint16
+    )
+    found = sofinet.reconstruct(
+        sofinet.open_movie(frames, 0.1), "deepstorm", **{"drift.correct": True}
+    )
+    table = found.localizations
+    at = np.stack([table.y_px, table.x_px], axis=1)
+    off = np.linalg.norm(at[:, None] - sites[None], axis=2).min(axis=1)
+    assert len(at) == pytest.approx(400 * 60 * 0.12, rel=0.05)
+    assert np.median(off) < 0.06
+    assert np.quantile(off, 0.9) < 0.15
+    assert found.details["drift_px"] == pytest.approx(1.5, abs=0.1)
+    assert found.image.shape == (192, 192)
+
+
 @pytest.mark.parametrize(
     ("settings", "frames", "sentence"),
     [

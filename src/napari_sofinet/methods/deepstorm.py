@@ -12,6 +12,7 @@ import numpy as np
 from napari_sofinet.cores import workers
 from napari_sofinet.errors import InputError
 from napari_sofinet.localization.detection import places_in_frame, places_in_map
+from napari_sofinet.localization.drift import correct_drift
 from napari_sofinet.localization.fitting import (
     Noise,
     fit_spots,
@@ -22,7 +23,7 @@ from napari_sofinet.localization.table import LocalizationTable
 from napari_sofinet.movie import Saturation, time_blocks
 from napari_sofinet.preprocess.stage import CalibrationSettings, calibrated, describe_stage
 from napari_sofinet.reconstruction import Reconstruction
-from napari_sofinet.settings import Report, parameter, silent
+from napari_sofinet.settings import Report, Settings, parameter, silent
 
 if TYPE_CHECKING:
     import torch
@@ -39,6 +40,18 @@ USUAL_SIGMA = 1.2
 PRIOR_PX = 0.4
 """How far a network's places may be wrong in camera px; isolated spots hardly feel it."""
 CROWD_SHARE = 0.2
+
+
+class TableDrift(Settings):
+    """Drift of the sample, found in the table."""
+
+    correct: bool = parameter(
+        False,
+        "Find the drift by comparing pictures of parts of the table, and move emitters back.",
+    )
+    block: int | None = parameter(
+        None, "Frames of a part.", empty="500 emitters or more", ge=2, le=1_000_000
+    )
 
 
 class DeepstormSettings(CalibrationSettings):
@@ -68,6 +81,7 @@ class DeepstormSettings(CalibrationSettings):
         empty="measured",
     )
     film: bool = parameter(False, "Keep the picture of every frame instead of their sum.")
+    drift: TableDrift = TableDrift()
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +103,8 @@ def deepstorm(
     -------
     ``image`` (4Y, 4X) float32, or (T, 4Y, 4X): a Gaussian of height 1 and 1 sample width for every
     emitter as the network sees it, summed over frames; sample i lies at camera coordinate
-    (i + 1/2) / 4 - 1/2. ``localizations`` is the table.
+    (i + 1/2) / 4 - 1/2. Where drift was corrected, the table drawn as by `render` instead.
+    ``localizations`` is the table.
 
     Raises
     ------
@@ -152,12 +167,17 @@ def localize(
     if saturation.note:
         notes.append(saturation.note)
     table = _table(movie, rows_of)
-    if image is None:
+    details: dict[str, float] = {}
+    if settings.drift.correct:
+        path, table = correct_drift(table, settings.drift.block)
+        far = details["drift_px"] = float(np.abs(path).max())
+        notes.append(f"The sample drifts by up to {far:.2g} camera px.")
+    if image is None or (settings.drift.correct and not settings.film):
         image = _drawn(table, movie, settings.film)
     notes += finder.notes(table, view, movie)
     if not len(table):
         notes.append("No emitters were found.")
-    details = stage.details | {"psf_fwhm_px": 2.3548 * view.sigma_px}
+    details |= stage.details | {"psf_fwhm_px": 2.3548 * view.sigma_px}
     details |= {"localizations": float(len(table)), "noise_gain": view.noise.gain}
     return Localized(table, np.maximum(image, 0, out=image), details, tuple(notes))
 
@@ -172,6 +192,12 @@ def describe(settings: DeepstormSettings, details: dict[str, float]) -> str:
     return describe_stage(settings, details) + (
         f"{how} and placed by a fit of Gaussian spots (full width {width:.3g} camera pixels, "
         "integrated over pixels), weighted by the noise that the movie shows."
+        + (
+            " Drift was corrected by redundant cross-correlation (Wang et al., Opt. Express 22, "
+            "15982 (2014))."
+            if settings.drift.correct
+            else ""
+        )
     )
 
 
