@@ -212,8 +212,9 @@ class BlinkNet(nn.Module):  # type: ignore[misc]
     def forward(self, bank: torch.Tensor) -> torch.Tensor:
         """Picture and confidence of a bank with any number of rows and columns."""
         rows, columns = bank.shape[-2:]
-        # From single localisations to hundreds.
-        x = torch.asinh(4 * bank.float()) / 2
+        # From single localisations to hundreds: asinh(4 x) / 2, whose own function is slow.
+        x = 4 * bank.float()
+        x = torch.log(x + torch.sqrt(x * x + 1)) / 2
         x = nn.functional.pad(x, (0, -columns % 8, 0, -rows % 8))
         fine = self.first(nn.functional.pixel_unshuffle(x, 2))
         coarse = self.coarse(fine)
