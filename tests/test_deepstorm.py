@@ -212,6 +212,9 @@ def test_movies_outside_of_the_training_are_told():
     wide = np.array([counts(rng, rng.uniform(8, 56, (12, 2)), 9000, 3.0, 64) for _ in range(6)])
     notes = sofinet.reconstruct(sofinet.open_movie(wide), "deepstorm").notes
     assert any("outside" in note and "PSF" in note for note in notes)
+    dense = np.array([counts(rng, rng.uniform(0, 48, (900, 2)), 1000, 1.1, 48) for _ in range(3)])
+    notes = sofinet.reconstruct(sofinet.open_movie(dense), "deepstorm").notes
+    assert "too many" in notes[0]
     empty = rng.normal(100, 2, (4, 32, 32))
     result = sofinet.reconstruct(sofinet.open_movie(empty), "deepstorm")
     assert len(result.localizations) <= 4

@@ -34,12 +34,14 @@ if TYPE_CHECKING:
 SMALLEST_SIDE = 12
 TILE_PX = 256
 PIXELS_AT_ONCE = 2**18
-LOOKED_AT = 8
-"""Frames from which PSF and noise are measured."""
+LOOKED_THROUGH, LOOKED_AT = 40, 8
+"""Frames among which the brightest are taken, to measure PSF and noise from."""
 USUAL_SIGMA = 1.2
 PRIOR_PX = 0.4
 """How far a network's places may be wrong in camera px; isolated spots hardly feel it."""
 CROWD_SHARE = 0.2
+DOUBTFUL_PX = 0.31
+"""Where places are as uncertain, crowds of 10 emitters per um² and dim ones of 50 photons end."""
 
 
 class TableDrift(Settings):
@@ -176,7 +178,13 @@ def localize(
         image = _drawn(table, movie, settings.film)
     notes += finder.notes(table, view, movie)
     if not len(table):
-        notes.append("No emitters were found.")
+        notes.append("No emitters were found: they are too dim, or there are none.")
+    elif (doubt := float(np.median(table.uncertainty_px))) > DOUBTFUL_PX:  # type: ignore[arg-type]
+        notes.insert(
+            0,
+            f"Half of the emitters may be off by {doubt:.2g} camera px or more: too many shine in "
+            "a frame, they are too dim, or no single molecules. Do not trust their places.",
+        )
     details |= stage.details | {"psf_fwhm_px": 2.3548 * view.sigma_px}
     details |= {"localizations": float(len(table)), "noise_gain": view.noise.gain}
     return Localized(table, np.maximum(image, 0, out=image), details, tuple(notes))
@@ -318,13 +326,16 @@ def _view(movie: Movie, finder: _Finder, settings: DeepstormSettings, notes: lis
     """Width of the PSF and noise, from some frames."""
     total = movie.shape[0]
     start = 0 if movie.frame_range is None else movie.frame_range[0]
-    numbers = np.unique(np.linspace(0, total - 1, LOOKED_AT).astype(int))
-    frames = [
+    numbers = np.unique(np.linspace(0, total - 1, LOOKED_THROUGH).astype(int))
+    looked = [
         np.concatenate(list(time_blocks(movie.select((start + n, start + n + 1)))))[0].astype(
             np.float32
         )
         for n in numbers
     ]
+    # The brightest, since most frames of sparse movies may be dark.
+    looked.sort(key=lambda frame: float(np.quantile(frame, 0.999) - np.median(frame)))
+    frames = looked[-LOOKED_AT:]
     places = [finder(frame[None])[1][0][0] for frame in frames]
     if settings.psf_fwhm_px is not None:
         sigma = settings.psf_fwhm_px / 2.3548
