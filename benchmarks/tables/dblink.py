@@ -24,6 +24,7 @@ import argparse
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter
@@ -32,8 +33,11 @@ from skimage.draw import polygon
 import napari_sofinet as sofinet
 from napari_sofinet.localization.table import LocalizationTable
 from napari_sofinet.methods.dblink import THRESHOLD
-from napari_sofinet.simulation import preset_settings, simulate
+from napari_sofinet.simulation import Simulation, preset_settings, simulate
 from napari_sofinet.simulation.structures import place
+
+if TYPE_CHECKING:
+    from napari_sofinet.simulation.truth import Truth
 
 SIDE, FRAMES, WINDOW, STEP = 128, 3000, 10, 50
 FIRST_SEED = 770_000
@@ -189,14 +193,7 @@ def preset(name: str, seed: int) -> Scene:
     frame, emitter = events.frame[seen], events.emitter[seen]
     at = truth.positions_at((frame + 0.5) * interval, emitter)
     at = at + rng.normal(0, 0.02, at.shape)
-    # The same curves with so many emitters that they are whole.
-    many = settings.structure.model_copy(
-        update={"emitters_per_um": 1000.0, "emitters_per_um2": 20_000.0}
-    )
-    whole = place(
-        settings.model_copy(update={"structure": many}), np.random.default_rng([seed, 0, 0])
-    )
-    solid = replace(truth, positions_um=whole.positions_um - pixel / 2, object=whole.object)
+    solid = solid_truth(movie)
 
     def picture(t: float) -> np.ndarray:
         points = 4 * solid.positions_at((t + 0.5) * interval) / pixel + 1.5
@@ -210,6 +207,20 @@ def preset(name: str, seed: int) -> Scene:
 
     pictures = np.stack([picture(t) for t in times()])
     return Scene(frame, 4 * at / pixel + 1.5, pictures)
+
+
+def solid_truth(movie: Simulation) -> Truth:
+    """A movie's truth with so many emitters on the same structure that it is whole."""
+    settings = movie.settings
+    many = settings.structure.model_copy(
+        update={"emitters_per_um": 1000.0, "emitters_per_um2": 20_000.0}
+    )
+    whole = place(
+        settings.model_copy(update={"structure": many}),
+        np.random.default_rng([settings.seed, 0, 0]),
+    )
+    at = whole.positions_um - settings.pixel_size_um / 2
+    return replace(movie.truth, positions_um=at, object=whole.object)
 
 
 def baseline(scene: Scene) -> np.ndarray:

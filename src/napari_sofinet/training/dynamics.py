@@ -229,14 +229,23 @@ def _false(
         count = rng.poisson(min(rate * length * wide**2, 0.7 * most) / frames)
         lasts = rng.geometric(1 / frames, count)
         time = np.repeat(rng.uniform(-before, after, count), lasts) + 0.1 * _count_up(lasts)
-        yield time, np.repeat(rng.uniform(0, wide, (count, 2)) - MARGIN_PX, lasts, axis=0)
+        yield time, np.repeat(_anywhere(count, wide, rng), lasts, axis=0)
     if rng.random() < 0.6:  # again and again at the same places
-        count = rng.poisson(_log_uniform(rng, 0.3, 40) * (wide / 112) ** 2)
+        count = rng.poisson(_log_uniform(rng, 0.3, 500) * (wide / 112) ** 2)
         again = rng.integers(2, int(_log_uniform(rng, 4, 80)), count)
-        again = again[np.cumsum(again) <= max(0.3 * most, 80)]
-        count = len(again)
+        again = again[np.cumsum(again) <= max(0.5 * most, 80)]
         time = rng.uniform(-before, after, again.sum())
-        yield time, np.repeat(rng.uniform(0, wide, (count, 2)) - MARGIN_PX, again, axis=0)
+        yield time, np.repeat(_anywhere(len(again), wide, rng), again, axis=0)
+
+
+def _anywhere(count: int, wide: int, rng: np.random.Generator) -> np.ndarray:
+    """Places (count, 2) in the field, in part of the scenes more in some of its parts."""
+    places = rng.uniform(0, wide, (count, 2))
+    if rng.random() < 0.3:
+        middle, width = rng.uniform(0, wide, 2), _log_uniform(rng, 8, 60)
+        some = rng.random(count) < rng.random()
+        places[some] = middle + rng.normal(0, width, (int(some.sum()), 2))
+    return places - MARGIN_PX
 
 
 class _Motion:
