@@ -118,8 +118,10 @@ def dblink(
 
     rows, columns = movie.whole_shape[1:]
     roi = movie.roi or ((0, rows), (0, columns))
-    film = film_of(table, roi, movie.frame_range or (0, frames), settings, net, tell, device)
-    notes += outside(table, film[0], settings, card)
+    chosen = movie.frame_range or (0, frames)
+    film = film_of(table, roi, chosen, settings, net, tell, device)
+    count = len(_samples(table, roi, chosen, settings.fineness)[0])
+    notes += outside(table, count / frames, film[0], settings, card)
     step = settings.step or settings.window
     first = 0 if movie.frame_range is None else movie.frame_range[0]
     interval = movie.frame_interval_s
@@ -135,7 +137,7 @@ def dblink(
         frame_interval_s=None if interval is None else interval * step,
         localizations=table,
         notes=(*notes, card.prior),
-        details=details | {"localizations": float(len(table))},
+        details=details | {"localizations": float(count)},
     )
 
 
@@ -252,17 +254,20 @@ def _maps(
 
 
 def outside(
-    table: LocalizationTable, pictures: np.ndarray, settings: DblinkSettings, card: Card
+    table: LocalizationTable,
+    per_frame: float,
+    pictures: np.ndarray,
+    settings: DblinkSettings,
+    card: Card,
 ) -> tuple[str, ...]:
-    """Sentences where localisations are of another kind than what was learnt from."""
-    if not len(table):
+    """Sentences where localisations, so many per frame, are unlike what was learnt from."""
+    if not per_frame:
         return ("There is no localisation; the film is empty.",)
     notes = []
     amount = float(np.mean([one.sum() for one in pictures]))
     if amount < 1:
         return ("No structure was found in the localisations.",)
-    first, last = int(table.frame.min()), int(table.frame.max())
-    rate = len(table) / (last - first + 1) * settings.window / amount
+    rate = per_frame * settings.window / amount
     low, high = card.ranges.get("blinks_per_window", (0.0, np.inf))
     if not low <= rate <= high:
         aim = settings.window * math.sqrt(low * high) / rate
@@ -286,11 +291,12 @@ def outside(
 def describe(settings: DblinkSettings, details: dict[str, float]) -> str:
     """Sentence for a methods section."""
     found = describe_localization(settings.localize, details) if "noise_gain" in details else ""
+    expected = "" if settings.structure == "either" else f", told to expect {settings.structure},"
     return (
         f"{found} A film of the structure was made from {int(details.get('localizations', 0))} "
-        f"localisations by a neural network (DBlink of napari-sofinet, weights {settings.weights}) "
-        f"with windows of {settings.window} frames, on a grid {settings.fineness} times as fine as "
-        "the camera's."
+        f"localisations by a neural network (weights {settings.weights}) after DBlink (Saguy et "
+        f"al., Nat. Methods 20, 1939 (2023)){expected} with windows of {settings.window} frames, "
+        f"on a grid {settings.fineness} times as fine as the camera's."
     ).strip()
 
 
