@@ -123,19 +123,19 @@ def test_every_network_can_be_chosen_for_training(viewer):
         assert widget.movie_list.isEnabled() is (network in ("sofinet", "convgru", "unet"))
 
 
-def test_sofi_beside_the_model_opens_compare(viewer, qtbot, monkeypatch):
-    opened = []
+def test_sofi_beside_the_model_opens_compare(viewer, qtbot):
     widget = model_widget.ModelWidget(viewer)
     viewer.window.add_dock_widget(widget)
-    monkeypatch.setattr(
-        type(viewer.window), "add_plugin_dock_widget", lambda *words: opened.append(words[1:])
-    )
     movie_layer(viewer)
     widget.form.editors["weights"].setCurrentText("small")
     widget.compare_with_sofi()
     qtbot.waitUntil(lambda: widget.worker is None, timeout=60_000)
-    assert [layer.name for layer in viewer.layers] == ["cell", "SOFI2 cell", "small cell"]
-    assert opened == [("napari-sofinet", "Compare")]
+    assert {"cell", "SOFI2 cell", "small cell"} <= {layer.name for layer in viewer.layers}
+    docked = viewer.window.dock_widgets
+    (compare,) = (docked[name] for name in docked if name.startswith("Compare"))
+    assert [layer.name for layer in compare.pair()] == ["small cell", "SOFI2 cell"]
+    assert compare.side_button.isChecked()
+    qtbot.waitUntil(lambda: not compare.busy, timeout=30_000)
 
 
 def test_another_network_has_its_own_weights(viewer, notices):

@@ -370,14 +370,17 @@ def _fit(
     if alone:
         fits = [fit_spots(frame, at[None], view.sigma_px, view.noise) for at in places]
         at = np.concatenate([f.places for f in fits])
+        # A fit that left its maximum has gone to a neighbour, which has a fit of its own.
+        at[np.hypot(*(at - places).T) > view.sigma_px] = -np.inf
         light = np.concatenate([f.light for f in fits])
         spread = np.concatenate([f.spread for f in fits])
         background = fits[0].background
     else:
         one = fit_spots(frame, places, view.sigma_px, view.noise, PRIOR_PX)
         at, light, spread, background = one.places, one.light, one.spread, one.background
+    inside: np.ndarray = np.all((at > -0.5) & (at < np.array([rows, columns]) - 0.5), axis=1)
+    at = np.where(inside[:, None], at, 0.0)
     i, j = (np.clip(np.rint(at[:, k]).astype(int), 0, n - 1) for k, n in enumerate(frame.shape))
-    inside = ((at > -0.5) & (at < np.array([rows, columns]) - 0.5)).all(axis=1)
     # What the network leaves open holds the noise of light too, which the fit knows better.
     uncertainty = np.maximum(np.sqrt((spread[:, :2] ** 2).mean(axis=1)), doubt)
     return at[inside], light[inside], uncertainty[inside], background[i, j][inside]

@@ -191,6 +191,12 @@ class CompareWidget(QWidget):
         if self._rgb is not None and SWIPE not in self.viewer.layers:  # deleted by hand
             self.swipe_button.setChecked(False)
 
+    def choose(self, first: str, second: str) -> None:
+        """Show two layers, by their names, side by side."""
+        for box, name in ((self.first_box, first), (self.second_box, second)):
+            box.setCurrentText(name)
+        self.side_button.setChecked(True)
+
     def pair(self) -> tuple[Image, Image]:
         """The two chosen layers; `InputError` unless there are two."""
         names = self.first_box.currentText(), self.second_box.currentText()

@@ -380,14 +380,22 @@ class MethodWidget(WorkingWidget):
         if self._source is None:
             return
         self.add_pictures(self._source, result)
+        self._tell(result)
+
+    def _tell(self, result: Reconstruction) -> None:
+        """Say how long a result took, and its notes."""
         for note in result.notes:
             if note not in self.known_notes:
                 show_warning(note)
         seconds = time.monotonic() - self._started
         self.status.setText(" ".join((f"Done in {_duration(seconds)}.", *result.notes)))
 
-    def add_pictures(self, source: Image, result: Reconstruction) -> None:
-        """Show a result over its movie: the picture on top, the other maps there to be shown."""
+    def add_pictures(self, source: Image, result: Reconstruction) -> str:
+        """Show a result over its movie: the picture on top, the other maps there to be shown.
+
+        Returns the picture's name among the layers.
+        """
+        shown = ""
         for name, image in reversed(result.maps.items()):
             options = picture_options(source, result, title_of(result), self._time_axis)
             if name != "image":
@@ -397,10 +405,13 @@ class MethodWidget(WorkingWidget):
                     "colormap": "viridis",
                     "visible": False,
                 }
-            self.viewer.add_image(on_axes_of(source, image, self._time_axis), **options)
+            shown = self.viewer.add_image(
+                on_axes_of(source, image, self._time_axis), **options
+            ).name
         table = result.localizations
         if table is not None and len(table):
             self._add_points(source, result, table)
+        return str(shown)
 
     def _add_points(self, source: Image, result: Reconstruction, table: LocalizationTable) -> None:
         """Localisations over their movie, there to be shown; too many stay a picture."""

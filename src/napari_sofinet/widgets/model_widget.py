@@ -121,7 +121,7 @@ class ModelWidget(MethodWidget):
     def _show_both(self, results: tuple[Reconstruction, Reconstruction] | None) -> None:
         if results is None or self._source is None:
             return
-        sofi, model = results
-        self.add_pictures(self._source, sofi)
-        self._show_result(model)
-        self.viewer.window.add_plugin_dock_widget("napari-sofinet", "Compare")
+        names = [self.add_pictures(self._source, result) for result in results]
+        self._tell(results[1])
+        _, compare = self.viewer.window.add_plugin_dock_widget("napari-sofinet", "Compare")
+        compare.choose(names[1], names[0])
