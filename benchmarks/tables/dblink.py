@@ -1,13 +1,15 @@
 """Fidelity and hallucination of films of moving structures, as the DBlink paper counts them.
 
     python benchmarks/tables/dblink.py [--weights NAME_OR_FILE] [--scenes 3] [--pictures FOLDER]
-        [--either] [--times]
+        [--either] [--thin] [--times]
 
 Scenes: 3000 frames of 128 x 128 samples of 40 nm, made by code of this file alone, after the
 paper's description (rotation about the centre), and by the simulator's presets with 20 nm of
 localisation error; the network is told whether they are lines or filled, or not (``--either``).
-Truth: lines one sample wide (samples whose centre is within half a sample of the line), or filled
-shapes, at the time of the picture. For each bin, means over the pictures:
+Truth, at the time of the picture: filled shapes, or lines as the paper draws them (every sample
+that the line passes through, 1.27 times as many as it is long), or thinner ones (``--thin``:
+samples whose centre is within half a sample of the line, as many as it is long). For each bin,
+means over the pictures:
 
 - fidelity: share of true samples that are above the threshold, the same for all scenes;
 - hallucination: samples above it that are false, in % of the background (as the paper counts);
@@ -69,8 +71,14 @@ def times() -> np.ndarray:
     return np.arange(0, FRAMES - WINDOW + 1, STEP) + (WINDOW - 1) / 2
 
 
-def line_picture(points: np.ndarray) -> np.ndarray:
-    """Samples whose centre is within half a sample of points that lie close together."""
+def line_picture(points: np.ndarray, thin: bool = True) -> np.ndarray:
+    """Samples that a line of close points passes through, or whose centre is half a sample away."""
+    if not thin:
+        at = np.round(points).astype(int)
+        at = at[((at >= 0) & (at < SIDE)).all(axis=1)]
+        out = np.zeros((SIDE, SIDE), bool)
+        out[at[:, 0], at[:, 1]] = True
+        return out
     fine = np.ones((5 * (SIDE + 4),) * 2, bool)
     at = np.round(5 * (points + 2) + 2).astype(int)
     at = at[((at >= 0) & (at < len(fine))).all(axis=1)]
@@ -88,7 +96,7 @@ def turned(points: np.ndarray, frame: float | np.ndarray, speed: np.ndarray, tur
     return out + np.asarray(frame, float).reshape(-1, 1) * speed
 
 
-def paper_filaments(seed: int, low: int, high: int) -> Scene:
+def paper_filaments(seed: int, low: int, high: int, thin: bool) -> Scene:
     """The paper's walk: steps of 0.5 to 0.75 um that turn by up to 32 degrees."""
     rng = np.random.default_rng([seed, 1])
     wanted = rng.uniform(low, high)
@@ -109,7 +117,7 @@ def paper_filaments(seed: int, low: int, high: int) -> Scene:
         arc = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
         along = np.arange(0, arc[-1], 0.1)
         lines.append(np.stack([np.interp(along, arc, line[:, k]) for k in (0, 1)], axis=1))
-        amount = line_picture(np.concatenate(lines)).sum()
+        amount = line_picture(np.concatenate(lines), thin).sum()
         if amount > high:
             lines.pop()
         elif amount >= wanted or (amount >= low and len(lines) > 40):
@@ -117,7 +125,7 @@ def paper_filaments(seed: int, low: int, high: int) -> Scene:
     points = np.concatenate(lines)
     speed = rng.uniform(-0.002, 0.002, 2)
     turn = np.deg2rad(0.0002) * rng.choice([-1, 1])
-    truth = np.stack([line_picture(turned(points, t, speed, turn)) for t in times()])
+    truth = np.stack([line_picture(turned(points, t, speed, turn), thin) for t in times()])
     return Scene(*paper_blinks(points, amount, speed, turn, rng), truth)
 
 
@@ -182,7 +190,7 @@ def paper_mitochondria(seed: int) -> Scene:
     )
 
 
-def preset(name: str, seed: int) -> Scene:
+def preset(name: str, seed: int, thin: bool) -> Scene:
     """A movie of the simulator, whose emitters are found to 20 nm."""
     settings = preset_settings(name, seed)
     movie = simulate(settings)
@@ -198,7 +206,7 @@ def preset(name: str, seed: int) -> Scene:
     def picture(t: float) -> np.ndarray:
         points = 4 * solid.positions_at((t + 0.5) * interval) / pixel + 1.5
         if "filaments" in name:
-            return line_picture(points)
+            return line_picture(points, thin)
         at = np.round(points).astype(int)
         at = at[((at >= 0) & (at < SIDE)).all(axis=1)]
         out = np.zeros((SIDE, SIDE), bool)
@@ -273,6 +281,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=3)
     parser.add_argument("--threshold", type=float, default=THRESHOLD)
     parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--thin", action="store_true", help="true lines half a sample to each side")
     parser.add_argument("--either", action="store_true", help="do not tell what the structure is")
     parser.add_argument(
         "--times", action="store_true", help="milliseconds per picture, and no more"
@@ -283,13 +292,13 @@ def main() -> None:
         return
     kinds = {
         f"paper's filaments, {low} to {high}": lambda seed, low=low, high=high: paper_filaments(
-            seed, low, high
+            seed, low, high, options.thin
         )
         for low, high in BINS
     }
     kinds["paper's mitochondria"] = paper_mitochondria
     for name in ("dblink-filaments", "dblink-mitochondria"):
-        kinds[f"preset {name}"] = lambda seed, name=name: preset(name, seed)
+        kinds[f"preset {name}"] = lambda seed, name=name: preset(name, seed, options.thin)
     header = None
     for number, (kind, make) in enumerate(kinds.items()):
         found = []
@@ -344,7 +353,7 @@ def compare_times(name: str) -> None:
 
     from napari_sofinet.networks.dblink import DBlink
 
-    scene = paper_filaments(FIRST_SEED, *BINS[-1])
+    scene = paper_filaments(FIRST_SEED, *BINS[-1], thin=True)
     table = scene.table()
     spent = []
     for _ in range(2):
