@@ -58,23 +58,19 @@ def places_in_map(
 
 def _left_over(light: np.ndarray, certainty: float, fineness: int) -> tuple[np.ndarray, np.ndarray]:
     """Places (N, 2) in samples and variances of emitters in light that no maximum has taken."""
-    from scipy.ndimage import maximum_filter, uniform_filter
-
-    from napari_sofinet.localization.detection_kernel import centre, take
+    from napari_sofinet.localization.detection_kernel import centre, heaps, take
 
     around = _disc(round(LEFT_REACH_PX * fineness))
     least = certainty * EMITTER_SUM
-    side = 2 * round(LEFT_REACH_PX * fineness) + 1
     places: list[tuple[float, float]] = []
     widths2: list[float] = []
+    # What is together spread evenly over the disc, or else higher somewhere.
+    floor = least / len(around) / 2
+    at, height = np.empty((light.size // 4 + 1, 2), np.int64), np.empty(light.size // 4 + 1)
     for _ in range(PASSES):
-        dense = uniform_filter(uniform_filter(light, 3), 3)
-        # A square holds the disc: what has too little in it needs no closer look.
-        together = uniform_filter(light, side) * side**2 >= least
-        highest = together & (dense == maximum_filter(dense, 5)) & (dense > 0)
-        candidates = np.argwhere(highest)
+        number = heaps(light, floor, at, height)
         before = len(places)
-        for i, j in candidates[np.argsort(-dense[highest])]:
+        for i, j in at[np.argsort(-height[:number], kind="stable")]:
             total, y, x, width2 = centre(light, i, j, around)
             if total >= least:
                 places.append((y, x))

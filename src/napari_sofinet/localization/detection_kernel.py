@@ -73,3 +73,40 @@ def centre(light, i, j, around):  # type: ignore[no-untyped-def]
         return 0.0, float(i), float(j), 0.0
     y, x = sy / total, sx / total
     return total, y, x, 0.5 * max(square / total - y * y - x * x, 0.0)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def heaps(light, floor, at, height):  # type: ignore[no-untyped-def]
+    """Maxima of the sums of 3 x 3 samples of light (Y, X), where it is above ``floor``.
+
+    ``at`` (N, 2) gets them, ``height`` (N,) the sums; returned is how many, up to N.
+    """
+    rows, columns = light.shape
+    found = 0
+    for i in range(rows):
+        for j in range(columns):
+            if light[i, j] <= floor or found == len(at):
+                continue
+            own = _sum(light, i, j)
+            highest = True
+            for p in range(max(i - 1, 0), min(i + 2, rows)):
+                for q in range(max(j - 1, 0), min(j + 2, columns)):
+                    if highest and (p != i or q != j):
+                        other = _sum(light, p, q)
+                        if other > own or (other == own and (p, q) < (i, j)):
+                            highest = False
+            if highest:
+                at[found, 0], at[found, 1], height[found] = i, j, own
+                found += 1
+    return found
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def _sum(light, i, j):  # type: ignore[no-untyped-def]
+    """Sum of the 3 x 3 samples around one."""
+    rows, columns = light.shape
+    total = 0.0
+    for p in range(max(i - 1, 0), min(i + 2, rows)):
+        for q in range(max(j - 1, 0), min(j + 2, columns)):
+            total += light[p, q]
+    return total

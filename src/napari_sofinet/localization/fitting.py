@@ -18,7 +18,7 @@ SWEEPS = 4, 16
 CANDIDATES = 0.6 * 1.12 ** np.arange(16)
 """Standard deviations of the PSF in px that are tried."""
 FEWEST_SPOTS = 8
-STRIP_PX = 8
+STRIP_PX, COARSE_PX = 8, 4
 DARK = 0.25
 BRIGHT = 0.15
 
@@ -96,14 +96,11 @@ def fit_spots(
 
 def dark_level(image: np.ndarray) -> np.ndarray:
     """Background (Y, X) of a frame, from the darker pixels of its neighbourhoods."""
-    from scipy.ndimage import gaussian_filter, percentile_filter, zoom
+    from scipy.ndimage import gaussian_filter
 
-    rows, columns = image.shape
-    small = image[: rows // 2 * 2, : columns // 2 * 2]
-    small = small.reshape(rows // 2, 2, columns // 2, 2).mean(axis=(1, 3))
-    low = gaussian_filter(percentile_filter(small, 100 * DARK, size=STRIP_PX + 1), STRIP_PX / 2)
-    out: np.ndarray = zoom(low, (rows / low.shape[0], columns / low.shape[1]), order=1)
-    return out
+    blocks = _blocks(image, STRIP_PX)
+    low = np.percentile(blocks.reshape(*blocks.shape[:2], -1), 100 * DARK, axis=2)
+    return _finer(gaussian_filter(low, 0.7), STRIP_PX, image.shape)
 
 
 def _smooth(rest: np.ndarray, model: np.ndarray, noise: Noise, sigma_px: float) -> np.ndarray:
@@ -111,8 +108,31 @@ def _smooth(rest: np.ndarray, model: np.ndarray, noise: Noise, sigma_px: float) 
     from scipy.ndimage import gaussian_filter
 
     weight = 1 / (noise.gain * np.maximum(model, 0) + noise.floor)
-    width = 5 * sigma_px
-    out: np.ndarray = gaussian_filter(weight * rest, width) / gaussian_filter(weight, width)
+    # It varies slowly: sums of 4 x 4 pixels are as good as all of them.
+    light, total = (
+        gaussian_filter(_blocks(part, COARSE_PX).mean(axis=(2, 3)), 5 * sigma_px / COARSE_PX)
+        for part in (weight * rest, weight)
+    )
+    return _finer(light / total, COARSE_PX, rest.shape)
+
+
+def _blocks(image: np.ndarray, side: int) -> np.ndarray:
+    """Image (Y, X) in blocks (y, x, side, side); its edge is mirrored to fill the last ones."""
+    rows, columns = image.shape
+    padded = np.pad(image, ((0, -rows % side), (0, -columns % side)), mode="symmetric")
+    shape = padded.shape[0] // side, side, padded.shape[1] // side, side
+    return padded.reshape(shape).swapaxes(1, 2)
+
+
+def _finer(coarse: np.ndarray, side: int, shape: tuple[int, ...]) -> np.ndarray:
+    """A map of blocks as an image (Y, X), linear between their centres."""
+    out = coarse
+    for axis, length in enumerate(shape):
+        at = np.clip((np.arange(length) + 0.5) / side - 0.5, 0, out.shape[axis] - 1)
+        low = np.minimum(at.astype(int), max(out.shape[axis] - 2, 0))
+        high = np.minimum(low + 1, out.shape[axis] - 1)
+        share = np.expand_dims(at - low, 1 - axis)
+        out = (1 - share) * out.take(low, axis) + share * out.take(high, axis)
     return out
 
 

@@ -15,6 +15,7 @@ from napari_sofinet.localization.detection import places_in_frame, places_in_map
 from napari_sofinet.localization.drift import correct_drift
 from napari_sofinet.localization.fitting import (
     Noise,
+    dark_level,
     fit_spots,
     measure_noise,
     measure_sigma,
@@ -36,6 +37,7 @@ TILE_PX = 256
 PIXELS_AT_ONCE = 2**18
 LOOKED_THROUGH, LOOKED_AT = 40, 8
 """Frames among which the brightest are taken, to measure PSF and noise from."""
+PART_PX = 96
 USUAL_SIGMA = 1.2
 PRIOR_PX = 0.4
 """How far a network's places may be wrong in camera px; isolated spots hardly feel it."""
@@ -335,7 +337,7 @@ def _view(movie: Movie, finder: _Finder, settings: DeepstormSettings, notes: lis
     ]
     # The brightest, since most frames of sparse movies may be dark.
     looked.sort(key=lambda frame: float(np.quantile(frame, 0.999) - np.median(frame)))
-    frames = looked[-LOOKED_AT:]
+    frames = [_fullest(frame) for frame in looked[-LOOKED_AT:]]
     places = [finder(frame[None])[1][0][0] for frame in frames]
     if settings.psf_fwhm_px is not None:
         sigma = settings.psf_fwhm_px / 2.3548
@@ -357,6 +359,23 @@ def _view(movie: Movie, finder: _Finder, settings: DeepstormSettings, notes: lis
         float(np.median([n.gain for n in noises])), float(np.median([n.floor for n in noises]))
     )
     return _View(sigma, noise)
+
+
+def _fullest(frame: np.ndarray) -> np.ndarray:
+    """The part of a frame, of at most `PART_PX` squared, with the most light above the dark."""
+    light = np.maximum(frame - dark_level(frame), 0)
+    parts = [
+        (slice(top, top + PART_PX), slice(left, left + PART_PX))
+        for top in _starts(frame.shape[0])
+        for left in _starts(frame.shape[1])
+    ]
+    return frame[max(parts, key=lambda part: float(light[part].sum()))]
+
+
+def _starts(length: int) -> list[int]:
+    """Where parts of `PART_PX` begin; the last one ends with the field."""
+    last = max(length - PART_PX, 0)
+    return sorted({min(k, last) for k in range(0, length, PART_PX)})
 
 
 def _fit(
