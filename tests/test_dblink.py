@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -230,14 +232,14 @@ def test_localisations_of_another_kind_are_told():
         ranges={"blinks_per_window": (0.01, 0.1), "error_samples": (0.5, 2.0)},
     )  # fmt: skip
     pictures = np.zeros((3, 8, 8))
-    assert "No structure" in method.outside(table, pictures, DblinkSettings(), card)[0]
+    assert "No structure" in method.outside(table, 10 / 3, pictures, DblinkSettings(), card)[0]
     pictures[:, 0] = 1
     # 400 localisations in 120 frames: 33 in a window, on 8 samples.
-    rate, error = method.outside(table, pictures, DblinkSettings(fineness=1), card)
+    rate, error = method.outside(table, 10 / 3, pictures, DblinkSettings(fineness=1), card)
     assert "4.2 localisations" in rate or "fewer" in rate
     assert "fineness of 10" in error
     empty = table.select(slice(0, 0))
-    assert "no localisation" in method.outside(empty, pictures, DblinkSettings(), card)[0]
+    assert "no localisation" in method.outside(empty, 0, pictures, DblinkSettings(), card)[0]
 
 
 def test_samples_show_what_they_say():
@@ -285,3 +287,74 @@ def test_a_film_larger_than_the_disk_is_refused(monkeypatch, small_weights):
     monkeypatch.setattr(model.shutil, "disk_usage", lambda place: type("", (), {"free": 1000}))
     with pytest.raises(InputError, match="no room"):
         sofinet.reconstruct(some_table(), "dblink", weights=small_weights)
+
+
+def line_that_moves(rng: np.random.Generator, speed: float) -> LocalizationTable:
+    """A line along x that goes down by so many camera pixels per frame, and false localisations."""
+    frames, a_frame = 1000, 2
+    frame = np.repeat(np.arange(frames), a_frame)
+    y = 8 + speed * frame + rng.normal(0, 0.15, len(frame))
+    x = rng.uniform(4, 20, len(frame))
+    false = rng.integers(0, frames, 300)
+    return LocalizationTable(
+        np.concatenate([frame, false]),
+        np.concatenate([y, rng.uniform(-0.5, 23.5, 300)]),
+        np.concatenate([x, rng.uniform(-0.5, 23.5, 300)]),
+        frames=frames,
+        shape=(24, 24),
+    )
+
+
+def test_shipped_weights_have_a_card():
+    path = weights.find("dblink", "dblink")
+    card = weights.read_card(path)
+    beside = json.loads(path.with_suffix(".yaml").read_text())
+    assert card.name == "dblink"
+    assert card.command.startswith("sofinet train dblink")
+    assert beside["sha256"] == weights.digest(path)
+
+
+@pytest.mark.parametrize("structure", ["filaments", "either"])
+def test_shipped_weights_follow_a_line_that_moves(structure):
+    table = line_that_moves(np.random.default_rng(8), 0.002)
+    result = sofinet.reconstruct(table, "dblink", structure=structure, step=100)
+    first, step = result.film
+    for k in (2, 5, 8):
+        now = 8 + 0.002 * (first + step * k)
+        picture = result.image[k][:, 24:76]  # away from the line's ends
+        y = result.origin_px[0] + np.arange(96) / 4
+        assert np.median(np.abs(y[picture.argmax(axis=0)] - now)) < 0.2
+        found = result.image[k] > method.THRESHOLD
+        near = np.abs(y - now) < 0.5
+        assert found[near].any(axis=0)[24:76].mean() > 0.9
+        assert found[~near].mean() < 0.01
+        sure = result.maps["confidence"][k]
+        assert sure[near][:, 24:76].max(axis=0).mean() > 0.9
+
+
+def test_shipped_weights_draw_nothing_where_nothing_is():
+    rng = np.random.default_rng(9)
+    table = LocalizationTable(
+        rng.integers(0, 1000, 800), *rng.uniform(-0.5, 23.5, (2, 800)), frames=1000, shape=(24, 24)
+    )
+    result = sofinet.reconstruct(table, "dblink", step=100)
+    assert (result.image > method.THRESHOLD).mean() < 0.003
+
+
+def test_shipped_weights_fill_what_is_filled():
+    rng = np.random.default_rng(10)
+    count = 6000
+    angle, radius = rng.uniform(0, 2 * np.pi, count), 3 * np.sqrt(rng.random(count))
+    y, x = 12 + radius * np.sin(angle), 11 + radius * np.cos(angle)
+    table = LocalizationTable(
+        rng.integers(0, 1000, count),
+        y + rng.normal(0, 0.1, count),
+        x + rng.normal(0, 0.1, count),
+        frames=1000,
+        shape=(24, 24),
+    )
+    result = sofinet.reconstruct(table, "dblink", structure="mitochondria", step=500)
+    i, j = result.origin_px[0] + np.mgrid[:96, :96] / 4
+    away = np.hypot(i - 12, j - 11)
+    assert result.image[1][away < 2.5].mean() > 0.9
+    assert result.image[1][away > 3.5].mean() < 0.01

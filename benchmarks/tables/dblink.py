@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, gaussian_filter
+from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_filter
 from skimage.draw import polygon
 
 import napari_sofinet as sofinet
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 SIDE, FRAMES, WINDOW, STEP = 128, 3000, 10, 50
 FIRST_SEED = 770_000
-BINS = (60, 140), (140, 300), (300, 500), (650, 1000)
+BINS = (60, 140), (140, 300), (300, 500), (650, 800), (800, 1100)
 
 
 @dataclass
@@ -201,28 +201,30 @@ def preset(name: str, seed: int, thin: bool) -> Scene:
     frame, emitter = events.frame[seen], events.emitter[seen]
     at = truth.positions_at((frame + 0.5) * interval, emitter)
     at = at + rng.normal(0, 0.02, at.shape)
-    solid = solid_truth(movie)
+    solid = solid_truth(movie) if "filaments" in name else truth
 
     def picture(t: float) -> np.ndarray:
         points = 4 * solid.positions_at((t + 0.5) * interval) / pixel + 1.5
         if "filaments" in name:
             return line_picture(points, thin)
-        at = np.round(points).astype(int)
-        at = at[((at >= 0) & (at < SIDE)).all(axis=1)]
-        out = np.zeros((SIDE, SIDE), bool)
-        out[at[:, 0], at[:, 1]] = True
-        return out
+        # Emitters lie all over a membrane, about a sample apart: what is between them is in, too.
+        wide = SIDE + 16
+        at = np.round(points).astype(int) + 8
+        at = at[((at >= 0) & (at < wide)).all(axis=1)]
+        free = np.ones((wide, wide), bool)
+        free[at[:, 0], at[:, 1]] = False
+        grown = distance_transform_edt(free) <= 3
+        closed = distance_transform_edt(binary_fill_holes(grown)) > 3
+        return (closed | ~free)[8:-8, 8:-8]
 
     pictures = np.stack([picture(t) for t in times()])
     return Scene(frame, 4 * at / pixel + 1.5, pictures)
 
 
 def solid_truth(movie: Simulation) -> Truth:
-    """A movie's truth with so many emitters on the same structure that it is whole."""
+    """A movie's truth with so many emitters on the same filaments that they are whole."""
     settings = movie.settings
-    many = settings.structure.model_copy(
-        update={"emitters_per_um": 1000.0, "emitters_per_um2": 20_000.0}
-    )
+    many = settings.structure.model_copy(update={"emitters_per_um": 1000.0})
     whole = place(
         settings.model_copy(update={"structure": many}),
         np.random.default_rng([settings.seed, 0, 0]),

@@ -27,7 +27,7 @@ BYTES = 2**28
 """Of averages of past and future that are held at once."""
 SAMPLES_AT_ONCE = 2**18
 SMALLEST_TILE = 64
-THRESHOLD = 0.25
+THRESHOLD = 0.23
 """Above it a sample counts as structure: where a line is, is seldom known to a sample."""
 
 Rectangle = tuple[tuple[int, int], tuple[int, int]]
