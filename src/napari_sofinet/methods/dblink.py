@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_sofinet.errors import InputError
-from napari_sofinet.methods.deepstorm import DeepstormSettings, localize
+from napari_sofinet.methods.deepstorm import LocalizationSettings, localize
 from napari_sofinet.methods.deepstorm import describe as describe_localization
 from napari_sofinet.methods.model import film_space, precision
 from napari_sofinet.reconstruction import Reconstruction
@@ -74,7 +74,7 @@ class DblinkSettings(Settings):
         "filled shapes (mitochondria).",
         basic=True,
     )
-    localize: DeepstormSettings = DeepstormSettings()
+    localize: LocalizationSettings = LocalizationSettings()
 
 
 def dblink(

@@ -58,8 +58,8 @@ class TableDrift(Settings):
     )
 
 
-class DeepstormSettings(CalibrationSettings):
-    """A table of emitters, and a picture four times as fine, from frames of blinking molecules."""
+class LocalizationSettings(CalibrationSettings):
+    """How emitters are found in frames."""
 
     weights: str = parameter(
         "deepstorm",
@@ -84,8 +84,13 @@ class DeepstormSettings(CalibrationSettings):
         le=8.0,
         empty="measured",
     )
-    film: bool = parameter(False, "Keep the picture of every frame instead of their sum.")
     drift: TableDrift = TableDrift()
+
+
+class DeepstormSettings(LocalizationSettings):
+    """A table of emitters, and a picture four times as fine, from frames of blinking molecules."""
+
+    film: bool = parameter(False, "Keep the picture of every frame instead of their sum.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +120,7 @@ def deepstorm(
     InputError
         Unusable weights, fewer than 12 x 12 px, NaN.
     """
-    found = localize(movie, settings, report, device)
+    found = localize(movie, settings, report, device, film=settings.film)
     y, x = movie.origin_px
     first = 0 if movie.frame_range is None else movie.frame_range[0]
     return Reconstruction(
@@ -133,7 +138,11 @@ def deepstorm(
 
 
 def localize(
-    movie: Movie, settings: DeepstormSettings, report: Report = silent, device: str = "auto"
+    movie: Movie,
+    settings: LocalizationSettings,
+    report: Report = silent,
+    device: str = "auto",
+    film: bool = False,
 ) -> Localized:
     """The table of emitters of a movie, and the summed map; raises as `deepstorm`."""
     frames, rows, columns = movie.shape
@@ -165,7 +174,7 @@ def localize(
                 for number, one in enumerate(fits):
                     rows_of.append((np.full(len(one[0]), done + number), *one))
                 if maps is not None:
-                    image = _kept(image, maps, settings.film, done, frames)
+                    image = _kept(image, maps, film, done, frames)
                 done += len(part)
                 report(0.15 + 0.85 * done / frames, f"frame {done} of {frames}", None)
     if saturation.note:
@@ -176,8 +185,8 @@ def localize(
         path, table = correct_drift(table, settings.drift.block)
         far = details["drift_px"] = float(np.abs(path).max())
         notes.append(f"The sample drifts by up to {far:.2g} camera px.")
-    if image is None or (settings.drift.correct and not settings.film):
-        image = _drawn(table, movie, settings.film)
+    if image is None or (settings.drift.correct and not film):
+        image = _drawn(table, movie, film)
     notes += finder.notes(table, view, movie)
     if not len(table):
         notes.append("No emitters were found: they are too dim, or there are none.")
@@ -192,7 +201,7 @@ def localize(
     return Localized(table, np.maximum(image, 0, out=image), details, tuple(notes))
 
 
-def describe(settings: DeepstormSettings, details: dict[str, float]) -> str:
+def describe(settings: LocalizationSettings, details: dict[str, float]) -> str:
     """Sentence for a methods section."""
     width = details.get("psf_fwhm_px", settings.psf_fwhm_px or 0)
     if settings.finder == "single":
@@ -248,7 +257,7 @@ class _SingleFinder(_Finder):
 
 
 class _NetworkFinder(_Finder):
-    def __init__(self, settings: DeepstormSettings, device: str) -> None:
+    def __init__(self, settings: LocalizationSettings, device: str) -> None:
         from napari_sofinet.methods.model import has_fast_16_bits
         from napari_sofinet.networks import weights
 
@@ -324,7 +333,7 @@ def _device(wanted: str) -> str:
     return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
 
 
-def _view(movie: Movie, finder: _Finder, settings: DeepstormSettings, notes: list[str]) -> _View:
+def _view(movie: Movie, finder: _Finder, settings: LocalizationSettings, notes: list[str]) -> _View:
     """Width of the PSF and noise, from some frames."""
     total = movie.shape[0]
     start = 0 if movie.frame_range is None else movie.frame_range[0]
