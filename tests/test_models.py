@@ -24,7 +24,11 @@ from napari_sofinet.recipe import repeat  # noqa: E402
 from napari_sofinet.reconstruction import Reconstruction  # noqa: E402
 from napari_sofinet.simulation import preset_settings, simulate  # noqa: E402
 from napari_sofinet.training import own_movies  # noqa: E402
-from napari_sofinet.training.settings import TrainingSettings, what_is_missing  # noqa: E402
+from napari_sofinet.training.settings import (  # noqa: E402
+    EmitterTrainingSettings,
+    TrainingSettings,
+    what_is_missing,
+)
 from napari_sofinet.training.train import train  # noqa: E402
 
 SMALL = {"features": 4, "channels": 8, "wide": 8, "deep": 1, "blocks": 1}
@@ -254,6 +258,15 @@ def test_training_writes_weights_that_can_be_used(tmp_path, capsys, frames):
     assert [p.name for p in tmp_path.iterdir()] == ["mine.safetensors"]
     result = sofinet.reconstruct(sofinet.open_movie(frames), "sofinet", weights=str(out))
     assert set(result.maps) == {"image", "uncertainty"}
+
+
+def test_the_papers_emitter_network_can_be_trained(tmp_path):
+    out = tmp_path / "phi.safetensors"
+    chosen = EmitterTrainingSettings(steps=2, batch=2, side_px=16, parameters="paper=1")
+    assert train("deepstorm", out, chosen).parameters == {"paper": 1}
+    frames = np.random.default_rng(0).poisson(10, (3, 20, 22))
+    found = sofinet.reconstruct(sofinet.open_movie(frames), "deepstorm", weights=str(out))
+    assert found.image.shape == (80, 88)
 
 
 def test_training_that_is_left_goes_on(tmp_path):

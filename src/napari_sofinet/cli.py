@@ -330,9 +330,10 @@ def _open(options: argparse.Namespace, table: bool = False) -> Movie:
     from napari_sofinet.movie import open_movie
 
     if table:
-        from napari_sofinet.io.table_movie import names_table, open_table
+        from napari_sofinet.io.localizations import SUFFIXES
+        from napari_sofinet.io.table_movie import open_table
 
-        if names_table(options.movie):
+        if str(options.movie).lower().endswith(SUFFIXES):
             movie = open_table(options.movie, options.pixel_size, options.frame_interval)
             return movie.select(_range(options.frames), _roi(options.roi))
     movie = open_movie(

@@ -109,6 +109,11 @@ class Phi(nn.Module):  # type: ignore[misc]
 
     def of_normalized(self, x: torch.Tensor) -> torch.Tensor:
         """Maps of frames that `normalize` has seen."""
+        # Its layers of one channel give no numbers in 16 bits on processors.
+        with torch.autocast(x.device.type, enabled=False):
+            return self._in_full(x.float())
+
+    def _in_full(self, x: torch.Tensor) -> torch.Tensor:
         raw = self.scale(x)
         x = self.first(raw)
         for layer in self.others:
