@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_sofinet.errors import InputError
-from napari_sofinet.methods.deepstorm import LocalizationSettings, localize
-from napari_sofinet.methods.deepstorm import describe as describe_localization
-from napari_sofinet.methods.model import film_space, precision
+from napari_sofinet.methods.localize import LocalizationSettings, localize
+from napari_sofinet.methods.localize import describe as describe_localization
+from napari_sofinet.methods.model import device_for, film_space, precision
 from napari_sofinet.reconstruction import Reconstruction
 from napari_sofinet.settings import Report, Settings, parameter, silent
 
@@ -170,7 +170,7 @@ def film_of(
     frame, y, x = _samples(table, roi, frames, fine)
     rows, columns = (fine * (b - a) for a, b in roi)
     out = film_space((2, count, rows, columns))
-    net = net.to(_device(device))
+    net = net.to(device_for(device))
     # Multiples of 8, the blocks of samples that the network's coarsest grid has.
     held = 2 * 4 * 7 * 2 * math.ceil(math.sqrt(count))
     side = max(int(math.sqrt(BYTES / held)) - 2 * net.reach_px, SMALLEST_TILE) // 8 * 8
@@ -186,7 +186,7 @@ def film_of(
         def tell(made: int, at: int = number) -> None:
             report((at + made / count) / len(parts), f"picture {made} of {count}")
 
-        for maps in _maps(localized, times, settings, net, _device(device), shape, tell):
+        for maps in _maps(localized, times, settings, net, device_for(device), shape, tell):
             inside = maps[:, :, low - top : high - top, begin - left : end - left]
             out[:, done : done + inside.shape[1], low:high, begin:end] = inside
             done += inside.shape[1]
@@ -298,9 +298,3 @@ def describe(settings: DblinkSettings, details: dict[str, float]) -> str:
         f"al., Nat. Methods 20, 1939 (2023)){expected} with windows of {settings.window} frames, "
         f"on a grid {settings.fineness} times as fine as the camera's."
     ).strip()
-
-
-def _device(wanted: str) -> str:
-    import torch
-
-    return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"

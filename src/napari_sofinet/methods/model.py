@@ -116,7 +116,7 @@ def run(
     def tell(fraction: float, message: str = "", preview: Reconstruction | None = None) -> None:
         report(begun + 0.1 + (0.9 - begun) * fraction, message, preview)
 
-    chosen = _device(device)
+    chosen = device_for(device)
     try:
         maps = work(fast_form(net, chosen), chosen, tell)
     except RuntimeError as error:
@@ -207,7 +207,8 @@ def describe(settings: ModelSettings, details: dict[str, float], network: str) -
     )
 
 
-def _device(wanted: str) -> str:
+def device_for(wanted: str) -> str:
+    """Where a network runs: on the GPU if there is one and it is not refused."""
     import torch
 
     return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"

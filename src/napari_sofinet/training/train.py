@@ -16,6 +16,7 @@ import torch
 
 from napari_sofinet.errors import Cancelled, InputError
 from napari_sofinet.io.atomic import check_writable
+from napari_sofinet.methods.model import device_for
 from napari_sofinet.networks import weights
 from napari_sofinet.networks.weights import Card, NetworkName, Uncertainty
 from napari_sofinet.preprocess.traits import FRAMES, movie_traits
@@ -134,7 +135,7 @@ def train(
             raise InputError(
                 f"The output {output} would replace the weights it starts from; choose another one."
             )
-    where = _device(device)
+    where = device_for(device)
     torch.manual_seed(settings.seed)
     net, sizes = _network(network, settings)
     net.to(where)
@@ -497,10 +498,6 @@ def _resume(training: Training, state: Path) -> None:
             f"{state} is no state of a training ({str(error)[:60]}); delete it or choose another "
             "output."
         ) from None
-
-
-def _device(wanted: str) -> str:
-    return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def _on(samples: Samples, device: str) -> Samples:
