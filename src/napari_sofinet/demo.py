@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +17,10 @@ from napari_sofinet.simulation.writing import write_movie
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_sofinet.movie import Movie
     from napari_sofinet.reconstruction import Reconstruction
 
+FEW, MOST_IN_ROW = 20, 5
 DEMO = SimulationSettings(frames=500, seed=7, structure=StructureSettings(count=10))
 """The bundled movie: 128 x 128 px of 100 nm, 500 frames of 10 ms."""
 
@@ -28,7 +31,9 @@ def demo_movie() -> Simulation:
 
 
 def run_demo(folder: Path, report: Report = silent) -> list[Path]:
-    """Write the bundled movie, its average and SOFI images, and one picture that compares them.
+    """Write the bundled movie, what methods make of it, and one picture that compares them.
+
+    Without PyTorch the network's picture of 20 frames is left out.
 
     Returns
     -------
@@ -48,14 +53,20 @@ def run_demo(folder: Path, report: Report = silent) -> list[Path]:
     simulation.truth.save(files[1])
     movie = open_movie(files[0])
     results = {}
-    jobs: tuple[tuple[str, str, dict[str, Any]], ...] = (
-        ("average", "average", {}),
-        ("SOFI order 2", "sofi", {"order": 2}),
-        ("SOFI order 3", "sofi", {"order": 3}),
-        ("SOFI order 4", "sofi", {"order": 4}),
-    )
-    for title, method, settings in jobs:
-        results[title] = reconstruct(movie, method, report=report, **settings)
+    jobs: list[tuple[str, Movie, str, dict[str, Any]]] = [
+        ("average", movie, "average", {}),
+        ("SOFI order 2", movie, "sofi", {"order": 2}),
+        ("SOFI order 3", movie, "sofi", {"order": 3}),
+        ("SOFI order 4", movie, "sofi", {"order": 4}),
+    ]
+    if find_spec("torch") and find_spec("safetensors"):
+        few = movie.select((0, FEW))
+        jobs += [
+            (f"SOFI {FEW} frames", few, "sofi", {}),
+            (f"sofinet {FEW} frames", few, "sofinet", {}),
+        ]
+    for title, frames, method, settings in jobs:
+        results[title] = reconstruct(frames, method, report=report, **settings)
         files.append(folder / f"{title.replace(' ', '_').lower()}.ome.tif")
         results[title].save(files[-1])
     files.append(folder / "comparison.png")
@@ -74,13 +85,16 @@ def _compare(path: Path, simulation: Simulation, results: dict[str, Reconstructi
     pictures = [
         (t, r.image, r.origin_um or (0, 0), r.pixel_size_um or (1, 1)) for t, r in shown.items()
     ]
-    figure = Figure(figsize=(4 * len(pictures), 4.7), layout="constrained")
-    for axis, (title, image, origin, pixel) in zip(
-        figure.subplots(1, len(pictures)), pictures, strict=True
-    ):
+    columns = (len(pictures) + 1) // 2 if len(pictures) > MOST_IN_ROW else len(pictures)
+    rows = -(-len(pictures) // columns)
+    figure = Figure(figsize=(4 * columns, 4.7 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in axes[len(pictures) :]:
+        axis.axis("off")
+    for axis, (title, image, origin, pixel) in zip(axes, pictures, strict=False):
         (y, x), (dy, dx) = origin, pixel
-        rows, columns = image.shape
-        extent = (x - dx / 2, x + (columns - 0.5) * dx, y + (rows - 0.5) * dy, y - dy / 2)
+        height, width = image.shape
+        extent = (x - dx / 2, x + (width - 0.5) * dx, y + (height - 0.5) * dy, y - dy / 2)
         axis.imshow(
             image,
             cmap="inferno",
