@@ -14,7 +14,10 @@ import pytest
 import tifffile
 
 from napari_sofinet import cli
+from napari_sofinet.demo import demo_movie
 from napari_sofinet.errors import Cancelled
+from napari_sofinet.metrics import pearson
+from napari_sofinet.reconstruction import Reconstruction
 
 RNG = np.random.default_rng(0)
 MOVIE = RNG.integers(100, 1000, (20, 16, 18), dtype=np.uint16)
@@ -227,3 +230,22 @@ def test_progress_is_silent_in_a_file_and_one_line_in_a_terminal(capsys, monkeyp
     assert " 50 % frame 5" in err
     assert "too soon" not in err
     assert "100 % done" in err
+
+
+def test_the_demo_shows_what_works(tmp_path, capsys):
+    pytest.importorskip("torch")
+    pytest.importorskip("matplotlib")
+    assert cli.main(["demo", "-o", str(tmp_path / "demo")]) == 0
+    truth = demo_movie().truth.ideal().image
+    fit = {}
+    for name in ("sofi_order_2", "sofi_20_frames", "sofinet_20_frames"):
+        made = Reconstruction.load(tmp_path / "demo" / f"{name}.ome.tif")
+        assert made.recipe is not None
+        assert made.recipe.repeatable
+        y, x = (round(2 * o) for o in made.origin_px)
+        rows, columns = made.image.shape
+        fit[name] = pearson(made.image, truth[y : y + rows, x : x + columns])
+    assert fit["sofinet_20_frames"] > fit["sofi_20_frames"] + 0.05
+    assert fit["sofi_order_2"] > 0.8
+    assert (tmp_path / "demo" / "comparison.png").stat().st_size > 100_000
+    assert "comparison.png" in capsys.readouterr().err
