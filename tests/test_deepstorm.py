@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 
 import napari_sofinet as sofinet
 from napari_sofinet import cli
-from napari_sofinet.errors import InputError
+from napari_sofinet.errors import Cancelled, InputError
 from napari_sofinet.io.localizations import read_localizations
 from napari_sofinet.localization.detection import (
     places_in_frame,
@@ -152,10 +152,27 @@ def test_table_and_picture_lie_where_the_emitter_is(tmp_path):
     film = sofinet.reconstruct(movie, "deepstorm", film=True)
     assert film.image.shape == (8, 136, 156)
     np.testing.assert_allclose(film.image.sum(0), image, atol=1e-3)
+    drawn = sofinet.reconstruct(movie, "deepstorm", finder="single", film=True)
+    assert drawn.image.shape == (8, 136, 156)
+    assert drawn.image.sum(axis=(1, 2)) == pytest.approx(
+        np.bincount(drawn.localizations.frame - 2, minlength=8), rel=0.01
+    )
     result.save(tmp_path / "found.csv")
     back = read_localizations(tmp_path / "found.csv", 0.1)
     np.testing.assert_allclose(back.y_px, table.y_px, atol=1e-4)
     np.testing.assert_array_equal(back.frame, table.frame)
+
+
+def test_cancel_is_heard_while_the_psf_is_measured():
+    rng = np.random.default_rng(11)
+    frames = np.array([counts(rng, rng.uniform(4, 44, (9, 2)), 900, 1.2, 48) for _ in range(6)])
+
+    def cancel(fraction, message="", preview=None):
+        if "PSF" in message:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        sofinet.reconstruct(sofinet.open_movie(frames), "deepstorm", report=cancel)
 
 
 def test_tables_from_the_command_line(tmp_path, capsys):

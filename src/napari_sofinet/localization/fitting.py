@@ -8,8 +8,12 @@ for an isolated emitter the fit reaches the Cramer-Rao bound (Smith et al., Nat.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PRIOR_PX = 0.25
 """How far first guesses may be wrong, where the width of spots is looked for."""
@@ -136,10 +140,14 @@ def _finer(coarse: np.ndarray, side: int, shape: tuple[int, ...]) -> np.ndarray:
     return out
 
 
-def measure_sigma(frames: list[np.ndarray], places: list[np.ndarray]) -> float | None:
+def measure_sigma(
+    frames: list[np.ndarray],
+    places: list[np.ndarray],
+    between: Callable[[], None] = lambda: None,
+) -> float | None:
     """Width of the PSF in px with which spots at first guesses (N, 2) fit some frames best.
 
-    None where there are too few spots.
+    None where there are too few spots. ``between`` is called between fits and may raise to leave.
     """
     if sum(map(len, places)) < FEWEST_SPOTS:
         return None
@@ -150,6 +158,7 @@ def measure_sigma(frames: list[np.ndarray], places: list[np.ndarray]) -> float |
             continue
         noise = measure_noise(frame, fit_spots(frame, at, middle, Noise(), PRIOR_PX))
         for k, sigma in enumerate(CANDIDATES):
+            between()
             found = fit_spots(frame, at, float(sigma), noise, PRIOR_PX)
             rest = frame - found.background - found.model
             # The same weights for all: a wide spot must not make its own noise.

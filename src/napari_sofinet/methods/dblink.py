@@ -10,7 +10,7 @@ import numpy as np
 from napari_sofinet.errors import InputError
 from napari_sofinet.methods.localize import LocalizationSettings, localize
 from napari_sofinet.methods.localize import describe as describe_localization
-from napari_sofinet.methods.model import device_for, film_space, precision
+from napari_sofinet.methods.model import device_for, fast_form, film_space, precision
 from napari_sofinet.reconstruction import Reconstruction
 from napari_sofinet.settings import Report, Settings, parameter, silent
 
@@ -170,7 +170,7 @@ def film_of(
     frame, y, x = _samples(table, roi, frames, fine)
     rows, columns = (fine * (b - a) for a, b in roi)
     out = film_space((2, count, rows, columns))
-    net = net.to(device_for(device))
+    net = fast_form(net, device_for(device))
     # Multiples of 8, the blocks of samples that the network's coarsest grid has.
     held = 2 * 4 * 7 * 2 * math.ceil(math.sqrt(count))
     side = max(int(math.sqrt(BYTES / held)) - 2 * net.reach_px, SMALLEST_TILE) // 8 * 8

@@ -21,12 +21,14 @@ from napari_sofinet.localization.fitting import (
     measure_sigma,
 )
 from napari_sofinet.localization.table import LocalizationTable
-from napari_sofinet.methods.model import device_for, film_space, has_fast_16_bits
+from napari_sofinet.methods.model import device_for, fast_form, film_space, has_fast_16_bits
 from napari_sofinet.movie import Saturation, time_blocks
 from napari_sofinet.preprocess.stage import CalibrationSettings, calibrated, describe_stage
 from napari_sofinet.settings import Report, Settings, parameter, silent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
     from napari_sofinet.movie import Movie
@@ -34,10 +36,11 @@ if TYPE_CHECKING:
 
 SMALLEST_SIDE = 12
 TILE_PX = 256
-PIXELS_AT_ONCE = 2**18
+PIXELS_AT_ONCE = 2**17
 LOOKED_THROUGH, LOOKED_AT = 40, 8
 """Frames among which the brightest are taken, to measure PSF and noise from."""
 PART_PX = 96
+WINDOW_PX = 16
 USUAL_SIGMA = 1.2
 PRIOR_PX = 0.4
 """How far a network's places may be wrong in camera px; isolated spots hardly feel it."""
@@ -117,7 +120,7 @@ def localize(
         _NetworkFinder(settings, device) if settings.finder == "network" else _SingleFinder()
     )
     notes = [*stage.notes]
-    view = _view(movie, finder, settings, notes)
+    view = _view(movie, finder, settings, notes, lambda: report(0.12, "width of the PSF"))
     saturation = Saturation()
     image: np.ndarray | None = None
     rows_of: list[tuple[np.ndarray, ...]] = []
@@ -130,19 +133,20 @@ def localize(
                 part = block[start : start + some].astype(np.float32)
                 maps, places = finder(part)
                 work = partial(_fit, view=view, alone=finder.alone)
-                fits = list(pool.map(work, part, places))
-                for number, one in enumerate(fits):
+                for number, one in enumerate(pool.map(work, part, places)):
+                    report(0.15 + 0.75 * (done + number) / frames, f"frame {done} of {frames}")
                     rows_of.append((np.full(len(one[0]), done + number), *one))
                 if maps is not None:
                     image = _kept(image, maps, film, done, frames)
                 done += len(part)
-                report(0.15 + 0.85 * done / frames, f"frame {done} of {frames}", None)
     if saturation.note:
         notes.append(saturation.note)
     table = _table(movie, rows_of)
     details: dict[str, float] = {}
     if settings.drift.correct:
-        path, table = correct_drift(table, settings.drift.block)
+        path, table = correct_drift(
+            table, settings.drift.block, lambda f, m="", p=None: report(0.9 + 0.1 * f, "drift")
+        )
         far = details["drift_px"] = float(np.abs(path).max())
         notes.append(f"The sample drifts by up to {far:.2g} camera px.")
     if image is None or (settings.drift.correct and not film):
@@ -229,7 +233,7 @@ class _NetworkFinder:
         self.settings = settings
         self.device = device_for(device)
         self.half = has_fast_16_bits(self.device)
-        self.net: torch.nn.Module = net.to(self.device)
+        self.net: torch.nn.Module = fast_form(net, self.device)
 
     def __call__(self, frames: np.ndarray) -> tuple[np.ndarray | None, list[Places]]:
         import torch
@@ -290,8 +294,14 @@ class _NetworkFinder:
         return out
 
 
-def _view(movie: Movie, finder: _Finder, settings: LocalizationSettings, notes: list[str]) -> _View:
-    """Width of the PSF and noise, from some frames."""
+def _view(
+    movie: Movie,
+    finder: _Finder,
+    settings: LocalizationSettings,
+    notes: list[str],
+    between: Callable[[], None],
+) -> _View:
+    """Width of the PSF and noise, from some frames; ``between`` may raise to leave."""
     total = movie.shape[0]
     start = 0 if movie.frame_range is None else movie.frame_range[0]
     numbers = np.unique(np.linspace(0, total - 1, LOOKED_THROUGH).astype(int))
@@ -308,7 +318,7 @@ def _view(movie: Movie, finder: _Finder, settings: LocalizationSettings, notes: 
     if settings.psf_fwhm_px is not None:
         sigma = settings.psf_fwhm_px / 2.3548
     else:
-        measured = measure_sigma(list(frames), places)
+        measured = measure_sigma(list(frames), places, between)
         if measured is None:
             notes.append(
                 f"Too few spots to measure the PSF; {2.3548 * USUAL_SIGMA:.2g} camera px is "
@@ -353,22 +363,37 @@ def _fit(
     if not len(places):
         return np.zeros((0, 2)), np.zeros(0), np.zeros(0), np.zeros(0)
     if alone:
-        fits = [fit_spots(frame, at[None], view.sigma_px, view.noise) for at in places]
-        at = np.concatenate([f.places for f in fits])
-        # A fit that left its maximum has gone to a neighbour, which has a fit of its own.
-        at[np.hypot(*(at - places).T) > view.sigma_px] = -np.inf
-        light = np.concatenate([f.light for f in fits])
-        spread = np.concatenate([f.spread for f in fits])
-        background = fits[0].background
-    else:
-        one = fit_spots(frame, places, view.sigma_px, view.noise, PRIOR_PX)
-        at, light, spread, background = one.places, one.light, one.spread, one.background
+        return _fit_alone(frame, places, view)
+    one = fit_spots(frame, places, view.sigma_px, view.noise, PRIOR_PX)
+    at, light, spread, background = one.places, one.light, one.spread, one.background
     inside: np.ndarray = np.all((at > -0.5) & (at < np.array([rows, columns]) - 0.5), axis=1)
     at = np.where(inside[:, None], at, 0.0)
     i, j = (np.clip(np.rint(at[:, k]).astype(int), 0, n - 1) for k, n in enumerate(frame.shape))
     # What the network leaves open holds the noise of light too, which the fit knows better.
     uncertainty = np.maximum(np.sqrt((spread[:, :2] ** 2).mean(axis=1)), doubt)
     return at[inside], light[inside], uncertainty[inside], background[i, j][inside]
+
+
+def _fit_alone(
+    frame: np.ndarray, places: np.ndarray, view: _View
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """As `_fit`, of every spot by itself in a window around it."""
+    found = []
+    for place in places:
+        low = np.maximum(np.rint(place).astype(int) - WINDOW_PX, 0)
+        high = np.rint(place).astype(int) + WINDOW_PX + 1
+        window = frame[low[0] : high[0], low[1] : high[1]]
+        one = fit_spots(window, (place - low)[None], view.sigma_px, view.noise)
+        at = one.places[0] + low
+        # A fit that left its maximum has gone to a neighbour, which has a fit of its own.
+        if np.hypot(*(at - place)) <= view.sigma_px:
+            y, x = np.rint(place - low).astype(int)
+            uncertainty = np.sqrt((one.spread[0, :2] ** 2).mean())
+            found.append((*at, one.light[0], uncertainty, one.background[y, x]))
+    table = np.array(found).reshape(-1, 5)
+    edge = np.array(frame.shape) - 0.5
+    table = table[((table[:, :2] > -0.5) & (table[:, :2] < edge)).all(axis=1)]
+    return table[:, :2], table[:, 2], table[:, 3], table[:, 4]
 
 
 def _drawn(table: LocalizationTable, movie: Movie, film: bool) -> np.ndarray:
@@ -379,8 +404,15 @@ def _drawn(table: LocalizationTable, movie: Movie, film: bool) -> np.ndarray:
     if not len(table):
         return np.zeros((*((frames,) if film else ()), 4 * rows, 4 * columns), np.float32)
     y, x = (int(v) for v in movie.origin_px)
-    window = (1, 1) if film else None
-    return render(table, 0.25, roi=((y, y + rows), (x, x + columns)), frames_window=window).image
+    roi = (y, y + rows), (x, x + columns)
+    if not film:
+        return render(table, 0.25, roi=roi).image
+    out = film_space((frames, 4 * rows, 4 * columns))
+    first = 0 if movie.frame_range is None else movie.frame_range[0]
+    for number, picture in enumerate(out):
+        part = table.select(table.frame == first + number)
+        picture[...] = render(part, 0.25, roi=roi).image if len(part) else 0
+    return out
 
 
 def _kept(

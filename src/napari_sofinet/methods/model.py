@@ -310,7 +310,7 @@ def precision(device: str) -> torch.autocast:
 def fast_form(net: torch.nn.Module, device: str) -> torch.nn.Module:
     """A copy of a network on a device, with weights of 16 bits where that is faster.
 
-    The recurrent and the U-Net hold what they sum in the type of their weights and keep theirs.
+    Others than the statistics network keep the type of their weights: some sum in it.
     """
     import torch
 
