@@ -100,6 +100,9 @@ def test_localisations_lie_over_the_movie_and_can_be_saved(viewer, qtbot, tmp_pa
     brightest = np.unravel_index(picture.data.argmax(), picture.data.shape)
     world = layer.data_to_world((0, *POINT))[1:]
     np.testing.assert_allclose(picture.data_to_world(brightest), world, atol=0.015)
+    # Also where there are too many for a layer of points.
+    assert picture.save(str(tmp_path / "all.csv"), plugin="napari-sofinet")
+    assert len(read_localizations(tmp_path / "all.csv", 0.1)) == len(points.data)
     sure = points.features["photons"] > 3000
     assert sure.sum() == 5  # it shines in frames 0, 7, 14, 21 and 28
     np.testing.assert_allclose(

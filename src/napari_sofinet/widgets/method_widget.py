@@ -417,8 +417,8 @@ class MethodWidget(WorkingWidget):
         """Localisations over their movie, there to be shown; too many stay a picture."""
         if len(table) > MOST_POINTS:
             show_info(
-                f"{len(table)} localisations are more than napari moves as points; save the result "
-                "as .csv or .hdf5 to use them."
+                f"{len(table)} localisations are more than napari moves as points; save the "
+                "picture's layer as .csv or .hdf5 to use them."
             )
             return
         plane = replace(result, film=None, pixel_px=(1.0, 1.0), origin_px=(0.0, 0.0))

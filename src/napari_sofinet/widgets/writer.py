@@ -16,7 +16,10 @@ from napari_sofinet.widgets.layers import UM
 
 
 def write_reconstruction(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Napari's hook: save one image layer; a layer that is no reconstruction has no recipe."""
+    """Napari's hook: save one image layer; a layer that is no reconstruction has no recipe.
+
+    Under the name of a table, the localisations that the picture was made with.
+    """
     result = attributes.get("metadata", {}).get("sofinet_result")
     # A film stands on all axes of its movie: another shape of the same memory.
     if not isinstance(result, Reconstruction) or not (
