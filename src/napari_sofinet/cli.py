@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari_sofinet.networks.weights import NetworkName
     from napari_sofinet.reconstruction import Reconstruction
 
-NETWORKS: tuple[NetworkName, ...] = "sofinet", "convgru", "unet", "deepstorm", "dblink"
+NETWORKS: tuple[NetworkName, ...] = "sofinet", "convgru", "unet", "deepstorm", "dblink", "ddpm"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -165,7 +165,7 @@ def _add_training_options(parser: argparse.ArgumentParser, arguments: Sequence[s
     if "train" in arguments[:1]:
         from napari_sofinet.training.settings import settings_of
 
-        add_options(parser, settings_of(next((n for n in NETWORKS if n in arguments), "sofinet")))
+        add_options(parser, settings_of(next((a for a in arguments if a in NETWORKS), "sofinet")))
 
 
 def _train(options: argparse.Namespace) -> int:

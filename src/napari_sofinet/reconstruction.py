@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +15,13 @@ from napari_sofinet.errors import InputError
 from napari_sofinet.io.atomic import written_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_sofinet.localization.table import LocalizationTable
     from napari_sofinet.recipe import Recipe
+
+
+SAMPLE = "sample "
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +48,8 @@ class Reconstruction:
         to the next; None for a single picture.
     localizations
         Table of the emitters that were found, of methods that find any.
+    samples
+        Pictures (K, Y, X) of what the truth may be, of methods that draw any.
     recipe
         How the maps were made.
     notes
@@ -58,6 +66,7 @@ class Reconstruction:
     frame_interval_s: float | None = None
     film: tuple[float, float] | None = None
     localizations: LocalizationTable | None = None
+    samples: np.ndarray | None = None
     recipe: Recipe | None = None
     notes: tuple[str, ...] = ()
     details: dict[str, float] = field(default_factory=dict)
@@ -84,7 +93,8 @@ class Reconstruction:
     def save(self, path: str | Path) -> None:
         """Write a float32 OME-TIFF with scale, position and recipe, readable by Fiji.
 
-        The maps become named channels, ``image`` the first. The file appears only when complete.
+        The maps become named channels, ``image`` the first, and samples those after them. The file
+        appears only when complete.
         A name that ends in .csv or .hdf5 gets the table of localisations instead, and a file
         .recipe.json beside it.
 
@@ -106,17 +116,24 @@ class Reconstruction:
             keep_input(path, Path(self.recipe.open.path))
         for name in self.recipe.files.values() if self.recipe is not None else ():
             keep_input(path, Path(name))
-        arrays = [np.asarray(a, np.float32) for a in self.maps.values()]
-        data = arrays[0] if len(arrays) == 1 else np.stack(arrays, axis=-3)
+        arrays = [*self.maps.values(), *([] if self.samples is None else self.samples)]
         axes = self.axes if len(arrays) == 1 else f"{self.axes[:-2]}CYX"
-        planes = int(np.prod(data.shape[:-2]))
+        *lead, rows, columns = self.image.shape
+        shape = (*lead, *((len(arrays),) if len(arrays) > 1 else ()), rows, columns)
+        planes = math.prod(shape[:-2])
         options: dict[str, Any] = {"metadata": self._ome(axes, planes), "ome": True}
         if self.pixel_size_um is not None:
             y, x = self.pixel_size_um
             options |= {"resolution": (1e4 / x, 1e4 / y), "resolutionunit": "CENTIMETER"}
         with written_whole(path) as partial:
             imwrite(
-                partial, data, photometric="minisblack", bigtiff=data.nbytes > 3 * 2**30, **options
+                partial,
+                _planes(arrays, lead),
+                shape=shape,
+                dtype=np.float32,
+                photometric="minisblack",
+                bigtiff=4 * math.prod(shape) > 3 * 2**30,
+                **options,
             )
 
     def _save_table(self, path: Path) -> None:
@@ -135,7 +152,8 @@ class Reconstruction:
                 partial.write_text(self.recipe.to_json(), encoding="utf-8")
 
     def _ome(self, axes: str, planes: int) -> dict[str, Any]:
-        ome: dict[str, Any] = {"axes": axes, "Channel": {"Name": list(self.maps)}}
+        names = self._names()
+        ome: dict[str, Any] = {"axes": axes, "Channel": {"Name": names}}
         if self.pixel_size_um is not None and self.origin_um is not None:
             for axis, size, origin in zip("YX", self.pixel_size_um, self.origin_um, strict=True):
                 ome |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
@@ -158,9 +176,13 @@ class Reconstruction:
                         "frame_interval_s": self.frame_interval_s,
                     }
                 ),
-                "maps": ",".join(self.maps),
+                "maps": ",".join(names),
             }
         return ome
+
+    def _names(self) -> list[str]:
+        count = 0 if self.samples is None else len(self.samples)
+        return [*self.maps, *(f"{SAMPLE}{number + 1}" for number in range(count))]
 
     @classmethod
     def load(cls, path: str | Path) -> Reconstruction:
@@ -183,16 +205,25 @@ class Reconstruction:
         data = imread(path)
         names = (annotation(path, "maps") or "image").split(",")
         maps = [data] if len(names) == 1 else np.moveaxis(data, -3, 0)
+        named = [pair for pair in zip(names, maps, strict=True) if not pair[0].startswith(SAMPLE)]
         return cls(
-            dict(zip(names, maps, strict=True)),
+            dict(named),
             pixel_px=tuple(grid["pixel_px"]),
             origin_px=tuple(grid["origin_px"]),
             camera_pixel_um=recipe.open.pixel_size_um,
             axes=grid.get("axes", "YX"),
             frame_interval_s=grid.get("frame_interval_s"),
             film=tuple(grid["film"]) if grid.get("film") else None,
+            samples=np.asarray(maps[len(named) :]) if len(named) < len(names) else None,
             recipe=recipe,
         )
+
+
+def _planes(arrays: list[np.ndarray], lead: list[int]) -> Iterator[np.ndarray]:
+    """Planes (Y, X) float32 in the order of a file: channels are the last axis before them."""
+    for at in np.ndindex(*lead):
+        for array in arrays:
+            yield np.asarray(array[at], np.float32)
 
 
 def check_output(path: Path, table: bool = False) -> None:

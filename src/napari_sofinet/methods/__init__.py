@@ -10,7 +10,16 @@ from napari_sofinet import recipe
 from napari_sofinet.errors import InputError
 from napari_sofinet.io.table_movie import as_movie, table_of
 from napari_sofinet.localization.table import LocalizationTable
-from napari_sofinet.methods import convgru, dblink, deepstorm, projections, sofi, sofinet, unet
+from napari_sofinet.methods import (
+    convgru,
+    dblink,
+    ddpm,
+    deepstorm,
+    projections,
+    sofi,
+    sofinet,
+    unet,
+)
 from napari_sofinet.movie import Movie
 from napari_sofinet.settings import Report, Settings, build, silent
 
@@ -93,6 +102,14 @@ METHODS = {
             network=True,
             tables=True,
             takes_tables=True,
+        ),
+        Method(
+            "ddpm",
+            "What may be true: samples (diffusion)",
+            ddpm.DdpmSettings,
+            ddpm.ddpm,
+            ddpm.describe,
+            network=True,
         ),
     )
 }

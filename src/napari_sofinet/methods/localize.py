@@ -116,11 +116,15 @@ def localize(
         )
     stage = calibrated(movie, settings, lambda f, m="", p=None: report(0.1 * f, m))
     movie = stage.movie
-    finder: _Finder = (
-        _NetworkFinder(settings, device) if settings.finder == "network" else _SingleFinder()
+    finder: Finder = (
+        NetworkFinder(settings.weights, settings.certainty, device)
+        if settings.finder == "network"
+        else _SingleFinder()
     )
     notes = [*stage.notes]
-    view = _view(movie, finder, settings, notes, lambda: report(0.12, "width of the PSF"))
+    view = measure_view(
+        movie, finder, settings.psf_fwhm_px, notes, lambda: report(0.12, "width of the PSF")
+    )
     saturation = Saturation()
     image: np.ndarray | None = None
     rows_of: list[tuple[np.ndarray, ...]] = []
@@ -151,7 +155,8 @@ def localize(
         notes.append(f"The sample drifts by up to {far:.2g} camera px.")
     if image is None or (settings.drift.correct and not film):
         image = _drawn(table, movie, film)
-    notes += finder.notes(table, view, movie)
+    camera = settings.camera
+    notes += finder.notes(table, view, movie, camera.gain is not None or camera.estimate)
     if not len(table):
         notes.append("No emitters were found: they are too dim, or there are none.")
     elif (doubt := float(np.median(table.uncertainty_px))) > DOUBTFUL_PX:  # type: ignore[arg-type]
@@ -185,7 +190,7 @@ def describe(settings: LocalizationSettings, details: dict[str, float]) -> str:
 
 
 @dataclass(frozen=True)
-class _View:
+class View:
     """What is the same in all frames."""
 
     sigma_px: float
@@ -195,7 +200,7 @@ class _View:
 Places = tuple[np.ndarray, np.ndarray]
 
 
-class _Finder(Protocol):
+class Finder(Protocol):
     """Frames (t, Y, X) to maps (t, 4Y, 4X), if it makes any, and places for each.
 
     Places (N, 2) come with their doubt (N,), as `places_in_map` gives them. ``notes`` are
@@ -204,9 +209,15 @@ class _Finder(Protocol):
 
     alone: bool
 
-    def __call__(self, frames: np.ndarray) -> tuple[np.ndarray | None, list[Places]]: ...
+    def __call__(self, frames: np.ndarray) -> tuple[np.ndarray | None, list[Places]]:
+        """Maps and places."""
+        ...
 
-    def notes(self, table: LocalizationTable, view: _View, movie: Movie) -> list[str]: ...
+    def notes(
+        self, table: LocalizationTable, view: View, movie: Movie, photons_known: bool
+    ) -> list[str]:
+        """Sentences for the user."""
+        ...
 
 
 class _SingleFinder:
@@ -217,25 +228,30 @@ class _SingleFinder:
         found = [places_in_frame(frame, self.sigma_px) for frame in frames]
         return None, [(at, np.zeros(len(at))) for at in found]
 
-    def notes(self, table: LocalizationTable, view: _View, movie: Movie) -> list[str]:
+    def notes(
+        self, table: LocalizationTable, view: View, movie: Movie, photons_known: bool
+    ) -> list[str]:
         """Nothing: it has learnt nothing."""
         return []
 
 
-class _NetworkFinder:
+class NetworkFinder:
+    """Finds emitters with weights of `deepstorm`, by name or file, as certain as given."""
+
     alone = False
 
-    def __init__(self, settings: LocalizationSettings, device: str) -> None:
+    def __init__(self, name: str, certainty: float, device: str) -> None:
         from napari_sofinet.networks import weights
 
-        net, card, _ = weights.load(settings.weights, "deepstorm")
+        net, card, _ = weights.load(name, "deepstorm")
         self.card: Card = card
-        self.settings = settings
+        self.name, self.certainty = name, certainty
         self.device = device_for(device)
         self.half = has_fast_16_bits(self.device)
         self.net: torch.nn.Module = fast_form(net, self.device)
 
     def __call__(self, frames: np.ndarray) -> tuple[np.ndarray | None, list[Places]]:
+        """Maps and places; see `Finder`."""
         import torch
 
         from napari_sofinet.networks.deepstorm import FINENESS, normalize
@@ -259,10 +275,12 @@ class _NetworkFinder:
                 ]
                 maps[:, place[0], place[1]] = out[:, inside[0], inside[1]]
         if not np.isfinite(maps).all():
-            raise InputError(f"The weights {self.settings.weights} give no numbers; use others.")
-        return maps, [places_in_map(m, self.settings.certainty, FINENESS) for m in maps]
+            raise InputError(f"The weights {self.name} give no numbers; use others.")
+        return maps, [places_in_map(m, self.certainty, FINENESS) for m in maps]
 
-    def notes(self, table: LocalizationTable, view: _View, movie: Movie) -> list[str]:
+    def notes(
+        self, table: LocalizationTable, view: View, movie: Movie, photons_known: bool
+    ) -> list[str]:
         """What is outside of what the weights were trained for."""
         _, rows, columns = movie.shape
         values: dict[str, float] = {"psf_fwhm_px": 2.3548 * view.sigma_px}
@@ -271,36 +289,42 @@ class _NetworkFinder:
             crowded = counts >= np.quantile(counts, 1 - CROWD_SHARE)
             values["density_per_px2"] = float(counts[crowded].mean()) / (rows * columns)
             assert table.photons is not None
-            if self.settings.camera.gain is not None or self.settings.camera.estimate:
+            if photons_known:
                 values["photons"] = float(np.median(table.photons))
-        names = {
-            "psf_fwhm_px": "PSF width in camera px",
-            "density_per_px2": "emitters per camera px² and frame",
-            "photons": "photons of an emitter",
-        }
-        found = [
-            f"{names[name]} {value:.3g}, learnt from {low:.3g} to {high:.3g}"
-            for name, value in values.items()
-            for low, high in [self.card.ranges.get(name, (0.0, np.inf))]
-            if not 0.93 * low <= value <= 1.07 * high
-        ]
-        out = [self.card.prior]
-        if found:
-            out.insert(
-                0,
-                f"This movie is outside of what {self.card.name} was trained for "
-                f"({'; '.join(found)}): emitters may be missing or invented.",
-            )
-        return out
+        return [*outside(self.card, values), self.card.prior]
 
 
-def _view(
+def outside(card: Card, values: dict[str, float]) -> list[str]:
+    """A sentence where frames are of another kind than what was learnt from.
+
+    ``values`` may hold ``psf_fwhm_px``, ``density_per_px2`` and ``photons``.
+    """
+    names = {
+        "psf_fwhm_px": "PSF width in camera px",
+        "density_per_px2": "emitters per camera px² and frame",
+        "photons": "photons of an emitter",
+    }
+    found = [
+        f"{names[name]} {value:.3g}, learnt from {low:.3g} to {high:.3g}"
+        for name, value in values.items()
+        for low, high in [card.ranges.get(name, (0.0, np.inf))]
+        if not 0.93 * low <= value <= 1.07 * high
+    ]
+    if not found:
+        return []
+    return [
+        f"This movie is outside of what {card.name} was trained for ({'; '.join(found)}): "
+        "emitters may be missing or invented."
+    ]
+
+
+def measure_view(
     movie: Movie,
-    finder: _Finder,
-    settings: LocalizationSettings,
+    finder: Finder,
+    psf_fwhm_px: float | None,
     notes: list[str],
     between: Callable[[], None],
-) -> _View:
+) -> View:
     """Width of the PSF and noise, from some frames; ``between`` may raise to leave."""
     total = movie.shape[0]
     start = 0 if movie.frame_range is None else movie.frame_range[0]
@@ -315,8 +339,8 @@ def _view(
     looked.sort(key=lambda frame: float(np.quantile(frame, 0.999) - np.median(frame)))
     frames = [_fullest(frame) for frame in looked[-LOOKED_AT:]]
     places = [finder(frame[None])[1][0][0] for frame in frames]
-    if settings.psf_fwhm_px is not None:
-        sigma = settings.psf_fwhm_px / 2.3548
+    if psf_fwhm_px is not None:
+        sigma = psf_fwhm_px / 2.3548
     else:
         measured = measure_sigma(list(frames), places, between)
         if measured is None:
@@ -334,7 +358,7 @@ def _view(
     noise = Noise(
         float(np.median([n.gain for n in noises])), float(np.median([n.floor for n in noises]))
     )
-    return _View(sigma, noise)
+    return View(sigma, noise)
 
 
 def _fullest(frame: np.ndarray) -> np.ndarray:
@@ -355,7 +379,7 @@ def _starts(length: int) -> list[int]:
 
 
 def _fit(
-    frame: np.ndarray, found: Places, view: _View, alone: bool
+    frame: np.ndarray, found: Places, view: View, alone: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Places (N, 2), light (N,), uncertainty in px (N,) and background (N,) of one frame."""
     rows, columns = frame.shape
@@ -375,7 +399,7 @@ def _fit(
 
 
 def _fit_alone(
-    frame: np.ndarray, places: np.ndarray, view: _View
+    frame: np.ndarray, places: np.ndarray, view: View
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """As `_fit`, of every spot by itself in a window around it."""
     found = []

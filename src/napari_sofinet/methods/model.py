@@ -10,7 +10,7 @@ import weakref
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from napari_sofinet.networks.weights import Card, NetworkName, Uncertainty
 
+T = TypeVar("T")
 FEWEST_FRAMES = 5
 SMALLEST_SIDE = 12
 TILE_PX = 384
@@ -116,14 +117,7 @@ def run(
     def tell(fraction: float, message: str = "", preview: Reconstruction | None = None) -> None:
         report(begun + 0.1 + (0.9 - begun) * fraction, message, preview)
 
-    chosen = device_for(device)
-    try:
-        maps = work(fast_form(net, chosen), chosen, tell)
-    except RuntimeError as error:
-        if chosen == "cpu" or device == "cuda":
-            raise
-        notes.append(f"The GPU could not be used ({str(error).splitlines()[0][:80]}).")
-        maps = work(fast_form(net, "cpu"), "cpu", tell)
+    maps = on_device(device, notes, lambda chosen: work(fast_form(net, chosen), chosen, tell))
     return _reconstruction(maps, stage.movie, settings, card, notes, stage.details)
 
 
@@ -214,6 +208,21 @@ def device_for(wanted: str) -> str:
     return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
 
 
+def on_device(device: str, notes: list[str], work: Callable[[str], T]) -> T:
+    """Do work on the GPU if there is one, on the processor with a note where that fails.
+
+    A GPU that was asked for by name is not replaced.
+    """
+    chosen = device_for(device)
+    try:
+        return work(chosen)
+    except RuntimeError as error:
+        if chosen == "cpu" or device == "cuda":
+            raise
+        notes.append(f"The GPU could not be used ({str(error).splitlines()[0][:80]}).")
+        return work("cpu")
+
+
 def _maps(
     movie: Movie,
     levels: Levels,
@@ -223,6 +232,8 @@ def _maps(
     report: Report,
 ) -> np.ndarray:
     """Output maps (C, 2Y-1, 2X-1) of one picture, or (C, T, 2Y-1, 2X-1) of a film."""
+    import torch
+
     from napari_sofinet.networks.running import tiles
 
     frames, rows, columns = movie.shape
@@ -246,7 +257,9 @@ def _maps(
         def tell(fraction: float, at: int = number) -> None:
             report((at + fraction) / len(parts), f"part {at + 1} of {len(parts)}")
 
-        for index, picture in _pictures(net, part, levels, settings, device, tell):
+        for index, state in states(net, part, levels, settings.window, settings.step, device, tell):
+            with torch.inference_mode(), precision(device):
+                picture = state.result().float().cpu().numpy()
             if not np.isfinite(picture).all():
                 raise InputError(f"The weights {settings.weights} give no numbers; use others.")
             if out is None:
@@ -259,21 +272,24 @@ def _maps(
     return out
 
 
-def _pictures(
+def states(
     net: torch.nn.Module,
     part: Movie,
     levels: Levels,
-    settings: ModelSettings,
+    window: int | None,
+    step: int,
     device: str,
     tell: Callable[[float], None],
-) -> Iterator[tuple[int, np.ndarray]]:
-    """The pictures (C, 2Y-1, 2X-1) of a part of the field, each with its place in the film."""
+) -> Iterator[tuple[int, Any]]:
+    """What a network holds of a part of the field, for each picture, with its place in the film.
+
+    Their ``result()`` is the picture (C, 2Y-1, 2X-1); it must be taken before the next one.
+    """
     import torch
 
     from napari_sofinet.networks.statistics import CEILING
 
     frames, rows, columns = part.shape
-    window, step = settings.window, settings.step
     state = net.running(rows, columns) if window is None else net.sliding(window)
     done = 0
     for block in time_blocks(part):
@@ -287,10 +303,9 @@ def _pictures(
                 done += len(some)
                 tell(done / frames)
                 if window is not None and done >= window and (done - window) % step == 0:
-                    yield (done - window) // step, state.result().float().cpu().numpy()
+                    yield (done - window) // step, state
     if window is None:
-        with torch.inference_mode(), precision(device):
-            yield 0, state.result().float().cpu().numpy()
+        yield 0, state
 
 
 def has_fast_16_bits(device: str) -> bool:

@@ -71,13 +71,15 @@ class RunningStatistics:
             self._last = part[-1]
             self.frames += len(part)
 
+    def raw(self) -> torch.Tensor:
+        """Statistics (RAW_MAPS, Y, X) of the counts so far."""
+        assert self._extremes is not None
+        return _maps(self._sums, self.frames, *self._extremes, self._first, self._last)
+
     def result(self) -> torch.Tensor:
         """Picture and logarithm of its expected error (2, 2Y-1, 2X-1) of the frames so far."""
-        assert self._extremes is not None
-        n = self.frames
-        mean, power = self._seen[0] / n, self._seen[1] / n
-        raw = _maps(self._sums, n, *self._extremes, self._first, self._last)
-        pooled = torch.cat([mean, deviation(mean, power), self._brightest, raw])
+        mean, power = self._seen[0] / self.frames, self._seen[1] / self.frames
+        pooled = torch.cat([mean, deviation(mean, power), self._brightest, self.raw()])
         return self.net.decode(pooled[None])[0]
 
 

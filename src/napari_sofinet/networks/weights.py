@@ -17,7 +17,7 @@ from napari_sofinet.io.atomic import written_whole
 if TYPE_CHECKING:
     import torch
 
-NetworkName = Literal["sofinet", "convgru", "unet", "deepstorm", "dblink"]
+NetworkName = Literal["sofinet", "convgru", "unet", "deepstorm", "dblink", "ddpm"]
 SHIPPED = Path(__file__).parent.parent / "weights"
 SUFFIX = ".safetensors"
 
@@ -62,6 +62,8 @@ class Card(BaseModel):
     figures: dict[str, Any] = {}
     ranges: dict[str, tuple[float, float]] = {}
     uncertainty: Uncertainty | None = None
+    guess: str | None = None
+    guess_sha256: str | None = None
     licence: str = "BSD-3-Clause"
 
 
@@ -219,6 +221,8 @@ def build(network: NetworkName, parameters: dict[str, int]) -> torch.nn.Module:
         from napari_sofinet.networks.convgru import ConvGRU as Net  # type: ignore[assignment]
     elif network == "deepstorm":
         from napari_sofinet.networks.deepstorm import deepstorm as Net  # type: ignore[assignment]
+    elif network == "ddpm":
+        from napari_sofinet.networks.diffusion import DiffusionNet as Net  # type: ignore[assignment]
     elif network == "dblink":
         from napari_sofinet.networks.dblink import dblink as Net  # type: ignore[assignment]
     else:

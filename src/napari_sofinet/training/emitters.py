@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_sofinet.localization.fitting import Noise
 from napari_sofinet.networks.deepstorm import FINENESS, KERNEL_PX
 from napari_sofinet.training.data import Samples
 
@@ -26,6 +27,21 @@ class Emitters:
     photons: np.ndarray
 
 
+@dataclass(frozen=True)
+class Frame:
+    """``counts`` (Y, X) of emitters, with the PSF (standard deviation) and the noise they have."""
+
+    counts: np.ndarray
+    emitters: Emitters
+    sigma_px: float
+    noise: Noise
+
+
+def draw_frame(settings: EmitterTrainingSettings, rng: np.random.Generator) -> Frame:
+    """One simulated frame."""
+    return _frame(_draw(settings, rng), settings, rng)
+
+
 def emitter_samples(settings: EmitterTrainingSettings, count: int, seed: int) -> Samples:
     """Draw frames (B, 1, Y, X) in counts and maps (B, 4Y, 4X); the same seed gives the same ones.
 
@@ -35,10 +51,9 @@ def emitter_samples(settings: EmitterTrainingSettings, count: int, seed: int) ->
     frames = np.empty((count, 1, side, side), np.float32)
     maps = np.empty((count, FINENESS * side, FINENESS * side), np.float32)
     for b in range(count):
-        rng = np.random.default_rng([seed, b, 17])
-        emitters = _draw(settings, rng)
-        frames[b, 0] = _counts(emitters, settings, rng)
-        maps[b] = emitter_map(emitters.positions, side, side)
+        drawn = draw_frame(settings, np.random.default_rng([seed, b, 17]))
+        frames[b, 0] = drawn.counts
+        maps[b] = emitter_map(drawn.emitters.positions, side, side)
     return Samples(torch.from_numpy(frames), torch.from_numpy(maps), ())
 
 
@@ -103,7 +118,7 @@ def _draw(s: EmitterTrainingSettings, rng: np.random.Generator) -> Emitters:
     return Emitters(places, mean * rng.lognormal(-0.5 * spread**2, spread, len(places)))
 
 
-def _counts(emitters: Emitters, s: EmitterTrainingSettings, rng: np.random.Generator) -> np.ndarray:
+def _frame(emitters: Emitters, s: EmitterTrainingSettings, rng: np.random.Generator) -> Frame:
     side = s.side_px
     sigma = rng.uniform(s.psf_sigma_least, s.psf_sigma_most)
     place, photons = emitters.positions, emitters.photons
@@ -120,10 +135,12 @@ def _counts(emitters: Emitters, s: EmitterTrainingSettings, rng: np.random.Gener
     light = light + background + slope[0] * y + slope[1] * x
     noise = rng.choice([rng.uniform(0, 1), rng.uniform(1, 4)])  # electrons
     counts = rng.poisson(np.maximum(light, 0)).astype(float)
+    gain = 1.0
     if rng.random() < 0.2:  # multiplied electrons are twice as noisy
+        gain = 2.0
         counts += rng.normal(0, np.sqrt(np.maximum(counts, 0)))
     out: np.ndarray = np.round(100 + counts + rng.normal(0, noise, counts.shape)).astype(np.float32)
-    return out
+    return Frame(out, emitters, sigma, Noise(gain, gain * background + noise**2 + 1 / 12))
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from napari_sofinet.settings import Report, silent
 from napari_sofinet.training.losses import picture_loss
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from napari_sofinet.training.data import Samples
@@ -31,12 +32,25 @@ AT_ONCE_PX = 200_000
 Pair = tuple[float, float]
 
 
+Loss = Callable[[nn.Module, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
+
+def of_output(
+    loss: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]],
+) -> Loss:
+    """The loss of a network whose output alone is compared with the target."""
+    return lambda net, frames, target: loss(net(frames), target)
+
+
+PICTURE = of_output(picture_loss)
+
+
 @dataclass(frozen=True)
 class Plan:
     """How long and how fast to learn: until the last step, or the last minute if that comes first.
 
-    ``half`` computes in bfloat16 where that is safe; ``loss`` of an output and a target gives what
-    is to be small, and the likelihood of the network's own estimate of its error (or 0).
+    ``half`` computes in bfloat16 where that is safe; ``loss`` of a network, its input and a target
+    gives what is to be small, and the likelihood of the network's own estimate of its error (or 0).
     """
 
     steps: int
@@ -47,7 +61,7 @@ class Plan:
     clip: float = 1.0
     checkpoint_s: float = 300.0
     half: bool = False
-    loss: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]] = picture_loss
+    loss: Loss = PICTURE
 
 
 class OtherTraining(Exception):
@@ -123,8 +137,7 @@ class Training:
         self, net: nn.Module, frames: torch.Tensor, target: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.plan.half):
-            out = net(frames)
-        return self.plan.loss(out, target)
+            return self.plan.loss(net, frames, target)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[nn.Module]:
@@ -137,18 +150,17 @@ class Training:
             self.net.load_state_dict(own)
             self.net.train()
 
-    def measure(self, net: nn.Module, samples: Samples) -> tuple[torch.Tensor, float]:
-        """What a network makes of samples (B, C, 2Y-1, 2X-1), and its loss, nothing learnt."""
+    def measure(self, net: nn.Module, samples: Samples) -> float:
+        """Loss of a network on samples, nothing learnt; what is random is the same every time."""
         device = next(net.parameters()).device
         frames, target = samples.frames.to(device), samples.target.to(device)
         part = max(AT_ONCE_PX // frames[0].numel(), 1)
-        outs, loss = [], 0.0
-        with torch.inference_mode():
+        loss = 0.0
+        with torch.inference_mode(), torch.random.fork_rng([device] if device.index else []):
+            torch.manual_seed(0)
             for some, aim in zip(frames.split(part), target.split(part), strict=True):
-                with torch.autocast(device.type, torch.bfloat16, enabled=self.plan.half):
-                    outs.append(net(some))
-                loss += float(self.plan.loss(outs[-1], aim)[0]) * len(some)
-        return torch.cat(outs), loss / len(frames)
+                loss += float(self._losses(net, some, aim)[0]) * len(some)
+        return loss / len(frames)
 
     def run(
         self,

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import TYPE_CHECKING, Literal
 
 import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from napari_sofinet.networks.diffusion import DiffusionNet
 
 Loss = Literal["mixed", "l1", "mse", "fourier"]
 LEAST_LIGHT = 10.0
 """Of a map with about three emitters: maps with none count as much as these."""
 LEAST_STRUCTURE = 100.0
 """Samples of structure: crops with less count as if they had as much."""
+DRAWS = 2
+"""Levels of noise that are learnt from each condition of a batch."""
+DARK_WEIGHT = 0.15
 AMPLITUDES = 0.1
 """Weight of the amplitudes in the mixed loss; they keep fine detail from being smeared."""
 
@@ -69,6 +77,45 @@ def map_loss(out: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, tor
     difference = out[:, 0].float() - target
     light = (target**2).sum(dim=(1, 2)) + LEAST_LIGHT
     loss = ((difference**2).sum(dim=(1, 2)) / light).mean()
+    return loss, torch.zeros_like(loss)
+
+
+def diffusion_loss(
+    net: DiffusionNet, conditions: torch.Tensor, target: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """How well noise is taken off the truth's difference to a first guess, at random levels.
+
+    Squared error over what the network can not know at that level (Karras et al. (2022)), which is
+    the same at all levels; places where the first guess shows something count more. And 0.
+
+    Parameters
+    ----------
+    conditions
+        (B, C, Y, X), of which the first maps are the first guess, folded.
+    target
+        The truth (B, fY, fX).
+    """
+    from napari_sofinet.networks.diffusion import LEAST_LEVEL, MOST_LEVEL, SPREAD, folded
+
+    samples = net.fineness**2
+    guess = conditions[:, :samples]
+    aim = folded(target, net.fineness)
+    # A condition has an even number of pixels.
+    missing = (0, guess.shape[3] - aim.shape[3], 0, guess.shape[2] - aim.shape[2])
+    truth = (nn.functional.pad(aim, missing, mode="replicate") - guess)[:, None]
+    # Evenly over the logarithm, in every batch.
+    number = len(truth) * DRAWS
+    even = (
+        torch.randperm(number, device=truth.device) + torch.rand(number, device=truth.device)
+    ) / number
+    ends = math.log(LEAST_LEVEL), math.log(MOST_LEVEL)
+    level = torch.exp(ends[0] + (ends[1] - ends[0]) * even).reshape(-1, DRAWS)
+    each = level[..., None, None, None]
+    noise = torch.randn(len(truth), DRAWS, *truth.shape[2:], device=truth.device)
+    found = net(conditions, truth + each * noise, level)
+    error = (found - truth) ** 2 * (each**2 + SPREAD**2) / (each * SPREAD) ** 2
+    seen = nn.functional.max_pool2d(guess.amax(dim=1, keepdim=True), 3, 1, 1).clamp(0, 1)
+    loss = (error * (DARK_WEIGHT + seen)[:, None]).mean()
     return loss, torch.zeros_like(loss)
 
 

@@ -143,8 +143,26 @@ class DynamicsTrainingSettings(LearningSettings):
     )
 
 
+class PosteriorTrainingSettings(LearningSettings):
+    """How a network that doubts another one's pictures is trained."""
+
+    side_px: int = parameter(32, "Side of a movie or frame.", unit="camera px", ge=16, le=512)
+    guess: str = parameter(
+        "sofinet-universal",
+        "Weights whose pictures are to be doubted, of sofinet or deepstorm.",
+        basic=True,
+    )
+    preset: Literal["universal", "filaments", "komen2024"] = parameter(
+        "universal", "What is simulated, for the pictures of sofinet.", basic=True
+    )
+    frames_least: int = parameter(8, "Fewest frames of a movie for sofinet.", ge=5, le=500)
+    frames_most: int = parameter(50, "Most frames of a movie for sofinet.", ge=5, le=500)
+
+
 def settings_of(network: NetworkName) -> type[LearningSettings]:
     """The class of settings for training a network."""
+    if network == "ddpm":
+        return PosteriorTrainingSettings
     if network == "dblink":
         return DynamicsTrainingSettings
     return EmitterTrainingSettings if network == "deepstorm" else TrainingSettings

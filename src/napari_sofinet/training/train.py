@@ -18,6 +18,8 @@ from napari_sofinet.errors import Cancelled, InputError
 from napari_sofinet.io.atomic import check_writable
 from napari_sofinet.methods.model import device_for
 from napari_sofinet.networks import weights
+from napari_sofinet.networks.diffusion import MOST_LEVEL, DiffusionNet, unfolded
+from napari_sofinet.networks.first_guess import guesser
 from napari_sofinet.networks.weights import Card, NetworkName, Uncertainty
 from napari_sofinet.preprocess.traits import FRAMES, movie_traits
 from napari_sofinet.settings import Report, flatten_settings, silent
@@ -30,13 +32,24 @@ from napari_sofinet.training.calibration import calibrate
 from napari_sofinet.training.data import Samples, ahead, frames_for, make_samples, sofi_samples
 from napari_sofinet.training.dynamics import FILLED, dynamics_samples
 from napari_sofinet.training.emitters import emitter_samples
-from napari_sofinet.training.loop import OtherTraining, Plan, Training
-from napari_sofinet.training.losses import map_loss, picture_loss, structure_loss
+from napari_sofinet.training.loop import Loss, OtherTraining, Plan, Training, of_output
+from napari_sofinet.training.losses import (
+    diffusion_loss,
+    map_loss,
+    picture_loss,
+    structure_loss,
+)
 from napari_sofinet.training.own_movies import OwnMovie, crops, prepare
+from napari_sofinet.training.posterior import (
+    emitter_conditions,
+    picture_conditions,
+    sizes_for,
+)
 from napari_sofinet.training.settings import (
     DynamicsTrainingSettings,
     EmitterTrainingSettings,
     LearningSettings,
+    PosteriorTrainingSettings,
     TrainingSettings,
     settings_of,
     what_is_missing,
@@ -63,6 +76,7 @@ RANGES = {
     "komen2024": ANYTHING | {"psf_fwhm_px": (1.8, 2.8), "crowding": (0.0, 4.0)},
 }
 """What movies of the presets are like, by `preprocess.traits`, but for those that show nothing."""
+NAMED = {"universal": draw_universal, "filaments": draw_filaments, "komen2024": draw_komen2024}
 PRIORS = {
     "universal": "It has seen many kinds of structure, and empty fields.",
     "filaments": (
@@ -106,7 +120,7 @@ def train(
     Parameters
     ----------
     network
-        ``"sofinet"``, ``"convgru"``, ``"unet"``, ``"deepstorm"`` or ``"dblink"``.
+        ``"sofinet"``, ``"convgru"``, ``"unet"``, ``"deepstorm"``, ``"dblink"`` or ``"ddpm"``.
     settings
         Of the class that `settings_of` gives for the network.
     output
@@ -188,6 +202,8 @@ def train(
         ranges=data.ranges,
         uncertainty=looks.calibration(2 if stopped else CALIBRATION_BATCHES),
         figures={"held_out_loss": round(training.least, 5)} | looks.by_kind(),
+        guess=data.guess,
+        guess_sha256=data.guess_sha256,
     )
     weights.save(output, training.best, card)
     if stopped is not None:
@@ -205,9 +221,13 @@ class _Data:
     ranges: dict[str, tuple[float, float]]
     description: str
     prior: str
-    loss: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+    loss: Loss
     expects_error: bool = True
     """Whether a second output of the network is the error that it expects."""
+    show: Callable[[torch.nn.Module, Samples], tuple[np.ndarray, np.ndarray]] | None = None
+    """Of other than movies: what is known, and the network's picture, of the first sample."""
+    guess: str | None = None
+    guess_sha256: str | None = None
 
 
 def _check(settings: LearningSettings, movies: Sequence[Movie]) -> None:
@@ -234,6 +254,8 @@ def _data(
         return _emitter_data(settings)
     if isinstance(settings, DynamicsTrainingSettings):
         return _dynamics_data(settings)
+    if isinstance(settings, PosteriorTrainingSettings):
+        return _posterior_data(settings)
     assert isinstance(settings, TrainingSettings)
     return _picture_data(fixed, settings, movies, report)
 
@@ -257,7 +279,48 @@ def _emitter_data(settings: EmitterTrainingSettings) -> _Data:
         f"{s.density_least:g} to {s.density_most:g} emitters per px², {s.photons_least:g} to "
         f"{s.photons_most:g} photons",
         "It expects single emitters that look like the microscope's PSF in focus.",
-        map_loss,
+        of_output(map_loss),
+    )
+
+
+def _posterior_data(settings: PosteriorTrainingSettings) -> _Data:
+    s = settings
+    net, card, digest = guesser(s.guess)
+
+    def draw(step: int, count: int = s.batch, frames: int | None = None) -> Samples:
+        seed = s.seed + step
+        if card.network == "deepstorm":
+            return emitter_conditions(net, card, count, s.side_px, seed)
+        frames = frames or frames_for(step, s.frames_least, s.frames_most, s.seed)
+        return picture_conditions(net, NAMED[s.preset], count, s.side_px, frames, seed)
+
+    def show(doubter: torch.nn.Module, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+        conditions = samples.frames[:1].to(next(doubter.parameters()).device)
+        guess = unfolded(conditions[:, : doubter.fineness**2], doubter.fineness)
+        level = torch.full((1, 1), MOST_LEVEL, device=conditions.device)
+        nothing = torch.zeros_like(conditions[:, None, : doubter.fineness**2])
+        with torch.inference_mode():
+            change = unfolded(doubter(conditions, nothing, level)[:, 0], doubter.fineness)
+        return guess[0].cpu().numpy(), (guess + change)[0].cpu().numpy()
+
+    middle = min(max(20, s.frames_least), s.frames_most)
+    return _Data(
+        draw,
+        [(card.network, draw(HELD_OUT_SEED, HELD_OUT_MOVIES, middle))],
+        lambda step: draw(HELD_OUT_SEED + 1 + step),
+        card.ranges,
+        f"first guesses of {s.guess} on simulated "
+        + (
+            "frames of what it has learnt"
+            if card.network == "deepstorm"
+            else f"movies of the preset {s.preset}, {s.frames_least} to {s.frames_most} frames"
+        ),
+        card.prior,
+        diffusion_loss,
+        expects_error=False,
+        show=show,
+        guess=card.name,
+        guess_sha256=digest,
     )
 
 
@@ -287,7 +350,7 @@ def _dynamics_data(settings: DynamicsTrainingSettings) -> _Data:
         f"simulated localisations of moving {what}",
         f"It expects {what} of one sharp outline that change slowly: a prior. It draws what "
         "localisations of other things resemble.",
-        structure_loss,
+        of_output(structure_loss),
         expects_error=False,
     )
 
@@ -297,8 +360,7 @@ def _picture_data(
 ) -> _Data:
     s = settings
 
-    def loss(out: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return picture_loss(out, target, s.loss)
+    loss = of_output(lambda out, target: picture_loss(out, target, s.loss))
 
     low, high = (fixed, fixed) if fixed else (s.frames_least, s.frames_most)
     if movies:
@@ -330,12 +392,7 @@ def _picture_data(
     def draw(rng: np.random.Generator, *rest: int) -> Any:
         if 100 * rng.random() < s.filaments_percent:
             return draw_filaments(rng, *rest)
-        named = {
-            "universal": draw_universal,
-            "filaments": draw_filaments,
-            "komen2024": draw_komen2024,
-        }
-        return named[s.preset](rng, *rest)
+        return NAMED[s.preset](rng, *rest)
 
     def make(step: int, count: int = s.batch, frames: int | None = None) -> Samples:
         frames = frames or frames_for(step, low, high, s.seed)
@@ -398,13 +455,13 @@ class _Looks:
         if training.step == self._looked_at:
             return
         self._looked_at = training.step
-        sums, total, picture = {}, 0, None
+        sums, total, picture = {}, 0, (np.zeros(0), np.zeros(0))
         with training.averaged() as net:
             for kind, samples in self.data.held_out:
-                out, loss = training.measure(net, samples)
-                sums[kind] = loss
+                sums[kind] = training.measure(net, samples)
                 total += len(samples.frames)
-                picture = (samples, out) if picture is None else picture
+            if self.show is not None:
+                picture = self._picture(net)
         mean = sum(sums[kind] * len(samples.frames) for kind, samples in self.data.held_out) / max(
             total, 1
         )
@@ -414,17 +471,25 @@ class _Looks:
             training.best = {k: v.clone() for k, v in training.average.items()}
         else:
             self.in_vain += 1
-        if self.show is not None and picture is not None:
-            samples, out = picture
+        if self.show is not None:
             self.show(
                 Progress(
                     [(n + 1, a) for n, (a, _) in enumerate(training.losses)],
                     list(self.losses),
-                    samples.frames[0].mean(dim=0).numpy(),
-                    out[0, 0].float().cpu().numpy(),
-                    samples.target[0].numpy(),
+                    *picture,
+                    self.data.held_out[0][1].target[0].numpy(),
                 )
             )
+
+    def _picture(self, net: torch.nn.Module) -> tuple[np.ndarray, np.ndarray]:
+        """Average of a movie that is held out, or what else is known, and the network's picture."""
+        samples = self.data.held_out[0][1]
+        if self.data.show is not None:
+            return self.data.show(net, samples)
+        frames = samples.frames[:1].to(next(net.parameters()).device)
+        with torch.inference_mode():
+            out = net(frames)
+        return samples.frames[0].mean(dim=0).numpy(), out[0, 0].float().cpu().numpy()
 
     def calibration(self, batches: int) -> Uncertainty | None:
         """Of the best weights, on movies of their own; None where no error is expected."""
@@ -460,6 +525,8 @@ def _network(
         net.load_state_dict(loaded.state_dict())
         return net, card.parameters
     sizes: dict[str, int] = {}
+    if isinstance(settings, PosteriorTrainingSettings):
+        sizes = sizes_for(guesser(settings.guess)[1])
     try:
         for word in filter(None, settings.parameters.split(",")):
             name, value = word.split("=")
@@ -468,7 +535,11 @@ def _network(
             warnings.simplefilter("ignore")  # of layers without channels, refused below
             net = weights.build(network, sizes)
             with torch.inference_mode():
-                net(torch.rand(1, getattr(net, "frames", 5), 16, 16))
+                if isinstance(net, DiffusionNet):
+                    x = torch.rand(1, 1, net.fineness**2, 16, 16)
+                    net(torch.rand(1, net.inputs, 16, 16), x, torch.ones(1, 1))
+                else:
+                    net(torch.rand(1, getattr(net, "frames", 5), 16, 16))
         return net, sizes
     except (ValueError, TypeError, RuntimeError, ArithmeticError, IndexError):
         raise InputError(

@@ -1,0 +1,207 @@
+"""What a first guess leaves open: a network that takes noise off the truth's difference to it.
+
+J. Ho, A. Jain, P. Abbeel, "Denoising diffusion probabilistic models", NeurIPS (2020), conditioned
+on a first guess, as in C. Seitz, J. Liu, "Uncertainty-aware localization microscopy by variational
+diffusion" (2024) do. Inputs and outputs are scaled by the level of noise as T. Karras, M. Aittala,
+T. Aila, S. Laine, "Elucidating the design space of diffusion-based generative models", NeurIPS
+(2022), so that one network serves every schedule.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from napari_sofinet.networks.statistics import shifted
+
+SPREAD = 0.1
+"""Standard deviation of the truth around a first guess, about."""
+LEAST_LEVEL, MOST_LEVEL = 0.005, 25.0
+"""Standard deviations of noise that are learnt."""
+ENCODER_REACH_PX, REACH_PX = 28, 20
+"""Camera pixels that the two parts of the network see around a pixel."""
+WAVES = 16
+EMBEDDED = 128
+Seen = tuple[torch.Tensor, torch.Tensor]
+
+
+class DiffusionNet(nn.Module):  # type: ignore[misc]
+    """The truth minus the first guess, from that with noise.
+
+    Maps of ``fineness`` samples along a camera pixel are folded: its samples are channels.
+
+    Parameters
+    ----------
+    inputs
+        Maps of a condition, on camera pixels.
+    fineness
+        Samples along a camera pixel.
+    features, wide
+        Channels on camera pixels and on a grid half as fine.
+    """
+
+    def __init__(
+        self, inputs: int = 21, fineness: int = 2, features: int = 64, wide: int = 96
+    ) -> None:
+        super().__init__()
+        self.inputs, self.fineness = inputs, fineness
+        n, samples = features, fineness**2
+        self.encoder_reach_px, self.reach_px = ENCODER_REACH_PX, REACH_PX
+        self.look = nn.ModuleDict(
+            {
+                "first": _conv(inputs, n),
+                "fine": Block(n),
+                "down": nn.Conv2d(n, wide, 2, stride=2),
+                "coarse": nn.ModuleList([Block(wide), NeighbourAttention(wide), Block(wide)]),
+                "up": nn.Conv2d(wide, 4 * n, 1),
+                "last": Block(n),
+            }
+        )
+        self.level = nn.Sequential(nn.Linear(2 * WAVES, EMBEDDED), nn.SiLU())
+        self.first = _conv(samples, n)
+        self.fine = Block(n, EMBEDDED)
+        self.down = nn.Conv2d(n, wide, 2, stride=2)
+        self.coarse = nn.ModuleList([Block(wide, EMBEDDED), Block(wide, EMBEDDED)])
+        self.up = nn.Conv2d(wide, 4 * n, 1)
+        self.last = nn.ModuleList([Block(n, EMBEDDED), Block(n, EMBEDDED)])
+        self.end = _conv(n, samples)
+        nn.init.zeros_(self.end.weight)
+        nn.init.zeros_(self.end.bias)
+        self.register_buffer("waves", torch.exp(torch.linspace(-1.5, 1.5, WAVES)), False)
+        self.to(memory_format=torch.channels_last)
+
+    def encode(self, conditions: torch.Tensor) -> Seen:
+        """Features of conditions (B, C, Y, X), Y and X even, on pixels and half as fine."""
+        look = self.look
+        fine = look["fine"](nn.functional.silu(look["first"](conditions)))
+        coarse = look["down"](fine)
+        for block in look["coarse"]:
+            coarse = block(coarse)
+        fine = look["last"](fine + nn.functional.pixel_shuffle(look["up"](coarse), 2))
+        return fine, coarse
+
+    def denoise(self, x: torch.Tensor, level: torch.Tensor, seen: Seen) -> torch.Tensor:
+        """The expected difference to the first guess.
+
+        Parameters
+        ----------
+        x
+            Folded differences with noise (B, K, fineness², Y, X): K for each condition.
+        level
+            Standard deviations (B, K) of the noise.
+        seen
+            From `encode`.
+
+        Returns
+        -------
+        Differences without noise, as ``x``, float32.
+        """
+        each = level.float()[..., None, None, None]
+        total = torch.sqrt(each**2 + SPREAD**2)
+        wave = torch.log(level.float().flatten())[:, None] * self.waves
+        told = self.level(torch.cat([wave.sin(), wave.cos()], dim=1))
+        batch, count = x.shape[:2]
+
+        def add(h: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+            return (h.unflatten(0, (batch, count)) + features[:, None]).flatten(0, 1)
+
+        scaled = (x / total).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        fine = self.fine(add(self.first(scaled), seen[0]), told)
+        coarse = add(self.down(fine), seen[1])
+        for block in self.coarse:
+            coarse = block(coarse, told)
+        fine = fine + nn.functional.pixel_shuffle(self.up(coarse), 2)
+        for block in self.last:
+            fine = block(fine, told)
+        change = self.end(nn.functional.silu(fine)).float().unflatten(0, (batch, count))
+        out: torch.Tensor = (SPREAD / total) ** 2 * x + each * SPREAD / total * change
+        return out
+
+    def forward(
+        self, conditions: torch.Tensor, x: torch.Tensor, level: torch.Tensor
+    ) -> torch.Tensor:
+        """Both together, for learning."""
+        return self.denoise(x, level, self.encode(conditions))
+
+
+class Block(nn.Module):  # type: ignore[misc]
+    """Two convolutions whose result is added to what came in; the level of noise scales between.
+
+    Without normalisation, which would make a tile's result depend on the size of the tile.
+    """
+
+    def __init__(self, channels: int, told: int = 0) -> None:
+        super().__init__()
+        self.one, self.two = _conv(channels, channels), _conv(channels, channels)
+        self.scale = nn.Linear(told, 2 * channels) if told else None
+        nn.init.zeros_(self.two.weight)
+        nn.init.zeros_(self.two.bias)
+
+    def forward(self, x: torch.Tensor, told: torch.Tensor | None = None) -> torch.Tensor:
+        """Map (B, C, Y, X) to the same shape."""
+        h = self.one(nn.functional.silu(x))
+        if self.scale is not None:
+            factor, shift = self.scale(told)[..., None, None].chunk(2, dim=1)
+            h = h * (1 + factor) + shift
+        out: torch.Tensor = x + self.two(nn.functional.silu(h))
+        return out
+
+
+class NeighbourAttention(nn.Module):  # type: ignore[misc]
+    """Attention of every place to the 7 x 7 around it (Ramachandran et al., NeurIPS (2019)).
+
+    Its cost and its result do not depend on the size of a field, as those of attention to all do.
+    """
+
+    def __init__(self, channels: int, heads: int = 4, reach: int = 3) -> None:
+        super().__init__()
+        self.heads = heads
+        self.around = [
+            (dy, dx) for dy in range(-reach, reach + 1) for dx in range(-reach, reach + 1)
+        ]
+        self.ask = nn.Conv2d(channels, 3 * channels, 1)
+        self.give = nn.Conv2d(channels, channels, 1)
+        self.near = nn.Parameter(torch.zeros(len(self.around), heads, 1, 1))
+        nn.init.zeros_(self.give.weight)
+        nn.init.zeros_(self.give.bias)
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (B, C, Y, X) to the same shape."""
+        # 98 shifted maps in one kernel take a compiler minutes.
+        query, key, value = self.ask(x).unflatten(1, (3, self.heads, -1)).unbind(1)
+        query = query / math.sqrt(query.shape[2])
+        alike = torch.stack(
+            [
+                (query * shifted(key, dy, dx)).sum(dim=2) + near
+                for (dy, dx), near in zip(self.around, self.near, strict=True)
+            ]
+        )
+        shares = torch.softmax(alike.float(), dim=0).to(value.dtype)
+        seen = torch.zeros_like(value)
+        for (dy, dx), share in zip(self.around, shares, strict=True):
+            seen = seen + share[:, :, None] * shifted(value, dy, dx)
+        out: torch.Tensor = x + self.give(seen.flatten(1, 2))
+        return out
+
+
+def folded(maps: torch.Tensor, fineness: int) -> torch.Tensor:
+    """Maps (..., fY, fX) as (..., f², Y, X); the last samples are repeated to fill pixels."""
+    rows, columns = maps.shape[-2:]
+    lead = maps.shape[:-2]
+    x = maps.reshape(-1, 1, rows, columns)
+    x = nn.functional.pad(x, (0, -columns % fineness, 0, -rows % fineness), mode="replicate")
+    out: torch.Tensor = nn.functional.pixel_unshuffle(x, fineness)
+    return out.reshape(*lead, *out.shape[1:])
+
+
+def unfolded(maps: torch.Tensor, fineness: int) -> torch.Tensor:
+    """Maps (..., f², Y, X) as (..., fY, fX)."""
+    out: torch.Tensor = nn.functional.pixel_shuffle(maps, fineness)[..., 0, :, :]
+    return out
+
+
+def _conv(inside: int, outside: int) -> nn.Conv2d:
+    return nn.Conv2d(inside, outside, 3, padding=1)

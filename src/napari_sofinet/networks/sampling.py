@@ -1,0 +1,166 @@
+"""Samples of what the truth may be: noise that a diffusion network turns into pictures."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from napari_sofinet.networks.diffusion import unfolded
+from napari_sofinet.networks.running import tiles
+from napari_sofinet.networks.schedules import noise_levels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from napari_sofinet.networks.diffusion import DiffusionNet
+    from napari_sofinet.networks.first_guess import FirstGuess
+    from napari_sofinet.networks.schedules import Schedule
+
+TILE_PX = 256
+AT_ONCE_PX = 2**15
+"""Camera pixels of all samples together that are computed at a time: they stay in the cache."""
+STATE_BYTES = 2**28
+"""Room for the samples that are made together."""
+
+
+class Posterior:
+    """What the truth may be of one first guess.
+
+    Every step is taken over the whole field, tile by tile with all that a tile's pixels see, so
+    that a picture does not depend on the tiles.
+
+    Parameters
+    ----------
+    net
+        In evaluation mode, on ``device``.
+    half
+        Compute with 16 bits.
+    report
+        Told the share of the samples that is done; may raise to leave.
+    """
+
+    def __init__(
+        self,
+        net: DiffusionNet,
+        first: FirstGuess,
+        device: str,
+        half: bool,
+        report: Callable[[float], None],
+    ) -> None:
+        self.net, self.device, self.half, self.report = net, device, half, report
+        self._done, self._total = 0.0, 1.0
+        self.guess = first.guess[0]
+        rows, columns = self.guess.shape[-2:]
+        self._tiles = list(tiles(rows, columns, TILE_PX, net.reach_px))
+        self._fine = torch.empty(0)
+        self._coarse = torch.empty(0)
+        for seen, own in tiles(rows, columns, TILE_PX, net.encoder_reach_px):
+            report(0.0)
+            (top, bottom), (left, right) = seen
+            with self._computing():
+                part = first.conditions[..., top:bottom, left:right].to(device)
+                fine, coarse = (f[0].cpu() for f in net.encode(part))
+            if not len(self._fine):
+                self._fine = fine.new_empty(len(fine), rows, columns)
+                self._coarse = coarse.new_empty(len(coarse), rows // 2, columns // 2)
+            (a, b), (c, d) = own
+            self._fine[:, a:b, c:d] = fine[:, a - top : b - top, c - left : d - left]
+            half_own = slice(a // 2, b // 2), slice(c // 2, d // 2)
+            inside = (
+                slice((a - top) // 2, (b - top) // 2),
+                slice((c - left) // 2, (d - left) // 2),
+            )
+            self._coarse[:, *half_own] = coarse[:, *inside]
+
+    def samples(
+        self, seeds: Sequence[tuple[int, ...]], schedule: Schedule, steps: int
+    ) -> Iterator[tuple[int, torch.Tensor]]:
+        """Numbers and pictures (fY, fX) of samples, one for each seed, not negative."""
+        self._done, self._total = 0.0, float(len(seeds) * len(noise_levels(schedule, steps)))
+        size = 4 * self.guess.numel()
+        together = max(1, STATE_BYTES // size)
+        for start in range(0, len(seeds), together):
+            some = seeds[start : start + together]
+            makers = [np.random.default_rng(seed) for seed in some]
+            out = self._draw(makers, schedule, steps)
+            for number, picture in enumerate(unfolded(out, self.net.fineness)):
+                yield start + number, picture.clamp_(min=0)
+
+    def _draw(
+        self, makers: list[np.random.Generator], schedule: Schedule, steps: int
+    ) -> torch.Tensor:
+        """Folded pictures (K, f², Y, X)."""
+        levels = [float(v) for v in noise_levels(schedule, steps)]
+
+        def noise() -> torch.Tensor:
+            shape = self.guess.shape
+            drawn = [maker.standard_normal(shape, np.float32) for maker in makers]
+            return torch.from_numpy(np.stack(drawn))
+
+        if schedule == "paper":
+            return self._paper(noise, levels)
+        x = levels[0] * noise()
+        before: torch.Tensor | None = None
+        last_width = 0.0
+        for level, after in zip(levels, [*levels[1:], 0.0], strict=True):
+            found = self._denoised(x, level)
+            if not after:
+                x = found
+                break
+            # Second order from the step before (DPM-Solver++ 2M: Lu et al. (2022)).
+            width = math.log(level / after)
+            ahead = found
+            if before is not None:
+                ahead = torch.lerp(found, before, -width / (2 * last_width))
+            x = (after / level) * x + (1 - after / level) * ahead
+            before, last_width = found, width
+        return x + self.guess
+
+    def _paper(self, noise: Callable[[], torch.Tensor], levels: list[float]) -> torch.Tensor:
+        """Ancestral steps (Ho et al. (2020)) from where the paper begins.
+
+        Which is noise of variance 1 around 0 in pictures from -1 to 1, although most of a picture
+        would be left in it after 100 steps of noise.
+        """
+        # In the units here: pictures from 0 to 1, not scaled down as noise comes in.
+        x = 0.5 + 0.5 * math.sqrt(1 + 4 * levels[0] ** 2) * noise() - self.guess
+        for level, after in zip(levels, [*levels[1:], 0.0], strict=True):
+            found = self._denoised(x, level)
+            kept = (after / level) ** 2
+            x = found + kept * (x - found)
+            if after:
+                x = x + after * math.sqrt(1 - kept) * noise()
+        return x + self.guess
+
+    def _denoised(self, x: torch.Tensor, level: float) -> torch.Tensor:
+        """Expected differences to the first guess of differences with noise (K, f², Y, X)."""
+        out = torch.empty_like(x)
+        for (rows, columns), ((a, b), (c, d)) in self._tiles:
+            (top, bottom), (left, right) = rows, columns
+            fine = self._fine[:, top:bottom, left:right].to(self.device)
+            coarse = self._coarse[:, top // 2 : bottom // 2, left // 2 : right // 2].to(self.device)
+            seen = fine[None], coarse[None]
+            together = max(1, AT_ONCE_PX // ((bottom - top) * (right - left)))
+            for start in range(0, len(x), together):
+                self.report(self._done / self._total)
+                part = x[start : start + together, :, top:bottom, left:right]
+                levels = torch.full((1, len(part)), level, device=self.device)
+                with self._computing():
+                    found = self.net.denoise(part[None].to(self.device), levels, seen)[0].cpu()
+                out[start : start + together, :, a:b, c:d] = found[
+                    :, :, a - top : b - top, c - left : d - left
+                ]
+                self._done += len(part) * (b - a) * (d - c) / self.guess[0].numel()
+        return out
+
+    @contextlib.contextmanager
+    def _computing(self) -> Iterator[None]:
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device, torch.bfloat16, enabled=self.half),
+        ):
+            yield

@@ -1,0 +1,84 @@
+"""Truths of simulated movies with what another network makes of the movies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from napari_sofinet.localization.fitting import Noise
+from napari_sofinet.networks.deepstorm import FINENESS
+from napari_sofinet.networks.first_guess import (
+    EMITTER_INPUTS,
+    PICTURE_FINENESS,
+    PICTURE_INPUTS,
+    emitter_maps,
+    of_frames,
+    of_picture,
+)
+from napari_sofinet.networks.statistics import normalize, raw_statistics
+from napari_sofinet.training.data import Samples, make_samples
+from napari_sofinet.training.emitters import draw_frame, emitter_map
+from napari_sofinet.training.settings import EmitterTrainingSettings
+
+if TYPE_CHECKING:
+    from napari_sofinet.networks.weights import Card
+    from napari_sofinet.simulation.batched import Draw
+
+MEASURED = {"gain": 0.15, "floor": 0.1, "sigma": 0.04}
+"""How well noise and PSF of a real movie are known: standard deviations of logarithms."""
+
+
+def sizes_for(card: Card) -> dict[str, int]:
+    """Parameters of a `DiffusionNet` that start from the first guesses of some weights."""
+    if card.network == "deepstorm":
+        return {"inputs": EMITTER_INPUTS, "fineness": FINENESS}
+    return {"inputs": PICTURE_INPUTS, "fineness": PICTURE_FINENESS}
+
+
+def picture_conditions(
+    net: torch.nn.Module, draw: Draw, count: int, side: int, frames: int, seed: int
+) -> Samples:
+    """Draw movies; ``frames`` of the result are conditions (B, C, Y, X)."""
+    made = make_samples(draw, count, side, frames, seed)
+    with torch.no_grad():
+        x = normalize(made.frames)
+        first = of_picture(net.of_normalized(x), raw_statistics(x))
+    return Samples(first.conditions, made.target, made.settings)
+
+
+def emitter_conditions(
+    net: torch.nn.Module, card: Card, count: int, side: int, seed: int
+) -> Samples:
+    """Draw frames of what some weights have learnt; as `picture_conditions`."""
+    settings = emitter_settings(card, side)
+    counts, targets, noises, sigmas = [], [], [], []
+    for b in range(count):
+        rng = np.random.default_rng([seed, b, 17])
+        one = draw_frame(settings, rng)
+        wrong = {key: float(np.exp(rng.normal(0, width))) for key, width in MEASURED.items()}
+        counts.append(one.counts)
+        targets.append(emitter_map(one.emitters.positions, side, side))
+        noises.append(Noise(one.noise.gain * wrong["gain"], one.noise.floor * wrong["floor"]))
+        sigmas.append(one.sigma_px * wrong["sigma"])
+    frames = np.stack(counts)
+    with torch.no_grad():
+        maps = emitter_maps(net, torch.from_numpy(frames))
+    first = of_frames(maps, frames.astype(np.float64), noises, sigmas)
+    return Samples(first.conditions, torch.from_numpy(np.stack(targets)), ())
+
+
+def emitter_settings(card: Card, side: int) -> EmitterTrainingSettings:
+    """What frames some weights have learnt from."""
+    ranges = card.ranges
+    given: dict[str, float] = {}
+    if "psf_fwhm_px" in ranges:
+        low, high = ranges["psf_fwhm_px"]
+        given |= {"psf_sigma_least": low / 2.3548, "psf_sigma_most": high / 2.3548}
+    if "density_per_px2" in ranges:
+        given |= {"density_most": ranges["density_per_px2"][1]}
+    if "photons" in ranges:
+        low, high = ranges["photons"]
+        given |= {"photons_least": low, "photons_most": high}
+    return EmitterTrainingSettings(side_px=side, **given)  # type: ignore[arg-type]
