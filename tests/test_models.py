@@ -452,3 +452,36 @@ def test_shipped_weights_draw_filaments_and_nothing_in_noise():
         dark = sofinet.reconstruct(sofinet.open_movie(noise), "sofinet", weights=name)
         assert np.quantile(dark.image, 0.999) < 0.05 * np.quantile(result.image, 0.999)
         assert any("Hardly any light" in note for note in dark.notes)
+
+
+def test_turned_movies_are_turned_back(small, frames) -> None:
+    seen = {
+        model.turned(torch.from_numpy(frames.astype(float)), k).numpy().tobytes()
+        for k in range(model.TURNS)
+    }
+    assert len(seen) == model.TURNS
+    for k in range(model.TURNS):
+        x = torch.rand(2, 5, 7)
+        assert torch.equal(model.turned_back(model.turned(x, k), k), x)
+
+
+def test_the_spread_of_turned_movies(small, frames) -> None:
+    movie = sofinet.open_movie(frames[:, :-3])
+    found = sofinet.reconstruct(movie, "sofinet", doubt="turned")
+    pictures = []
+    for flip in (1, -1):
+        for k in range(4):
+            one = sofinet.open_movie(np.rot90(frames[:, :-3][:, ::flip], k, (1, 2)))
+            pictures.append(np.rot90(sofinet.reconstruct(one, "sofinet").image, -k)[::flip])
+    mean, spread = np.mean(pictures, axis=0), np.std(pictures, axis=0, ddof=1)
+    assert mean.max() > 0.5
+    np.testing.assert_allclose(found.image, mean, atol=0.01)
+    one = weights.read_card(weights.find("sofinet-universal", "sofinet"))
+    half = model.half_width(mean, np.log(spread + 1e-9), one.turned or model.NOT_CALIBRATED)
+    np.testing.assert_allclose(found.maps["uncertainty"], half, atol=0.02 * half.max())
+    film = sofinet.reconstruct(movie, "sofinet", doubt="turned", window=len(frames) - 1)
+    alone = sofinet.reconstruct(movie.select((1, len(frames))), "sofinet", doubt="turned")
+    np.testing.assert_allclose(film.image[1], alone.image, atol=0.05)
+    assert film.maps["uncertainty"].shape == film.image.shape
+    bare = sofinet.reconstruct(movie, "sofinet", weights=str(small), doubt="turned")
+    assert any("no calibration" in note for note in bare.notes)

@@ -51,7 +51,7 @@ class DdpmSettings(MovieSettings):
     seed: int = parameter(
         0, "Seed of the samples: the same one gives the same samples.", ge=0, lt=2**31
     )
-    steps: int = parameter(16, "Steps from noise to a sample.", ge=4, le=100)
+    steps: int = parameter(12, "Steps from noise to a sample.", ge=4, le=100)
     schedule: Schedule = parameter(
         "full",
         "'full' begins in noise; 'guided' at the first guess with some noise, and keeps closer to "

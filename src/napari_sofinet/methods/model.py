@@ -10,12 +10,13 @@ import weakref
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
 from napari_sofinet.errors import InputError
 from napari_sofinet.movie import Movie, Saturation, time_blocks
+from napari_sofinet.networks.weights import Uncertainty
 from napari_sofinet.preprocess.stage import MovieSettings, describe_stage, prepared
 from napari_sofinet.preprocess.traits import NAMES, NO_SIGNAL, traits_of, unusual
 from napari_sofinet.reconstruction import Reconstruction
@@ -26,15 +27,18 @@ if TYPE_CHECKING:
 
     import torch
 
-    from napari_sofinet.networks.weights import Card, NetworkName, Uncertainty
+    from napari_sofinet.networks.weights import Card, NetworkName
 
 T = TypeVar("T")
 FEWEST_FRAMES = 5
 SMALLEST_SIDE = 12
 TILE_PX = 384
 STEP_FRAMES = 16
+TURNS = 8
 IN_MEMORY_BYTES = 2**30
 """A longer film is kept in a temporary file."""
+NOT_CALIBRATED = Uncertainty(brightness=(0.0,), half_width=(1.645,))
+"""Half of what holds 90 % of a normal distribution, in standard deviations."""
 QUANTITATIVE = (
     "Brightness in a network's picture is not quantitative: measure positions and shapes, not "
     "amounts."
@@ -57,6 +61,13 @@ class ModelSettings(MovieSettings):
     step: int = parameter(1, "Frames from one picture of a film to the next.", ge=1, le=100_000)
     uncertainty: bool = parameter(
         True, "Also show how far the truth may lie from the picture, where the network can tell."
+    )
+    doubt: Literal["network", "turned"] = parameter(
+        "network",
+        "Where the uncertainty comes from: 'network' its own estimate, at no cost; 'turned' how "
+        "much the pictures of the movie turned and mirrored in eight ways differ, which takes "
+        "eight times as long; the picture is their mean then. Samples of what may be true: the "
+        "method 'ddpm'.",
     )
 
 
@@ -112,13 +123,20 @@ def run(
     notes = [*stage.notes, *outside(stage.movie, card)]
     if saturation.note:
         notes.append(saturation.note)
-    work = partial(_maps, stage.movie, levels, settings)
+    turned = settings.doubt == "turned"
+    work = partial(_turned_maps if turned else _maps, stage.movie, levels, settings)
 
     def tell(fraction: float, message: str = "", preview: Reconstruction | None = None) -> None:
         report(begun + 0.1 + (0.9 - begun) * fraction, message, preview)
 
     maps = on_device(device, notes, lambda chosen: work(fast_form(net, chosen), chosen, tell))
-    return _reconstruction(maps, stage.movie, settings, card, notes, stage.details)
+    table = card.turned if turned else card.uncertainty
+    if turned and table is None:
+        table = NOT_CALIBRATED
+        notes.append(
+            f"{card.name} has no calibration of this uncertainty: it says where, not how much."
+        )
+    return _reconstruction(maps, stage.movie, settings, card, table, notes, stage.details)
 
 
 def outside(movie: Movie, card: Card) -> list[str]:
@@ -230,8 +248,12 @@ def _maps(
     net: torch.nn.Module,
     device: str,
     report: Report,
+    turn: int = 0,
 ) -> np.ndarray:
-    """Output maps (C, 2Y-1, 2X-1) of one picture, or (C, T, 2Y-1, 2X-1) of a film."""
+    """Output maps (C, 2Y-1, 2X-1) of one picture, or (C, T, 2Y-1, 2X-1) of a film.
+
+    ``turn`` is one of eight ways in which the network sees the movie; the maps are turned back.
+    """
     import torch
 
     from napari_sofinet.networks.running import tiles
@@ -257,9 +279,10 @@ def _maps(
         def tell(fraction: float, at: int = number) -> None:
             report((at + fraction) / len(parts), f"part {at + 1} of {len(parts)}")
 
-        for index, state in states(net, part, levels, settings.window, settings.step, device, tell):
+        length, every = settings.window, settings.step
+        for index, state in states(net, part, levels, length, every, device, tell, turn):
             with torch.inference_mode(), precision(device):
-                picture = state.result().float().cpu().numpy()
+                picture = turned_back(state.result().float(), turn).cpu().numpy()
             if not np.isfinite(picture).all():
                 raise InputError(f"The weights {settings.weights} give no numbers; use others.")
             if out is None:
@@ -280,6 +303,7 @@ def states(
     step: int,
     device: str,
     tell: Callable[[float], None],
+    turn: int = 0,
 ) -> Iterator[tuple[int, Any]]:
     """What a network holds of a part of the field, for each picture, with its place in the film.
 
@@ -290,13 +314,15 @@ def states(
     from napari_sofinet.networks.statistics import CEILING
 
     frames, rows, columns = part.shape
+    if turn % 2:
+        rows, columns = columns, rows
     state = net.running(rows, columns) if window is None else net.sliding(window)
     done = 0
     for block in time_blocks(part):
         at = slice(done, done + len(block))
         counts = (block - levels.offset[at, None, None]) / levels.scale[at, None, None]
         counts = np.minimum(counts, CEILING)
-        x = torch.from_numpy(np.ascontiguousarray(counts, np.float32)).to(device)
+        x = turned(torch.from_numpy(np.ascontiguousarray(counts, np.float32)), turn).to(device)
         with torch.inference_mode(), precision(device):
             for some in x.split(STEP_FRAMES if window is None else 1):
                 state.add(some if window is None else some[0])
@@ -306,6 +332,52 @@ def states(
                     yield (done - window) // step, state
     if window is None:
         yield 0, state
+
+
+def _turned_maps(
+    movie: Movie,
+    levels: Levels,
+    settings: ModelSettings,
+    net: torch.nn.Module,
+    device: str,
+    report: Report,
+) -> np.ndarray:
+    """As `_maps`: mean, and logarithm of the standard deviation, of the movie's eight pictures."""
+    out: np.ndarray | None = None
+    for turn in range(TURNS):
+
+        def tell(fraction: float, message: str = "", preview: Any = None, turn: int = turn) -> None:
+            report((turn + fraction) / TURNS, f"turned {turn + 1} of {TURNS}, {message}")
+
+        pictures = _maps(movie, levels, settings, net, device, tell, turn)[0]
+        if out is None:
+            out = film_space((2, *pictures.shape))
+            out[...] = 0
+        films = (pictures, *out) if settings.window else (pictures[None], *out[:, None])
+        for picture, mean, squares in zip(*films, strict=True):
+            np.maximum(picture, 0, out=picture)
+            away = picture - mean
+            mean += away / (turn + 1)
+            squares += away * (picture - mean)
+    assert out is not None
+    for squares in out[1] if settings.window else out[1:]:
+        squares[...] = 0.5 * np.log(np.maximum(squares / (TURNS - 1), 1e-7))
+    return out
+
+
+def turned(frames: torch.Tensor, turn: int) -> torch.Tensor:
+    """Frames (..., Y, X) by so many quarters, of which the last four are mirrored."""
+    import torch
+
+    return torch.rot90(frames.flip(-2) if turn >= 4 else frames, turn % 4, (-2, -1)).contiguous()
+
+
+def turned_back(picture: torch.Tensor, turn: int) -> torch.Tensor:
+    """The inverse of `turned`."""
+    import torch
+
+    back = torch.rot90(picture, -(turn % 4), (-2, -1))
+    return back.flip(-2) if turn >= 4 else back
 
 
 def has_fast_16_bits(device: str) -> bool:
@@ -362,17 +434,18 @@ def _reconstruction(
     movie: Movie,
     settings: ModelSettings,
     card: Card,
+    table: Uncertainty | None,
     notes: list[str],
     details: dict[str, float],
 ) -> Reconstruction:
     image = out[0]
     np.maximum(image, 0, out=image)
     maps = {"image": image}
-    if settings.uncertainty and len(out) > 1 and card.uncertainty is not None:
+    if settings.uncertainty and len(out) > 1 and table is not None:
         # Picture by picture, for a film may be larger than memory.
         films = (image[None], out[1][None]) if settings.window is None else (image, out[1])
         for picture, doubt in zip(*films, strict=True):
-            doubt[...] = half_width(picture, doubt, card.uncertainty)
+            doubt[...] = half_width(picture, doubt, table)
         maps["uncertainty"] = out[1]
     interval = movie.frame_interval_s
     return Reconstruction(

@@ -24,7 +24,7 @@ ENCODER_REACH_PX, REACH_PX = 28, 20
 """Camera pixels that the two parts of the network see around a pixel."""
 WAVES = 16
 EMBEDDED = 128
-Seen = tuple[torch.Tensor, torch.Tensor]
+Seen = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
 
 
 class DiffusionNet(nn.Module):  # type: ignore[misc]
@@ -38,12 +38,20 @@ class DiffusionNet(nn.Module):  # type: ignore[misc]
         Maps of a condition, on camera pixels.
     fineness
         Samples along a camera pixel.
+    guesses
+        Pictures that a condition begins with, folded: the first guess, and perhaps a second one,
+        which may be the better one in places.
     features, wide
         Channels on camera pixels and on a grid half as fine.
     """
 
     def __init__(
-        self, inputs: int = 21, fineness: int = 2, features: int = 64, wide: int = 96
+        self,
+        inputs: int = 21,
+        fineness: int = 2,
+        guesses: int = 1,
+        features: int = 64,
+        wide: int = 96,
     ) -> None:
         super().__init__()
         self.inputs, self.fineness = inputs, fineness
@@ -59,6 +67,8 @@ class DiffusionNet(nn.Module):  # type: ignore[misc]
                 "last": Block(n),
             }
         )
+        # How much better the second guess is, sample by sample.
+        self.better = nn.Conv2d(n, samples, 1) if guesses > 1 else None
         self.level = nn.Sequential(nn.Linear(2 * WAVES, EMBEDDED), nn.SiLU())
         self.first = _conv(samples, n)
         self.fine = Block(n, EMBEDDED)
@@ -73,14 +83,21 @@ class DiffusionNet(nn.Module):  # type: ignore[misc]
         self.to(memory_format=torch.channels_last)
 
     def encode(self, conditions: torch.Tensor) -> Seen:
-        """Features of conditions (B, C, Y, X), Y and X even, on pixels and half as fine."""
+        """Features of conditions (B, C, Y, X), Y and X even, on pixels and half as fine.
+
+        And, with two guesses, by how much the first one is to be changed (B, fineness², Y, X).
+        """
         look = self.look
         fine = look["fine"](nn.functional.silu(look["first"](conditions)))
         coarse = look["down"](fine)
         for block in look["coarse"]:
             coarse = block(coarse)
         fine = look["last"](fine + nn.functional.pixel_shuffle(look["up"](coarse), 2))
-        return fine, coarse
+        if self.better is None:
+            return fine, coarse, None
+        n = self.fineness**2
+        change = conditions[:, n : 2 * n] - conditions[:, :n]
+        return fine, coarse, torch.sigmoid(self.better(fine).float()) * change
 
     def denoise(self, x: torch.Tensor, level: torch.Tensor, seen: Seen) -> torch.Tensor:
         """The expected difference to the first guess.
@@ -103,6 +120,8 @@ class DiffusionNet(nn.Module):  # type: ignore[misc]
         wave = torch.log(level.float().flatten())[:, None] * self.waves
         told = self.level(torch.cat([wave.sin(), wave.cos()], dim=1))
         batch, count = x.shape[:2]
+        base = torch.zeros_like(x[:, :1]) if seen[2] is None else seen[2].float()[:, None]
+        x = x - base
 
         def add(h: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
             return (h.unflatten(0, (batch, count)) + features[:, None]).flatten(0, 1)
@@ -116,7 +135,7 @@ class DiffusionNet(nn.Module):  # type: ignore[misc]
         for block in self.last:
             fine = block(fine, told)
         change = self.end(nn.functional.silu(fine)).float().unflatten(0, (batch, count))
-        out: torch.Tensor = (SPREAD / total) ** 2 * x + each * SPREAD / total * change
+        out: torch.Tensor = base + (SPREAD / total) ** 2 * x + each * SPREAD / total * change
         return out
 
     def forward(

@@ -62,6 +62,8 @@ class Card(BaseModel):
     figures: dict[str, Any] = {}
     ranges: dict[str, tuple[float, float]] = {}
     uncertainty: Uncertainty | None = None
+    turned: Uncertainty | None = None
+    """The same for the spread of pictures of the movie turned and mirrored."""
     guess: str | None = None
     guess_sha256: str | None = None
     licence: str = "BSD-3-Clause"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_sofinet.methods.model import TURNS, turned, turned_back
 from napari_sofinet.networks.weights import Uncertainty
 
 if TYPE_CHECKING:
@@ -23,18 +24,22 @@ MARGIN_PX = 6
 """Pixels at a crop's border, where a network sees less than in the middle of a field."""
 
 
-def calibrate(net: torch.nn.Module, batches: Iterable[Samples]) -> Uncertainty | None:
+def calibrate(
+    net: torch.nn.Module, batches: Iterable[Samples], turns: bool = False
+) -> Uncertainty | None:
     """Quantiles of |truth - picture| / expected error in bands of the picture's brightness.
 
     Where the picture is 0 the truth nearly always is too; the darkest band is of what is above it.
-    None for a network that expects no error.
+    None for a network that expects no error. With ``turns`` the picture is the mean of those of the
+    movie turned and mirrored, and the expected error their standard deviation.
     """
     device = next(net.parameters()).device
     brightness: list[np.ndarray] = []
     ratios: list[np.ndarray] = []
     for samples in batches:
+        frames = samples.frames.to(device)
         with torch.inference_mode():
-            out = net(samples.frames.to(device)).float().cpu()
+            out = (_turned(net, frames) if turns else net(frames)).float().cpu()
         if out.shape[1] < 2:
             return None
         inside = (..., slice(MARGIN_PX, -MARGIN_PX), slice(MARGIN_PX, -MARGIN_PX))
@@ -57,3 +62,15 @@ def calibrate(net: torch.nn.Module, batches: Iterable[Samples]) -> Uncertainty |
         half_width=tuple(round(w, 4) for w in widths),
         share=SHARE,
     )
+
+
+def _turned(net: torch.nn.Module, frames: torch.Tensor) -> torch.Tensor:
+    """Mean and logarithm of the standard deviation (B, 2, 2Y-1, 2X-1) of eight pictures each."""
+    pictures = torch.stack(
+        [
+            turned_back(net(turned(frames, turn))[:, 0].float(), turn).clamp(min=0)
+            for turn in range(TURNS)
+        ]
+    )
+    spread = 0.5 * pictures.var(dim=0).clamp(min=1e-7).log()
+    return torch.stack([pictures.mean(dim=0), spread], dim=1)

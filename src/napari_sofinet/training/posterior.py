@@ -25,7 +25,13 @@ from napari_sofinet.training.settings import EmitterTrainingSettings
 if TYPE_CHECKING:
     from napari_sofinet.networks.weights import Card
     from napari_sofinet.simulation.batched import Draw
+    from napari_sofinet.simulation.settings import SimulationSettings
 
+KNOWN = 0.25
+"""Correlation of a first guess with the truth from which on there is something to be known."""
+ATTEMPTS, ATTEMPT_SEED = 4, 50_000_000
+LEAST_SIGNAL = 4.0
+"""Emitters with less light over its noise are not drawn: they would be guesses into noise."""
 MEASURED = {"gain": 0.15, "floor": 0.1, "sigma": 0.04}
 """How well noise and PSF of a real movie are known: standard deviations of logarithms."""
 
@@ -33,19 +39,38 @@ MEASURED = {"gain": 0.15, "floor": 0.1, "sigma": 0.04}
 def sizes_for(card: Card) -> dict[str, int]:
     """Parameters of a `DiffusionNet` that start from the first guesses of some weights."""
     if card.network == "deepstorm":
-        return {"inputs": EMITTER_INPUTS, "fineness": FINENESS}
+        return {"inputs": EMITTER_INPUTS, "fineness": FINENESS, "guesses": 2}
     return {"inputs": PICTURE_INPUTS, "fineness": PICTURE_FINENESS}
 
 
 def picture_conditions(
     net: torch.nn.Module, draw: Draw, count: int, side: int, frames: int, seed: int
 ) -> Samples:
-    """Draw movies; ``frames`` of the result are conditions (B, C, Y, X)."""
-    made = make_samples(draw, count, side, frames, seed)
-    with torch.no_grad():
-        x = normalize(made.frames)
-        first = of_picture(net.of_normalized(x), raw_statistics(x))
-    return Samples(first.conditions, made.target, made.settings)
+    """Draw movies; ``frames`` of the result are conditions (B, C, Y, X).
+
+    Movies from which the first guess learns nothing are drawn again: a network that has seen many
+    draws structure into any field of noise, as likely as it was in the simulation.
+    """
+    conditions: list[torch.Tensor] = []
+    targets: list[torch.Tensor] = []
+    chosen: list[SimulationSettings] = []
+    for attempt in range(ATTEMPTS):
+        made = make_samples(draw, count, side, frames, seed + attempt * ATTEMPT_SEED)
+        with torch.no_grad():
+            x = normalize(made.frames)
+            out = net.of_normalized(x)
+            first = of_picture(out, raw_statistics(x))
+        for b, (picture, truth) in enumerate(zip(out[:, 0], made.target, strict=True)):
+            alike = torch.corrcoef(torch.stack([picture.clamp(min=0).flatten(), truth.flatten()]))
+            if not truth.any() or alike[0, 1] > KNOWN or attempt == ATTEMPTS - 1:
+                conditions.append(first.conditions[b])
+                targets.append(truth)
+                chosen.append(made.settings[b])
+        if len(targets) >= count:
+            break
+    return Samples(
+        torch.stack(conditions[:count]), torch.stack(targets[:count]), tuple(chosen[:count])
+    )
 
 
 def emitter_conditions(
@@ -59,7 +84,10 @@ def emitter_conditions(
         one = draw_frame(settings, rng)
         wrong = {key: float(np.exp(rng.normal(0, width))) for key, width in MEASURED.items()}
         counts.append(one.counts)
-        targets.append(emitter_map(one.emitters.positions, side, side))
+        photons, area = one.emitters.photons, 4 * np.pi * one.sigma_px**2
+        variance = one.noise.gain * photons + one.noise.floor * area
+        seen = photons > LEAST_SIGNAL * np.sqrt(variance)
+        targets.append(emitter_map(one.emitters.positions[seen], side, side))
         noises.append(Noise(one.noise.gain * wrong["gain"], one.noise.floor * wrong["floor"]))
         sigmas.append(one.sigma_px * wrong["sigma"])
     frames = np.stack(counts)

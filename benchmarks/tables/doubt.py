@@ -1,0 +1,235 @@
+"""How far can a picture be believed? Three answers on movies whose truth is known.
+
+    python benchmarks/tables/doubt.py [--quick] [--emitters WEIGHTS] [--pictures WEIGHTS]
+
+1. An isolated emitter: the standard deviation of the samples of `ddpm` against the posterior of its
+   place, drawn by Metropolis' method from the movie's counts.
+2. Crowded emitters and pictures of 20 frames: what the network itself says, the spread of its
+   pictures of the movie turned and mirrored, and `ddpm`; how often the truth lies in their
+   intervals of 90 %, and how well they tell wrong samples (AUROC). Where something shows: truth or
+   first guess above 0.1. Wrong: the first guess is off by 0.3 or more of what is bright.
+3. Fields with nothing in them.
+4. What it costs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.stats import rankdata
+
+import napari_sofinet as sofinet
+from napari_sofinet.metrics import pearson
+from napari_sofinet.simulation.presets import draw_universal
+from napari_sofinet.training.data import make_samples
+from napari_sofinet.training.emitters import emitter_map, spots
+
+SIGMA_PX = 0.92
+READ_VARIANCE = 5.0
+SHOWS, WRONG = 0.1, 0.3
+NORMAL_90 = 1.645
+SEED = 880_000
+
+
+def counts(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
+    return np.round(rng.poisson(light) + rng.normal(100, READ_VARIANCE**0.5, light.shape))
+
+
+def posterior(
+    rng: np.random.Generator, frame: np.ndarray, start: np.ndarray, photons: float
+) -> np.ndarray:
+    """Places (N, 2) of one emitter, given its photons, as Metropolis' walk visits them."""
+    signal = frame - 100 + READ_VARIANCE  # with the variance added, it is nearly Poisson's
+
+    def likelihood(place: np.ndarray) -> float:
+        mean = spots(place[None], np.array([photons]), SIGMA_PX, *frame.shape) + READ_VARIANCE
+        return float((signal * np.log(mean) - mean).sum())
+
+    place, now, walk = start.copy(), likelihood(start), []
+    for number in range(10_000):
+        other = place + rng.normal(0, 0.5 * SIGMA_PX / photons**0.5, 2)
+        then = likelihood(other)
+        if np.log(rng.random()) < then - now:
+            place, now = other, then
+        if number >= 1000 and number % 10 == 0:
+            walk.append(place.copy())
+    return np.array(walk)
+
+
+def isolated(weights: str, repeats: int) -> None:
+    print("| photons | correlation of the maps (least) | scale | Pearson of guess / mean |")
+    print("|---|---|---|---|")
+    for photons in (100, 200, 1000):
+        rng = np.random.default_rng(SEED)
+        places = 9.5 + rng.uniform(-1, 1, (repeats, 1, 2))
+        light = [spots(at, np.array([photons]), SIGMA_PX, 20, 20) for at in places]
+        movie = sofinet.open_movie(counts(rng, np.stack(light)).astype(np.float32))
+        alike, scale, agree = [], [], []
+        for number, place in enumerate(places):
+            walk = posterior(rng, np.asarray(movie.frames[number]), place[0], photons)
+            known = np.std([emitter_map(at[None], 20, 20) for at in walk], axis=0)
+            found = sofinet.reconstruct(
+                movie.select((number, number + 1)), "ddpm", weights=weights, psf_fwhm_px=2.166
+            )
+            spread = found.maps["standard_deviation"]
+            truth = emitter_map(place, 20, 20)
+            alike.append(pearson(spread, known))
+            scale.append(np.sqrt((spread**2).sum() / (known**2).sum()))
+            agree.append((pearson(found.maps["guess"], truth), pearson(found.image, truth)))
+        guess, mean = np.mean(agree, axis=0)
+        print(
+            f"| {photons} | {np.mean(alike):.3f} ({min(alike):.3f}) | {np.mean(scale):.2f} "
+            f"({min(scale):.2f} to {max(scale):.2f}) | {guess:.4f} / {mean:.4f} |",
+            flush=True,
+        )
+
+
+@dataclass
+class Doubt:
+    """Of one way to doubt, over all movies."""
+
+    inside: list[np.ndarray] = field(default_factory=list)
+    score: list[np.ndarray] = field(default_factory=list)
+    agree: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def auroc(score: np.ndarray, wrong: np.ndarray) -> float:
+    """Chance that a wrong sample has a higher score than a right one."""
+    ranks = rankdata(score)
+    n = int(wrong.sum())
+    return float((ranks[wrong].sum() - n * (n + 1) / 2) / (n * (len(wrong) - n)))
+
+
+def turned(frames: np.ndarray, method: str, **settings: object) -> np.ndarray:
+    """Pictures (8, Y, X) of a movie turned and mirrored, turned back."""
+    pictures = []
+    for mirrored in (False, True):
+        for quarter in range(4):
+            seen = np.rot90(frames[:, ::-1] if mirrored else frames, quarter, (1, 2))
+            one = sofinet.reconstruct(sofinet.open_movie(seen), method, **settings).image
+            back = np.rot90(one, -quarter)
+            pictures.append(back[::-1] if mirrored else back)
+    return np.stack(pictures)
+
+
+def compare(
+    movies: list[tuple[np.ndarray, np.ndarray]], method: str, weights: str, own: str, **more: object
+) -> None:
+    """Print a row for every way to doubt the pictures of a method."""
+    ways = {"own": Doubt(), "turned": Doubt(), "ddpm": Doubt()}
+    guesses, truths = [], []
+    for frames, truth in movies:
+        movie = sofinet.open_movie(frames)
+        start = time.perf_counter()
+        first = sofinet.reconstruct(movie, method, weights=own)
+        guess = first.image
+        ways["own"].seconds += time.perf_counter() - start
+        half = first.maps.get("uncertainty")
+        if half is not None:
+            ways["own"].inside.append(np.abs(truth - guess) <= half)
+            ways["own"].score.append(half)
+        ways["own"].agree.append(pearson(guess, truth) if truth.any() else np.nan)
+        start = time.perf_counter()
+        pictures = turned(frames, method, weights=own)
+        ways["turned"].seconds += time.perf_counter() - start
+        mean, spread = pictures.mean(axis=0), pictures.std(axis=0, ddof=1)
+        ways["turned"].inside.append(np.abs(truth - mean) <= NORMAL_90 * spread)
+        ways["turned"].score.append(spread)
+        ways["turned"].agree.append(pearson(mean, truth) if truth.any() else np.nan)
+        start = time.perf_counter()
+        found = sofinet.reconstruct(movie, "ddpm", weights=weights, **more)
+        ways["ddpm"].seconds += time.perf_counter() - start
+        low, high = found.maps["lower"], found.maps["upper"]
+        ways["ddpm"].inside.append((truth >= low) & (truth <= high))
+        ways["ddpm"].score.append(found.maps["standard_deviation"])
+        ways["ddpm"].agree.append(pearson(found.image, truth) if truth.any() else np.nan)
+        guesses.append(guess)
+        truths.append(truth)
+    guess, truth = (np.concatenate([m.ravel() for m in maps]) for maps in (guesses, truths))
+    wrong = np.abs(guess - truth) > WRONG
+    shows = np.maximum(guess, truth) > SHOWS
+    bands = (truth > 0.5), (guess > 0.5)
+    for name, way in ways.items():
+        row = f"| {method}: {name} | {np.nanmean(way.agree):.3f} | "
+        if way.inside:
+            inside, score = (
+                np.concatenate([m.ravel() for m in maps]) for maps in (way.inside, way.score)
+            )
+            row += " | ".join(f"{100 * inside[at].mean():.1f}" for at in (shows, *bands))
+            row += f" | {auroc(score[shows], wrong[shows]):.3f} | {auroc(score, wrong):.3f}"
+        else:
+            row += "– | – | – | – | –"
+        print(f"{row} | {way.seconds / len(movies):.2f} |", flush=True)
+
+
+def crowded(density_um2: float, photons: float, frames: int, side: int = 40) -> list:
+    rng = np.random.default_rng([SEED, round(10 * density_um2), round(photons)])
+    out = []
+    for _ in range(frames):
+        number = rng.poisson(density_um2 * 0.01 * (side + 8) ** 2)
+        places = rng.uniform(-4, side + 4, (number, 2))
+        bright = photons * rng.lognormal(-0.125, 0.5, number)
+        light = spots(places, bright, SIGMA_PX, side, side) + 1.0
+        out.append((counts(rng, light)[None].astype(np.float32), emitter_map(places, side, side)))
+    return out
+
+
+def simulated(number: int, frames: int = 20, side: int = 64) -> list:
+    made = make_samples(draw_universal, number, side, frames, SEED)
+    return list(zip(made.frames.numpy(), made.target.numpy(), strict=True))
+
+
+def nothing(emitters: str, pictures: str) -> None:
+    rng = np.random.default_rng(SEED)
+    for background in (0.0, 5.0, 50.0):
+        frames = counts(rng, np.full((20, 48, 48), background)).astype(np.float32)
+        for weights, chosen in ((emitters, frames[:1]), (pictures, frames)):
+            found = sofinet.reconstruct(sofinet.open_movie(chosen), "ddpm", weights=weights)
+            most = np.quantile(found.samples, 0.999)
+            print(
+                f"| {weights} | {background:g} | {most:.3f} | {found.samples.max():.3f} |",
+                flush=True,
+            )
+
+
+def cost(emitters: str, pictures: str) -> None:
+    ((frames, _),) = simulated(1, 20, 128)
+    ((frame, _),) = crowded(1.0, 500, 1, 128)
+    for weights, chosen in ((emitters, frame), (pictures, frames)):
+        movie = sofinet.open_movie(chosen)
+        start = time.perf_counter()
+        sofinet.reconstruct(movie, "ddpm", weights=weights)
+        print(f"| {weights} | {time.perf_counter() - start:.1f} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer movies")
+    parser.add_argument("--emitters", default="ddpm-emitters")
+    parser.add_argument("--pictures", default="ddpm-universal")
+    options = parser.parse_args()
+    few = options.quick
+    isolated(options.emitters, 5 if few else 20)
+    print(
+        "\n| | Pearson | in the 90 % interval, where something shows | truth > 0.5 | guess > 0.5 | "
+        "AUROC, where something shows | AUROC, everywhere | s |\n|---|---|---|---|---|---|---|---|"
+    )
+    for density, photons in ((0.5, 300.0), (2.0, 1000.0), (5.0, 1000.0)):
+        print(f"| *{density:g} emitters per µm², {photons:g} photons* | | | | | | | |")
+        compare(
+            crowded(density, photons, 3 if few else 12), "deepstorm", options.emitters, "deepstorm"
+        )
+    print("| *20 frames, preset universal* | | | | | | | |")
+    compare(simulated(8 if few else 48), "sofinet", options.pictures, "sofinet-universal")
+    print("\n| nothing there | background | 99.9 % of samples | brightest |\n|---|---|---|---|")
+    nothing(options.emitters, options.pictures)
+    print("\n| 128 x 128 px, 16 samples | s |\n|---|---|")
+    cost(options.emitters, options.pictures)
+
+
+if __name__ == "__main__":
+    main()

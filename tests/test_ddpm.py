@@ -1,0 +1,313 @@
+"""Diffusion: what it draws, against distributions that are known."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import napari_sofinet as sofinet  # noqa: E402
+from napari_sofinet.cli import main  # noqa: E402
+from napari_sofinet.errors import Cancelled, InputError  # noqa: E402
+from napari_sofinet.localization.fitting import Noise  # noqa: E402
+from napari_sofinet.networks import sampling, weights  # noqa: E402
+from napari_sofinet.networks.diffusion import DiffusionNet, folded, unfolded  # noqa: E402
+from napari_sofinet.networks.first_guess import (  # noqa: E402
+    FirstGuess,
+    drawn_with_doubt,
+    guesser,
+    of_frames,
+)
+from napari_sofinet.networks.sampling import Posterior  # noqa: E402
+from napari_sofinet.networks.schedules import noise_levels  # noqa: E402
+from napari_sofinet.networks.spread import summary  # noqa: E402
+from napari_sofinet.networks.weights import Card, Uncertainty  # noqa: E402
+from napari_sofinet.reconstruction import Reconstruction  # noqa: E402
+from napari_sofinet.training.emitters import emitter_map, spots  # noqa: E402
+from napari_sofinet.training.posterior import (  # noqa: E402
+    LEAST_SIGNAL,
+    emitter_conditions,
+    sizes_for,
+)
+
+
+def restless(**sizes: int) -> DiffusionNet:
+    """A network whose every part does something."""
+    torch.manual_seed(3)
+    net = DiffusionNet(features=8, wide=8, **sizes)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.15 * torch.randn_like(parameter))
+    return net.eval()
+
+
+def first_guess(rows: int, columns: int, inputs: int = 21, fineness: int = 2) -> FirstGuess:
+    torch.manual_seed(4)
+    guess = torch.rand(1, fineness**2, rows, columns)
+    others = torch.randn(1, inputs - fineness**2, rows, columns)
+    return FirstGuess(guess, torch.cat([guess, others], dim=1))
+
+
+class Known:
+    """Knows that the truth is normal around 0.3 above the first guess, with a spread of 0.2."""
+
+    fineness, reach_px, encoder_reach_px = 2, 0, 0
+
+    def encode(self, conditions):
+        return conditions[:, :1], conditions[:, :1, ::2, ::2], None
+
+    def denoise(self, x, level, seen):
+        noise = level[..., None, None, None] ** 2
+        return (0.04 * x + noise * 0.3) / (0.04 + noise)
+
+
+def pictures(net, first, seeds, schedule="full", steps=16, report=lambda f: None) -> np.ndarray:
+    posterior = Posterior(net, first, "cpu", False, report)
+    return np.stack([one.numpy() for _, one in posterior.samples(seeds, schedule, steps)])
+
+
+# -- schedules and samplers -----------------------------------------------------------------------
+
+
+def test_the_papers_schedule_never_reaches_noise() -> None:
+    levels = noise_levels("paper", 16)
+    # The product of 1 - beta over 100 steps from 1e-4 to 1e-2 is 0.60, of pictures from -1 to 1.
+    left = 1 / (1 + (2 * levels[0]) ** 2)
+    assert left == pytest.approx(0.60, abs=0.005)
+    assert len(levels) == 100
+    assert (np.diff(levels) < 0).all()
+    assert noise_levels("full", 16)[0] > 19.9  # a picture of brightness 1 is 5 % of that
+
+
+@pytest.mark.parametrize(("schedule", "steps"), [("full", 16), ("full", 12), ("guided", 10)])
+def test_samples_have_the_distribution_that_the_network_knows(schedule, steps) -> None:
+    guess = torch.full((1, 4, 24, 24), 2.0)
+    drawn = pictures(Known(), FirstGuess(guess, guess), [(1, k) for k in range(8)], schedule, steps)
+    # What begins at the first guess with noise of 1, and not 0.3 above it, stays nearer to it.
+    kept = 0.3 * 0.2 / (1 + 0.2**2) ** 0.5 if schedule == "guided" else 0.0
+    assert drawn.mean() == pytest.approx(2.3 - kept, abs=0.01)
+    assert drawn.std() == pytest.approx(0.2, rel=0.06)
+
+
+def test_the_papers_sampler_starts_beside_what_it_has_learnt() -> None:
+    """With a spread as large as its first noise it comes out right only where the guess is 0.5."""
+    guess = torch.full((1, 4, 24, 24), 0.2)
+    drawn = pictures(Known(), FirstGuess(guess, guess), [(1, k) for k in range(8)], "paper")
+    assert drawn.mean() == pytest.approx(0.5, abs=0.02)  # of 0.2 + 0.3, and its own 0.5
+    guess = torch.full((1, 4, 24, 24), 2.0)
+    drawn = pictures(Known(), FirstGuess(guess, guess), [(1, k) for k in range(8)], "paper")
+    assert drawn.mean() < 2.2  # not 2.3: noise around 0.5 is not where the steps begin
+
+
+def test_a_seed_gives_its_sample_whatever_else_is_drawn() -> None:
+    net, first = restless(), first_guess(16, 20)
+    all_of_them = pictures(net, first, [(7, k) for k in range(4)])
+    again = pictures(net, first, [(7, 2)])
+    np.testing.assert_allclose(again[0], all_of_them[2], rtol=1e-3, atol=1e-3)
+    assert np.abs(all_of_them[0] - all_of_them[1]).max() > 0.1
+
+
+@pytest.mark.parametrize("sizes", [{}, {"inputs": 40, "fineness": 4, "guesses": 2}])
+def test_pictures_do_not_depend_on_tiles(monkeypatch, sizes) -> None:
+    net = restless(**sizes)
+    first = first_guess(72, 58, net.inputs, net.fineness)
+    whole = pictures(net, first, [(1, 0), (1, 1)], steps=4)
+    monkeypatch.setattr(sampling, "TILE_PX", 24)
+    monkeypatch.setattr(sampling, "STATE_BYTES", 1)
+    monkeypatch.setattr(sampling, "AT_ONCE_PX", 1)
+    tiled = pictures(net, first, [(1, 0), (1, 1)], steps=4)
+    assert whole.std() > 0.05
+    np.testing.assert_allclose(tiled, whole, atol=2e-4 * np.abs(whole).max())
+
+
+def test_progress_reaches_the_end_and_can_be_left() -> None:
+    seen: list[float] = []
+    pictures(restless(), first_guess(16, 16), [(1, k) for k in range(5)], report=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] < 1
+    assert len(seen) >= 16
+
+    def leave(fraction: float) -> None:
+        if fraction > 0.3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        pictures(restless(), first_guess(16, 16), [(1, 0)], report=leave)
+
+
+def test_folding_is_undone() -> None:
+    x = torch.rand(2, 3, 12, 20)
+    assert torch.equal(unfolded(folded(x, 4), 4), x)
+    odd = torch.rand(1, 31, 27)
+    assert torch.equal(unfolded(folded(odd, 2), 2)[:, :31, :27], odd)
+
+
+# -- first guesses --------------------------------------------------------------------------------
+
+
+def test_the_spread_that_a_fit_expects_is_that_of_moved_emitters() -> None:
+    rng = np.random.default_rng(0)
+    places, spread = np.array([[8.2, 9.1], [70.3, 8.0]]), np.array([[0.04, 0.08], [0.05, 0.03]])
+    drawn, doubt = drawn_with_doubt(places, spread, 80, 18)
+    np.testing.assert_allclose(drawn, emitter_map(places, 80, 18), atol=1e-5)
+    moved = [emitter_map(p, 80, 18) for p in rng.normal(places, spread, (800, 2, 2))]
+    np.testing.assert_allclose(doubt, np.std(moved, axis=0), atol=0.03)
+
+
+def test_of_frames_shows_where_the_fit_leaves_something() -> None:
+    rng = np.random.default_rng(1)
+    light = spots(np.array([[10.0, 9.5]]), np.array([2000.0]), 1.0, 20, 20)
+    frame = 100.0 + rng.poisson(light + 4)
+    seen = torch.from_numpy(emitter_map(np.array([[10.0, 9.5]]), 20, 20))[None]
+    there = of_frames(seen, frame[None], [Noise(1, 4)], [1.0]).conditions[0, -3]
+    missed = of_frames(0 * seen, frame[None], [Noise(1, 4)], [1.0]).conditions[0, -3]
+    assert there[10, 9:11].abs().max() < 1.5
+    assert missed[10, 9:11].max() > 4
+
+
+def test_dim_emitters_are_no_part_of_the_truth() -> None:
+    net, card, _ = guesser("deepstorm")
+    samples = emitter_conditions(net, card, 8, 16, 5)
+    assert samples.frames.shape == (8, sizes_for(card)["inputs"], 16, 16)
+    assert samples.target.shape == (8, 64, 64)
+    again = emitter_conditions(net, card, 8, 16, 5)
+    assert torch.equal(samples.frames, again.frames)
+    assert LEAST_SIGNAL > 3
+
+
+# -- maps -----------------------------------------------------------------------------------------
+
+
+def test_summary_of_normal_samples() -> None:
+    rng = np.random.default_rng(2)
+    drawn = rng.normal(5, 2, (64, 40, 40)).astype(np.float32)
+    maps = summary(drawn, None, lambda f: None)
+    assert maps["image"].mean() == pytest.approx(5, abs=0.05)
+    assert maps["standard_deviation"].mean() == pytest.approx(2, rel=0.02)
+    fresh = rng.normal(5, 2, (40, 40))
+    inside = (fresh > maps["lower"]) & (fresh < maps["upper"])
+    assert inside.mean() == pytest.approx(0.9, abs=0.03)
+    wider = summary(drawn, Uncertainty(brightness=(0.0,), half_width=(1.5,)), lambda f: None)
+    np.testing.assert_allclose(
+        wider["upper"] - wider["image"], 1.5 * (maps["upper"] - maps["image"]), rtol=1e-4
+    )
+
+
+def test_samples_are_saved_and_read(tmp_path) -> None:
+    rng = np.random.default_rng(3)
+    drawn = rng.random((3, 6, 8)).astype(np.float32)
+    one = Reconstruction(
+        {"image": drawn.mean(axis=0), "lower": drawn.min(axis=0)},
+        samples=drawn,
+        recipe=sofinet.reconstruct(sofinet.open_movie(rng.random((6, 8, 8))), "average").recipe,
+    )
+    one.save(tmp_path / "x.ome.tif")
+    back = Reconstruction.load(tmp_path / "x.ome.tif")
+    assert list(back.maps) == ["image", "lower"]
+    np.testing.assert_array_equal(back.samples, drawn)
+    np.testing.assert_array_equal(back.maps["lower"], one.maps["lower"])
+
+
+# -- the method -----------------------------------------------------------------------------------
+
+
+def weights_file(path, guess: str, **changed) -> str:
+    """Small random weights that doubt those of that name."""
+    _, card, digest = guesser(guess)
+    sizes = sizes_for(card) | {"features": 8, "wide": 8}
+    net = restless(**{k: v for k, v in sizes.items() if k not in ("features", "wide")})
+    values = {
+        "name": path.stem,
+        "network": "ddpm",
+        "parameters": sizes,
+        "prior": "",
+        "trained_on": "",
+        "command": "",
+        "seed": 1,
+        "steps": 0,
+        "minutes": 0,
+        "machine": "",
+        "date": "",
+        "guess": guess,
+        "guess_sha256": digest,
+    }
+    weights.save(path, net.state_dict(), Card(**(values | changed)))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def blinking() -> np.ndarray:
+    rng = np.random.default_rng(5)
+    light = spots(np.array([[9.0, 13.0]]), np.array([3000.0]), 1.0, 21, 25)
+    on = rng.random(12) < 0.5
+    return np.round(100 + rng.poisson(on[:, None, None] * light + 3)).astype(np.uint16)
+
+
+@pytest.mark.parametrize("guess", ["sofinet-universal", "deepstorm"])
+def test_maps_lie_over_the_movie(tmp_path, blinking, guess) -> None:
+    name = weights_file(tmp_path / "own.safetensors", guess)
+    movie = sofinet.open_movie(blinking, 0.1).select((0, 6), ((1, 21), (2, 25)))
+    seen: list[float] = []
+    result = sofinet.reconstruct(
+        movie,
+        "ddpm",
+        weights=name,
+        samples=4,
+        steps=4,
+        report=lambda f, m="", p=None: seen.append(f),
+    )
+    alike = sofinet.reconstruct(movie, "sofinet" if guess != "deepstorm" else "deepstorm")
+    assert result.image.shape == alike.image.shape
+    assert result.origin_um == alike.origin_um
+    assert result.pixel_size_um == alike.pixel_size_um
+    np.testing.assert_allclose(result.maps["guess"], alike.image, atol=0.02 * alike.image.max())
+    assert list(result.maps) == ["image", "standard_deviation", "lower", "upper", "guess"]
+    assert result.samples.shape == (4, *result.image.shape)
+    np.testing.assert_allclose(result.samples.mean(axis=0), result.image, atol=1e-4)
+    assert seen == sorted(seen)
+    assert 0.9 < seen[-1] <= 1
+    again = sofinet.reconstruct(movie, "ddpm", weights=name, samples=4, steps=4)
+    np.testing.assert_array_equal(again.samples, result.samples)
+    other = sofinet.reconstruct(movie, "ddpm", weights=name, samples=4, steps=4, seed=1)
+    assert np.abs(other.samples - result.samples).max() > 0
+
+
+def test_bad_input_is_one_sentence(tmp_path, blinking) -> None:
+    name = weights_file(tmp_path / "own.safetensors", "sofinet-universal")
+    emitters = weights_file(tmp_path / "emitters.safetensors", "deepstorm")
+    movie = sofinet.open_movie(blinking, 0.1)
+    changed = weights_file(tmp_path / "c.safetensors", "deepstorm", guess_sha256="0")
+    for chosen, settings, what in (
+        (movie.select((0, 4)), {"weights": name}, "at least 5 frames"),
+        (movie.select(None, ((0, 8), (0, 20))), {"weights": name}, "12 x 12"),
+        (movie, {"weights": "deepstorm"}, "of deepstorm, not of ddpm|no weights"),
+        (movie, {"weights": changed}, "weights have changed"),
+        (movie, {"weights": emitters, "drift.correct": True}, "table"),
+        (movie, {"weights": name, "samples": 1}, "samples"),
+        (movie, {"weights": name, "schedule": "other"}, "schedule"),
+    ):
+        with pytest.raises(InputError, match=what):
+            sofinet.reconstruct(chosen, "ddpm", **settings)
+    nothing = np.full((10, 16, 16), np.nan, np.float32)
+    with pytest.raises(InputError, match=r"NaN|finite"):
+        sofinet.reconstruct(sofinet.open_movie(nothing), "ddpm", weights=name)
+
+
+@pytest.mark.parametrize("guess", ["sofinet-universal", "deepstorm"])
+def test_training_starts_and_is_used(tmp_path, guess, capsys) -> None:
+    out = tmp_path / "mine.safetensors"
+    words = ["train", "ddpm", "-o", str(out), "--guess", guess, "--steps", "2", "--batch", "2"]
+    words += ["--side-px", "16", "--parameters", "features=8,wide=8", "--validate-every", "1"]
+    assert main(words) == 0
+    card = weights.read_card(out)
+    assert card.guess == guess
+    assert card.network == "ddpm"
+    assert card.steps == 2
+    net, _, _ = weights.load(str(out), "ddpm")
+    assert net.inputs == sizes_for(guesser(guess)[1])["inputs"]
+
+
+def test_training_refuses_what_makes_no_pictures(tmp_path, capsys) -> None:
+    out = tmp_path / "mine.safetensors"
+    assert main(["train", "ddpm", "-o", str(out), "--guess", "dblink", "--steps", "1"]) == 2
+    assert "dblink" in capsys.readouterr().err
+    assert not out.exists()
