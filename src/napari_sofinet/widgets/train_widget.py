@@ -49,6 +49,7 @@ NETWORKS = {
     "U-Net baseline": "unet",
     "Localisation (Deep-STORM)": "deepstorm",
     "Film of a moving structure (DBlink)": "dblink",
+    "What may be true: samples (diffusion)": "ddpm",
 }
 GREY = "#909090"
 
