@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 from napari.layers import Image  # noqa: E402, TC002
 from qtpy.QtCore import Qt  # noqa: E402
+from test_ddpm import weights_file  # noqa: E402
 from test_models import SMALL, card  # noqa: E402
 
 from napari_sofinet import presets  # noqa: E402
@@ -187,3 +188,32 @@ def test_cancelled_training_stops_soon(viewer, qtbot, tmp_path):
     qtbot.waitUntil(lambda: widget.worker is None, timeout=60_000)
     assert "Cancelled" in widget.status.text()
     assert (tmp_path / "weights" / "left.safetensors").exists()
+
+
+def test_samples_are_shown_by_a_slider(viewer, qtbot, notices, tmp_path):
+    name = weights_file(tmp_path / "weights" / "mine.safetensors", "sofinet-universal")
+    widget = model_widget.ModelWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    layer = movie_layer(viewer)
+    widget.last.setValue(10)
+    widget.network_box.setCurrentIndex(widget.network_box.findData("ddpm"))
+    widget.form.editors["weights"].setCurrentText(name)
+    widget.form.editors["samples"].setValue(4)
+    assert not widget.sample_slider.isVisibleTo(widget)
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: widget.worker is None, timeout=60_000)
+    assert widget.sample_slider.isVisibleTo(widget)
+    picture = viewer.layers["mine cell"]
+    result = picture.metadata["sofinet_result"]
+    assert result.samples.shape == (4, 71, 87)
+    for number in (2, 3, 0):
+        widget.sample_slider.slider.setValue(number)
+        shown = viewer.layers["mine cell sample"]
+        np.testing.assert_array_equal(shown.data, result.samples[number])
+        assert f"{number + 1} of 4" in widget.sample_slider.label.text()
+    # Over the movie, where the mean lies too.
+    np.testing.assert_allclose(shown.data_to_world((0, 0)), layer.data_to_world((0, 0, 0))[1:])
+    viewer.layers.remove(shown)
+    widget.sample_slider.slider.setValue(1)
+    assert "mine cell sample" in viewer.layers
+    assert len(viewer.layers) == 7  # movie, five maps, a sample

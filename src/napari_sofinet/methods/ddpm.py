@@ -131,7 +131,7 @@ def ddpm(movie: Movie, settings: DdpmSettings, report: Report, device: str) -> R
         origin_px=(y + first, x + first),
         camera_pixel_um=movie.pixel_size_um,
         samples=drawn,
-        notes=(*notes, guess_card.prior, model.QUANTITATIVE),
+        notes=(*notes, card.prior, model.QUANTITATIVE),
         details=stage.details,
     )
 

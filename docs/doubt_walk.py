@@ -1,0 +1,48 @@
+"""Screenshot of samples of what may be true in the dock widget Model reconstruction.
+
+    QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1600x1200x24 +extension GLX" \
+        python docs/doubt_walk.py MOVIE [WEIGHTS]
+
+MOVIE: 20 frames of it are used.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import napari
+from model_walk import finished, shot
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+
+from napari_sofinet.widgets.model_widget import ModelWidget
+
+
+def main() -> None:
+    viewer = napari.Viewer()
+    viewer.window.resize(1360, 900)
+    viewer.open(sys.argv[1], plugin="napari-sofinet")
+    widget = ModelWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Model reconstruction")
+    widget.network_box.setCurrentIndex(widget.network_box.findData("ddpm"))
+    widget.form.editors["weights"].setCurrentText(
+        sys.argv[2] if len(sys.argv) > 2 else "ddpm-universal"
+    )
+    widget.last.setValue(20)
+    QTest.mouseClick(widget.run_button, Qt.MouseButton.LeftButton)
+    QTest.qWait(2000)
+    finished(widget)
+    print(widget.status.text())
+    for layer in viewer.layers:
+        layer.visible = layer.name.endswith("standard_deviation")
+    widget.sample_slider.slider.setValue(3)
+    viewer.canvas.grid.enabled = True
+    viewer.reset_view()
+    shot(viewer, "doubt-1")
+    viewer.close()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
