@@ -21,7 +21,8 @@ SWEEPS = 4, 16
 """Rounds of the fit, before and after a look at the background that it leaves."""
 CANDIDATES = 0.6 * 1.12 ** np.arange(16)
 """Standard deviations of the PSF in px that are tried."""
-FEWEST_SPOTS = 8
+LEAST_CERTAINTY = 60.0
+"""Squares of light over its error, of all spots together: their width is known to a tenth then."""
 STRIP_PX, COARSE_PX = 8, 4
 DARK = 0.25
 BRIGHT = 0.15
@@ -147,10 +148,8 @@ def measure_sigma(
 ) -> float | None:
     """Width of the PSF in px with which spots at first guesses (N, 2) fit some frames best.
 
-    None where there are too few spots. ``between`` is called between fits and may raise to leave.
+    None where spots are too few and dim. ``between`` is called between fits and may raise to leave.
     """
-    if sum(map(len, places)) < FEWEST_SPOTS:
-        return None
     middle = float(CANDIDATES[len(CANDIDATES) // 2])
     costs = np.zeros(len(CANDIDATES))
     for frame, at in zip(frames, places, strict=True):
@@ -164,12 +163,25 @@ def measure_sigma(
             # The same weights for all: a wide spot must not make its own noise.
             costs[k] += float((rest**2).sum())
     best = int(np.argmin(costs))
+    if _certainty(frames, places, float(CANDIDATES[best])) < LEAST_CERTAINTY:
+        return None
     if not 0 < best < len(CANDIDATES) - 1:
         return float(CANDIDATES[best])
     low, least, high = costs[best - 1 : best + 2]
     shift = 0.5 * (low - high) / max(low - 2 * least + high, 1e-30)
     step = CANDIDATES[1] / CANDIDATES[0]
     return float(CANDIDATES[best] * step**shift)
+
+
+def _certainty(frames: list[np.ndarray], places: list[np.ndarray], sigma: float) -> float:
+    """Sum over spots of the square of their light over its error."""
+    total = 0.0
+    for frame, at in zip(frames, places, strict=True):
+        if len(at):
+            noise = measure_noise(frame, fit_spots(frame, at, sigma, Noise(), PRIOR_PX))
+            found = fit_spots(frame, at, sigma, noise, PRIOR_PX)
+            total += float(((found.light / found.spread[:, 2]) ** 2).sum())
+    return total
 
 
 def measure_noise(frame: np.ndarray, fit: Fit) -> Noise:

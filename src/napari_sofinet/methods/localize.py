@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -21,7 +21,13 @@ from napari_sofinet.localization.fitting import (
     measure_sigma,
 )
 from napari_sofinet.localization.table import LocalizationTable
-from napari_sofinet.methods.model import device_for, fast_form, film_space, has_fast_16_bits
+from napari_sofinet.methods.model import (
+    device_for,
+    fast_form,
+    film_space,
+    has_fast_16_bits,
+    on_device,
+)
 from napari_sofinet.movie import Saturation, time_blocks
 from napari_sofinet.preprocess.stage import CalibrationSettings, calibrated, describe_stage
 from napari_sofinet.settings import Report, Settings, parameter, silent
@@ -108,6 +114,21 @@ def localize(
     film: bool = False,
 ) -> Localized:
     """The table of emitters of a movie, and the summed map; raises as `deepstorm` does."""
+    if settings.finder == "single":
+        return _localize(movie, settings, report, _SingleFinder(), film)
+    notes: list[str] = []
+
+    def work(chosen: str) -> Localized:
+        finder = NetworkFinder(settings.weights, settings.certainty, chosen)
+        return _localize(movie, settings, report, finder, film)
+
+    found = on_device(device, notes, work)
+    return replace(found, notes=(*found.notes, *notes))
+
+
+def _localize(
+    movie: Movie, settings: LocalizationSettings, report: Report, finder: Finder, film: bool
+) -> Localized:
     frames, rows, columns = movie.shape
     if min(rows, columns) < SMALLEST_SIDE:
         raise InputError(
@@ -116,11 +137,6 @@ def localize(
         )
     stage = calibrated(movie, settings, lambda f, m="", p=None: report(0.1 * f, m))
     movie = stage.movie
-    finder: Finder = (
-        NetworkFinder(settings.weights, settings.certainty, device)
-        if settings.finder == "network"
-        else _SingleFinder()
-    )
     notes = [*stage.notes]
     view = measure_view(
         movie, finder, settings.psf_fwhm_px, notes, lambda: report(0.12, "width of the PSF")
