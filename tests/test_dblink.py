@@ -10,12 +10,16 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import napari_sofinet as sofinet  # noqa: E402
-from napari_sofinet.errors import InputError  # noqa: E402
+from napari_sofinet.errors import Cancelled, InputError  # noqa: E402
 from napari_sofinet.io.localizations import write_localizations  # noqa: E402
 from napari_sofinet.io.table_movie import as_movie, open_table  # noqa: E402
+from napari_sofinet.localization.blinks import Blinks, blinks_of_maps, blinks_of_table  # noqa: E402
 from napari_sofinet.localization.table import LocalizationTable  # noqa: E402
 from napari_sofinet.methods import dblink as method  # noqa: E402
+from napari_sofinet.methods import model  # noqa: E402
+from napari_sofinet.methods import recurrent_film as recurrent  # noqa: E402
 from napari_sofinet.methods.dblink import DblinkSettings, film_of  # noqa: E402
+from napari_sofinet.movie import open_movie  # noqa: E402
 from napari_sofinet.networks import weights  # noqa: E402
 from napari_sofinet.networks.dblink import (  # noqa: E402
     TIMES,
@@ -25,11 +29,20 @@ from napari_sofinet.networks.dblink import (  # noqa: E402
     banks,
     spread,
     told,
+    window_map,
 )
 from napari_sofinet.recipe import repeat  # noqa: E402
-from napari_sofinet.training.dynamics import dynamics_samples, filaments  # noqa: E402
-from napari_sofinet.training.losses import structure_loss  # noqa: E402
+from napari_sofinet.training.dynamics import (  # noqa: E402
+    Motion,
+    dynamics_samples,
+    dynamics_sequences,
+    filaments,
+    mitochondria,
+    picture_at,
+)
+from napari_sofinet.training.losses import sequence_loss, structure_loss  # noqa: E402
 from napari_sofinet.training.settings import DynamicsTrainingSettings  # noqa: E402
+from napari_sofinet.training.train import train  # noqa: E402
 
 
 def some_table(count: int = 400, frames: int = 120, seed: int = 0) -> LocalizationTable:
@@ -45,6 +58,12 @@ def some_table(count: int = 400, frames: int = 120, seed: int = 0) -> Localizati
     )
 
 
+def blinks_of(table: LocalizationTable, fineness: int = 4) -> Blinks:
+    """All of a table."""
+    roi = ((0, table.shape[0]), (0, table.shape[1]))
+    return blinks_of_table(table, roi, (0, 10**6), fineness)
+
+
 def bank_as_net() -> torch.nn.Module:
     """A stand-in for the network, which shows how much there is in all of its input."""
 
@@ -57,18 +76,34 @@ def bank_as_net() -> torch.nn.Module:
     return Sum()
 
 
+def saved(path, net: torch.nn.Module, parameters: dict[str, int]) -> str:
+    card = weights.Card(
+        name=path.stem, network="dblink", parameters=parameters, prior="It knows nothing.",
+        trained_on="", command="", seed=0, steps=0, minutes=0, machine="", date="",
+    )  # fmt: skip
+    weights.save(path, net.state_dict(), card)
+    return str(path)
+
+
 @pytest.fixture
 def small_weights(tmp_path):
     """Weights of a small network that has learnt nothing."""
     torch.manual_seed(3)
-    net = BlinkNet(features=4)
-    card = weights.Card(
-        name="small", network="dblink", parameters={"features": 4}, prior="It knows nothing.",
-        trained_on="", command="", seed=0, steps=0, minutes=0, machine="", date="",
-    )  # fmt: skip
-    path = tmp_path / "small.safetensors"
-    weights.save(path, net.state_dict(), card)
-    return str(path)
+    return saved(tmp_path / "small.safetensors", BlinkNet(features=4), {"features": 4})
+
+
+def paper_net() -> DBlink:
+    """The paper's network, untrained, which remembers some windows, and shows something."""
+    torch.manual_seed(5)
+    net = DBlink()
+    with torch.no_grad():
+        net.picture[-1].weight *= 300
+    return net.eval()
+
+
+@pytest.fixture
+def paper_weights(tmp_path):
+    return saved(tmp_path / "paper.safetensors", paper_net(), {"paper": 1})
 
 
 def test_the_papers_network_has_as_many_parameters_as_theirs():
@@ -141,7 +176,7 @@ def test_what_is_told_of_the_structure_is_one_more_map():
 def test_a_sweep_over_a_film_gives_the_same_banks(count):
     table = some_table()
     times = 4.5 + 3 * np.arange(count)
-    made = list(banks(table.frame, table.y_px, table.x_px, times, 10, 10, 13))
+    made = list(banks(blinks_of(table, 1), times, 10, 10, 13))
     assert len(made) == count
     for t, one in zip(times, made, strict=True):
         direct = bank(table.frame / 10, table.y_px, table.x_px, t / 10, 10, 13)
@@ -150,14 +185,14 @@ def test_a_sweep_over_a_film_gives_the_same_banks(count):
 
 def test_windows_slide_by_single_frames():
     table = some_table()
-    roi, frames = ((0, 10), (0, 13)), (0, 120)
-    every = film_of(table, roi, frames, DblinkSettings(step=1), bank_as_net())
+    shape, frames = (40, 52), (0, 120)
+    every = film_of(blinks_of(table), shape, frames, DblinkSettings(step=1), bank_as_net())
     assert every.shape == (2, 111, 40, 52)
-    third = film_of(table, roi, frames, DblinkSettings(step=3), bank_as_net())
+    third = film_of(blinks_of(table), shape, frames, DblinkSettings(step=3), bank_as_net())
     np.testing.assert_allclose(third, every[:, ::3], rtol=1e-4, atol=1e-4)
     # The same movie three frames later gives the same pictures three frames later.
-    later = LocalizationTable(table.frame + 3, table.y_px, table.x_px)
-    moved = film_of(later, roi, (3, 123), DblinkSettings(step=1), bank_as_net())
+    later = LocalizationTable(table.frame + 3, table.y_px, table.x_px, shape=(10, 13))
+    moved = film_of(blinks_of(later), shape, (3, 123), DblinkSettings(step=1), bank_as_net())
     np.testing.assert_allclose(moved, every, rtol=1e-4, atol=1e-4)
 
 
@@ -165,13 +200,151 @@ def test_parts_of_a_field_fit_together(monkeypatch, small_weights):
     net, _, _ = weights.load(small_weights, "dblink")
     rng = np.random.default_rng(4)
     table = LocalizationTable(
-        rng.integers(0, 60, 900), rng.uniform(0, 60, 900), rng.uniform(0, 50, 900)
+        rng.integers(0, 60, 900), rng.uniform(0, 60, 900), rng.uniform(0, 50, 900), shape=(60, 50)
     )
-    roi = ((0, 60), (0, 50))
-    whole = film_of(table, roi, (0, 60), DblinkSettings(step=20), net)
+    chosen = blinks_of(table), (240, 200), (0, 60), DblinkSettings(step=20), net
+    whole = film_of(*chosen)
     monkeypatch.setattr(method, "BYTES", 1)
-    parts = film_of(table, roi, (0, 60), DblinkSettings(step=20), net)
+    parts = film_of(*chosen)
     np.testing.assert_allclose(parts, whole, atol=0.02)
+
+
+def small_table() -> LocalizationTable:
+    rng = np.random.default_rng(2)
+    frame = np.sort(rng.integers(0, 150, 300))
+    return LocalizationTable(
+        frame, rng.uniform(0, 4, 300), rng.uniform(0, 5, 300), frames=150, shape=(5, 6)
+    )
+
+
+@pytest.fixture
+def exact(monkeypatch):
+    """Computing with 32 bits."""
+    monkeypatch.setattr(model, "has_fast_16_bits", lambda device: False)
+
+
+def whole_sequence(net: DBlink, table: LocalizationTable, first: int, window: int) -> np.ndarray:
+    """Pictures of all windows from a frame on, by the network itself, without chunks or parts."""
+    blinks = blinks_of(table)
+    rows, columns = (4 * n for n in table.shape)
+    maps = np.stack(
+        [
+            window_map(blinks.during(a, a + window), rows, columns)
+            for a in range(first, table.frames - window + 1, window)
+        ]
+    )
+    with torch.inference_mode():
+        return net(torch.from_numpy(maps)[None])[0].float().numpy()
+
+
+def test_the_papers_film_in_chunks_and_parts_is_that_of_the_whole(monkeypatch, exact):
+    net, table = paper_net(), small_table()
+    chosen = blinks_of(table), (20, 24), (0, 150), DblinkSettings(window=5), net
+    whole = whole_sequence(net, table, 0, 5)
+    assert whole.std() > 0.1
+    monkeypatch.setattr(recurrent, "CHUNK_BYTES", 7 * 8 * 4 * 20 * 24)  # 7 windows
+    monkeypatch.setattr(recurrent, "TILE", 12)
+    monkeypatch.setattr(recurrent, "WARM_UP", 15)
+    chunks = film_of(*chosen, device="cpu")
+    assert chunks.shape == (1, 30, 20, 24)
+    np.testing.assert_allclose(chunks[0], whole, atol=2e-4)
+    # Beginning the future of a chunk at its end would be seen.
+    monkeypatch.setattr(recurrent, "WARM_UP", 0)
+    assert np.abs(film_of(*chosen, device="cpu")[0] - whole).max() > 0.05
+
+
+def test_the_papers_film_has_pictures_where_they_are_wanted(monkeypatch, exact):
+    net, table = paper_net(), small_table()
+    monkeypatch.setattr(recurrent, "CHUNK_BYTES", 2 * 8 * 4 * 20 * 24)
+    sequences = [whole_sequence(net, table, first, 10) for first in range(10)]
+    for step in (7, 10, 20):  # between windows, one after the other, every second
+        settings = DblinkSettings(window=10, step=step)
+        film = film_of(blinks_of(table), (20, 24), (0, 150), settings, net, device="cpu")[0]
+        assert len(film) == 140 // step + 1
+        for picture, start in zip(film, range(0, 141, step), strict=True):
+            np.testing.assert_allclose(picture, sequences[start % 10][start // 10], atol=2e-4)
+
+
+def test_the_papers_network_gives_a_film_without_confidence(tmp_path, paper_weights, small_weights):
+    table = some_table()
+    film = sofinet.reconstruct(table, "dblink", weights=paper_weights, structure="filaments")
+    ours = sofinet.reconstruct(table, "dblink", weights=small_weights)
+    assert set(film.maps) == {"image"}
+    assert film.image.shape == ours.image.shape
+    assert (film.origin_px, film.pixel_px, film.film) == (ours.origin_px, ours.pixel_px, ours.film)
+    assert 0 <= film.image.min()
+    assert film.image.max() <= 1
+    assert any("no confidence" in note for note in film.notes)
+    assert any("told" in note for note in film.notes)
+    film.save(tmp_path / "film.ome.tif")
+    again = sofinet.Reconstruction.load(tmp_path / "film.ome.tif")
+    np.testing.assert_array_equal(again.image, film.image)
+
+
+def counts_of(table: LocalizationTable) -> np.ndarray:
+    film = np.zeros((table.frames, *table.shape), np.uint8)
+    np.add.at(film, (table.frame, table.y_px.astype(int), table.x_px.astype(int)), 1)
+    return film
+
+
+@pytest.fixture
+def table_of_samples():
+    """Localisations in the middle of pixels, of which some lie upon others."""
+    rng = np.random.default_rng(6)
+    frame = np.sort(rng.integers(0, 60, 300))
+    y, x = rng.integers(0, 20, 300), rng.integers(0, 24, 300)
+    frame, y, x = (np.append(a, a[:20]) for a in (frame, y, x))
+    return LocalizationTable(frame, y, x, camera_pixel_um=0.04, frames=60, shape=(20, 24))
+
+
+@pytest.mark.parametrize("which", ["small_weights", "paper_weights"])
+def test_a_film_of_maps_is_the_table_that_it_shows(request, tmp_path, table_of_samples, which):
+    import tifffile
+
+    path = tmp_path / "counts.tif"
+    tifffile.imwrite(path, counts_of(table_of_samples), photometric="minisblack")
+    chosen = {"weights": request.getfixturevalue(which), "window": 6, "step": 4}
+    part = (10, 50), ((2, 18), (3, 24))
+    table = as_movie(table_of_samples).select(*part)
+    expected = sofinet.reconstruct(table, "dblink", fineness=1, **chosen)
+    movie = open_movie(path, 0.04).select(*part)
+    film = sofinet.reconstruct(movie, "dblink", input="maps", **chosen)
+    for name, pictures in expected.maps.items():
+        np.testing.assert_allclose(film.maps[name], pictures, atol=1e-5)
+    for name in ("pixel_px", "origin_px", "film", "details"):
+        assert getattr(film, name) == getattr(expected, name)
+    np.testing.assert_array_equal(repeat(film.recipe).image, film.image)
+    assert "film of maps" in film.recipe.methods_paragraph
+    # The same from maps whose localisations add up to something else.
+    brighter = open_movie(2.5 * movie.frames.compute().astype(np.float32), 0.04)
+    other = sofinet.reconstruct(brighter, "dblink", input="maps", map_sum=2.5, **chosen)
+    np.testing.assert_allclose(other.image, film.image, atol=1e-5)
+
+
+def test_bells_in_a_map_add_up_to_their_localisations():
+    from scipy.ndimage import gaussian_filter
+
+    maps = np.zeros((4, 32, 32))
+    maps[1, 10, 12], maps[3, 20, 20] = 1, 2
+    maps = 2 * np.pi * gaussian_filter(maps, (0, 1, 1))  # as deepstorm's: of height 1
+    blinks = blinks_of_maps(open_movie(maps), 2 * np.pi)
+    assert blinks.count.sum() == pytest.approx(3, rel=0.1)  # without its faint edge
+    assert blinks.during(1, 2).count.sum() == pytest.approx(1, rel=0.1)
+    assert np.average(blinks.during(1, 2).x, weights=blinks.during(1, 2).count) == pytest.approx(12)
+
+
+def test_what_is_no_film_of_maps_is_refused(small_weights):
+    camera = np.random.default_rng(0).poisson(100, (30, 20, 20)).astype(np.uint16)
+    chosen = {"weights": small_weights, "input": "maps"}
+    with pytest.raises(InputError, match="no maps of single"):
+        sofinet.reconstruct(open_movie(camera), "dblink", **chosen)
+    with pytest.raises(InputError, match="not a film of maps"):
+        sofinet.reconstruct(some_table(), "dblink", **chosen)
+    maps = np.zeros((30, 20, 20), np.float32)
+    assert not sofinet.reconstruct(open_movie(maps), "dblink", **chosen).image.max() > 1
+    maps[3, 4, 5] = np.nan
+    with pytest.raises(InputError, match="Frame 3"):
+        sofinet.reconstruct(open_movie(maps), "dblink", **chosen)
 
 
 @pytest.mark.parametrize("fineness", [1, 4, 5])
@@ -256,6 +429,105 @@ def test_samples_show_what_they_say():
     assert on > 2
 
 
+def test_sequences_show_the_structure_where_it_blinks():
+    settings = DynamicsTrainingSettings(
+        side_px=16, structure="filaments", windows=12, blinks_least=0.2, density_least=300
+    )
+    made = dynamics_sequences(settings, 6, 5)
+    assert made.frames.shape == made.target.shape == (6, 12, 64, 64)
+    assert set(np.unique(made.target)) <= {0, 1}
+    again = dynamics_sequences(settings, 6, 5)
+    torch.testing.assert_close(made.frames, again.frames, rtol=0, atol=0)
+    # Two thirds or so of them lie on the structure of their own window or next to it.
+    near = torch.nn.functional.max_pool2d(made.target, 3, 1, 1)
+    assert (made.frames * near).sum() / made.frames.sum() > 0.5
+    # Where it moves, it is where they are then, not where they are at the other end.
+    fast = settings.model_copy(update={"speed_most": 2.0, "density_most": 500})
+    made = dynamics_sequences(fast, 12, 5)
+    near = torch.nn.functional.max_pool2d(made.target, 3, 1, 1)
+    gone = near * (1 - near.flip(1))
+    assert (made.frames * gone).sum() > 3 * (made.frames.flip(1) * gone).sum()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_filled_shape_goes_where_it_is_moved(seed):
+    rng = np.random.default_rng(seed)
+    structure = mitochondria(64, 0.15, rng)
+    move = Motion(64, 0.1, rng)
+    np.testing.assert_array_equal(picture_at(structure, move, 0.0, 64), structure.picture)
+    later = picture_at(structure, move, 20.0, 64)
+    at = move(structure.places, structure.object, np.full(len(structure.places), 20.0))
+    at = np.round(at).astype(int)
+    at = at[((at >= 0) & (at < 64)).all(axis=1)]
+    assert later[at[:, 0], at[:, 1]].mean() > 0.9
+    covered = np.zeros((64, 64), bool)
+    covered[at[:, 0], at[:, 1]] = True
+    assert (later & ~covered).sum() < 0.3 * later.sum()  # some emit at their membrane only
+
+
+def test_the_papers_loss_is_the_sum_of_its_terms():
+    pictures = torch.zeros(1, 2, 2, 3)
+    pictures[0, 1] = torch.tensor([[0.0, 0.5, 0.0], [0.0, 0.5, 1.0]])
+    target = torch.zeros(1, 2, 2, 3)
+    target[0, :, 1, 2] = 1
+    # Twelve samples: squares 1 + 0.25 + 0.25; changes 0.5 + 0.5 + 1; slopes down 1, along 4 x 0.25.
+    loss, nothing = sequence_loss(pictures, target, 0.0, 0.0)
+    assert loss == pytest.approx(1.5 / 12)
+    assert nothing == 0
+    loss, _ = sequence_loss(pictures, target, 0.64, 0.0)
+    assert loss == pytest.approx((1.5 + 0.64 * 2) / 12)
+    loss, _ = sequence_loss(pictures, target, 0.0, 0.1)
+    assert loss == pytest.approx((1.5 + 0.1 * 2) / 12)
+    # The paper's own scale: 0 to 255, changes summed over its 128 x 128 samples.
+    seen, truth = torch.rand(1, 5, 128, 128), (torch.rand(1, 5, 128, 128) > 0.9).float()
+    change = (255 * seen).diff(dim=1).abs().sum() / 5
+    theirs = ((255 * (seen - truth)) ** 2).mean() + 0.01 * change
+    ours, _ = sequence_loss(seen, truth, 0.01 * 128**2 / 255, 0.0)
+    assert 255**2 * ours == pytest.approx(float(theirs), rel=1e-5)
+
+
+def test_the_papers_network_learns_goes_on_and_shows_how_far_it_is(tmp_path):
+    chosen = DynamicsTrainingSettings(
+        steps=3, batch=1, side_px=8, windows=2, validate_every=2, parameters="paper=1"
+    )
+    out, seen = tmp_path / "paper.safetensors", []
+
+    def stop(fraction: float, message: str = "", preview: object = None) -> None:
+        if message.startswith("step 2"):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train("dblink", out, chosen, device="cpu", report=stop)
+    card = train("dblink", out, chosen, device="cpu", show=seen.append)
+    assert card.parameters == {"paper": 1}
+    assert card.steps == 3
+    assert [step for step, _ in seen[-1].learnt] == [1, 2, 3]
+    for picture in (seen[-1].mean, seen[-1].picture, seen[-1].target):
+        assert picture.shape == (32, 32)
+    film = sofinet.reconstruct(some_table(), "dblink", weights=str(out), step=60)
+    assert film.image.shape == (2, 40, 52)
+    # To go on from, their card says which network it is.
+    more = DynamicsTrainingSettings(**chosen.model_dump() | {"start": str(out), "parameters": ""})
+    assert train("dblink", tmp_path / "more.safetensors", more).parameters == {"paper": 1}
+    both = DynamicsTrainingSettings(parameters="paper=1", start="dblink", steps=1)
+    with pytest.raises(InputError, match="size"):
+        train("dblink", tmp_path / "no.safetensors", both)
+
+
+def test_long_sequences_have_the_same_gradient(monkeypatch):
+    from napari_sofinet.networks import dblink as networks
+
+    torch.manual_seed(0)
+    net, maps = DBlink(), torch.rand(1, 3, 12, 12)
+    found = []
+    for limit in (2**20, 1):
+        monkeypatch.setattr(networks, "SAMPLES_IN_MEMORY", limit)
+        net.zero_grad()
+        (net(maps) ** 2).mean().backward()
+        found.append(torch.cat([p.grad.flatten() for p in net.parameters()]))
+    torch.testing.assert_close(*found)
+
+
 def test_lines_have_as_many_samples_as_they_are_long():
     rng = np.random.default_rng(0)
     areas = []
@@ -281,8 +553,6 @@ def test_the_loss_is_least_for_the_probability():
 
 
 def test_a_film_larger_than_the_disk_is_refused(monkeypatch, small_weights):
-    from napari_sofinet.methods import model
-
     monkeypatch.setattr(model, "IN_MEMORY_BYTES", 0)
     monkeypatch.setattr(model.shutil, "disk_usage", lambda place: type("", (), {"free": 1000}))
     with pytest.raises(InputError, match="no room"):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from napari_sofinet.errors import InputError
+from napari_sofinet.localization.blinks import Blinks, blinks_of_maps, blinks_of_table
 from napari_sofinet.methods.localize import LocalizationSettings, localize
 from napari_sofinet.methods.localize import describe as describe_localization
 from napari_sofinet.methods.model import device_for, fast_form, film_space, precision
@@ -68,6 +69,18 @@ class DblinkSettings(Settings):
         ge=1,
         le=32,
     )
+    input: Literal["movie", "maps"] = parameter(
+        "movie",
+        "What the frames are: the camera's ('movie', also for tables), or maps of localisations "
+        "that a program has made ('maps'), of which a pixel is a sample, whatever the fineness.",
+    )
+    map_sum: float = parameter(
+        1.0,
+        "What a localisation adds up to in a film of maps: 1 in counts, 6.283 in films of "
+        "deepstorm.",
+        gt=0,
+        le=1e9,
+    )
     structure: Literal["either", "filaments", "mitochondria"] = parameter(
         "either",
         "What you know of the sample: few localisations look alike on lines (filaments) and on "
@@ -76,22 +89,29 @@ class DblinkSettings(Settings):
     )
     localize: LocalizationSettings = LocalizationSettings()
 
+    @property
+    def samples(self) -> int:
+        """Samples along a pixel of the input."""
+        return 1 if self.input == "maps" else self.fineness
+
 
 def dblink(
     movie: Movie, settings: DblinkSettings, report: Report = silent, device: str = "auto"
 ) -> Reconstruction:
-    """Film of a movie, whose emitters are found first, or of a table of localisations.
+    """Film of a movie, whose emitters are found first, of a table or of maps of localisations.
 
     Returns
     -------
     ``image`` (T, 4Y, 4X) float32, from 0 to 1: the probability that a sample is structure;
     ``confidence``, of the same shape: the probability that structure is in the sample or next to
-    it. Sample i lies at camera coordinate (i + 1/2) / 4 - 1/2.
+    it (not from weights of the paper's network). Sample i lies at camera coordinate
+    (i + 1/2) / 4 - 1/2.
 
     Raises
     ------
     InputError
-        Unusable weights, a window longer than the movie, a film too large for the disk.
+        Unusable weights, a window longer than the movie, a film too large for the disk, maps that
+        show more than localisations.
     """
     from napari_sofinet.io.table_movie import table_of
     from napari_sofinet.networks import weights
@@ -106,29 +126,43 @@ def dblink(
     details: dict[str, float] = {}
     notes: tuple[str, ...] = ()
     begun = 0.0
-    if table is None:
-        begun = 0.5
-        found = localize(
-            movie, settings.localize, lambda f, m="", p=None: report(0.5 * f, m), device
-        )
-        table, details, notes = found.table, found.details, found.notes
 
     def tell(fraction: float, message: str = "", preview: Reconstruction | None = None) -> None:
         report(begun + (1 - begun) * fraction, message, preview)
 
+    def tell_first(fraction: float, message: str = "", preview: Any = None) -> None:
+        report(begun * fraction, message)
+
     rows, columns = movie.whole_shape[1:]
     roi = movie.roi or ((0, rows), (0, columns))
     chosen = movie.frame_range or (0, frames)
-    film = film_of(table, roi, chosen, settings, net, tell, device)
-    count = len(_samples(table, roi, chosen, settings.fineness)[0])
+    fine = settings.samples
+    if settings.input == "maps":
+        if table is not None:
+            raise InputError(f"{movie.name} is a table of localisations, not a film of maps of it.")
+        begun = 0.1
+        blinks = blinks_of_maps(movie, settings.map_sum, tell_first)
+    else:
+        if table is None:
+            begun = 0.5
+            found = localize(movie, settings.localize, tell_first, device)
+            table, details, notes = found.table, found.details, found.notes
+        blinks = blinks_of_table(table, roi, chosen, fine)
+    shape = fine * (roi[0][1] - roi[0][0]), fine * (roi[1][1] - roi[1][0])
+    film = film_of(blinks, shape, chosen, settings, net, tell, device)
+    count = float(blinks.count.sum(dtype=float))
     notes += outside(table, count / frames, film[0], settings, card)
+    if len(film) == 1:
+        notes += (f"{card.name} is of the paper's network, which tells no confidence.",)
+        if settings.structure != "either":
+            notes += (f"{card.name} can not be told what structure to expect.",)
     step = settings.step or settings.window
     first = 0 if movie.frame_range is None else movie.frame_range[0]
     interval = movie.frame_interval_s
-    sample = 1 / settings.fineness
+    sample = 1 / fine
     y, x = movie.origin_px
     return Reconstruction(
-        {"image": film[0], "confidence": film[1]},
+        dict(zip(("image", "confidence"), film, strict=False)),
         pixel_px=(sample, sample),
         origin_px=(y - 0.5 + sample / 2, x - 0.5 + sample / 2),
         camera_pixel_um=movie.pixel_size_um,
@@ -137,40 +171,71 @@ def dblink(
         frame_interval_s=None if interval is None else interval * step,
         localizations=table,
         notes=(*notes, card.prior),
-        details=details | {"localizations": float(count)},
+        details=details | {"localizations": count},
     )
 
 
 def film_of(
-    table: LocalizationTable,
-    roi: Rectangle,
+    blinks: Blinks,
+    shape: tuple[int, int],
     frames: tuple[int, int],
     settings: DblinkSettings,
     net: torch.nn.Module,
     report: Report = silent,
     device: str = "auto",
 ) -> np.ndarray:
-    """Pictures and confidences (2, T, Y, X) of a table; see `dblink`.
+    """Pictures and confidences (2, T, Y, X), or pictures alone (1, T, Y, X); see `dblink`.
 
     Parameters
     ----------
-    roi
-        ((y0, y1), (x0, x1)) in camera pixels, end excluded.
+    blinks
+        Localisations, with times in frames.
+    shape
+        Rows and columns of samples.
     frames
         The first and the one after the last.
     net
-        `networks.dblink.BlinkNet`, in evaluation mode.
+        `networks.dblink.BlinkNet`, or `DBlink`, which has no confidence; in evaluation mode.
     """
+    from napari_sofinet.networks.dblink import DBlink
+
+    window, step = settings.window, settings.step or settings.window
+    count = (frames[1] - frames[0] - window) // step + 1
+    starts = frames[0] + step * np.arange(count)
+    net = fast_form(net, device_for(device))
+
+    made = 0.0
+
+    def tell(now: float | None = None) -> None:
+        now = made if now is None else now
+        report(now / count, f"picture {int(now)} of {count}")
+
+    if not isinstance(net, DBlink):
+        out = film_space((2, count, *shape))
+        _fill(out, blinks, starts + (window - 1) / 2, settings, net, tell)
+        return out
+    from napari_sofinet.methods.recurrent_film import recurrent_film
+
+    out = film_space((1, count, *shape))
+    for number, picture in recurrent_film(net, blinks, starts, window, frames, shape, tell):
+        out[0, number] = _numbers(picture, settings)
+        made += 1
+        tell()
+    return out
+
+
+def _fill(
+    out: np.ndarray,
+    blinks: Blinks,
+    times: np.ndarray,
+    settings: DblinkSettings,
+    net: torch.nn.Module,
+    report: Callable[[float], None],
+) -> None:
+    """Make pictures and confidences (2, T, Y, X) at some times, part by part of the field."""
     from napari_sofinet.networks.running import tiles
 
-    fine = settings.fineness
-    step = settings.step or settings.window
-    count = (frames[1] - frames[0] - settings.window) // step + 1
-    times = frames[0] + (settings.window - 1) / 2 + step * np.arange(count)
-    frame, y, x = _samples(table, roi, frames, fine)
-    rows, columns = (fine * (b - a) for a, b in roi)
-    out = film_space((2, count, rows, columns))
-    net = fast_form(net, device_for(device))
+    _, count, rows, columns = out.shape
     # Multiples of 8, the blocks of samples that the network's coarsest grid has.
     held = 2 * 4 * 7 * 2 * math.ceil(math.sqrt(count))
     side = max(int(math.sqrt(BYTES / held)) - 2 * net.reach_px, SMALLEST_TILE) // 8 * 8
@@ -178,36 +243,23 @@ def film_of(
     for number, (seen, own) in enumerate(parts):
         (top, bottom), (left, right) = _in_samples(seen, rows, columns)
         (low, high), (begin, end) = _in_samples(own, rows, columns)
-        near = (y > top - 1) & (y < bottom) & (x > left - 1) & (x < right)
-        localized = frame[near], y[near] - top, x[near] - left
+        near = blinks.near(top, bottom, left, right)
         shape = bottom - top, right - left
         done = 0
 
         def tell(made: int, at: int = number) -> None:
-            report((at + made / count) / len(parts), f"picture {made} of {count}")
+            report((at * count + made) / len(parts))
 
-        for maps in _maps(localized, times, settings, net, device_for(device), shape, tell):
+        for maps in _maps(near, times, settings, net, shape, tell):
             inside = maps[:, :, low - top : high - top, begin - left : end - left]
             out[:, done : done + inside.shape[1], low:high, begin:end] = inside
             done += inside.shape[1]
-    return out
 
 
-def _samples(
-    table: LocalizationTable, roi: Rectangle, frames: tuple[int, int], fineness: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Frame, and place y, x in samples of the picture, of what is in the range and field."""
-    frame = table.frame
-    y, x = (
-        (at - low + 0.5) * fineness - 0.5
-        for at, (low, _) in zip((table.y_px, table.x_px), roi, strict=True)
-    )
-    rows, columns = (fineness * (b - a) for a, b in roi)
-    inside = (frame >= frames[0]) & (frame < frames[1])
-    inside &= (y > -0.5) & (y < rows - 0.5) & (x > -0.5) & (x < columns - 0.5)
-    chosen = np.flatnonzero(inside)
-    chosen = chosen[np.argsort(frame[chosen], kind="stable")]
-    return frame[chosen], y[chosen], x[chosen]
+def _numbers(pictures: np.ndarray, settings: DblinkSettings) -> np.ndarray:
+    if not np.isfinite(pictures).all():
+        raise InputError(f"The weights {settings.weights} give no numbers; use others.")
+    return pictures
 
 
 def _in_samples(rectangle: Rectangle, rows: int, columns: int) -> Rectangle:
@@ -217,11 +269,10 @@ def _in_samples(rectangle: Rectangle, rows: int, columns: int) -> Rectangle:
 
 
 def _maps(
-    localized: tuple[np.ndarray, np.ndarray, np.ndarray],
+    blinks: Blinks,
     times: np.ndarray,
     settings: DblinkSettings,
     net: torch.nn.Module,
-    device: str,
     shape: tuple[int, int],
     tell: Callable[[int], None],
 ) -> Iterator[np.ndarray]:
@@ -230,6 +281,7 @@ def _maps(
 
     from napari_sofinet.networks.dblink import banks, told
 
+    device = next((one.device.type for one in net.parameters()), "cpu")
     some = max(1, SAMPLES_AT_ONCE // (shape[0] * shape[1]))
     waiting: list[np.ndarray] = []
     made = 0
@@ -237,24 +289,21 @@ def _maps(
     def between() -> None:
         tell(made)
 
-    for number, one in enumerate(banks(*localized, times, settings.window, *shape, between)):
+    for number, one in enumerate(banks(blinks, times, settings.window, *shape, between)):
         waiting.append(one)
         if len(waiting) == some or number == len(times) - 1:
             x = torch.from_numpy(told(np.stack(waiting), settings.structure)).to(device)
             with torch.inference_mode(), precision(device):
                 out = net(x).float()
                 out[:, 1] = torch.sigmoid(out[:, 1])
-            pictures = out.transpose(0, 1).cpu().numpy()
-            if not np.isfinite(pictures).all():
-                raise InputError(f"The weights {settings.weights} give no numbers; use others.")
-            yield pictures
+            yield _numbers(out.transpose(0, 1).cpu().numpy(), settings)
             waiting = []
             made = number + 1
             tell(made)
 
 
 def outside(
-    table: LocalizationTable,
+    table: LocalizationTable | None,
     per_frame: float,
     pictures: np.ndarray,
     settings: DblinkSettings,
@@ -277,7 +326,7 @@ def outside(
             f"learnt from {low:.2g} to {high:.2g}. A window of {better} would suit it."
         )
     low, high = card.ranges.get("error_samples", (0.0, np.inf))
-    if table.uncertainty_px is not None:
+    if table is not None and table.uncertainty_px is not None:
         error = float(np.nanmedian(table.uncertainty_px)) * settings.fineness
         if error > 0 and not 0.7 * low <= error <= 1.4 * high:
             fineness = max(round(settings.fineness * math.sqrt(low * high) / error), 1)
@@ -291,10 +340,14 @@ def outside(
 def describe(settings: DblinkSettings, details: dict[str, float]) -> str:
     """Sentence for a methods section."""
     found = describe_localization(settings.localize, details) if "noise_gain" in details else ""
+    count = round(details.get("localizations", 0))
+    grid = f"on a grid {settings.fineness} times as fine as the camera's"
+    source = f"{count} localisations"
+    if settings.input == "maps":
+        grid, source = "on their grid", f"a film of maps of {count} localisations"
     expected = "" if settings.structure == "either" else f", told to expect {settings.structure},"
     return (
-        f"{found} A film of the structure was made from {int(details.get('localizations', 0))} "
-        f"localisations by a neural network (weights {settings.weights}) after DBlink (Saguy et "
-        f"al., Nat. Methods 20, 1939 (2023)){expected} with windows of {settings.window} frames, "
-        f"on a grid {settings.fineness} times as fine as the camera's."
+        f"{found} A film of the structure was made from {source} by a neural network (weights "
+        f"{settings.weights}) after DBlink (Saguy et al., Nat. Methods 20, 1939 (2023)){expected} "
+        f"with windows of {settings.window} frames, {grid}."
     ).strip()

@@ -11,17 +11,21 @@ of it, a network learns from single frames, and what it has to do per sample is 
 from __future__ import annotations
 
 import math
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from napari_sofinet.networks.deepstorm import FINENESS, Block
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from napari_sofinet.localization.blinks import Blinks
 
 __all__ = [
     "FINENESS",
@@ -35,6 +39,7 @@ __all__ = [
     "spread",
     "told",
     "weights_of",
+    "window_map",
 ]
 
 TIMES = 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0
@@ -43,6 +48,10 @@ PRIORS = {"either": 0.0, "filaments": 1.0, "mitochondria": -1.0}
 """What a network is told of the structure: few localisations fit lines and filled shapes alike."""
 REACH_PX = 48
 """Samples beyond which the picture hardly depends on what is there."""
+SAMPLES_IN_MEMORY = 2**20
+"""Of a sequence: of longer ones, what a gradient needs is computed again (5 kB per sample)."""
+Hidden = list[tuple[torch.Tensor, torch.Tensor]]
+"""What two layers of a recurrence remember: hidden and cell state (B, 4, Y, X) of each."""
 
 
 def weights_of(windows: np.ndarray) -> np.ndarray:
@@ -75,6 +84,13 @@ def spread(maps: np.ndarray, y: np.ndarray, x: np.ndarray, weights: np.ndarray) 
         one[touched] += np.bincount(where, share * np.tile(weight, 4), len(touched))
 
 
+def window_map(blinks: Blinks, rows: int, columns: int) -> np.ndarray:
+    """Localisations per sample (rows, columns)."""
+    out = np.zeros((1, rows, columns), np.float32)
+    spread(out, blinks.y, blinks.x, blinks.count[None])
+    return out.reshape(rows, columns)
+
+
 def bank(
     time: np.ndarray, y: np.ndarray, x: np.ndarray, at: float, rows: int, columns: int
 ) -> np.ndarray:
@@ -102,9 +118,7 @@ def bank(
 
 
 def banks(
-    frame: np.ndarray,
-    y: np.ndarray,
-    x: np.ndarray,
+    blinks: Blinks,
     times: np.ndarray,
     window: float,
     rows: int,
@@ -115,12 +129,10 @@ def banks(
 
     Parameters
     ----------
-    frame
-        (N,) when localisations were, in order.
-    y, x
-        (N,) where, in samples.
+    blinks
+        Localisations, with times in frames.
     times
-        (T,) times of the pictures, equally far apart, in frames like ``frame``.
+        (T,) frames of the pictures, equally far apart.
     window
         Frames of one window.
     between
@@ -135,11 +147,12 @@ def banks(
     count = len(times)
     step = times[1] - times[0] if count > 1 else 0.0
     decay = weights_of(np.array([step / window]))[:, :, None]
-    edges = np.searchsorted(frame, times, side="right")
+    edges = np.searchsorted(blinks.time, times, side="right")
 
     def add(maps: np.ndarray, first: int, last: int, time: float) -> None:
-        some = slice(first, last)
-        spread(maps, y[some], x[some], weights_of((frame[some] - time) / window))
+        some = blinks.select(slice(first, last))
+        weights = weights_of((some.time - time) / window) * some.count
+        spread(maps, some.y, some.x, weights)
 
     def go_back(future: np.ndarray, k: int) -> None:
         """Make averages of the future of picture k of those of picture k + 1."""
@@ -150,7 +163,7 @@ def banks(
     length = math.ceil(math.sqrt(count))
     lasts = [*range(length - 1, count - 1, length), count - 1]
     future = np.zeros((len(TIMES), rows, columns), np.float32)
-    add(future, edges[-1], len(frame), times[-1])
+    add(future, edges[-1], len(blinks.time), times[-1])
     kept = {lasts[-1]: future.copy()}
     for k in range(count - 2, lasts[0] - 1, -1):
         go_back(future, k)
@@ -230,10 +243,14 @@ class BlinkNet(nn.Module):  # type: ignore[misc]
 class DBlink(nn.Module):  # type: ignore[misc]
     """The paper's network, 1,266,913 parameters: maps (B, T, Y, X) to pictures of the same shape.
 
-    Maps are localisations per sample in consecutive windows. Each direction of time has a
-    recurrence of its own; a picture sees all of the past and of the future. Convolutions cost
-    1.26 million multiplications for each sample of each picture.
+    Maps are localisations per sample in consecutive windows; 1 in a picture is structure, where
+    the paper's are 255. Each direction of time has a recurrence of its own; a picture sees all of
+    the past and of the future. Convolutions cost 1.26 million multiplications for each sample of
+    each picture, recurrences ten thousand.
     """
+
+    reach_px = 8
+    """How far the convolutions see that make a picture of what the recurrences remember."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -249,8 +266,17 @@ class DBlink(nn.Module):  # type: ignore[misc]
         past = self.forwards(maps)
         future = self.backwards(maps.flip(1)).flip(1)
         seen = torch.cat([past, future], dim=2)
+        draw = self.draw
+        if self.training and maps.numel() > SAMPLES_IN_MEMORY:
+            draw = partial(checkpoint, self.draw, use_reentrant=False)
         # One after the other, as 256 channels of a long film would not fit in memory.
-        return torch.stack([self.picture(one)[:, 0] for one in seen.unbind(1)], dim=1)
+        return torch.stack([draw(one) for one in seen.unbind(1)], dim=1)
+
+    def draw(self, seen: torch.Tensor) -> torch.Tensor:
+        """Pictures (B, Y, X) of what both recurrences remember at a time (B, 8, Y, X)."""
+        out: torch.Tensor = self.picture(seen)[:, 0]
+        # While it learns, values beyond the limits need a way back.
+        return out if self.training else out.clamp(0, 1)
 
 
 class Recurrence(nn.Module):  # type: ignore[misc]
@@ -262,22 +288,31 @@ class Recurrence(nn.Module):  # type: ignore[misc]
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Hidden states (B, T, 4, Y, X) of the second after each map of (B, T, Y, X)."""
-        batch, _, rows, columns = maps.shape
-        nothing = maps.new_zeros((batch, 4, rows, columns))
-        states = [(nothing, nothing) for _ in self.gates]
+        state = self.start(maps[:, 0])
         out = []
         for one in maps.unbind(1):
-            x = one[:, None]
-            for k, gates in enumerate(self.gates):
-                hidden, cell = states[k]
-                i, f, o, g = gates(torch.cat([x, hidden], dim=1)).chunk(4, dim=1)
-                cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
-                x = torch.sigmoid(o) * torch.tanh(cell)
-                states[k] = x, cell
-            out.append(x)
+            state = self.step(one, state)
+            out.append(state[-1][0])
         return torch.stack(out, dim=1)
 
+    def start(self, one: torch.Tensor) -> Hidden:
+        """What they remember before the first map, which is like ``one`` (B, Y, X)."""
+        batch, rows, columns = one.shape
+        nothing = one.new_zeros((batch, 4, rows, columns))
+        return [(nothing, nothing) for _ in self.gates]
 
-def dblink(features: int = 40) -> nn.Module:
-    """Our network."""
-    return BlinkNet(features)
+    def step(self, one: torch.Tensor, state: Hidden) -> Hidden:
+        """What they remember after one more map (B, Y, X)."""
+        x = one[:, None]
+        out = []
+        for gates, (hidden, cell) in zip(self.gates, state, strict=True):
+            i, f, o, g = gates(torch.cat([x, hidden], dim=1)).chunk(4, dim=1)
+            cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
+            x = torch.sigmoid(o) * torch.tanh(cell)
+            out.append((x, cell))
+        return out
+
+
+def dblink(features: int = 40, paper: int = 0) -> nn.Module:
+    """Our network, or the paper's."""
+    return DBlink() if paper else BlinkNet(features)

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_sofinet.methods.model import TURNS, turned, turned_back
+from napari_sofinet.methods.model import TURNS, has_fast_16_bits, turned, turned_back
+from napari_sofinet.networks.first_guess import FirstGuess
+from napari_sofinet.networks.sampling import Posterior
+from napari_sofinet.networks.spread import summary
 from napari_sofinet.networks.weights import Uncertainty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from napari_sofinet.networks.diffusion import DiffusionNet
     from napari_sofinet.training.data import Samples
 
 EDGES = 0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, np.inf
@@ -48,6 +52,40 @@ def calibrate(
         truth = samples.target[inside].numpy().ravel()
         brightness.append(picture)
         ratios.append(np.abs(truth - picture) / expected)
+    return _table(brightness, ratios)
+
+
+def calibrate_samples(
+    net: DiffusionNet, batches: Iterable[Samples], count: int, steps: int
+) -> Uncertainty | None:
+    """By how much intervals between quantiles of so many samples must be stretched from their mean.
+
+    So that they hold 90 % of truths, in bands of the mean's brightness.
+    """
+    device = str(next(net.parameters()).device.type)
+    brightness: list[np.ndarray] = []
+    ratios: list[np.ndarray] = []
+    edge = MARGIN_PX * net.fineness
+    inside = slice(edge, -edge), slice(edge, -edge)
+    for number, samples in enumerate(batches):
+        for b, truth in enumerate(samples.target.numpy()):
+            conditions = samples.frames[b : b + 1]
+            first = FirstGuess(conditions[:, : net.fineness**2], conditions)
+            posterior = Posterior(net, first, device, has_fast_16_bits(device), lambda f: None)
+            seeds = [(number, b, k) for k in range(count)]
+            drawn = np.stack([p.numpy() for _, p in posterior.samples(seeds, "full", steps)])
+            rows, columns = truth.shape
+            maps = summary(drawn[:, :rows, :columns], None, lambda f: None)
+            mean, low, high = (maps[name][inside] for name in ("image", "lower", "upper"))
+            away = truth[inside] - mean
+            reach = np.maximum(np.where(away > 0, high - mean, mean - low), 1e-4)
+            brightness.append(mean.ravel())
+            ratios.append((np.abs(away) / reach).ravel())
+    return _table(brightness, ratios)
+
+
+def _table(brightness: list[np.ndarray], ratios: list[np.ndarray]) -> Uncertainty | None:
+    """Quantiles of ratios in bands of brightness."""
     values, ratio = np.concatenate(brightness), np.concatenate(ratios)
     centres, widths = [], []
     for low, high in pairwise(EDGES):

@@ -1,4 +1,4 @@
-"""Localisations of moving structures, made without a camera, with what was there at one time.
+"""Localisations of moving structures, made without a camera, with what was there.
 
 After the simulation of A. Saguy et al., "DBlink", Nature Methods 20, 1939 (2023), which it widens:
 any speed, rotation either way and about a point in the field, uncertainties of any size, emitters
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_sofinet.networks.dblink import FINENESS, TIMES, bank, told
+from napari_sofinet.localization.blinks import Blinks
+from napari_sofinet.networks.dblink import FINENESS, TIMES, bank, told, window_map
 from napari_sofinet.training.data import Samples
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class Structure:
 
     ``places`` (N, 2) y, x where emitters may sit, each as likely as the next, ``object`` (N,) what
     they belong to, ``amount`` how many samples of structure that is, ``picture`` (Y, X) bool,
-    ``shine`` how often its samples blink compared to those of a filament.
+    ``shine`` how often its samples blink compared to those of a filament. Of filled shapes,
+    ``filled`` (M, 2) are samples that they cover, and ``filled_object`` (M,) which of them does.
     """
 
     places: np.ndarray
@@ -49,6 +51,8 @@ class Structure:
     amount: float
     picture: np.ndarray
     shine: float = 1.0
+    filled: np.ndarray | None = None
+    filled_object: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -70,15 +74,62 @@ def dynamics_samples(settings: DynamicsTrainingSettings, count: int, seed: int) 
     pictures = np.empty((count, side, side), np.float32)
     for b in range(count):
         rng = np.random.default_rng([seed, b, 19])
-        kind = settings.structure
-        if kind == "both":
-            kind = "filaments" if rng.random() < 0.55 else "mitochondria"
+        kind = _kind(settings, rng)
         structure = draw_structure(kind, settings, side, rng)
-        events = draw_events(structure, settings, side, rng)
+        before, after = _stretch(rng)
+        move = Motion(side, settings.speed_most, rng)
+        events = draw_events(structure, move, before, after, settings, side, rng)
         maps = bank(events.time, events.y, events.x, 0.0, side, side)
         banks[b] = told(maps, kind if rng.random() < 0.5 else "either")
         pictures[b] = structure.picture
     return Samples(torch.from_numpy(banks), torch.from_numpy(pictures), ())
+
+
+def dynamics_sequences(settings: DynamicsTrainingSettings, count: int, seed: int) -> Samples:
+    """Draw maps of consecutive windows and the structure in each, both (B, T, 4Y, 4X).
+
+    The same seed gives the same ones. A picture shows the structure in the middle of its window.
+    """
+    side, windows = FINENESS * settings.side_px, settings.windows
+    maps = np.empty((count, windows, side, side), np.float32)
+    pictures = np.empty_like(maps)
+    half = windows / 2
+    for b in range(count):
+        rng = np.random.default_rng([seed, b, 23])
+        structure = draw_structure(_kind(settings, rng), settings, side, rng)
+        move = Motion(side, settings.speed_most, rng)
+        events = draw_events(structure, move, half, half, settings, side, rng)
+        order = np.argsort(events.time)
+        ones = np.ones(len(order), np.float32)
+        blinks = Blinks(events.time[order], events.y[order], events.x[order], ones)
+        for k in range(windows):
+            inside = blinks.during(k - half, k + 1 - half)
+            maps[b, k] = window_map(inside, side, side)
+            pictures[b, k] = picture_at(structure, move, k + 0.5 - half, side)
+    return Samples(torch.from_numpy(maps), torch.from_numpy(pictures), ())
+
+
+def picture_at(structure: Structure, move: Motion, time: float, side: int) -> np.ndarray:
+    """Where a structure (Y, X) is at another time, in windows: what ``picture`` is at time 0.
+
+    Of filled shapes: samples of which they cover half or more.
+    """
+    if structure.filled is None or structure.filled_object is None:
+        places, objects = structure.places, structure.object
+        return drawn(move(places, objects, np.full(len(places), time)), side)
+    parts = (np.argwhere(np.ones((3, 3))) - 1) / 3
+    places = (structure.filled[:, None] + parts).reshape(-1, 2)
+    objects = np.repeat(structure.filled_object, len(parts))
+    at = np.round(move(places, objects, np.full(len(places), time))).astype(int)
+    at = at[((at >= 0) & (at < side)).all(axis=1)]
+    covered = np.bincount(at @ (side, 1), minlength=side**2)
+    return (covered > len(parts) / 2).reshape(side, side)
+
+
+def _kind(settings: DynamicsTrainingSettings, rng: np.random.Generator) -> str:
+    if settings.structure != "both":
+        return settings.structure
+    return "filaments" if rng.random() < 0.55 else "mitochondria"
 
 
 def draw_structure(
@@ -135,7 +186,7 @@ def mitochondria(side: int, share: float, rng: np.random.Generator) -> Structure
 
     wide = side + 2 * MARGIN_PX
     picture = np.zeros((wide, wide), bool)
-    places, objects = [], []
+    places, objects, filled, filled_objects = [], [], [], []
     # Light comes from all of a tube, or from its membrane, which is densest at the sides.
     membrane = rng.random() < 0.5
     for number in range(40):
@@ -158,6 +209,8 @@ def mitochondria(side: int, share: float, rng: np.random.Generator) -> Structure
             made = inside[rng.integers(0, len(inside), count)] + rng.uniform(-0.5, 0.5, (count, 2))
         places.append(made)
         objects.append(np.full(count, number))
+        filled.append(inside - MARGIN_PX)
+        filled_objects.append(np.full(len(inside), number))
         picture |= mask
     crop = slice(MARGIN_PX, -MARGIN_PX)
     if not places:
@@ -168,15 +221,24 @@ def mitochondria(side: int, share: float, rng: np.random.Generator) -> Structure
         float(picture.sum()),
         picture[crop, crop],
         FILLED,
+        np.concatenate(filled),
+        np.concatenate(filled_objects),
     )
 
 
 def draw_events(
-    structure: Structure, s: DynamicsTrainingSettings, side: int, rng: np.random.Generator
+    structure: Structure,
+    move: Motion,
+    before: float,
+    after: float,
+    s: DynamicsTrainingSettings,
+    side: int,
+    rng: np.random.Generator,
 ) -> Events:
-    """When and where the structure's emitters, and some false ones, are found."""
-    before, after = _stretch(rng)
-    move = _Motion(side, s.speed_most, rng)
+    """When and where the structure's emitters, and some false ones, are found.
+
+    From so many windows before time 0 to so many after it.
+    """
     error = rng.uniform(s.error_least, s.error_most)
     times, places = [np.zeros(0)], [np.zeros((0, 2))]
     if len(structure.places):
@@ -248,8 +310,8 @@ def _anywhere(count: int, wide: int, rng: np.random.Generator) -> np.ndarray:
     return places - MARGIN_PX
 
 
-class _Motion:
-    """Where what is at a place at time 0 is at other times."""
+class Motion:
+    """Where what is at a place at time 0 is at other times: drift, turning, swaying, own ways."""
 
     def __init__(self, side: int, fastest: float, rng: np.random.Generator) -> None:
         def speed() -> float:
@@ -267,6 +329,7 @@ class _Motion:
         self.phase, self.wave = rng.uniform(0, 2 * np.pi, 3), _log_uniform(rng, 40, 250)
 
     def __call__(self, places: np.ndarray, objects: np.ndarray, time: np.ndarray) -> np.ndarray:
+        """Places (N, 2) at times (N,), in windows, of what belongs to numbered objects (N,)."""
         out = places + self.drift * time[:, None]
         if self.own:
             angles = self.angle + 2.4 * objects

@@ -119,6 +119,31 @@ def diffusion_loss(
     return loss, torch.zeros_like(loss)
 
 
+def sequence_loss(
+    pictures: torch.Tensor, target: torch.Tensor, steady: float, smooth: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The loss of DBlink, of sequences of pictures (B, T, Y, X) and the structure in them, 0 or 1.
+
+    Mean over samples and pictures of
+
+    - the squared difference to the structure;
+    - ``steady`` times the absolute difference of a picture to the one before: what is there seldom
+      changes from window to window;
+    - ``smooth`` times the squared differences of a sample to the next below and to the right.
+
+    The paper's scale is 255 times as large, and it sums the second term over 128 x 128 samples with
+    a weight of 0.01: in our units ``steady`` is 0.01 x 128 x 128 / 255 = 0.64. Its ``smooth`` is
+    0.002 (both from Saguy et al.'s program; their equation 1 has no weights). And 0.
+    """
+    pictures = pictures.float()
+    samples = pictures.numel()
+    loss = ((pictures - target) ** 2).mean()
+    change = pictures.diff(dim=1).abs().sum()
+    slopes = (pictures.diff(dim=2) ** 2).sum() + (pictures.diff(dim=3) ** 2).sum()
+    loss = loss + (steady * change + smooth * slopes) / samples
+    return loss, torch.zeros_like(loss)
+
+
 def structure_loss(out: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Squared difference of pictures to the structure (B, Y, X) that is there, 0 or 1.
 

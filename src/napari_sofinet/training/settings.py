@@ -142,6 +142,27 @@ class DynamicsTrainingSettings(LearningSettings):
         0.02, "Most false localisations.", unit="per sample and window", gt=3e-5, le=1
     )
 
+    windows: int = parameter(
+        20,
+        "Windows of a sequence, for the paper's network (parameters paper=1), which learns from "
+        "sequences. Theirs have 300.",
+        ge=2,
+        le=300,
+    )
+    steady: float = parameter(
+        0.64,
+        "Paper's network only: weight of the change from picture to picture beside the squared "
+        "error.",
+        ge=0,
+        le=100,
+    )
+    smooth: float = parameter(
+        0.002,
+        "Paper's network only: weight of the squared slopes within a picture.",
+        ge=0,
+        le=100,
+    )
+
 
 class PosteriorTrainingSettings(LearningSettings):
     """How a network that doubts another one's pictures is trained."""

@@ -18,6 +18,7 @@ from napari_sofinet.errors import Cancelled, InputError
 from napari_sofinet.io.atomic import check_writable
 from napari_sofinet.methods.model import device_for
 from napari_sofinet.networks import weights
+from napari_sofinet.networks.dblink import DBlink
 from napari_sofinet.networks.diffusion import MOST_LEVEL, DiffusionNet, unfolded
 from napari_sofinet.networks.first_guess import guesser
 from napari_sofinet.networks.weights import Card, NetworkName, Uncertainty
@@ -28,15 +29,16 @@ from napari_sofinet.simulation.presets import (
     draw_komen2024,
     draw_universal,
 )
-from napari_sofinet.training.calibration import calibrate
+from napari_sofinet.training.calibration import calibrate, calibrate_samples
 from napari_sofinet.training.data import Samples, ahead, frames_for, make_samples, sofi_samples
-from napari_sofinet.training.dynamics import FILLED, dynamics_samples
+from napari_sofinet.training.dynamics import FILLED, dynamics_samples, dynamics_sequences
 from napari_sofinet.training.emitters import emitter_samples
 from napari_sofinet.training.loop import Loss, OtherTraining, Plan, Training, of_output
 from napari_sofinet.training.losses import (
     diffusion_loss,
     map_loss,
     picture_loss,
+    sequence_loss,
     structure_loss,
 )
 from napari_sofinet.training.own_movies import OwnMovie, crops, prepare
@@ -63,7 +65,9 @@ if TYPE_CHECKING:
 HELD_OUT_SEED = 2**31
 HELD_OUT_MOVIES = 24
 HELD_OUT_FRAMES = 64
+HELD_OUT_SEQUENCES = 8
 CALIBRATION_BATCHES = 12
+CALIBRATION_SAMPLES, CALIBRATION_STEPS = 16, 12
 ANYTHING = {
     "psf_fwhm_px": (1.35, 7.0),
     "correlation_frames": (0.0, 150.0),
@@ -86,6 +90,10 @@ PRIORS = {
     "komen2024": "It has seen microtubules under one microscope (PSF 2.2 px) only: a prior.",
     "own movies": "It has seen your own movies only: use it for samples and settings like theirs.",
 }
+SAMPLES_MEAN = (
+    "Each sample is a structure that would fit the movie: believe what they share, and measure in "
+    "all of them."
+)
 
 
 @dataclass(frozen=True)
@@ -157,7 +165,7 @@ def train(
         # One for every number of frames, for training and for looking at what is held out.
         torch._dynamo.config.recompile_limit = 32  # noqa: SLF001
         net.forward = torch.compile(net.forward, dynamic=False)
-    data = _data(getattr(net, "frames", None), settings, movies, report)
+    data = _data(net, settings, movies, report)
     plan = Plan(
         settings.steps,
         settings.minutes,
@@ -201,6 +209,7 @@ def train(
         date=time.strftime("%Y-%m-%d"),
         ranges=data.ranges,
         uncertainty=looks.calibration(2 if stopped else CALIBRATION_BATCHES),
+        turned=looks.calibration(2 if stopped else CALIBRATION_BATCHES, turns=True),
         figures={"held_out_loss": round(training.least, 5)} | looks.by_kind(),
         guess=data.guess,
         guess_sha256=data.guess_sha256,
@@ -248,16 +257,16 @@ def _check(settings: LearningSettings, movies: Sequence[Movie]) -> None:
 
 
 def _data(
-    fixed: int | None, settings: LearningSettings, movies: Sequence[Movie], report: Report
+    net: torch.nn.Module, settings: LearningSettings, movies: Sequence[Movie], report: Report
 ) -> _Data:
     if isinstance(settings, EmitterTrainingSettings):
         return _emitter_data(settings)
     if isinstance(settings, DynamicsTrainingSettings):
-        return _dynamics_data(settings)
+        return _dynamics_data(settings, isinstance(net, DBlink))
     if isinstance(settings, PosteriorTrainingSettings):
         return _posterior_data(settings)
     assert isinstance(settings, TrainingSettings)
-    return _picture_data(fixed, settings, movies, report)
+    return _picture_data(getattr(net, "frames", None), settings, movies, report)
 
 
 def _emitter_data(settings: EmitterTrainingSettings) -> _Data:
@@ -315,7 +324,7 @@ def _posterior_data(settings: PosteriorTrainingSettings) -> _Data:
             if card.network == "deepstorm"
             else f"movies of the preset {s.preset}, {s.frames_least} to {s.frames_most} frames"
         ),
-        card.prior,
+        f"{card.prior} {SAMPLES_MEAN}",
         diffusion_loss,
         expects_error=False,
         show=show,
@@ -324,17 +333,29 @@ def _posterior_data(settings: PosteriorTrainingSettings) -> _Data:
     )
 
 
-def _dynamics_data(settings: DynamicsTrainingSettings) -> _Data:
+def _dynamics_data(settings: DynamicsTrainingSettings, sequences: bool) -> _Data:
+    """Single pictures for our network, or sequences for the paper's."""
     s = settings
+    draw = dynamics_sequences if sequences else dynamics_samples
 
-    def make(step: int, count: int = s.batch) -> Samples:
-        return dynamics_samples(s, count, s.seed + step)
+    def make(step: int) -> Samples:
+        return draw(s, s.batch, s.seed + step)
+
+    def paper_loss(out: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return sequence_loss(out, target, s.steady, s.smooth)
+
+    def show(net: torch.nn.Module, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+        maps = samples.frames[:1].to(next(net.parameters()).device)
+        with torch.inference_mode():
+            pictures = net(maps)[0].float().cpu()
+        return maps[0].mean(dim=0).cpu().numpy(), pictures[len(pictures) // 2].numpy()
 
     kinds = ("filaments", "mitochondria") if s.structure == "both" else (s.structure,)
     held_out = []
     for kind in kinds:
         alike = s.model_copy(update={"structure": kind})
-        held_out.append((kind, dynamics_samples(alike, HELD_OUT_FRAMES, HELD_OUT_SEED)))
+        count = HELD_OUT_SEQUENCES if sequences else HELD_OUT_FRAMES
+        held_out.append((kind, draw(alike, count, HELD_OUT_SEED)))
     what = "filaments or mitochondria" if s.structure == "both" else s.structure
     # Filled shapes blink less often than lines.
     least = s.blinks_least * (1 if s.structure == "filaments" else FILLED)
@@ -350,8 +371,9 @@ def _dynamics_data(settings: DynamicsTrainingSettings) -> _Data:
         f"simulated localisations of moving {what}",
         f"It expects {what} of one sharp outline that change slowly: a prior. It draws what "
         "localisations of other things resemble.",
-        of_output(structure_loss),
+        of_output(paper_loss if sequences else structure_loss),
         expects_error=False,
+        show=show if sequences else None,
     )
 
 
@@ -472,12 +494,14 @@ class _Looks:
         else:
             self.in_vain += 1
         if self.show is not None:
+            target = self.data.held_out[0][1].target[0].numpy()
             self.show(
                 Progress(
                     [(n + 1, a) for n, (a, _) in enumerate(training.losses)],
                     list(self.losses),
                     *picture,
-                    self.data.held_out[0][1].target[0].numpy(),
+                    # Of a sequence, the middle is shown.
+                    target if target.ndim == 2 else target[len(target) // 2],
                 )
             )
 
@@ -491,14 +515,17 @@ class _Looks:
             out = net(frames)
         return samples.frames[0].mean(dim=0).numpy(), out[0, 0].float().cpu().numpy()
 
-    def calibration(self, batches: int) -> Uncertainty | None:
+    def calibration(self, batches: int, turns: bool = False) -> Uncertainty | None:
         """Of the best weights, on movies of their own; None where no error is expected."""
         net = self.training.net
         net.load_state_dict(self.training.best)
         net.eval()
+        if isinstance(net, DiffusionNet) and not turns:
+            some = (self.data.fresh(k) for k in range(batches))
+            return calibrate_samples(net, some, CALIBRATION_SAMPLES, CALIBRATION_STEPS)
         if not self.data.expects_error:
             return None
-        return calibrate(net, (self.data.fresh(k) for k in range(batches)))
+        return calibrate(net, (self.data.fresh(k) for k in range(batches)), turns)
 
     def by_kind(self) -> dict[str, float]:
         """Loss of the best weights by structure."""
@@ -520,6 +547,11 @@ def _network(
     network: NetworkName, settings: LearningSettings
 ) -> tuple[torch.nn.Module, dict[str, int]]:
     if settings.start:
+        if settings.parameters:
+            raise InputError(
+                f"The network {settings.start} to start from has a size already; leave out the "
+                "parameters."
+            )
         loaded, card, _ = weights.load(settings.start, network)
         net = weights.build(network, card.parameters)
         net.load_state_dict(loaded.state_dict())
