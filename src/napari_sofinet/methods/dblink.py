@@ -204,11 +204,8 @@ def film_of(
     starts = frames[0] + step * np.arange(count)
     net = fast_form(net, device_for(device))
 
-    made = 0.0
-
-    def tell(now: float | None = None) -> None:
-        now = made if now is None else now
-        report(now / count, f"picture {int(now)} of {count}")
+    def tell(made: float) -> None:
+        report(made / count, f"picture {int(made)} of {count}")
 
     if not isinstance(net, DBlink):
         out = film_space((2, count, *shape))
@@ -217,10 +214,13 @@ def film_of(
     from napari_sofinet.methods.recurrent_film import recurrent_film
 
     out = film_space((1, count, *shape))
-    for number, picture in recurrent_film(net, blinks, starts, window, frames, shape, tell):
+    made = 0
+    for number, picture in recurrent_film(
+        net, blinks, starts, window, frames, shape, lambda: tell(made)
+    ):
         out[0, number] = _numbers(picture, settings)
         made += 1
-        tell()
+        tell(made)
     return out
 
 
