@@ -25,6 +25,8 @@ from napari_sofinet.io.localizations import (
 from napari_sofinet.localization import LocalizationTable
 from napari_sofinet.localization.drift import correct_drift
 from napari_sofinet.localization.rendering import render
+from napari_sofinet.localization.steps import draw_table, keep, record
+from napari_sofinet.recipe import Recipe, repeat
 
 THUNDERSTORM = (
     '"id","frame","x [nm]","y [nm]","sigma [nm]","intensity [photon]","offset [photon]",'
@@ -267,6 +269,41 @@ def test_filters():
         replace(table, camera_pixel_um=None).filter("x_nm > 3")
 
 
+def test_it_is_said_why_no_row_is_left():
+    table = LocalizationTable(
+        [0, 5], [1.0, 2.0], [3.0, 4.0], [100, 300], [0.1, np.nan], camera_pixel_um=0.1
+    )
+    why = table.why_none("frame >= 0", "uncertainty_nm > 20")
+    assert "uncertainty_nm > 20; it goes from 10 to 10" in why
+    why = table.why_none("photons > 200", "frame < 5")
+    assert "all of the conditions" in why
+    with pytest.raises(InputError, match="it goes from 100 to 300"):
+        keep(table, ["photons > 1e9"])
+    with pytest.raises(InputError, match="holds no"):
+        keep(table.select(slice(0, 0)), [])
+    hollow = replace(table, photons=[np.nan, np.nan])
+    assert "none has it" in hollow.why_none("photons > 1")
+
+
+def test_a_picture_from_memory_is_not_repeated(tmp_path):
+    settings = {"where": [], "drift": "no", "render": "histogram", "pixel_nm": None, "window": None}
+    table = some_table()
+    result = draw_table(table, settings | {"fineness": 8})
+    assert result.pixel_px == (0.125, 0.125)
+    replace(result, recipe=record(table, settings, None)).save(tmp_path / "t.ome.tif")
+    with pytest.raises(InputError, match="in memory"):
+        repeat(Recipe.load(tmp_path / "t.ome.tif"))
+
+
+def test_picassos_file_needs_no_uncertainties(tmp_path):
+    table = replace(some_table(), uncertainty_px=None)
+    write_localizations(tmp_path / "t.hdf5", table)
+    again = read_localizations(tmp_path / "t.hdf5")
+    assert again.uncertainty_px is None
+    np.testing.assert_allclose(again.x_px, table.x_px, atol=1e-5)
+    np.testing.assert_array_equal(again.frame, table.frame)
+
+
 @pytest.mark.parametrize("kind", ["gaussian", "histogram"])
 @pytest.mark.parametrize("roi", [None, ((5, 25), (10, 40))])
 def test_a_point_lies_where_it_belongs(kind, roi):
@@ -419,6 +456,8 @@ def test_the_command(tmp_path, capsys):
     capsys.readouterr()
     assert run("-o", tmp_path / "p.csv", "--format", "picasso")[0] == 0
     assert (tmp_path / "p.csv").read_text().startswith("frame,x,y,lpx,lpy\n")
+    assert run("-o", tmp_path / "fine.ome.tif", "--fineness", "8")[0] == 0
+    assert Reconstruction.load(tmp_path / "fine.ome.tif").pixel_px == (0.125, 0.125)
     assert run("-o", tmp_path / "film.ome.tif", "--window", "200", "--render", "histogram")[0] == 0
     assert Reconstruction.load(tmp_path / "film.ome.tif").film == (99.5, 100)
     for words in (

@@ -147,8 +147,9 @@ def _table(
         )
     if not len(raw.columns[meanings["x"][0]]):
         raise InputError(f"{name} holds no localisation, only the names of its columns.")
-    # Only Picasso leaves its units out.
-    picasso = {"lpx", "lpy"} <= raw.columns.keys() and not meanings["x"][1]
+    # Only Picasso leaves its units out; without uncertainties its text is like any other's.
+    precise = {"lpx", "lpy"} <= raw.columns.keys()
+    picasso = (precise or _is_hdf5(Path(name))) and not meanings["x"][1]
     lume = any("lume" in line.lower() for line in raw.comments)
     usual = "px" if picasso else "nm" if lume else None
     pixel = camera_pixel_um or facts.pixel_um
@@ -173,7 +174,7 @@ def _table(
         found["uncertainty_px"] = taken("uncertainty") / _per_px(
             meanings["uncertainty"][1] or unit["x"], pixel, name
         )
-    elif picasso:
+    elif picasso and precise:
         found["uncertainty_px"] = np.sqrt((rest["lpx"] ** 2.0 + rest["lpy"] ** 2.0) / 2)
     found, rest = _usable(name, found, rest, notes)
     found["frame"] = _frames(name, found["frame"], unit["x"], usual, notes)

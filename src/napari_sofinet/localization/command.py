@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_sofinet.errors import InputError
+from napari_sofinet.localization.steps import correct, draw_table, keep, record
 from napari_sofinet.settings import Report, silent
 
 if TYPE_CHECKING:
@@ -18,11 +17,6 @@ if TYPE_CHECKING:
     from napari_sofinet.localization.table import LocalizationTable
     from napari_sofinet.recipe import Recipe
     from napari_sofinet.reconstruction import Reconstruction
-
-METHOD = "table"
-USUAL_PIXEL_NM = 20.0
-USUAL_PIXEL_PX = 0.2
-"""Of a camera whose pixel is not known."""
 
 
 def add_table_options(parser: argparse.ArgumentParser) -> None:
@@ -56,8 +50,12 @@ def add_table_options(parser: argparse.ArgumentParser) -> None:
         help="columns of a .csv (default: thunderstorm)",
     )
     picture = parser.add_argument_group("picture")
-    picture.add_argument(
+    distance = picture.add_mutually_exclusive_group()
+    distance.add_argument(
         "--pixel-nm", type=float, metavar="NM", help="distance of samples (default: 20)"
+    )
+    distance.add_argument(
+        "--fineness", type=float, metavar="N", help="instead: samples along one camera pixel"
     )
     picture.add_argument(
         "--render",
@@ -89,6 +87,7 @@ def run_table(options: argparse.Namespace, report: Report = silent) -> list[str]
         "drift": _drift(options.drift),
         "render": options.render,
         "pixel_nm": options.pixel_nm,
+        "fineness": options.fineness,
         "window": _window(options.window),
     }
     if drawn:
@@ -115,23 +114,9 @@ def prepare(
 ) -> LocalizationTable:
     """Read a table, keep the rows of ``settings["where"]`` and correct ``settings["drift"]``."""
     from napari_sofinet.io.localizations import read_localizations
-    from napari_sofinet.localization.drift import correct_drift
 
-    table = read_localizations(path, camera_pixel_um)
-    before = len(table)
-    table = table.filter(*settings["where"])
-    if not len(table):
-        raise InputError(f"No localisation of {table.name} meets the conditions; loosen them.")
-    if len(table) < before:
-        table = table.noted(f"{len(table)} of {before} localisations meet the conditions.")
-    if settings["drift"] != "no":
-        block = None if settings["drift"] == "auto" else int(settings["drift"])
-        way, table = correct_drift(table, block, report)
-        far = float(np.hypot(*(way.max(axis=0) - way.min(axis=0))))
-        pixel = table.camera_pixel_um
-        length = f"{far:.2g} camera px" if pixel is None else f"{1000 * far * pixel:.3g} nm"
-        table = table.noted(f"The drift was {length}; it was corrected.")
-    return table
+    table = keep(read_localizations(path, camera_pixel_um), settings["where"])
+    return correct(table, settings["drift"], report)[1]
 
 
 def draw(
@@ -140,86 +125,30 @@ def draw(
     settings: dict[str, Any],
     report: Report = silent,
 ) -> Reconstruction:
-    """Picture or film of a table in a file, with its recipe.
-
-    Parameters
-    ----------
-    settings
-        ``where`` (conditions), ``drift`` ("no", "auto" or frames of a block), ``render``,
-        ``pixel_nm`` (None: 20, or 0.2 camera pixels where their size is not known) and ``window``
-        (frames and step of a film, or None).
-    """
-    from napari_sofinet.localization.rendering import render
-
+    """Picture or film of a table in a file, with its recipe; ``settings`` as in `steps`."""
     table = prepare(path, camera_pixel_um, settings, report)
-    pixel_nm, camera = settings["pixel_nm"], table.camera_pixel_um
-    if pixel_nm is not None and camera is None:
-        raise InputError(
-            f"The camera pixel of {table.name} is not known; give it in um (--pixel-size), or "
-            "leave --pixel-nm."
-        )
-    if pixel_nm is not None and not pixel_nm > 0:
-        raise InputError(f"The distance of samples must be above 0 nm, not {pixel_nm:g}.")
-    pixel = USUAL_PIXEL_PX if camera is None else (pixel_nm or USUAL_PIXEL_NM) / 1000 / camera
-    window = settings["window"]
-    result = render(
-        table,
-        pixel,
-        settings["render"],
-        frames_window=tuple(window) if window else None,
-        report=report,
-    )
-    return replace(result, recipe=_recipe(Path(path), table, settings))
+    result = draw_table(table, settings, report)
+    return replace(result, recipe=record(table, settings, path))
 
 
 def repeat_table(recipe: Recipe, input: str | Path | None, report: Report) -> Reconstruction:
     """Draw a recorded picture of a table again."""
     from napari_sofinet.recipe import fingerprint
 
-    path = str(input if input is not None else recipe.open.path)
+    path = input if input is not None else recipe.open.path
+    if path is None:
+        raise InputError(
+            f"The recipe was made from {recipe.open.name} in memory; save that table and give the "
+            "file as input."
+        )
     if not os.path.isfile(path):
         raise InputError(f"There is no file {path}; give the table to use as input.")
-    if input is None and fingerprint((path,))[1] != recipe.open.fingerprint:
+    if input is None and fingerprint((str(path),))[1] != recipe.open.fingerprint:
         raise InputError(
             f"{path} is not the table any more that the recipe was made from; give the table to "
             "use as input."
         )
     return draw(path, recipe.open.pixel_size_um, recipe.reconstruct.settings, report)
-
-
-def _recipe(path: Path, table: LocalizationTable, settings: dict[str, Any]) -> Recipe:
-    from napari_sofinet.recipe import MethodStep, OpenStep, Recipe, fingerprint, versions
-
-    size, digest = fingerprint((str(path),))
-    rows, columns = table.shape or (
-        int(np.ceil(values.max() + 0.5)) for values in (table.y_px, table.x_px)
-    )
-    drift = "" if settings["drift"] == "no" else (
-        " Drift was corrected by redundant cross-correlation of blocks (Wang et al., Opt. Express "
-        "22, 15982 (2014))."
-    )  # fmt: skip
-    kept = f" that meet {' and '.join(settings['where'])}" if settings["where"] else ""
-    drawn = (
-        "as normal distributions as wide as their uncertainty"
-        if settings["render"] == "gaussian"
-        else "as a histogram"
-    )
-    return Recipe(
-        open=OpenStep(
-            path=os.path.abspath(path),
-            name=table.name,
-            size_bytes=size,
-            fingerprint=digest,
-            pixel_size_um=table.camera_pixel_um,
-            shape=(table.frame_count, rows, columns),
-        ),
-        reconstruct=MethodStep(method=METHOD, settings=settings),
-        versions=versions(),
-        methods_paragraph=(
-            f"{len(table)} localisations{kept} in {table.frame_count} frames were drawn {drawn} "
-            f"with napari-sofinet {versions().get('napari-sofinet', '')}.{drift}"
-        ),
-    )
 
 
 def _drift(text: str) -> str | int:

@@ -70,7 +70,7 @@ class LocalizationTable:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, values in self._arrays().items():
+        for name, values in self.arrays().items():
             kind = np.int64 if name == "frame" else np.float64
             array = np.asarray(values, kind)
             if array.shape != (len(self.frame),):
@@ -94,9 +94,18 @@ class LocalizationTable:
 
     def select(self, rows: np.ndarray | slice) -> LocalizationTable:
         """The rows that a mask (n,), row numbers or a slice chooses."""
-        changes: dict[str, Any] = {name: values[rows] for name, values in self._arrays().items()}
+        changes: dict[str, Any] = {name: values[rows] for name, values in self.arrays().items()}
         changes["columns"] = {name: values[rows] for name, values in self.columns.items()}
         return replace(self, **changes)
+
+    def same_as(self, other: LocalizationTable) -> bool:
+        """Whether all columns hold the same numbers, up to rounding."""
+        mine, others = ({**table.arrays(), **table.columns} for table in (self, other))
+        return mine.keys() == others.keys() and all(
+            len(values) == len(others[name])
+            and np.allclose(values, others[name], rtol=1e-12, atol=0, equal_nan=True)
+            for name, values in mine.items()
+        )
 
     def by_frame(self) -> LocalizationTable:
         """The table in the order of frames; itself where it is."""
@@ -120,13 +129,33 @@ class LocalizationTable:
         InputError
             A condition can not be read, or the table does not have its column.
         """
+        rows = self.meets(*conditions)
+        return self if rows.all() else self.select(rows)
+
+    def meets(self, *conditions: str) -> np.ndarray:
+        """Whether each row meets every condition, bool (n,); see `filter`."""
         rows = np.ones(len(self), bool)
         for condition in conditions:
-            values, compare, number = self._condition(condition)
+            values, _, compare, number = self._condition(condition)
             rows &= compare(values, number)
             if compare is operator.ne:
                 rows &= ~np.isnan(values)
-        return self if rows.all() else self.select(rows)
+        return rows
+
+    def why_none(self, *conditions: str) -> str:
+        """Sentence about conditions that no row meets."""
+        for condition in conditions:
+            if self.meets(condition).any():
+                continue
+            values, unit, _, _ = self._condition(condition)
+            known = values[~np.isnan(values)] * unit
+            has = (
+                f"it goes from {known.min():.6g} to {known.max():.6g}"
+                if len(known)
+                else "none has it"
+            )
+            return f"No localisation of {self.name} has {condition.strip()}; {has}."
+        return f"No localisation of {self.name} meets all of the conditions; loosen one."
 
     def noted(self, *notes: str) -> LocalizationTable:
         """The table with further notes."""
@@ -136,12 +165,13 @@ class LocalizationTable:
         """The table of a camera with this size of pixels, in um."""
         return replace(self, camera_pixel_um=camera_pixel_um)
 
-    def _arrays(self) -> dict[str, np.ndarray]:
+    def arrays(self) -> dict[str, np.ndarray]:
         """The columns that every table may have, without those that it has not."""
         names = [f.name for f in fields(self)][:7]
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
-    def _condition(self, text: str) -> tuple[np.ndarray, Callable[[Any, Any], Any], float]:
+    def _condition(self, text: str) -> tuple[np.ndarray, float, Callable[[Any, Any], Any], float]:
+        """Column, what makes its numbers the condition's, comparison, number for the column."""
         match = CONDITION.fullmatch(text)
         try:
             number = float(match["number"]) if match else np.nan
@@ -153,11 +183,11 @@ class LocalizationTable:
                 "number, e.g. 'photons > 300'."
             )
         values, unit = self._named(match["name"])
-        return values, COMPARISONS[match["sign"]], number / unit
+        return values, unit, COMPARISONS[match["sign"]], number / unit
 
     def _named(self, name: str) -> tuple[np.ndarray, float]:
         """A column, and what its numbers are to be multiplied with to have the name's unit."""
-        own = self._arrays()
+        own = self.arrays()
         if name in self.columns and name not in own:
             return self.columns[name], 1.0
         table = {known: (known, 1.0) for known in own}
