@@ -6,6 +6,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_sofinet.io.localizations import SUFFIXES
+from napari_sofinet.io.table_movie import TableSource
 from napari_sofinet.movie import ArraySource
 from napari_sofinet.options import command_options
 
@@ -15,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def bare_name(path: Path) -> str:
-    """Name of a movie without its folder and TIFF suffix."""
+    """Name of a movie or a table without its folder and suffixes."""
     name = path.name
-    for suffix in (".tif", ".tiff", ".ome"):
+    for suffix in (".tif", ".tiff", ".ome", ".gz", *SUFFIXES):
         if name.lower().endswith(suffix):
             name = name[: -len(suffix)]
     return name
@@ -27,8 +29,9 @@ def command_for(method: str, movie: Movie, settings: Settings) -> tuple[str, str
     """Command for a terminal, and a sentence for the user about it."""
     source = movie.source
     words = ["sofinet", "reconstruct", method]
-    if isinstance(source, ArraySource):
-        path, hint = Path("MOVIE.tif"), "Copied; save the layer as MOVIE.tif first, it has no file."
+    if isinstance(source, ArraySource) or not source.paths:
+        name = "TABLE.hdf5" if isinstance(source, TableSource) else "MOVIE.tif"
+        path, hint = Path(name), f"Copied; save the layer as {name} first, it has no file."
     else:
         path, hint = source.path, "The command was copied; paste it into a terminal."
     words += [shlex.quote(str(path)), "-o"]

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_sofinet.errors import InputError
 from napari_sofinet.movie import Movie, check_dtype, open_movie
+from napari_sofinet.widgets.tables import TableLayer
 
 if TYPE_CHECKING:
     from napari.layers import Image, Shapes
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 UM = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "meter": 1e6, "centimeter": 1e4}
 
 
-def stack_axes(layer: Image) -> list[tuple[int, str, int]]:
+def stack_axes(layer: Image | TableLayer) -> list[tuple[int, str, int]]:
     """Axes of a layer before y and x that are longer than one: index, label, length."""
     if layer.rgb:
         raise InputError(f"{layer.name} is a colour (RGB) picture; choose a layer of grey values.")
@@ -35,7 +36,7 @@ def likely_time_axis(axes: list[tuple[int, str, int]]) -> int | None:
 
 
 def movie_of(
-    layer: Image,
+    layer: Image | TableLayer,
     time_axis: int | None = None,
     position: dict[int, int] | None = None,
     pixel_size_um: float | None = None,
@@ -45,7 +46,8 @@ def movie_of(
     Parameters
     ----------
     layer
-        Image layer of at least three axes; one that our reader made keeps its file.
+        Image layer of at least three axes; one that our reader made keeps its file. Or one that
+        carries localisations.
     time_axis
         Index of the axis that is time; guessed by `likely_time_axis` where None.
     position
@@ -53,6 +55,11 @@ def movie_of(
     pixel_size_um
         Given by the user; else from the layer's scale where its units are lengths.
     """
+    if isinstance(layer, TableLayer):
+        source = layer.source()
+        # What its pixels were when they were made counts, also where it was assumed.
+        size = source.table.camera_pixel_um or pixel_size_um or layer_pixel_um(layer)
+        return Movie(source, size, layer.interval_s, notes=source.table.notes)
     axes = stack_axes(layer)
     time_axis = likely_time_axis(axes) if time_axis is None else time_axis
     if time_axis is None:
@@ -75,20 +82,22 @@ def _interval_s(layer: Image, time_axis: int) -> float | None:
     return float(abs(layer.scale[time_axis])) * factor if factor else None
 
 
-def layer_pixel_um(layer: Image) -> float | None:
+def layer_pixel_um(layer: Image | TableLayer) -> float | None:
     """Camera pixel in um from a layer's scale, None where its units are no lengths."""
     factor = UM.get(str(layer.units[-1]))
     return float(abs(layer.scale[-1])) * factor if factor else None
 
 
-def place(layer: Image, result: Reconstruction, time_axis: int | None = None) -> dict[str, Any]:
+def place(
+    layer: Image | TableLayer, result: Reconstruction, time_axis: int | None = None
+) -> dict[str, Any]:
     """Layer options that put a reconstruction exactly over the layer it was made from.
 
     A picture of a film stands at the middle of its frames on the layer's axis of time.
     """
     if result.film is not None and time_axis is not None:
         return _place_film(layer, result, result.film, time_axis)
-    lead = [0.0] * (_data(layer).ndim - 2)
+    lead = [0.0] * (layer.ndim - 2)
 
     def world(y: float, x: float) -> np.ndarray:
         return np.asarray(layer.data_to_world([*lead, y, x]))[-2:]
@@ -108,7 +117,7 @@ def place(layer: Image, result: Reconstruction, time_axis: int | None = None) ->
 
 
 def _place_film(
-    layer: Image, result: Reconstruction, film: tuple[float, float], time_axis: int
+    layer: Image | TableLayer, result: Reconstruction, film: tuple[float, float], time_axis: int
 ) -> dict[str, Any]:
     """Place on all axes of a layer; those that a film lacks are one sample long."""
     (y, x), (dy, dx), (first, step) = result.origin_px, result.pixel_px, film
@@ -129,7 +138,7 @@ def _place_film(
     return options | {"affine": matrix}
 
 
-def on_axes_of(layer: Image, image: np.ndarray, time_axis: int | None) -> np.ndarray:
+def on_axes_of(layer: Image | TableLayer, image: np.ndarray, time_axis: int | None) -> np.ndarray:
     """A film (T, Y, X) with axes of length one where the layer has more; a picture as it is."""
     if image.ndim == 2 or time_axis is None:
         return image
@@ -139,7 +148,7 @@ def on_axes_of(layer: Image, image: np.ndarray, time_axis: int | None) -> np.nda
 
 
 def picture_options(
-    layer: Image, result: Reconstruction, title: str, time_axis: int | None = None
+    layer: Image | TableLayer, result: Reconstruction, title: str, time_axis: int | None = None
 ) -> dict[str, Any]:
     """Options of the layer of a reconstruction's image: place, name, contrast, recipe."""
     options = place(layer, result, time_axis) | {
@@ -170,7 +179,7 @@ def contrast(image: np.ndarray) -> tuple[float, float]:
     return float(low), float(high if high > low else low + 1)
 
 
-def roi_of(shapes: Shapes, layer: Image) -> tuple[tuple[int, int], tuple[int, int]]:
+def roi_of(shapes: Shapes, layer: Image | TableLayer) -> tuple[tuple[int, int], tuple[int, int]]:
     """Camera pixels of a layer whose centres lie in the selected (else the last) shape's box.
 
     Raises
@@ -195,5 +204,7 @@ def roi_of(shapes: Shapes, layer: Image) -> tuple[tuple[int, int], tuple[int, in
     return (int(first[0]), int(last[0])), (int(first[1]), int(last[1]))
 
 
-def _data(layer: Image) -> Any:
+def _data(layer: Image | TableLayer) -> Any:
+    if isinstance(layer, TableLayer):
+        return layer.data
     return layer.data[0] if layer.multiscale else layer.data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from napari_sofinet.io.localizations import (
     is_table,
     read_localizations,
 )
-from napari_sofinet.localization.rendering import render
+from napari_sofinet.localization.steps import draw_table, record
+from napari_sofinet.widgets.command import bare_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +66,7 @@ def read_table(path: str | list[str]) -> list[LayerData]:
 def _options(table: LocalizationTable, path: Path) -> dict[str, Any]:
     unit = "pixel" if table.camera_pixel_um is None else "micrometer"
     return {
-        "name": _name(path),
+        "name": bare_name(path),
         "units": (unit, unit),
         "axis_labels": ("y", "x"),
         "metadata": {"sofinet": {"table": os.path.abspath(path)}, "sofinet_table": table},
@@ -107,30 +109,37 @@ def _picture(table: LocalizationTable, path: Path) -> LayerData:
     # A table of a large chip must still fit a texture of a graphics card.
     span = max(float(np.ptp(table.y_px)), float(np.ptp(table.x_px)), 1.0)
     pixel = max(PICTURE_PX if camera is None else PICTURE_NM / 1000 / camera, span / 16384)
-    result = render(table, pixel)
+    settings: dict[str, Any] = {
+        "where": [],
+        "drift": "no",
+        "render": "gaussian",
+        "pixel_nm": None,
+        "fineness": 1 / pixel,
+        "window": None,
+    }
+    result = draw_table(table, settings)
+    result = replace(result, localizations=table, recipe=record(table, settings, path))
     show_info(
         f"{path.name} has {len(table)} localisations, more than napari moves as points; it "
-        "was drawn as a picture. Choose fewer with: sofinet table IN -o OUT.csv --where "
-        "'photons > 500'."
+        "was drawn as a picture. Choose fewer in the dock widget Localisations."
     )
+    options = _options(table, path)
+    options["metadata"]["sofinet_result"] = result
     known = result.pixel_size_um is not None
-    seen = result.image[result.image > 1e-3]
     return (
         result.image,
-        _options(table, path)
+        options
         | {
             "scale": result.pixel_size_um if known else result.pixel_px,
             "translate": result.origin_um if known else result.origin_px,
             "colormap": "inferno",
-            "contrast_limits": (0.0, float(np.quantile(seen, 0.995)) if seen.size else 1.0),
+            "contrast_limits": contrast_of_spots(result.image),
         },
         "image",
     )
 
 
-def _name(path: Path) -> str:
-    name = path.name
-    for suffix in (".gz", *SUFFIXES):
-        if name.lower().endswith(suffix):
-            name = name[: -len(suffix)]
-    return name
+def contrast_of_spots(image: np.ndarray) -> tuple[float, float]:
+    """Limits for pictures of localisations, which are empty for the most part."""
+    seen = image[image > 1e-3]
+    return 0.0, float(np.quantile(seen, 0.995)) if seen.size else 1.0

@@ -1,0 +1,163 @@
+"""Layers that carry a table of localisations, and how they stand for the movie it is from."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Points
+
+from napari_sofinet.errors import InputError
+from napari_sofinet.io.table_movie import TableSource
+from napari_sofinet.localization.table import LocalizationTable
+from napari_sofinet.reconstruction import Reconstruction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari.layers import Layer
+
+
+def table_layers(layers: Iterable[Layer]) -> list[Layer]:
+    """Layers that carry a table; of several with the same one its points, or the last picture."""
+    carrying = [layer for layer in layers if _carried(layer) is not None]
+    chosen: dict[int, Layer] = {}
+    for layer in carrying:
+        key = id(_carried(layer))
+        if not isinstance(chosen.get(key), Points):
+            chosen[key] = layer
+    return [layer for layer in carrying if layer in chosen.values()]
+
+
+def _carried(layer: Layer) -> LocalizationTable | None:
+    """The table as it came into the layer, whatever was deleted since."""
+    table = layer.metadata.get("sofinet_table") if isinstance(layer, Points) else None
+    if table is None and isinstance(layer, Image):
+        table = getattr(_result(layer), "localizations", None)
+    return table if isinstance(table, LocalizationTable) else None
+
+
+def _result(layer: Layer) -> Reconstruction | None:
+    result = layer.metadata.get("sofinet_result")
+    return result if isinstance(result, Reconstruction) else None
+
+
+def table_of_points(data: Any, features: Any, table: LocalizationTable | None) -> LocalizationTable:
+    """The rows that are left of a table in a layer of points; itself where all are.
+
+    Parameters
+    ----------
+    data, features
+        Places (n, 2) in camera pixels, and the data frame beside them.
+    table
+        What the layer was made from.
+
+    Raises
+    ------
+    InputError
+        These are other points, or some were added.
+    """
+    if not isinstance(table, LocalizationTable) or features is None:
+        raise InputError("Only localisations can be saved as a table, not other points.")
+    at = np.asarray(data, float)
+    added = len(at) > len(table) or len(features) != len(at) or features["frame"].isna().any()
+    if at.shape[1] != 2 or added:
+        raise InputError("Points were added to these localisations; remove them to save a table.")
+
+    def column(name: str) -> np.ndarray | None:
+        return None if getattr(table, name) is None else features[name].to_numpy(float)
+
+    uncertainty = None
+    if table.uncertainty_px is not None:
+        name = next(n for n in features if str(n).startswith("uncertainty_"))
+        pixel = table.camera_pixel_um if name == "uncertainty_um" else 1.0
+        uncertainty = features[name].to_numpy(float) / (pixel or 1.0)
+    left = replace(
+        table,
+        frame=features["frame"].to_numpy(np.int64),
+        y_px=at[:, 0],
+        x_px=at[:, 1],
+        photons=column("photons"),
+        background=column("background"),
+        z_um=column("z_um"),
+        uncertainty_px=uncertainty,
+        columns={name: features[name].to_numpy(float) for name in table.columns},
+        frames=table.frame_count,
+    )
+    return table if left.same_as(table) else left
+
+
+class TableLayer:
+    """A layer that carries a table, as the layer of a movie: its axes are frame, y and x.
+
+    Coordinates of its data are frames and camera pixels, whatever those of the layer are. Where
+    the time from frame to frame is not known, a frame is one unit of the world's time.
+    """
+
+    ndim = 3
+    rgb = False
+    multiscale = False
+
+    def __init__(self, layer: Layer) -> None:
+        carried = _carried(layer)
+        if carried is None:
+            raise InputError(f"{layer.name} carries no localisations.")
+        self.layer = layer
+        self.name = layer.name
+        self.metadata = layer.metadata
+        result = _result(layer)
+        step = None if result is None or result.recipe is None else result.recipe.open
+        self.interval_s: float | None = layer.metadata.get(
+            "sofinet_interval_s", step.frame_interval_s if step else None
+        )
+        self.units = ("second" if self.interval_s else "pixel", *layer.units[-2:])
+        self.axis_labels = ("t", *layer.axis_labels[-2:])
+        self.data = TableSource(carried)
+        # Samples of a picture are other ones than the camera's pixels.
+        on_grid = isinstance(layer, Image) and result is not None
+        self._origin = np.array(result.origin_px if result and on_grid else (0.0, 0.0))
+        self._pixel = np.array(result.pixel_px if result and on_grid else (1.0, 1.0))
+
+    @property
+    def scale(self) -> np.ndarray:
+        """Frame and camera pixel in the world's units."""
+        corner = self.data_to_world((0, 0, 0))
+        ahead = [self.data_to_world(row)[1:] - corner[1:] for row in np.eye(3)[1:]]
+        return np.array([self.interval_s or 1.0, *np.linalg.norm(ahead, axis=1)])
+
+    def data_to_world(self, at: Any) -> np.ndarray:
+        """World coordinates t, y, x of a frame, row and column."""
+        t, *yx = at
+        inside = (np.asarray(yx, float) - self._origin) / self._pixel
+        lead = [0.0] * (self.layer.ndim - 2)
+        world = np.asarray(self.layer.data_to_world([*lead, *inside]))[-2:]
+        return np.array([t * (self.interval_s or 1.0), *world])
+
+    def world_to_data(self, at: Any) -> np.ndarray:
+        """Frame, row and column of world coordinates t, y, x."""
+        t, *yx = at
+        lead = [0.0] * (self.layer.ndim - 2)
+        inside = np.asarray(self.layer.world_to_data([*lead, *yx]))[-2:]
+        return np.array([t / (self.interval_s or 1.0), *(inside * self._pixel + self._origin)])
+
+    def table(self) -> LocalizationTable:
+        """What is left of the table; raises as `table_of_points`."""
+        if isinstance(self.layer, Points):
+            return table_of_points(self.layer.data, self.layer.features, self.data.table)
+        return self.data.table
+
+    def source(self) -> TableSource:
+        """What is left of the table with its file, if it still is what was read from there."""
+        table = self.table()
+        path = self.metadata.get("sofinet", {}).get("table")
+        unchanged = table is self.data.table and path is not None and os.path.isfile(path)
+        return TableSource(table, (path,) if unchanged else ())
+
+
+def as_movie_layer(layer: Any) -> Any:
+    """A layer, in the shape of a movie's where it carries a table and is no movie itself."""
+    if layer is None or _carried(layer) is None or (isinstance(layer, Image) and layer.ndim > 2):
+        return layer
+    return TableLayer(layer)
