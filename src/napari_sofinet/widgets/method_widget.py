@@ -45,9 +45,11 @@ from napari_sofinet.widgets.layers import (
     stack_axes,
 )
 from napari_sofinet.widgets.table_reader import MOST_POINTS, points_options
+from napari_sofinet.widgets.tables import TableLayer, as_movie_layer
 from napari_sofinet.widgets.worker import MethodWorker, TaskWorker, WorkingWidget
 
 if TYPE_CHECKING:
+    from napari.layers import Layer
     from napari.viewer import Viewer
 
     from napari_sofinet.localization.table import LocalizationTable
@@ -82,7 +84,7 @@ class MethodWidget(WorkingWidget):
         self.viewer = napari_viewer
         self.method = method
         self._preview: Image | None = None
-        self._source: Image | None = None
+        self._source: Image | TableLayer | None = None
         self._time_axis: int | None = None
         self._bar: progress | None = None
         self._started = 0.0
@@ -168,15 +170,13 @@ class MethodWidget(WorkingWidget):
         self.setMinimumWidth(330)
 
     def _refresh_layers(self, event: Any = None) -> None:
-        images = [
-            layer
-            for layer in self.viewer.layers
-            if isinstance(layer, Image) and layer.ndim > 2 and not layer.rgb
-        ]
+        images = self.sources()
         shapes = [layer for layer in self.viewer.layers if isinstance(layer, Shapes)]
         for layer in [*images, *shapes]:
             layer.events.name.connect(self._refresh_layers)
         for layer in images:
+            if not isinstance(layer, Image):
+                continue
             for event in (layer.events.data, layer.events.scale, layer.events.units):
                 event.connect(self._layer_edited)
         _offer(self.layer_box, images)
@@ -188,7 +188,7 @@ class MethodWidget(WorkingWidget):
             self.status.setText("")
 
     def _layer_edited(self, event: Any) -> None:
-        if event.source is self._layer():
+        if event.source is self.layer_box.currentData():
             self._layer_changed()
 
     def _layer_changed(self, index: int = 0) -> None:
@@ -231,9 +231,17 @@ class MethodWidget(WorkingWidget):
                 self.other_axes.addRow(f"{label} (of {length})", box)
                 self.positions[axis] = box
 
-    def _layer(self) -> Image | None:
+    def sources(self) -> list[Layer]:
+        """Layers that can be reconstructed."""
+        return [
+            layer
+            for layer in self.viewer.layers
+            if isinstance(layer, Image) and layer.ndim > 2 and not layer.rgb
+        ]
+
+    def _layer(self) -> Image | TableLayer | None:
         layer = self.layer_box.currentData()
-        return layer if layer in self.viewer.layers else None
+        return as_movie_layer(layer) if layer in self.viewer.layers else None
 
     # -- presets and command --------------------------------------------------------------------
 
@@ -415,6 +423,8 @@ class MethodWidget(WorkingWidget):
 
     def _add_points(self, source: Image, result: Reconstruction, table: LocalizationTable) -> None:
         """Localisations over their movie, there to be shown; too many stay a picture."""
+        if isinstance(source, TableLayer):
+            return  # they are what the picture was made from
         if len(table) > MOST_POINTS:
             show_info(
                 f"{len(table)} localisations are more than napari moves as points; save the "

@@ -14,9 +14,11 @@ from napari_sofinet.networks.weights import find, read_card
 from napari_sofinet.settings import flatten_settings
 from napari_sofinet.widgets.form import SettingsForm, WeightsBox, narrow
 from napari_sofinet.widgets.method_widget import MethodWidget
+from napari_sofinet.widgets.tables import table_layers
 from napari_sofinet.widgets.worker import TaskWorker
 
 if TYPE_CHECKING:
+    from napari.layers import Layer
     from napari.viewer import Viewer
 
     from napari_sofinet.methods import Device
@@ -32,6 +34,7 @@ class ModelWidget(MethodWidget):
     def __init__(self, napari_viewer: Viewer) -> None:
         methods = [method for method in METHODS.values() if method.network]
         super().__init__(napari_viewer, methods[0])
+        self.layer_box.setToolTip("A movie, or localisations for networks that start from them.")
         self.network_box = QComboBox()
         narrow(self.network_box)
         for method in methods:
@@ -54,6 +57,14 @@ class ModelWidget(MethodWidget):
         self.below.insertWidget(0, self.compare_button)
         self._watch_weights()
 
+    def sources(self) -> list[Layer]:
+        """Movies, and localisations for networks that start from them."""
+        movies = super().sources()
+        if not self.method.takes_tables:
+            return movies
+        tables = table_layers(self.viewer.layers)
+        return [*movies, *(layer for layer in tables if layer not in movies)]
+
     def device(self) -> Device:
         """What the user chose."""
         chosen: Device = self.device_box.currentData()
@@ -66,6 +77,7 @@ class ModelWidget(MethodWidget):
         layout = old.parentWidget().layout()
         layout.replaceWidget(old, self.form)
         old.deleteLater()
+        self._refresh_layers()
         self._refresh_presets()
         self._watch_weights()
 
