@@ -44,6 +44,24 @@ def draw_convergence(curve: tuple[tuple[int, float], ...]) -> bytes:
     return buffer.getvalue()
 
 
+def draw_drift(
+    way: np.ndarray, camera_pixel_um: float | None, width: int, height: int
+) -> np.ndarray:
+    """Pixels of the curves of a way (T, 2) y, x in camera pixels, in nm where that is known."""
+    unit = "px" if camera_pixel_um is None else "nm"
+    step = max(len(way) // 1000, 1)
+    frames = np.arange(len(way))[::step]
+    lengths = way[::step] * (1 if camera_pixel_um is None else 1000 * camera_pixel_um)
+
+    def draw(axes: Axes) -> None:
+        for name, along, color in zip("yx", lengths.T, ("#4c9be8", "#ffb300"), strict=True):
+            axes.plot(frames, along, color=color, linewidth=1.2, label=name)
+        axes.set(xlabel="frame", ylabel=f"drift ({unit})")
+        axes.locator_params(nbins=4)
+
+    return pixels_of(draw_figure(draw, width, height))
+
+
 def draw_figure(draw: Callable[[Axes], None], width: int, height: int) -> Figure:
     """Figure of one axis for the viewer, in its colours, ``width`` x ``height`` px."""
     from matplotlib.figure import Figure

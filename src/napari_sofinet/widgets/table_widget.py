@@ -1,0 +1,473 @@
+"""The dock widget "Localisations"."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Points
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QTimer
+from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QGroupBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_sofinet.errors import InputError
+from napari_sofinet.localization.steps import (
+    USUAL_PIXEL_NM,
+    USUAL_PIXEL_PX,
+    correct,
+    draw_table,
+    keep,
+    record,
+)
+from napari_sofinet.movie import LARGEST_PIXEL_UM
+from napari_sofinet.reconstruction import Reconstruction
+from napari_sofinet.widgets.curves import draw_drift
+from napari_sofinet.widgets.form import narrow
+from napari_sofinet.widgets.layers import picture_options, place
+from napari_sofinet.widgets.table_reader import MOST_POINTS, contrast_of_spots, points_options
+from napari_sofinet.widgets.tables import TableLayer, table_layers
+from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+    from napari_sofinet.io.table_movie import TableSource
+    from napari_sofinet.localization.table import LocalizationTable
+    from napari_sofinet.settings import Report
+
+PAUSE_MS = 150
+SPOTS = {"as wide as uncertain": "gaussian", "counts per sample": "histogram", "no picture": ""}
+NM, PER_PIXEL = "nm", "per camera pixel"
+PLOT = 300, 190  # px
+HINT = "Open a table of localisations first: drop its file into the window."
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What the thread makes: the table, the sample's way, its curve, and the picture, if any."""
+
+    table: LocalizationTable
+    changed: bool
+    way: np.ndarray | None
+    curve: np.ndarray | None
+    picture: Reconstruction | None
+
+
+class TableWidget(WorkingWidget):
+    """Keep the good ones of some localisations, correct their drift, draw them.
+
+    How many are kept is counted while one types; the rest is made in a thread: idle → running (the
+    button has turned into Cancel) → idle, with new layers, the reason of the failure, or nothing.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        self.viewer = napari_viewer
+        self._started = 0.0
+        self._source: TableLayer | None = None
+        self._before: tuple[str, ...] = ()
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(PAUSE_MS)
+        self._timer.timeout.connect(self.count)
+        self._build()
+        events = napari_viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered):
+            event.connect(self._refresh_layers)
+        self._refresh_layers()
+
+    # -- what the user sees ---------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.table_box = QComboBox()
+        self.table_box.setToolTip("Points of a table, or a picture that was made from one.")
+        self.table_box.currentIndexChanged.connect(self._table_changed)
+        self.pixel_edit = QLineEdit()
+        self.pixel_edit.setPlaceholderText("not known")
+        self.pixel_edit.setToolTip(
+            "Size of a camera pixel, for a table in pixels that does not say it."
+        )
+        self.pixel_edit.textChanged.connect(lambda *_: self._describe())
+        self.least_photons, self.most_photons = QLineEdit(), QLineEdit()
+        self.most_uncertainty = QLineEdit()
+        self.first, self.last = QLineEdit(), QLineEdit()
+        self.first.setToolTip("First frame to keep; frames count from 0.")
+        self.last.setToolTip("Last frame to keep.")
+        self.most_uncertainty.setToolTip("Standard deviation of a place along one axis.")
+        for edit in self._limits():
+            edit.textChanged.connect(lambda *_: self._timer.start())
+        self.kept = QLabel(wordWrap=True)
+        self.drift_box = QCheckBox("Correct drift")
+        self.drift_box.setToolTip("From pictures of blocks of frames, which are laid over another.")
+        self.block = QLineEdit()
+        self.block.setPlaceholderText("chosen for you")
+        self.block.setToolTip(
+            "Frames of a block: short ones follow fast drift, long ones see more."
+        )
+        self.drift_box.toggled.connect(self.block.setEnabled)
+        self.block.setEnabled(False)
+        self.curve, self.drift_text = QLabel(), QLabel(wordWrap=True)
+        self.spots_box = QComboBox()
+        self.spots_box.addItems(list(SPOTS))
+        self.spots_box.currentTextChanged.connect(lambda *_: self._enable())
+        self.samples = QLineEdit()
+        self.unit_box = QComboBox()
+        self.unit_box.addItems([NM, PER_PIXEL])
+        self.unit_box.currentTextChanged.connect(self._unit_changed)
+        self._unit_changed(NM)
+        self.run_button = QPushButton("Make layers")
+        self.run_button.setToolTip("A picture, and points where some were left out or moved.")
+        self.run_button.clicked.connect(self.run_or_cancel)
+        self.progress_bar = QProgressBar()
+        self.progress_bar.setRange(0, 1000)
+        self.progress_bar.hide()
+        self.status = QLabel(wordWrap=True)
+        for box in (self.table_box, self.spots_box):
+            narrow(box)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        top = QFormLayout()
+        top.addRow("Table", self.table_box)
+        top.addRow("Pixel size (µm)", self.pixel_edit)
+        self.uncertainty_label = QLabel("Uncertainty")
+        keep_box, drift_box, draw_box = (QGroupBox(t) for t in ("Keep", "Drift", "Draw"))
+        rows = QFormLayout(keep_box)
+        rows.addRow("Photons", _row(self.least_photons, QLabel("to"), self.most_photons))
+        rows.addRow(self.uncertainty_label, _row(QLabel("at most"), self.most_uncertainty))
+        rows.addRow("Frames", _row(self.first, QLabel("to"), self.last))
+        rows.addRow(self.kept)
+        column = QVBoxLayout(drift_box)
+        block = QFormLayout()
+        block.addRow(self.drift_box)
+        block.addRow("Block (frames)", self.block)
+        column.addLayout(block)
+        for label in (self.curve, self.drift_text):
+            column.addWidget(label)
+            label.hide()
+        rows = QFormLayout(draw_box)
+        rows.addRow("Spots", self.spots_box)
+        rows.addRow("Samples", _row(self.samples, self.unit_box))
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.addLayout(top)
+        for box in (keep_box, drift_box, draw_box):
+            column.addWidget(box)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setWidget(inside)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        outer = QVBoxLayout(self)
+        outer.addWidget(scroll, 1)
+        for widget in (self.run_button, self.progress_bar, self.status):
+            outer.addWidget(widget)
+        self.setMinimumWidth(340)
+
+    def _limits(self) -> tuple[QLineEdit, ...]:
+        photons = self.least_photons, self.most_photons
+        return (*photons, self.most_uncertainty, self.first, self.last)
+
+    def _refresh_layers(self, event: Any = None) -> None:
+        layers = table_layers(self.viewer.layers)
+        current = self.table_box.currentData()
+        self.table_box.blockSignals(True)
+        self.table_box.clear()
+        for layer in layers:
+            self.table_box.addItem(layer.name, layer)
+            layer.events.name.connect(self._refresh_layers)
+            if isinstance(layer, Points):
+                layer.events.data.connect(self._points_changed)
+        self.table_box.setCurrentIndex(layers.index(current) if current in layers else 0)
+        self.table_box.blockSignals(False)
+        if not layers or self.table_box.currentData() is not current:
+            self._table_changed()
+
+    def _points_changed(self, event: Any) -> None:
+        if event.source is self.table_box.currentData():
+            self._timer.start()
+
+    def _table_changed(self, index: int = 0) -> None:
+        """Begin with another table; the limits that were typed stay."""
+        for label in (self.curve, self.drift_text):
+            label.hide()
+        layer = self.table_box.currentData()
+        size = None if layer is None else TableLayer(layer).data.table.camera_pixel_um
+        self.pixel_edit.blockSignals(True)
+        self.pixel_edit.setText("" if size is None else f"{size:.6g}")
+        self.pixel_edit.setEnabled(layer is not None and size is None)
+        self.pixel_edit.blockSignals(False)
+        self._describe()
+
+    def _describe(self) -> None:
+        """Say what the table has."""
+        try:
+            table = self._sized(self.table_layer().data.table)
+        except InputError as error:
+            self.kept.setText(str(error))
+            return
+        known = table.camera_pixel_um is not None
+        unit = "nm" if known else "px"
+        self.uncertainty_label.setText(f"Uncertainty ({unit})")
+        columns = (
+            (table.photons, self.least_photons, self.most_photons, 1.0),
+            (
+                table.uncertainty_px,
+                None,
+                self.most_uncertainty,
+                1000 * (table.camera_pixel_um or 0.001),
+            ),
+            (table.frame, self.first, self.last, 1),
+        )
+        for values, least, most, factor in columns:
+            seen = () if values is None else values[np.isfinite(values)]
+            for edit, ask in ((least, np.min), (most, np.max)):
+                if edit is not None:
+                    edit.setEnabled(len(seen) > 0)
+                    edit.setPlaceholderText(
+                        f"{ask(seen) * factor:.6g}" if len(seen) else "not in it"
+                    )
+        item = self.unit_box.model().item(0)
+        item.setEnabled(known)
+        if not known:
+            self.unit_box.setCurrentText(PER_PIXEL)
+        self._timer.stop()
+        self.count()
+
+    def _unit_changed(self, unit: str) -> None:
+        self.samples.setText(f"{USUAL_PIXEL_NM if unit == NM else 1 / USUAL_PIXEL_PX:g}")
+
+    def _enable(self) -> None:
+        drawn = bool(SPOTS[self.spots_box.currentText()])
+        self.samples.setEnabled(drawn)
+        self.unit_box.setEnabled(drawn)
+
+    def count(self) -> None:
+        """Say how many localisations are kept, and why none where none is."""
+        try:
+            table = self._sized(self.table_layer().table())
+            conditions = self.conditions(table)
+            left = int(np.count_nonzero(table.meets(*conditions)))
+            text = f"{left:,} of {len(table):,} localisations"
+            if not left and len(table):
+                text = f"{text}. {table.why_none(*conditions)}"
+            self.kept.setText(text)
+        except InputError as error:
+            self.kept.setText(str(error))
+
+    # -- what is asked for ----------------------------------------------------------------------
+
+    def table_layer(self) -> TableLayer:
+        """What was chosen; `InputError` where there is nothing."""
+        layer = self.table_box.currentData()
+        if layer is None or layer not in self.viewer.layers:
+            raise InputError(HINT)
+        return TableLayer(layer)
+
+    def _sized(self, table: LocalizationTable) -> LocalizationTable:
+        """A table with the size of a camera pixel that was typed, if it does not know its own."""
+        if table.camera_pixel_um is not None or not self.pixel_edit.text().strip():
+            return table
+        size = _number(self.pixel_edit, "pixel size")
+        if not 0 < size <= LARGEST_PIXEL_UM:
+            raise InputError(f"A camera pixel of {size:g} µm can not be; give it in µm, e.g. 0.1.")
+        return table.with_pixel(size)
+
+    def conditions(self, table: LocalizationTable) -> list[str]:
+        """What the form keeps of a table, as `LocalizationTable.filter` reads it."""
+        uncertainty = "uncertainty_px" if table.camera_pixel_um is None else "uncertainty_nm"
+        asked = (
+            ("photons", ">=", self.least_photons, table.photons),
+            ("photons", "<=", self.most_photons, table.photons),
+            (uncertainty, "<=", self.most_uncertainty, table.uncertainty_px),
+            ("frame", ">=", self.first, table.frame),
+            ("frame", "<=", self.last, table.frame),
+        )
+        return [
+            f"{name} {sign} {_number(edit, name.split('_')[0]):.10g}"
+            for name, sign, edit, values in asked
+            if values is not None and edit.text().strip()
+        ]
+
+    def settings(self, table: LocalizationTable) -> dict[str, Any]:
+        """What the form says, as a recipe keeps it; ``render`` is "" without a picture."""
+        drift: str | int = "no"
+        if self.drift_box.isChecked():
+            block = self.block.text().strip()
+            drift = int(_number(self.block, "block")) if block else "auto"
+        render = SPOTS[self.spots_box.currentText()]
+        distance = _number(self.samples, "distance of samples") if render else None
+        by_nm = self.unit_box.currentText() == NM
+        return {
+            "where": self.conditions(table),
+            "drift": drift,
+            "render": render,
+            "pixel_nm": distance if by_nm else None,
+            "fineness": None if by_nm else distance,
+            "window": None,
+        }
+
+    # -- the work -------------------------------------------------------------------------------
+
+    def run_or_cancel(self) -> None:
+        """Make the layers, or cancel what runs."""
+        if self.worker is not None:
+            self.worker.quit()
+            self.run_button.setEnabled(False)
+            self.status.setText("Cancelling …")
+            return
+        try:
+            layer = self.table_layer()
+            source = layer.source()
+            source = replace(source, table=self._sized(source.table))
+            settings = self.settings(source.table)
+        except InputError as error:
+            show_error(str(error))
+            return
+        self._source, self._before = layer, source.table.notes
+        worker = TaskWorker(partial(_make, source, settings, layer.interval_s))
+        self.worker = worker
+        self._started = time.monotonic()
+        self.run_button.setText("Cancel")
+        self.progress_bar.setValue(0)
+        self.progress_bar.show()
+        self.status.setText("Working …")
+        worker.progress.connect(self._show_progress)
+        worker.returned.connect(self._show)
+        worker.errored.connect(self._failed)
+        worker.finished.connect(self._stop)
+        self.destroyed.connect(worker.quit)  # not a method of the widget, which is gone by then
+        worker.start()
+
+    def _show_progress(self, fraction: float, message: str) -> None:
+        self.progress_bar.setValue(int(1000 * fraction))
+        if self.run_button.isEnabled():
+            self.status.setText(message)
+
+    def _show(self, made: Made | None) -> None:
+        source = self._source
+        if made is None or source is None or source.layer not in self.viewer.layers:
+            return
+        self._show_drift(made)
+        if made.picture is not None:
+            options = picture_options(source, made.picture, "picture of")
+            options["contrast_limits"] = contrast_of_spots(made.picture.image)
+            self.viewer.add_image(made.picture.image, **options)
+        if made.changed:
+            self._add_points(source, made)
+        notes = made.table.notes if made.picture is None else made.picture.notes
+        new = [note for note in notes if note not in self._before]
+        seconds = time.monotonic() - self._started
+        self.status.setText(" ".join((f"Done in {seconds:.1f} s.", *new)))
+
+    def _add_points(self, source: TableLayer, made: Made) -> None:
+        table = made.table
+        if len(table) > MOST_POINTS:
+            show_info(
+                f"{len(table)} localisations are more than napari moves as points; save the "
+                "picture's layer as .csv or .hdf5 to use them."
+            )
+            return
+        metadata: dict[str, Any] = {"sofinet_table": table, "sofinet_interval_s": source.interval_s}
+        if made.picture is not None:
+            metadata["sofinet_result"] = made.picture
+        self.viewer.add_points(
+            np.stack([table.y_px, table.x_px], axis=1),
+            **points_options(table, table.camera_pixel_um or 1.0),
+            **place(source, Reconstruction({"image": np.zeros((1, 1), np.float32)})),
+            name=f"{source.name} {'kept' if made.way is None else 'without drift'}",
+            metadata=metadata,
+            visible=made.picture is None,
+        )
+
+    def _show_drift(self, made: Made) -> None:
+        for label in (self.curve, self.drift_text):
+            label.setVisible(made.way is not None)
+        if made.way is None or made.curve is None:
+            return
+        rows, columns, _ = made.curve.shape
+        form = QImage.Format.Format_RGBA8888
+        image = QImage(made.curve.tobytes(), columns, rows, 4 * columns, form)
+        self.curve.setPixmap(QPixmap.fromImage(image.copy()))
+        pixel = made.table.camera_pixel_um
+        y, x = np.ptp(made.way, axis=0) * (1 if pixel is None else 1000 * pixel)
+        unit = "camera px" if pixel is None else "nm"
+        self.drift_text.setText(f"Largest drift: {y:.2g} {unit} along y, {x:.2g} {unit} along x.")
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, InputError):
+            self.status.setText(str(error))
+            show_error(str(error))
+        else:
+            self.status.setText(f"This is a bug of napari-sofinet: {type(error).__name__}: {error}")
+
+    def _stop(self) -> None:
+        if self.worker is not None and self.worker.abort_requested:
+            self.status.setText("Cancelled.")
+        self.worker = None
+        self.progress_bar.hide()
+        self.run_button.setText("Make layers")
+        self.run_button.setEnabled(True)
+
+
+def _make(
+    source: TableSource, settings: dict[str, Any], interval_s: float | None, report: Report
+) -> Made:
+    """Keep, correct and draw, as `sofinet table` does; in the thread."""
+    table = keep(source.table, settings["where"])
+    way, table = correct(table, settings["drift"], report)
+    changed = table is not source.table
+    if not settings["render"]:
+        if not changed:
+            raise InputError(
+                "The table would stay as it is; narrow what to keep, correct its drift or choose "
+                "a picture."
+            )
+        if len(table) > MOST_POINTS:
+            raise InputError(
+                f"{len(table)} localisations are more than napari moves as points; choose a "
+                "picture, or keep fewer."
+            )
+    curve = None if way is None else draw_drift(way, table.camera_pixel_um, *PLOT)
+    if not settings["render"]:
+        return Made(table, changed, way, curve, None)
+    picture = draw_table(table, settings, report)
+    path = source.paths[0] if source.paths else None
+    recipe = record(table, settings, path, interval_s)
+    return Made(table, changed, way, curve, replace(picture, localizations=table, recipe=recipe))
+
+
+def _number(edit: QLineEdit, what: str) -> float:
+    text = edit.text().strip().replace(",", ".")
+    try:
+        number = float(text)
+    except ValueError:
+        number = np.nan
+    if not np.isfinite(number):
+        raise InputError(f"The {what} must be a number, not {text[:40]!r}.")
+    return number
+
+
+def _row(*widgets: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    for widget in widgets:
+        row.addWidget(widget, 0 if isinstance(widget, QLabel) else 1)
+    return row
