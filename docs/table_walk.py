@@ -1,0 +1,101 @@
+"""Screenshots of the dock widget Localisations, and of a film from a table, driven by a script.
+
+    QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1600x1200x24 +extension GLX" \
+        python docs/table_walk.py TABLE
+
+TABLE: localisations with photons that drift, e.g. ThunderSTORM's.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import napari
+import numpy as np
+from napari.layers import Points
+from qtpy.QtTest import QTest
+
+from napari_sofinet.simulation import preset_settings, simulate
+from napari_sofinet.widgets.model_widget import ModelWidget
+from napari_sofinet.widgets.table_widget import TableWidget
+
+if TYPE_CHECKING:
+    from napari_sofinet.widgets.worker import WorkingWidget
+
+IMAGES = Path(__file__).parent / "images"
+
+
+def finished(widget: WorkingWidget, most_s: float = 300) -> None:
+    waited = 0.0
+    while widget.worker is not None and waited < most_s:
+        QTest.qWait(50)
+        waited += 0.05
+    QTest.qWait(800)
+
+
+def shot(viewer: napari.Viewer, name: str) -> None:
+    from PIL import Image
+
+    QTest.qWait(400)
+    pixels = viewer.screenshot(canvas_only=False, flash=False)
+    picture = Image.fromarray(pixels).convert("RGB").quantize(128)
+    picture.save(IMAGES / f"{name}.png", optimize=True)
+
+
+def localisations(path: str) -> None:
+    viewer = napari.Viewer()
+    viewer.window.resize(1360, 900)
+    viewer.open(path, plugin="napari-sofinet")
+    widget = TableWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Localisations", area="right")
+    widget.least_photons.setText("2000")
+    widget.most_uncertainty.setText("7")
+    widget.drift_box.setChecked(True)
+    widget.samples.setText("10")
+    widget.run_or_cancel()
+    finished(widget)
+    shot(viewer, "localizations-1-widget")
+    print(widget.kept.text(), widget.drift_text.text(), widget.status.text(), sep="\n")
+    viewer.close()
+
+
+def film() -> None:
+    """Moving filaments: found by deepstorm, then the film of the points."""
+    viewer = napari.Viewer()
+    viewer.window.resize(1360, 900)
+    settings = preset_settings("dblink-filaments", 4)
+    movie = simulate(settings)
+    pixel = settings.pixel_size_um
+    viewer.add_image(
+        movie.counts(0, settings.frames),
+        name="moving filaments",
+        scale=(settings.frame_interval_s, pixel, pixel),
+        units=("second", "micrometer", "micrometer"),
+        axis_labels=("t", "y", "x"),
+    )
+    widget = ModelWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Model reconstruction", area="right")
+    for network in ("deepstorm", "dblink"):
+        widget.network_box.setCurrentIndex(widget.network_box.findData(network))
+        widget.layer_box.setCurrentIndex(widget.layer_box.count() - 1)
+        widget.run_or_cancel()
+        finished(widget)
+        print(widget.layer_box.currentText(), widget.status.text())
+    points = next(layer for layer in viewer.layers if isinstance(layer, Points))
+    points.opacity, points.size, points.face_color = 0.5, 0.25, "cyan"
+    viewer.layers.move(viewer.layers.index(points), len(viewer.layers))
+    # Those of the 250 frames around the picture alone.
+    frame = points.features["frame"]
+    points.shown = np.asarray((frame > 1375) & (frame < 1625))
+    viewer.dims.set_point(0, 1500 * settings.frame_interval_s)
+    viewer.reset_view()
+    shot(viewer, "localizations-2-film")
+    print(widget.status.text())
+    viewer.close()
+
+
+if __name__ == "__main__":
+    localisations(sys.argv[1])
+    film()
