@@ -263,6 +263,11 @@ def test_the_papers_film_has_pictures_where_they_are_wanted(monkeypatch, exact):
         assert len(film) == 140 // step + 1
         for picture, start in zip(film, range(0, 141, step), strict=True):
             np.testing.assert_allclose(picture, sequences[start % 10][start // 10], atol=2e-4)
+    # The same movie three frames later gives the same pictures.
+    later = blinks_of(table)
+    later = Blinks(later.time + 3, later.y, later.x, later.count)
+    moved = film_of(later, (20, 24), (3, 153), settings, net, device="cpu")[0]
+    np.testing.assert_allclose(moved, film, atol=2e-4)
 
 
 def test_the_papers_network_gives_a_film_without_confidence(tmp_path, paper_weights, small_weights):
@@ -628,3 +633,35 @@ def test_shipped_weights_fill_what_is_filled():
     away = np.hypot(i - 12, j - 11)
     assert result.image[1][away < 2.5].mean() > 0.9
     assert result.image[1][away > 3.5].mean() < 0.01
+
+
+def test_napari_shows_a_film_of_maps_by_the_papers_network(
+    make_napari_viewer, qtbot, monkeypatch, tmp_path, table_of_samples
+):
+    from napari_sofinet.widgets import method_widget, model_widget
+
+    errors = []
+    for module in (method_widget, model_widget):
+        monkeypatch.setattr(module, "show_error", errors.append)
+    monkeypatch.setattr(weights, "own_folder", lambda: tmp_path / "weights")
+    (tmp_path / "weights").mkdir()
+    saved(tmp_path / "weights" / "paper.safetensors", paper_net(), {"paper": 1})
+    viewer = make_napari_viewer()
+    layer = viewer.add_image(counts_of(table_of_samples), name="maps")
+    widget = model_widget.ModelWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    widget.network_box.setCurrentIndex(widget.network_box.findData("dblink"))
+    for name, text in (("weights", "paper"), ("input", "maps")):
+        widget.form.editors[name].setCurrentText(text)
+    widget.form.editors["window"].setValue(20)
+    widget.run_or_cancel()
+    qtbot.waitUntil(lambda: widget.worker is None, timeout=60_000)
+    assert not errors
+    assert len(viewer.layers) == 2
+    film = viewer.layers[-1]
+    assert film.data.shape == (3, 20, 24)
+    # Samples lie where the maps' pixels do.
+    for sample in ((3, 4), (19, 0)):
+        np.testing.assert_allclose(
+            film.data_to_world((0, *sample))[1:], layer.data_to_world((0, *sample))[1:]
+        )

@@ -1,7 +1,7 @@
 """Fidelity and hallucination of films of moving structures, as the DBlink paper counts them.
 
     python benchmarks/tables/dblink.py [--weights NAME_OR_FILE] [--scenes 3] [--pictures FOLDER]
-        [--either] [--thin] [--times]
+        [--either] [--thin] [--times | --learnt]
 
 Scenes: 3000 frames of 128 x 128 samples of 40 nm, made by code of this file alone, after the
 paper's description (rotation about the centre), and by the simulator's presets with 20 nm of
@@ -17,7 +17,10 @@ means over the pictures:
 - baseline: fidelity of the sum of 50 windows after a Gaussian of 0.8 samples, with the threshold
   that gives the same hallucination in the same scene;
 - least sure, most sure: false samples in % of the least and the most confident quarter of those
-  that are predicted.
+  that are predicted; by the picture, where a network (the paper's) gives no confidence.
+
+``--learnt`` compares on scenes like those that the weights have learnt from, of seeds that no
+training uses: 40 sequences of as many windows, of which the middle picture is looked at.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -288,7 +292,11 @@ def main() -> None:
     parser.add_argument(
         "--times", action="store_true", help="milliseconds per picture, and no more"
     )
+    parser.add_argument("--learnt", action="store_true", help="only scenes as learnt from")
     options = parser.parse_args()
+    if options.learnt:
+        compare_learnt(options.weights, options.threshold)
+        return
     if options.times:
         compare_times(options.weights)
         return
@@ -315,7 +323,7 @@ def main() -> None:
                 step=STEP,
                 structure="either" if options.either else known,
             )
-            confidence = result.maps["confidence"]
+            confidence = result.maps.get("confidence", result.image)
             found.append(scores(scene, result.image, confidence, options.threshold))
             if options.pictures and k == 0:
                 options.pictures.mkdir(parents=True, exist_ok=True)
@@ -336,7 +344,8 @@ def draw(scene: Scene, result, path: Path) -> None:
     figure, axes = plt.subplots(3, 4, figsize=(16, 12))
     trivial = baseline(scene)
     for row, k in zip(axes, (3, len(scene.truth) // 2, len(scene.truth) - 3), strict=True):
-        shown = trivial[k], result.image[k], result.maps["confidence"][k], scene.truth[k]
+        sure = result.maps.get("confidence", result.image)
+        shown = trivial[k], result.image[k], sure[k], scene.truth[k]
         for axis, image in zip(row, shown, strict=True):
             axis.imshow(image, cmap="gray")
             axis.axis("off")
@@ -375,6 +384,46 @@ def compare_times(name: str) -> None:
     print(f"ours, everything: {1000 * min(spent):.1f} ms; the paper's network: {1000 * theirs:.1f}")
     print(f"ms, {theirs / min(spent):.0f} x as much ({1000 * half:.1f} ms with 16 bits, ", end="")
     print(f"{half / min(spent):.0f} x)")
+
+
+def compare_learnt(name: str, threshold: float) -> None:
+    """The paper's network and the sum of all windows, on sequences like those of its training."""
+    import shlex
+
+    import torch
+
+    from napari_sofinet.networks import weights
+    from napari_sofinet.settings import build
+    from napari_sofinet.training.dynamics import dynamics_sequences
+    from napari_sofinet.training.settings import DynamicsTrainingSettings
+
+    net, card, _ = weights.load(name, "dblink")
+    words = shlex.split(card.command)
+    given = {
+        word[2:].replace("-", "_"): value
+        for word, value in pairwise(words)
+        if word.startswith("--")
+    }
+    settings = build(DynamicsTrainingSettings, given)
+    made = dynamics_sequences(settings, 40, FIRST_SEED)
+    middle = settings.windows // 2
+    with torch.inference_mode():
+        film = torch.cat([net(one) for one in made.frames.split(1)])[:, middle].numpy()
+    truth = made.target[:, middle].numpy() > 0
+    summed = made.frames.sum(dim=1).numpy()
+    blurred = np.stack([gaussian_filter(one, 0.8) for one in summed])
+    found = film > threshold
+    false = (found & ~truth).sum() / (~truth).sum()
+    print(f"true samples: {100 * truth.mean():.1f} %; squared error, of nothing at all: 1")
+    for what, one in (("network", film), ("sum", summed), ("blurred sum", blurred)):
+        # With the brightness that suits it best.
+        best = (one[truth].sum() / (one**2).sum()) if what != "network" else 1.0
+        error = ((best * one - truth) ** 2).sum() / truth.sum()
+        level = threshold if what == "network" else np.quantile(one[~truth], 1 - false)
+        print(
+            f"{what:12} squared error {error:.3f}, fidelity {(one[truth] > level).mean():.3f} "
+            f"at {100 * (one[~truth] > level).mean():.2f} % of hallucination"
+        )
 
 
 if __name__ == "__main__":
