@@ -178,6 +178,12 @@ def test_known_drift_is_found_and_shown(viewer, widget, qtbot, tmp_path, notices
     assert points.save(str(tmp_path / "still.hdf5"), plugin="napari-sofinet")
     again = read_localizations(tmp_path / "still.hdf5")
     np.testing.assert_allclose(again.x_px, points.data[:, 1], atol=1e-5)
+    # What was removed meanwhile gets no layers.
+    widget.run_or_cancel()
+    viewer.layers.remove(layer)
+    qtbot.waitUntil(lambda: widget.worker is None, timeout=60_000)
+    assert "was removed" in widget.status.text()
+    assert list(viewer.layers) == [points]
     # Cancel is heard, and nothing is added then.
     before = list(viewer.layers)
     widget.table_box.setCurrentIndex(0)

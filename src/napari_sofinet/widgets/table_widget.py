@@ -364,7 +364,10 @@ class TableWidget(WorkingWidget):
 
     def _show(self, made: Made | None) -> None:
         source = self._source
-        if made is None or source is None or source.layer not in self.viewer.layers:
+        if made is None or source is None:
+            return
+        if source.layer not in self.viewer.layers:
+            self.status.setText(f"{source.name} was removed; nothing was added.")
             return
         self._show_drift(made)
         if made.picture is not None:
@@ -410,7 +413,7 @@ class TableWidget(WorkingWidget):
         pixel = made.table.camera_pixel_um
         y, x = np.ptp(made.way, axis=0) * (1 if pixel is None else 1000 * pixel)
         unit = "camera px" if pixel is None else "nm"
-        self.drift_text.setText(f"Largest drift: {y:.2g} {unit} along y, {x:.2g} {unit} along x.")
+        self.drift_text.setText(f"Largest drift: {y:.3g} {unit} along y, {x:.3g} {unit} along x.")
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, InputError):

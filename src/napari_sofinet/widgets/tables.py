@@ -64,7 +64,7 @@ def table_of_points(data: Any, features: Any, table: LocalizationTable | None) -
     at = np.asarray(data, float)
     added = len(at) > len(table) or len(features) != len(at) or features["frame"].isna().any()
     if at.shape[1] != 2 or added:
-        raise InputError("Points were added to these localisations; remove them to save a table.")
+        raise InputError("Points were added to these localisations; remove those first.")
 
     def column(name: str) -> np.ndarray | None:
         return None if getattr(table, name) is None else features[name].to_numpy(float)
