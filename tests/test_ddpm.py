@@ -53,7 +53,8 @@ class Known:
     fineness, reach_px, encoder_reach_px = 2, 0, 0
 
     def encode(self, conditions):
-        return conditions[:, :1], conditions[:, :1, ::2, ::2], None
+        maps = torch.zeros(1, 2, 4, *conditions.shape[-2:])
+        return conditions[:, :1], conditions[:, :1, ::2, ::2], maps
 
     def denoise(self, x, level, seen):
         noise = level[..., None, None, None] ** 2

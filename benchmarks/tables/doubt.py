@@ -97,6 +97,13 @@ class Doubt:
     seconds: float = 0.0
 
 
+def opened(frames: np.ndarray) -> sofinet.Movie:
+    """A movie, also of a single frame, which is no movie when it is opened."""
+    if len(frames) > 1:
+        return sofinet.open_movie(frames)
+    return sofinet.open_movie(np.repeat(frames, 2, axis=0)).select((0, 1))
+
+
 def auroc(score: np.ndarray, wrong: np.ndarray) -> float:
     """Chance that a wrong sample has a higher score than a right one."""
     ranks = rankdata(score)
@@ -110,7 +117,7 @@ def turned(frames: np.ndarray, method: str, **settings: object) -> np.ndarray:
     for mirrored in (False, True):
         for quarter in range(4):
             seen = np.rot90(frames[:, ::-1] if mirrored else frames, quarter, (1, 2))
-            one = sofinet.reconstruct(sofinet.open_movie(seen), method, **settings).image
+            one = sofinet.reconstruct(opened(seen), method, **settings).image
             back = np.rot90(one, -quarter)
             pictures.append(back[::-1] if mirrored else back)
     return np.stack(pictures)
@@ -123,7 +130,7 @@ def compare(
     ways = {"own": Doubt(), "turned": Doubt(), "ddpm": Doubt()}
     guesses, truths = [], []
     for frames, truth in movies:
-        movie = sofinet.open_movie(frames)
+        movie = opened(frames)
         start = time.perf_counter()
         first = sofinet.reconstruct(movie, method, weights=own)
         guess = first.image
@@ -188,7 +195,7 @@ def nothing(emitters: str, pictures: str) -> None:
     for background in (0.0, 5.0, 50.0):
         frames = counts(rng, np.full((20, 48, 48), background)).astype(np.float32)
         for weights, chosen in ((emitters, frames[:1]), (pictures, frames)):
-            found = sofinet.reconstruct(sofinet.open_movie(chosen), "ddpm", weights=weights)
+            found = sofinet.reconstruct(opened(chosen), "ddpm", weights=weights)
             most = np.quantile(found.samples, 0.999)
             print(
                 f"| {weights} | {background:g} | {most:.3f} | {found.samples.max():.3f} |",
@@ -200,7 +207,7 @@ def cost(emitters: str, pictures: str) -> None:
     ((frames, _),) = simulated(1, 20, 128)
     ((frame, _),) = crowded(1.0, 500, 1, 128)
     for weights, chosen in ((emitters, frame), (pictures, frames)):
-        movie = sofinet.open_movie(chosen)
+        movie = opened(chosen)
         start = time.perf_counter()
         sofinet.reconstruct(movie, "ddpm", weights=weights)
         print(f"| {weights} | {time.perf_counter() - start:.1f} |", flush=True)

@@ -16,15 +16,15 @@ from torch import nn
 
 from napari_sofinet.networks.statistics import shifted
 
-SPREAD = 0.1
-"""Standard deviation of the truth around a first guess, about."""
+SPREAD, LEAST_SPREAD, MOST_SPREAD = 0.1, 0.03, 1.0
+"""Standard deviation of the truth around a first guess: at first, and within which limits."""
 LEAST_LEVEL, MOST_LEVEL = 0.005, 25.0
 """Standard deviations of noise that are learnt."""
 ENCODER_REACH_PX, REACH_PX = 28, 20
 """Camera pixels that the two parts of the network see around a pixel."""
 WAVES = 16
 EMBEDDED = 128
-Seen = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
+Seen = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 class DiffusionNet(nn.Module):  # type: ignore[misc]
@@ -69,6 +69,10 @@ class DiffusionNet(nn.Module):  # type: ignore[misc]
         )
         # How much better the second guess is, sample by sample.
         self.better = nn.Conv2d(n, samples, 1) if guesses > 1 else None
+        # How far the truth may be from there, the unit of what the other part computes.
+        self.spread = nn.Conv2d(n, samples, 1)
+        nn.init.zeros_(self.spread.weight)
+        nn.init.constant_(self.spread.bias, math.log(SPREAD))
         self.level = nn.Sequential(nn.Linear(2 * WAVES, EMBEDDED), nn.SiLU())
         self.first = _conv(samples, n)
         self.fine = Block(n, EMBEDDED)
@@ -85,7 +89,8 @@ class DiffusionNet(nn.Module):  # type: ignore[misc]
     def encode(self, conditions: torch.Tensor) -> Seen:
         """Features of conditions (B, C, Y, X), Y and X even, on pixels and half as fine.
 
-        And, with two guesses, by how much the first one is to be changed (B, fineness², Y, X).
+        And two maps (B, 2, fineness², Y, X), float32: by how much the first guess is to be changed
+        where a second one is better, and the logarithm of how far the truth may be from there.
         """
         look = self.look
         fine = look["fine"](nn.functional.silu(look["first"](conditions)))
@@ -93,11 +98,13 @@ class DiffusionNet(nn.Module):  # type: ignore[misc]
         for block in look["coarse"]:
             coarse = block(coarse)
         fine = look["last"](fine + nn.functional.pixel_shuffle(look["up"](coarse), 2))
-        if self.better is None:
-            return fine, coarse, None
-        n = self.fineness**2
-        change = conditions[:, n : 2 * n] - conditions[:, :n]
-        return fine, coarse, torch.sigmoid(self.better(fine).float()) * change
+        spread = self.spread(fine).float()
+        change = torch.zeros_like(spread)
+        if self.better is not None:
+            n = self.fineness**2
+            change = conditions[:, n : 2 * n] - conditions[:, :n]
+            change = torch.sigmoid(self.better(fine).float()) * change
+        return fine, coarse, torch.stack([change, spread], dim=1)
 
     def denoise(self, x: torch.Tensor, level: torch.Tensor, seen: Seen) -> torch.Tensor:
         """The expected difference to the first guess.
@@ -116,11 +123,12 @@ class DiffusionNet(nn.Module):  # type: ignore[misc]
         Differences without noise, as ``x``, float32.
         """
         each = level.float()[..., None, None, None]
-        total = torch.sqrt(each**2 + SPREAD**2)
+        base = seen[2][:, None, 0]
+        spread = torch.exp(seen[2][:, None, 1].detach()).clamp(LEAST_SPREAD, MOST_SPREAD)
+        total = torch.sqrt(each**2 + spread**2)
         wave = torch.log(level.float().flatten())[:, None] * self.waves
         told = self.level(torch.cat([wave.sin(), wave.cos()], dim=1))
         batch, count = x.shape[:2]
-        base = torch.zeros_like(x[:, :1]) if seen[2] is None else seen[2].float()[:, None]
         x = x - base
 
         def add(h: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
@@ -135,14 +143,15 @@ class DiffusionNet(nn.Module):  # type: ignore[misc]
         for block in self.last:
             fine = block(fine, told)
         change = self.end(nn.functional.silu(fine)).float().unflatten(0, (batch, count))
-        out: torch.Tensor = base + (SPREAD / total) ** 2 * x + each * SPREAD / total * change
+        out: torch.Tensor = base + (spread / total) ** 2 * x + each * spread / total * change
         return out
 
     def forward(
         self, conditions: torch.Tensor, x: torch.Tensor, level: torch.Tensor
-    ) -> torch.Tensor:
-        """Both together, for learning."""
-        return self.denoise(x, level, self.encode(conditions))
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Both together, for learning: what `denoise` gives, and the two maps of `encode`."""
+        seen = self.encode(conditions)
+        return self.denoise(x, level, seen), seen[2]
 
 
 class Block(nn.Module):  # type: ignore[misc]

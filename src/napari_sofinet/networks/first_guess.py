@@ -5,6 +5,7 @@ A condition holds maps on camera pixels; the first guess is among them, folded.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ class FirstGuess:
 
 
 def guesser(name: str) -> tuple[torch.nn.Module, Card, str]:
-    """Network, card and SHA-256 of weights that make first guesses.
+    """Network, card and SHA-256 of the weights, without their card, that make first guesses.
 
     Raises
     ------
@@ -51,14 +52,24 @@ def guesser(name: str) -> tuple[torch.nn.Module, Card, str]:
     """
     for network in GUESSERS:
         if name in weights.available(network):
-            return weights.load(name, network)
+            net, card, _ = weights.load(name, network)
+            return net, card, _digest(net)
     card = weights.read_card(weights.find(name, "sofinet"))
     if card.network not in GUESSERS:
         raise InputError(
             f"{name} holds weights of {card.network}; first guesses are those of "
             f"{' and '.join(GUESSERS)}."
         )
-    return weights.load(name, card.network)
+    net, card, _ = weights.load(name, card.network)
+    return net, card, _digest(net)
+
+
+def _digest(net: nn.Module) -> str:
+    found = hashlib.sha256()
+    for name, tensor in sorted(net.state_dict().items()):
+        found.update(name.encode())
+        found.update(tensor.contiguous().numpy().tobytes())
+    return found.hexdigest()
 
 
 def of_picture(out: torch.Tensor, raw: torch.Tensor) -> FirstGuess:

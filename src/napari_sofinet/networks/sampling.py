@@ -58,23 +58,19 @@ class Posterior:
         self._tiles = list(tiles(rows, columns, TILE_PX, net.reach_px))
         self._fine = torch.empty(0)
         self._coarse = torch.empty(0)
-        self._change: torch.Tensor | None = None
+        self._maps = torch.empty(2, *self.guess.shape)
         for seen, own in tiles(rows, columns, TILE_PX, net.encoder_reach_px):
             report(0.0)
             (top, bottom), (left, right) = seen
             with self._computing():
                 part = first.conditions[..., top:bottom, left:right].to(device)
-                fine, coarse, change = net.encode(part)
-                fine, coarse = fine[0].cpu(), coarse[0].cpu()
+                fine, coarse, maps = (f[0].cpu() for f in net.encode(part))
             if not len(self._fine):
                 self._fine = fine.new_empty(len(fine), rows, columns)
                 self._coarse = coarse.new_empty(len(coarse), rows // 2, columns // 2)
-                if change is not None:
-                    self._change = torch.empty_like(self.guess)
             (a, b), (c, d) = own
             self._fine[:, a:b, c:d] = fine[:, a - top : b - top, c - left : d - left]
-            if self._change is not None and change is not None:
-                self._change[:, a:b, c:d] = change[0, :, a - top : b - top, c - left : d - left]
+            self._maps[..., a:b, c:d] = maps[..., a - top : b - top, c - left : d - left]
             half_own = slice(a // 2, b // 2), slice(c // 2, d // 2)
             inside = (
                 slice((a - top) // 2, (b - top) // 2),
@@ -149,10 +145,8 @@ class Posterior:
             (top, bottom), (left, right) = rows, columns
             fine = self._fine[:, top:bottom, left:right].to(self.device)
             coarse = self._coarse[:, top // 2 : bottom // 2, left // 2 : right // 2].to(self.device)
-            change = self._change
-            if change is not None:
-                change = change[None, :, top:bottom, left:right].to(self.device)
-            seen = fine[None], coarse[None], change
+            maps = self._maps[..., top:bottom, left:right].to(self.device)
+            seen = fine[None], coarse[None], maps[None]
             together = max(1, AT_ONCE_PX // ((bottom - top) * (right - left)))
             for start in range(0, len(x), together):
                 self.report(self._done / self._total)

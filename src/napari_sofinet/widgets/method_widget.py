@@ -72,7 +72,7 @@ class MethodWidget(WorkingWidget):
     napari_viewer
         Where the movie is.
     method
-        Of `self.methodS`; whose settings the form shows.
+        One of `METHODS`, whose settings the form shows.
     """
 
     title = ""
@@ -164,7 +164,8 @@ class MethodWidget(WorkingWidget):
         outer.addWidget(scroll, 1)
         for widget in (self.run_button, self.progress_bar, self.status):
             outer.addWidget(widget)
-        self.below = QHBoxLayout()
+        self.above_below, self.below = QVBoxLayout(), QHBoxLayout()
+        outer.addLayout(self.above_below)
         self.below.addWidget(self.copy_button)
         outer.addLayout(self.below)
         self.setMinimumWidth(330)

@@ -13,12 +13,14 @@ from napari_sofinet.methods.model import QUANTITATIVE
 from napari_sofinet.networks.weights import find, read_card
 from napari_sofinet.settings import flatten_settings
 from napari_sofinet.widgets.form import SettingsForm, WeightsBox, narrow
-from napari_sofinet.widgets.method_widget import MethodWidget
+from napari_sofinet.widgets.layers import picture_options
+from napari_sofinet.widgets.method_widget import MethodWidget, title_of
+from napari_sofinet.widgets.sample_slider import SampleSlider
 from napari_sofinet.widgets.tables import table_layers
 from napari_sofinet.widgets.worker import TaskWorker
 
 if TYPE_CHECKING:
-    from napari.layers import Layer
+    from napari.layers import Image, Layer
     from napari.viewer import Viewer
 
     from napari_sofinet.methods import Device
@@ -54,6 +56,8 @@ class ModelWidget(MethodWidget):
             "Reconstruct by this network and by SOFI from the same frames, and open Compare."
         )
         self.compare_button.clicked.connect(self.compare_with_sofi)
+        self.sample_slider = SampleSlider(napari_viewer)
+        self.above_below.addWidget(self.sample_slider)
         self.below.insertWidget(0, self.compare_button)
         self._watch_weights()
 
@@ -96,6 +100,16 @@ class ModelWidget(MethodWidget):
             self.known_notes = (card.prior, QUANTITATIVE)
         except InputError as error:
             self.prior.setText(str(error))
+
+    def add_pictures(self, source: Image, result: Reconstruction) -> str:
+        """As other methods; samples of what the truth may be are shown by a slider."""
+        shown = super().add_pictures(source, result)
+        if result.samples is not None:
+            options = picture_options(source, result, title_of(result), self._time_axis)
+            del options["metadata"]  # saved alone, a sample is a picture without a recipe
+            options["name"] = f"{options['name']} sample"
+            self.sample_slider.browse(result.samples, options)
+        return shown
 
     def compare_with_sofi(self) -> None:
         """Reconstruct the same frames by SOFI too, and open Compare."""
