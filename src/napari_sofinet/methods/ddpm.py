@@ -6,6 +6,7 @@ diffusion" (2024), from raw pixels: a network's first guess and the movie itself
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ from napari_sofinet.reconstruction import Reconstruction
 from napari_sofinet.settings import Report, parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import torch
 
@@ -109,27 +110,35 @@ def ddpm(movie: Movie, settings: DdpmSettings, report: Report, device: str) -> R
     stage = prepared(movie, settings, lambda f, m="", p=None: report(0.1 * f, m))
     notes = [*stage.notes]
 
+    fineness = net.fineness
+    y, x = movie.origin_px
+    # Samples of sofinet's grid lie on the camera's pixels, those of maps of emitters between them.
+    first = (1 / fineness - 1) / 2 if emitters else 0.0
+    shown = Reconstruction(
+        {},
+        pixel_px=(1 / fineness, 1 / fineness),
+        origin_px=(y + first, x + first),
+        camera_pixel_um=movie.pixel_size_um,
+    )
+
     def tell(fraction: float, message: str = "", preview: Reconstruction | None = None) -> None:
-        report(0.1 + 0.85 * fraction, message)
+        report(0.1 + 0.85 * fraction, message, preview)
+
+    def show(guess: np.ndarray) -> None:
+        tell(GUESS_TIME, "first guess", replace(shown, maps={"image": guess}))
 
     def work(chosen: str) -> tuple[np.ndarray, np.ndarray]:
         if emitters:
             guesses = _of_frames(stage.movie, settings, guess_card, notes, chosen)
         else:
             guesses = _of_movie(stage.movie, guess_card, guess_net, notes, chosen, tell)
-        return _draw(guesses, stage.movie, settings, net, chosen, tell)
+        return _draw(guesses, stage.movie, settings, net, chosen, tell, show)
 
     drawn, guess = model.on_device(device, notes, work)
     maps = summary(drawn, card.uncertainty, lambda f: report(0.95 + 0.05 * f, "spread"))
-    fineness = net.fineness
-    y, x = movie.origin_px
-    # Samples of sofinet's grid lie on the camera's pixels, those of maps of emitters between them.
-    first = (1 / fineness - 1) / 2 if emitters else 0.0
-    return Reconstruction(
-        {**maps, "guess": guess},
-        pixel_px=(1 / fineness, 1 / fineness),
-        origin_px=(y + first, x + first),
-        camera_pixel_um=movie.pixel_size_um,
+    return replace(
+        shown,
+        maps={**maps, "guess": guess},
         samples=drawn,
         notes=(*notes, card.prior, model.QUANTITATIVE),
         details=stage.details,
@@ -157,10 +166,12 @@ def _draw(
     net: torch.nn.Module,
     device: str,
     report: Report,
+    show: Callable[[np.ndarray], None],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Samples (K, fY, fX), summed over first guesses, and the sum of these (fY, fX).
 
-    A first guess comes with the number of its frame and the share of the work that it is.
+    A first guess comes with the number of its frame and the share of the work that it is; one of
+    the whole movie is shown while samples are drawn.
     """
     from napari_sofinet.networks.diffusion import unfolded
     from napari_sofinet.networks.sampling import Posterior
@@ -175,6 +186,9 @@ def _draw(
     fast = model.fast_form(net, device)
     half = model.has_fast_16_bits(device)
     for frame, share, first in guesses:
+        guess = unfolded(first.guess[0], fine)[: shape[0], : shape[1]].numpy()
+        if share == 1:
+            show(guess)
 
         def tell(fraction: float, done: float = done, share: float = share) -> None:
             passed = GUESS_TIME + (1 - GUESS_TIME) * fraction
@@ -187,7 +201,7 @@ def _draw(
             if not np.isfinite(part).all():
                 raise InputError(f"The weights {settings.weights} give no numbers; use others.")
             out[number] += part
-        total += unfolded(first.guess[0], fine)[: shape[0], : shape[1]].numpy()
+        total += guess
         done += share
     return out, total
 

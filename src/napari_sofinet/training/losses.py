@@ -18,7 +18,8 @@ LEAST_STRUCTURE = 100.0
 """Samples of structure: crops with less count as if they had as much."""
 DRAWS = 2
 """Levels of noise that are learnt from each condition of a batch."""
-DARK_WEIGHT = 0.15
+DARK_WEIGHT = 0.3
+"""Of places where a first guess shows nothing, beside 1 where it is bright."""
 AMPLITUDES = 0.1
 """Weight of the amplitudes in the mixed loss; they keep fine detail from being smeared."""
 
@@ -86,7 +87,8 @@ def diffusion_loss(
     """How well noise is taken off the truth's difference to a first guess, at random levels.
 
     Squared error over what the network can not know at that level (Karras et al. (2022)), which is
-    the same at all levels; places where the first guess shows something count more. And 0.
+    the same at all levels; places where the first guess shows something count more. And the
+    negative log likelihood of the truth around the first guess, normal with the network's spread.
 
     Parameters
     ----------
@@ -95,7 +97,13 @@ def diffusion_loss(
     target
         The truth (B, fY, fX).
     """
-    from napari_sofinet.networks.diffusion import LEAST_LEVEL, MOST_LEVEL, SPREAD, folded
+    from napari_sofinet.networks.diffusion import (
+        LEAST_LEVEL,
+        LEAST_SPREAD,
+        MOST_LEVEL,
+        MOST_SPREAD,
+        folded,
+    )
 
     samples = net.fineness**2
     guess = conditions[:, :samples]
@@ -112,11 +120,16 @@ def diffusion_loss(
     level = torch.exp(ends[0] + (ends[1] - ends[0]) * even).reshape(-1, DRAWS)
     each = level[..., None, None, None]
     noise = torch.randn(len(truth), DRAWS, *truth.shape[2:], device=truth.device)
-    found = net(conditions, truth + each * noise, level)
-    error = (found - truth) ** 2 * (each**2 + SPREAD**2) / (each * SPREAD) ** 2
+    found, maps = net(conditions, truth + each * noise, level)
+    base, spread = (
+        maps[:, None, 0],
+        maps[:, None, 1].clamp(math.log(LEAST_SPREAD), math.log(MOST_SPREAD)),
+    )
+    doubt = (0.5 * ((truth - base) * torch.exp(-spread)) ** 2 + spread).mean()
+    known = torch.exp(2 * spread.detach())
+    error = (found - truth) ** 2 * (each**2 + known) / (each**2 * known)
     seen = nn.functional.max_pool2d(guess.amax(dim=1, keepdim=True), 3, 1, 1).clamp(0, 1)
-    loss = (error * (DARK_WEIGHT + seen)[:, None]).mean()
-    return loss, torch.zeros_like(loss)
+    return (error * (DARK_WEIGHT + seen)[:, None]).mean(), doubt
 
 
 def sequence_loss(

@@ -309,7 +309,7 @@ def _posterior_data(settings: PosteriorTrainingSettings) -> _Data:
         level = torch.full((1, 1), MOST_LEVEL, device=conditions.device)
         nothing = torch.zeros_like(conditions[:, None, : doubter.fineness**2])
         with torch.inference_mode():
-            change = unfolded(doubter(conditions, nothing, level)[:, 0], doubter.fineness)
+            change = unfolded(doubter(conditions, nothing, level)[0][:, 0], doubter.fineness)
         return guess[0].cpu().numpy(), (guess + change)[0].cpu().numpy()
 
     middle = min(max(20, s.frames_least), s.frames_most)
