@@ -215,9 +215,11 @@ def film_of(
 
     out = film_space((1, count, *shape))
     made = 0
-    for number, picture in recurrent_film(
-        net, blinks, starts, window, frames, shape, lambda: tell(made)
-    ):
+
+    def between() -> None:
+        tell(made)
+
+    for number, picture in recurrent_film(net, blinks, starts, window, frames, shape, between):
         out[0, number] = _numbers(picture, settings)
         made += 1
         tell(made)
