@@ -5,6 +5,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from tifffile import imwrite  # noqa: E402
+
 import napari_sofinet as sofinet  # noqa: E402
 from napari_sofinet.cli import main  # noqa: E402
 from napari_sofinet.errors import Cancelled, InputError  # noqa: E402
@@ -21,6 +23,7 @@ from napari_sofinet.networks.sampling import Posterior  # noqa: E402
 from napari_sofinet.networks.schedules import noise_levels  # noqa: E402
 from napari_sofinet.networks.spread import summary  # noqa: E402
 from napari_sofinet.networks.weights import Card, Uncertainty  # noqa: E402
+from napari_sofinet.recipe import repeat  # noqa: E402
 from napari_sofinet.reconstruction import Reconstruction  # noqa: E402
 from napari_sofinet.training.emitters import emitter_map, spots  # noqa: E402
 from napari_sofinet.training.posterior import (  # noqa: E402
@@ -272,6 +275,18 @@ def test_maps_lie_over_the_movie(tmp_path, blinking, guess) -> None:
     assert np.abs(other.samples - result.samples).max() > 0
 
 
+def test_a_saved_recipe_draws_the_same_samples(tmp_path, blinking) -> None:
+    name = weights_file(tmp_path / "own.safetensors", "sofinet-universal")
+    imwrite(tmp_path / "movie.tif", blinking, photometric="minisblack")
+    words = ["reconstruct", "ddpm", str(tmp_path / "movie.tif"), "-o", str(tmp_path / "a.ome.tif")]
+    assert main([*words, "--weights", name, "--samples", "4", "--steps", "4", "--seed", "9"]) == 0
+    first = Reconstruction.load(tmp_path / "a.ome.tif")
+    again = repeat(first.recipe)
+    np.testing.assert_array_equal(again.samples, first.samples)
+    np.testing.assert_array_equal(again.maps["lower"], first.maps["lower"])
+    assert "4 samples" in first.recipe.methods_paragraph
+
+
 def test_bad_input_is_one_sentence(tmp_path, blinking) -> None:
     name = weights_file(tmp_path / "own.safetensors", "sofinet-universal")
     emitters = weights_file(tmp_path / "emitters.safetensors", "deepstorm")
@@ -312,3 +327,63 @@ def test_training_refuses_what_makes_no_pictures(tmp_path, capsys) -> None:
     assert main(["train", "ddpm", "-o", str(out), "--guess", "dblink", "--steps", "1"]) == 2
     assert "dblink" in capsys.readouterr().err
     assert not out.exists()
+
+
+# -- shipped weights ------------------------------------------------------------------------------
+
+
+def test_shipped_weights_doubt_what_is_shipped() -> None:
+    for name in ("ddpm-universal", "ddpm-emitters"):
+        path = weights.find(name, "ddpm")
+        card = weights.read_card(path)
+        assert path.stat().st_size < 15e6
+        assert guesser(card.guess)[2] == card.guess_sha256
+        assert card.uncertainty is not None
+        assert card.command.startswith("sofinet train ddpm")
+
+
+def posterior(rng, frame: np.ndarray, start: np.ndarray, photons: float) -> np.ndarray:
+    """Places of one emitter of known photons, visited by Metropolis' walk; read variance 5."""
+    signal = frame - 100 + 5
+
+    def likelihood(place) -> float:
+        mean = spots(place[None], np.array([photons]), 0.92, *frame.shape) + 5
+        return float((signal * np.log(mean) - mean).sum())
+
+    place, now, walk = start.copy(), likelihood(start), []
+    for number in range(2500):
+        other = place + rng.normal(0, 0.5 / photons**0.5, 2)
+        then = likelihood(other)
+        if np.log(rng.random()) < then - now:
+            place, now = other, then
+        if number >= 300 and number % 10 == 0:
+            walk.append(place.copy())
+    return np.array(walk)
+
+
+@pytest.mark.parametrize("photons", [200, 1000])
+def test_samples_spread_as_the_posterior_of_an_emitter(photons) -> None:
+    rng = np.random.default_rng(photons)
+    alike, scale = [], []
+    for _ in range(6):
+        place = 9.5 + rng.uniform(-1, 1, (1, 2))
+        light = spots(place, np.array([photons]), 0.92, 20, 20)
+        frame = np.round(rng.poisson(light) + rng.normal(100, 5**0.5, light.shape))
+        walk = posterior(rng, frame, place[0], photons)
+        known = np.std([emitter_map(at[None], 20, 20) for at in walk], axis=0)
+        movie = sofinet.open_movie(np.stack([frame, frame])).select((0, 1))
+        found = sofinet.reconstruct(movie, "ddpm", weights="ddpm-emitters", psf_fwhm_px=2.166)
+        spread = found.maps["standard_deviation"]
+        alike.append(np.corrcoef(spread.ravel(), known.ravel())[0, 1])
+        scale.append((spread**2).sum() / (known**2).sum())
+    assert np.mean(alike) > 0.88
+    assert np.sqrt(np.mean(scale)) == pytest.approx(1, abs=0.35)
+
+
+def test_nothing_is_drawn_where_nothing_is() -> None:
+    rng = np.random.default_rng(11)
+    noise = np.round(100 + rng.poisson(5, (12, 32, 32)) + rng.normal(0, 2, (12, 32, 32)))
+    movie = sofinet.open_movie(noise)
+    for name, chosen in (("ddpm-universal", movie), ("ddpm-emitters", movie.select((0, 1)))):
+        found = sofinet.reconstruct(chosen, "ddpm", weights=name, samples=8)
+        assert np.quantile(found.samples, 0.999) < 0.05

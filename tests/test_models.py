@@ -334,7 +334,7 @@ def test_other_settings_begin_anew(tmp_path):
 )
 def test_unusable_settings_of_a_training_give_one_sentence(changes, sentence, tmp_path):
     chosen = TrainingSettings.model_validate({**QUICK, **changes})
-    for network in ("sofinet", "convgru"):
+    for network in ("sofinet", "convgru", "ddpm"):
         with pytest.raises(InputError, match=sentence):
             train(network, tmp_path / "mine.safetensors", chosen)
     assert not list(tmp_path.iterdir())
@@ -409,7 +409,7 @@ def test_own_movies_lie_over_their_targets():
 
 
 def test_shipped_weights_have_cards():
-    for network in ("sofinet", "convgru"):
+    for network in ("sofinet", "convgru", "ddpm"):
         for name, path in weights.available(network).items():
             if path.parent != weights.SHIPPED:
                 continue

@@ -146,9 +146,7 @@ def main() -> None:
     for finder in finders:
         disc(settings, finder)
     print("\nCrowds, matched within 135 nm\n")
-    print(
-        "| finder | per um² | photons | precision | recall | Jaccard | RMSE (nm) | over doubt |"
-    )
+    print("| finder | per um² | photons | precision | recall | Jaccard | RMSE (nm) | over doubt |")
     print("|---|---|---|---|---|---|---|---|")
     for finder in finders:
         crowds(settings, finder)

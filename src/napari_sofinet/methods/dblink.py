@@ -11,7 +11,13 @@ from napari_sofinet.errors import InputError
 from napari_sofinet.localization.blinks import Blinks, blinks_of_maps, blinks_of_table
 from napari_sofinet.methods.localize import LocalizationSettings, localize
 from napari_sofinet.methods.localize import describe as describe_localization
-from napari_sofinet.methods.model import device_for, fast_form, film_space, precision
+from napari_sofinet.methods.model import (
+    device_for,
+    fast_form,
+    film_space,
+    on_device,
+    precision,
+)
 from napari_sofinet.reconstruction import Reconstruction
 from napari_sofinet.settings import Report, Settings, parameter, silent
 
@@ -103,8 +109,8 @@ def dblink(
     Returns
     -------
     ``image`` (T, 4Y, 4X) float32, from 0 to 1: the probability that a sample is structure;
-    ``confidence``, of the same shape: the probability that structure is in the sample or next to
-    it (not from weights of the paper's network). Sample i lies at camera coordinate
+    ``confidence``, of the same shape: that times the probability that structure is in the sample or
+    next to it (not from weights of the paper's network). Sample i lies at camera coordinate
     (i + 1/2) / 4 - 1/2.
 
     Raises
@@ -149,7 +155,13 @@ def dblink(
             table, details, notes = found.table, found.details, found.notes
         blinks = blinks_of_table(table, roi, chosen, fine)
     shape = fine * (roi[0][1] - roi[0][0]), fine * (roi[1][1] - roi[1][0])
-    film = film_of(blinks, shape, chosen, settings, net, tell, device)
+    fallen_back: list[str] = []
+
+    def work(where: str) -> np.ndarray:
+        return film_of(blinks, shape, chosen, settings, net, tell, where)
+
+    film = on_device(device, fallen_back, work)
+    notes += tuple(fallen_back)
     count = float(blinks.count.sum(dtype=float))
     notes += outside(table, count / frames, film[0], settings, card)
     if len(film) == 1:
@@ -297,7 +309,8 @@ def _maps(
             x = torch.from_numpy(told(np.stack(waiting), settings.structure)).to(device)
             with torch.inference_mode(), precision(device):
                 out = net(x).float()
-                out[:, 1] = torch.sigmoid(out[:, 1])
+                # Sure of just this sample: it is likely, and where structure is at all is known.
+                out[:, 1] = torch.sigmoid(out[:, 1]) * out[:, 0].clamp(0, 1)
             yield _numbers(out.transpose(0, 1).cpu().numpy(), settings)
             waiting = []
             made = number + 1

@@ -18,8 +18,8 @@ LEAST_STRUCTURE = 100.0
 """Samples of structure: crops with less count as if they had as much."""
 DRAWS = 2
 """Levels of noise that are learnt from each condition of a batch."""
-DARK_WEIGHT = 0.3
-"""Of places where a first guess shows nothing, beside 1 where it is bright."""
+DARK_WEIGHT = 0.05
+"""Of places where a first guess shows nothing, beside 1 where it is bright: they are far more."""
 AMPLITUDES = 0.1
 """Weight of the amplitudes in the mixed loss; they keep fine detail from being smeared."""
 
