@@ -110,7 +110,7 @@ def test_a_seed_gives_its_sample_whatever_else_is_drawn() -> None:
     assert np.abs(all_of_them[0] - all_of_them[1]).max() > 0.1
 
 
-@pytest.mark.parametrize("sizes", [{}, {"inputs": 40, "fineness": 4, "guesses": 2}])
+@pytest.mark.parametrize("sizes", [{}, {"inputs": 52, "fineness": 4, "guesses": 2}])
 def test_pictures_do_not_depend_on_tiles(monkeypatch, sizes) -> None:
     net = restless(**sizes)
     first = first_guess(72, 58, net.inputs, net.fineness)

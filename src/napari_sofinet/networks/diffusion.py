@@ -20,6 +20,7 @@ SPREAD, LEAST_SPREAD, MOST_SPREAD = 0.1, 0.03, 1.0
 """Standard deviation of the truth around a first guess: at first, and within which limits."""
 LEAST_LEVEL, MOST_LEVEL = 0.005, 25.0
 """Standard deviations of noise that are learnt."""
+SMALL = 0.01
 ENCODER_REACH_PX, REACH_PX = 28, 20
 """Camera pixels that the two parts of the network see around a pixel."""
 WAVES = 16
@@ -39,8 +40,8 @@ class DiffusionNet(nn.Module):  # type: ignore[misc]
     fineness
         Samples along a camera pixel.
     guesses
-        Pictures that a condition begins with, folded: the first guess, and perhaps a second one,
-        which may be the better one in places.
+        1, if a condition begins with one picture, the first guess, folded; 2, if with a second one,
+        which may be the better one in places, and how far the truth may be from that one.
     features, wide
         Channels on camera pixels and on a grid half as fine.
     """
@@ -69,6 +70,10 @@ class DiffusionNet(nn.Module):  # type: ignore[misc]
         )
         # How much better the second guess is, sample by sample.
         self.better = nn.Conv2d(n, samples, 1) if guesses > 1 else None
+        # What is said to be known of the truth's distance, and how far the guesses differ.
+        self.told = nn.Conv2d(2 * samples, samples, 1, bias=False) if guesses > 1 else None
+        if self.told is not None:
+            nn.init.zeros_(self.told.weight)
         # How far the truth may be from there, the unit of what the other part computes.
         self.spread = nn.Conv2d(n, samples, 1)
         nn.init.zeros_(self.spread.weight)
@@ -100,9 +105,13 @@ class DiffusionNet(nn.Module):  # type: ignore[misc]
         fine = look["last"](fine + nn.functional.pixel_shuffle(look["up"](coarse), 2))
         spread = self.spread(fine).float()
         change = torch.zeros_like(spread)
-        if self.better is not None:
+        if self.better is not None and self.told is not None:
             n = self.fineness**2
             change = conditions[:, n : 2 * n] - conditions[:, :n]
+            said = torch.cat([conditions[:, 2 * n : 3 * n], change.abs()], dim=1)
+            spread = (
+                spread + self.told(torch.log(said.clamp(min=0) + SMALL) - math.log(SPREAD)).float()
+            )
             change = torch.sigmoid(self.better(fine).float()) * change
         return fine, coarse, torch.stack([change, spread], dim=1)
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 TILE_PX = 256
 AT_ONCE_PX = 2**15
 """Camera pixels of all samples together that are computed at a time: they stay in the cache."""
+FARTHEST = 4.0
+"""Samples stay within so many of the spreads that the network expects: it seldom errs by a dot."""
 STATE_BYTES = 2**28
 """Room for the samples that are made together."""
 
@@ -147,13 +149,15 @@ class Posterior:
             coarse = self._coarse[:, top // 2 : bottom // 2, left // 2 : right // 2].to(self.device)
             maps = self._maps[..., top:bottom, left:right].to(self.device)
             seen = fine[None], coarse[None], maps[None]
+            reach = FARTHEST * torch.exp(maps[1])
             together = max(1, AT_ONCE_PX // ((bottom - top) * (right - left)))
             for start in range(0, len(x), together):
                 self.report(self._done / self._total)
                 part = x[start : start + together, :, top:bottom, left:right]
                 levels = torch.full((1, len(part)), level, device=self.device)
                 with self._computing():
-                    found = self.net.denoise(part[None].to(self.device), levels, seen)[0].cpu()
+                    found = self.net.denoise(part[None].to(self.device), levels, seen)[0]
+                    found = found.clamp(maps[0] - reach, maps[0] + reach).cpu()
                 out[start : start + together, :, a:b, c:d] = found[
                     :, :, a - top : b - top, c - left : d - left
                 ]
