@@ -23,7 +23,8 @@ from scipy.stats import rankdata
 
 import napari_sofinet as sofinet
 from napari_sofinet.metrics import pearson
-from napari_sofinet.simulation.presets import draw_universal
+from napari_sofinet.simulation import simulate
+from napari_sofinet.simulation.presets import draw_universal, komen2024_condition
 from napari_sofinet.training.data import make_samples
 from napari_sofinet.training.emitters import emitter_map, spots
 
@@ -190,6 +191,18 @@ def simulated(number: int, frames: int = 20, side: int = 64) -> list:
     return list(zip(made.frames.numpy(), made.target.numpy(), strict=True))
 
 
+def conditions(number: int, side: int = 64) -> list:
+    """Microtubules in the twelve conditions of Komen et al. (2024), one after the other."""
+    out = []
+    for k in range(number):
+        settings = komen2024_condition(SEED + k, k % 12)
+        movie = simulate(settings.model_copy(update={"frames": 20, "rows": side, "columns": side}))
+        truth = movie.truth.ideal().image
+        bright = np.quantile(truth[truth > 0.02 * truth.max()], 0.995)
+        out.append((movie.frames.astype(np.float32), (truth / bright).astype(np.float32)))
+    return out
+
+
 def nothing(emitters: str, pictures: str) -> None:
     rng = np.random.default_rng(SEED)
     for background in (0.0, 5.0, 50.0):
@@ -230,8 +243,12 @@ def main() -> None:
         compare(
             crowded(density, photons, 3 if few else 12), "deepstorm", options.emitters, "deepstorm"
         )
-    print("| *20 frames, preset universal* | | | | | | | |")
-    compare(simulated(8 if few else 48), "sofinet", options.pictures, "sofinet-universal")
+    for title, movies in (
+        ("microtubules, 12 conditions", conditions(12 if few else 24)),
+        ("any structure, some of it hopeless", simulated(8 if few else 32)),
+    ):
+        print(f"| *20 frames: {title}* | | | | | | | |")
+        compare(movies, "sofinet", options.pictures, "sofinet-universal")
     print("\n| nothing there | background | 99.9 % of samples | brightest |\n|---|---|---|---|")
     nothing(options.emitters, options.pictures)
     print("\n| 128 x 128 px, 16 samples | s |\n|---|---|")

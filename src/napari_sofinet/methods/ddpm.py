@@ -74,9 +74,10 @@ def ddpm(movie: Movie, settings: DdpmSettings, report: Report, device: str) -> R
     Returns
     -------
     On the grid of that network (`sofinet`: (2Y-1, 2X-1), all frames; `deepstorm`: (4Y, 4X), the sum
-    of the frames), float32: ``image``, the mean of the samples; ``standard_deviation``, theirs;
-    ``lower`` and ``upper``, between which 90 % of simulated truths lay; ``guess``, the network's
-    picture. ``samples`` (K, Y, X) are the samples.
+    of the frames), float32: ``image``, what samples are on average, endless ones; the
+    ``standard_deviation`` of those drawn; ``lower`` and ``upper``, between which 90 % of simulated
+    truths lay where something shows; ``guess``, the network's picture. ``samples`` (K, Y, X) are
+    the samples.
 
     Raises
     ------
@@ -127,15 +128,15 @@ def ddpm(movie: Movie, settings: DdpmSettings, report: Report, device: str) -> R
     def show(guess: np.ndarray) -> None:
         tell(GUESS_TIME, "first guess", replace(shown, maps={"image": guess}))
 
-    def work(chosen: str) -> tuple[np.ndarray, np.ndarray]:
+    def work(chosen: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         if emitters:
             guesses = _of_frames(stage.movie, settings, guess_card, notes, chosen)
         else:
             guesses = _of_movie(stage.movie, guess_card, guess_net, notes, chosen, tell)
         return _draw(guesses, stage.movie, settings, net, chosen, tell, show)
 
-    drawn, guess = model.on_device(device, notes, work)
-    maps = summary(drawn, card.uncertainty, lambda f: report(0.95 + 0.05 * f, "spread"))
+    drawn, expected, guess = model.on_device(device, notes, work)
+    maps = summary(drawn, expected, card.uncertainty, lambda f: report(0.95 + 0.05 * f, "spread"))
     return replace(
         shown,
         maps={**maps, "guess": guess},
@@ -167,11 +168,11 @@ def _draw(
     device: str,
     report: Report,
     show: Callable[[np.ndarray], None],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Samples (K, fY, fX), summed over first guesses, and the sum of these (fY, fX).
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Samples (K, fY, fX), what is expected of them and the first guess (fY, fX).
 
-    A first guess comes with the number of its frame and the share of the work that it is; one of
-    the whole movie is shown while samples are drawn.
+    Sums where there are several first guesses. Each comes with the number of its frame and the
+    share of the work that it is; one of the whole movie is shown while samples are drawn.
     """
     from napari_sofinet.networks.diffusion import unfolded
     from napari_sofinet.networks.sampling import Posterior
@@ -181,7 +182,7 @@ def _draw(
     shape = [fine * n - (1 if fine == 2 else 0) for n in movie.shape[1:]]
     out = model.film_space((count, *shape))
     out[...] = 0
-    total = np.zeros(shape, np.float32)
+    total, expected = np.zeros((2, *shape), np.float32)
     done = 0.0
     fast = model.fast_form(net, device)
     half = model.has_fast_16_bits(device)
@@ -201,9 +202,11 @@ def _draw(
             if not np.isfinite(part).all():
                 raise InputError(f"The weights {settings.weights} give no numbers; use others.")
             out[number] += part
+        part = posterior.expected((settings.seed, frame, count))
+        expected += part[: shape[0], : shape[1]].numpy()
         total += guess
         done += share
-    return out, total
+    return out, expected, total
 
 
 def _of_movie(

@@ -11,7 +11,7 @@ import torch
 
 from napari_sofinet.networks.diffusion import unfolded
 from napari_sofinet.networks.running import tiles
-from napari_sofinet.networks.schedules import noise_levels
+from napari_sofinet.networks.schedules import FIRST_LEVEL, noise_levels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -79,6 +79,18 @@ class Posterior:
                 slice((c - left) // 2, (d - left) // 2),
             )
             self._coarse[:, *half_own] = coarse[:, *inside]
+
+    def expected(self, seed: tuple[int, ...]) -> torch.Tensor:
+        """The picture (fY, fX) that samples have on average, not negative.
+
+        It is what the network expects where noise hides everything: the mean of endless samples,
+        without their noise.
+        """
+        shape = self.guess.shape
+        drawn = torch.from_numpy(np.random.default_rng(seed).standard_normal(shape, np.float32))
+        x = FIRST_LEVEL * torch.stack([drawn, -drawn])
+        mean = self._denoised(x, FIRST_LEVEL).mean(dim=0) + self.guess
+        return unfolded(mean, self.net.fineness).clamp_(min=0)
 
     def samples(
         self, seeds: Sequence[tuple[int, ...]], schedule: Schedule, steps: int

@@ -16,13 +16,17 @@ ROWS_AT_ONCE = 64
 
 
 def summary(
-    samples: np.ndarray, table: Uncertainty | None, report: Callable[[float], None]
+    samples: np.ndarray,
+    expected: np.ndarray,
+    table: Uncertainty | None,
+    report: Callable[[float], None],
 ) -> dict[str, np.ndarray]:
-    """Maps (Y, X) of samples (K, Y, X): mean, standard deviation, lower and upper.
+    """Maps (Y, X) of samples (K, Y, X) and of what they have on average.
 
-    Between the last two lies the truth in 90 % of cases. The quantiles of K samples reach less far
+    That as ``image``; their standard deviation; lower and upper: between these lies the truth in
+    90 % of cases where something shows. The quantiles of K samples reach less far
     than those of what they were drawn from, and a network's samples may differ too little:
-    ``table`` says by how much they must be stretched from the mean, by the mean's brightness.
+    ``table`` says by how much they must be stretched from the image, by its brightness.
     """
     shape = samples.shape[1:]
     names = "image", "standard_deviation", "lower", "upper"
@@ -31,10 +35,10 @@ def summary(
         report(top / shape[0])
         rows = slice(top, top + ROWS_AT_ONCE)
         part = np.asarray(samples[:, rows], np.float32)
-        mean = part.mean(axis=0)
-        out["image"][rows] = mean
+        mean = out["image"][rows] = expected[rows]
         out["standard_deviation"][rows] = part.std(axis=0, ddof=1)
         low, high = interval(part)
+        low, high = np.minimum(low, mean), np.maximum(high, mean)
         if table is not None:
             stretch = np.interp(mean, table.brightness, table.half_width)
             low, high = mean + stretch * (low - mean), mean + stretch * (high - mean)

@@ -24,6 +24,8 @@ EDGES = 0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, np.inf
 SHARE = 0.9
 FEWEST = 500
 """Samples of a band of brightness that are enough for a quantile."""
+SHOWS, MOST_STRETCHED = 0.1, 5.0
+"""Brightness from which on something shows; and how far intervals are stretched in the dark."""
 MARGIN_PX = 6
 """Pixels at a crop's border, where a network sees less than in the middle of a field."""
 
@@ -60,7 +62,8 @@ def calibrate_samples(
 ) -> Uncertainty | None:
     """By how much intervals between quantiles of so many samples must be stretched from their mean.
 
-    So that they hold 90 % of truths, in bands of the mean's brightness.
+    So that they hold 90 % of truths where something shows: the truth, or what is expected; in bands
+    of the brightness of the latter.
     """
     device = str(next(net.parameters()).device.type)
     brightness: list[np.ndarray] = []
@@ -75,12 +78,14 @@ def calibrate_samples(
             seeds = [(number, b, k) for k in range(count)]
             drawn = np.stack([p.numpy() for _, p in posterior.samples(seeds, "full", steps)])
             rows, columns = truth.shape
-            maps = summary(drawn[:, :rows, :columns], None, lambda f: None)
+            expected = posterior.expected((number, b, count)).numpy()[:rows, :columns]
+            maps = summary(drawn[:, :rows, :columns], expected, None, lambda f: None)
             mean, low, high = (maps[name][inside] for name in ("image", "lower", "upper"))
             away = truth[inside] - mean
             reach = np.maximum(np.where(away > 0, high - mean, mean - low), 1e-4)
-            brightness.append(mean.ravel())
-            ratios.append((np.abs(away) / reach).ravel())
+            shows = (np.maximum(mean, truth[inside]) > SHOWS) & (mean > EDGES[1])
+            brightness.append(mean[shows])
+            ratios.append(np.minimum(np.abs(away) / reach, MOST_STRETCHED)[shows])
     return _table(brightness, ratios)
 
 
