@@ -32,6 +32,8 @@ KNOWN = 0.25
 ATTEMPTS, ATTEMPT_SEED = 4, 50_000_000
 LEAST_SIGNAL = 4.0
 """Emitters with less light over its noise are not drawn: they would be guesses into noise."""
+SPARSE = 0.004
+"""Most emitters per camera px² of sparse frames."""
 MEASURED = {"gain": 0.15, "floor": 0.1, "sigma": 0.04}
 """How well noise and PSF of a real movie are known: standard deviations of logarithms."""
 
@@ -76,12 +78,16 @@ def picture_conditions(
 def emitter_conditions(
     net: torch.nn.Module, card: Card, count: int, side: int, seed: int
 ) -> Samples:
-    """Draw frames of what some weights have learnt; as `picture_conditions`."""
-    settings = emitter_settings(card, side)
+    """Draw frames of what some weights have learnt; as `picture_conditions`.
+
+    Every other one is sparse: what looks like one emitter nearly always is one there.
+    """
+    crowded = emitter_settings(card, side)
+    sparse = crowded.model_copy(update={"density_most": min(SPARSE, crowded.density_most)})
     counts, targets, noises, sigmas = [], [], [], []
     for b in range(count):
         rng = np.random.default_rng([seed, b, 17])
-        one = draw_frame(settings, rng)
+        one = draw_frame(sparse if b % 2 else crowded, rng)
         wrong = {key: float(np.exp(rng.normal(0, width))) for key, width in MEASURED.items()}
         counts.append(one.counts)
         photons, area = one.emitters.photons, 4 * np.pi * one.sigma_px**2
