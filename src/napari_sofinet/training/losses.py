@@ -121,15 +121,14 @@ def diffusion_loss(
     each = level[..., None, None, None]
     noise = torch.randn(len(truth), DRAWS, *truth.shape[2:], device=truth.device)
     found, maps = net(conditions, truth + each * noise, level)
-    base, spread = (
-        maps[:, None, 0],
-        maps[:, None, 1].clamp(math.log(LEAST_SPREAD), math.log(MOST_SPREAD)),
-    )
-    doubt = (0.5 * ((truth - base) * torch.exp(-spread)) ** 2 + spread).mean()
+    seen = nn.functional.max_pool2d(guess.amax(dim=1, keepdim=True), 3, 1, 1).clamp(0, 1)
+    weight = (DARK_WEIGHT + seen)[:, None]
+    base, spread = maps[:, None, 0], maps[:, None, 1]
+    spread = spread.clamp(math.log(LEAST_SPREAD), math.log(MOST_SPREAD))
+    doubt = 0.5 * ((truth - base) * torch.exp(-spread)) ** 2 + spread
     known = torch.exp(2 * spread.detach())
     error = (found - truth) ** 2 * (each**2 + known) / (each**2 * known)
-    seen = nn.functional.max_pool2d(guess.amax(dim=1, keepdim=True), 3, 1, 1).clamp(0, 1)
-    return (error * (DARK_WEIGHT + seen)[:, None]).mean(), doubt
+    return (error * weight).mean(), (doubt * weight).mean() / weight.mean()
 
 
 def sequence_loss(
