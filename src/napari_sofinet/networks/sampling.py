@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 TILE_PX = 256
 AT_ONCE_PX = 2**15
 """Camera pixels of all samples together that are computed at a time: they stay in the cache."""
-FARTHEST = 4.0
-"""Samples stay within so many of the spreads that the network expects: it seldom errs by a dot."""
+FARTHEST, NOTHING = 4.0, 0.01
+"""Samples stay within so many of the spreads that the network expects, less what is as good as
+nothing: else it errs by a dot now and then where all is dark."""
 STATE_BYTES = 2**28
 """Room for the samples that are made together."""
 
@@ -161,7 +162,7 @@ class Posterior:
             coarse = self._coarse[:, top // 2 : bottom // 2, left // 2 : right // 2].to(self.device)
             maps = self._maps[..., top:bottom, left:right].to(self.device)
             seen = fine[None], coarse[None], maps[None]
-            reach = FARTHEST * torch.exp(maps[1])
+            reach = FARTHEST * (torch.exp(maps[1]) - NOTHING).clamp(min=0)
             together = max(1, AT_ONCE_PX // ((bottom - top) * (right - left)))
             for start in range(0, len(x), together):
                 self.report(self._done / self._total)
