@@ -13,7 +13,7 @@ from napari_sofinet.simulation import preset_settings, simulate
 from napari_sofinet.training.emitters import emitter_map, spots
 
 IMAGES = Path(__file__).parent / "images"
-COLUMNS = "average", "truth", "first guess", "mean", "standard deviation", "sample", "another"
+COLUMNS = "average", "truth", "first guess", "expected", "standard deviation", "sample", "another"
 
 
 def filaments() -> tuple[np.ndarray, np.ndarray]:
