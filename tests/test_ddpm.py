@@ -27,7 +27,6 @@ from napari_sofinet.recipe import repeat  # noqa: E402
 from napari_sofinet.reconstruction import Reconstruction  # noqa: E402
 from napari_sofinet.training.emitters import emitter_map, spots  # noqa: E402
 from napari_sofinet.training.posterior import (  # noqa: E402
-    LEAST_SIGNAL,
     emitter_conditions,
     sizes_for,
 )
@@ -176,12 +175,17 @@ def test_of_frames_shows_where_the_fit_leaves_something() -> None:
 
 def test_dim_emitters_are_no_part_of_the_truth() -> None:
     net, card, _ = guesser("deepstorm")
-    samples = emitter_conditions(net, card, 8, 16, 5)
-    assert samples.frames.shape == (8, sizes_for(card)["inputs"], 16, 16)
-    assert samples.target.shape == (8, 64, 64)
-    again = emitter_conditions(net, card, 8, 16, 5)
-    assert torch.equal(samples.frames, again.frames)
-    assert LEAST_SIGNAL > 3
+
+    def drawn(least: float, most: float):
+        ranges = card.ranges | {"photons": (least, most)}
+        return emitter_conditions(net, card.model_copy(update={"ranges": ranges}), 8, 16, 5)
+
+    bright, dim = drawn(4000, 5000), drawn(5, 6)
+    assert bright.frames.shape == (8, sizes_for(card)["inputs"], 16, 16)
+    assert bright.target.shape == (8, 64, 64)
+    assert bright.target.sum() > 100
+    assert dim.target.sum() < 0.1 * bright.target.sum()  # in the same places
+    assert torch.equal(drawn(5, 6).frames, dim.frames)
 
 
 # -- maps -----------------------------------------------------------------------------------------

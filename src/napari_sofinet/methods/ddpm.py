@@ -193,7 +193,9 @@ def _draw(
 
         def tell(fraction: float, done: float = done, share: float = share) -> None:
             passed = GUESS_TIME + (1 - GUESS_TIME) * fraction
-            report(done + share * passed, f"sample {1 + int(fraction * count)} of {count}")
+            report(
+                done + share * passed, f"sample {min(1 + int(fraction * count), count)} of {count}"
+            )
 
         posterior = Posterior(fast, first, device, half, tell)
         seeds = [(settings.seed, frame, number) for number in range(count)]

@@ -165,7 +165,7 @@ class Posterior:
             reach = FARTHEST * (torch.exp(maps[1]) - NOTHING).clamp(min=0)
             together = max(1, AT_ONCE_PX // ((bottom - top) * (right - left)))
             for start in range(0, len(x), together):
-                self.report(self._done / self._total)
+                self.report(min(self._done / self._total, 1.0))
                 part = x[start : start + together, :, top:bottom, left:right]
                 levels = torch.full((1, len(part)), level, device=self.device)
                 with self._computing():
