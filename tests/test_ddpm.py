@@ -135,6 +135,12 @@ def test_progress_reaches_the_end_and_can_be_left() -> None:
     assert seen[-1] < 1
     assert len(seen) >= 16
 
+    posterior = Posterior(restless(), first_guess(16, 16), "cpu", False, seen.append)
+    list(posterior.samples([(1, 0)], "full", 4))
+    for number in range(2):
+        posterior.expected((number,))
+    assert max(seen) <= 1
+
     def leave(fraction: float) -> None:
         if fraction > 0.3:
             raise Cancelled
