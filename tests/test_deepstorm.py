@@ -17,7 +17,7 @@ from napari_sofinet.localization.detection import (
     places_in_frame,
     places_in_map,
 )
-from napari_sofinet.localization.fitting import Noise, fit_spots, measure_sigma
+from napari_sofinet.localization.fitting import Noise, fit_spots, measure_noise, measure_sigma
 from napari_sofinet.metrics import crlb, localization_scores
 from napari_sofinet.training.emitters import emitter_map, spots
 
@@ -68,6 +68,19 @@ def test_doubt_of_overlapping_emitters_is_theirs_together():
         spots(places[:1], photons[:1], sigma, 21, 21) + 4, places[:1], sigma, Noise(1, 4)
     )
     assert found.spread[0, 1] > 1.5 * alone.spread[0, 1]
+
+
+def test_noise_of_whole_numbers_is_measured():
+    # In dark fields counts have few values; rounding adds a twelfth to the variance of 5.
+    rng = np.random.default_rng(2)
+    floors = []
+    for _ in range(20):
+        places = rng.uniform(4, 60, (4, 2))
+        light = spots(places, np.full(4, 500.0), 1.1, 64, 64)
+        frame = np.round(rng.poisson(light) + rng.normal(100, 5**0.5, light.shape))
+        floors.append(measure_noise(frame, fit_spots(frame, places, 1.1, Noise(), 0.4)).floor)
+    np.testing.assert_allclose(floors, 5.08, rtol=0.15)
+    assert np.mean(floors) == pytest.approx(5.08, rel=0.04)
 
 
 @pytest.mark.parametrize("sigma", [0.8, 1.7])
