@@ -1,11 +1,12 @@
 """Networks on this machine's processor: windows of 20 frames, streams, and films.
 
-    python benchmarks/models_speed.py [--threads 2] [--sides 128,256,512] [--repeats 5]
+    python benchmarks/models_speed.py [--threads 2] [--sides 128,256,512] [--repeats 5] [--film 300]
 
 Medians of runs that take turns. "Plain" is the network as one would write it down: single
 precision, all frames at once, in the ConvGRU a loop over frames with three separate convolutions of
 the joined input and state; "product" is what a reconstruction uses, 16 bits where the processor has
-them. A film of N windows is compared with N single windows.
+them. A film is compared with the same windows one by one, both as a user makes them, and with all
+of its pictures computed and none blended.
 """
 
 from __future__ import annotations
@@ -18,15 +19,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+import napari_sofinet as sofinet
 from napari_sofinet.methods.model import fast_form, precision
 from napari_sofinet.networks.convgru import ConvGRU
 from napari_sofinet.networks.statistics import StatisticsNet, normalize
+from napari_sofinet.simulation import simulate
+from napari_sofinet.simulation.presets import komen2024_condition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 FRAMES = 20
-FILM = 60
+WEIGHTS = {"sofinet": "sofinet-universal", "convgru": "convgru-komen2024"}
 
 
 def medians(jobs: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
@@ -78,14 +82,32 @@ def window(net: torch.nn.Module, frames: torch.Tensor) -> torch.Tensor:
         return state.result()
 
 
-def film(net: torch.nn.Module, frames: torch.Tensor) -> None:
-    """A picture for every window, as the product makes it."""
-    with precision("cpu"):
-        state = net.sliding(FRAMES)
-        for number, frame in enumerate(normalize(frames)[0]):
-            state.add(frame)
-            if number >= FRAMES - 1:
-                state.result()
+def films(length: int, repeats: int) -> None:
+    """A picture for every window of a simulated movie."""
+    made = simulate(komen2024_condition(1, 4).model_copy(update={"frames": length}))
+    movie = sofinet.open_movie(made.frames, 0.1)
+    print("\n| film of 128², per picture | film, ms | single windows, ms | times cheaper |")
+    print("|---|---|---|---|")
+    for method, name in WEIGHTS.items():
+        jobs: dict[str, Callable[[], object]] = {
+            "film": partial(sofinet.reconstruct, movie, method, weights=name, window=FRAMES),
+            "window": partial(
+                sofinet.reconstruct, movie.select((40, 40 + FRAMES)), method, weights=name
+            ),
+        }
+        if method == "sofinet":
+            jobs["all"] = partial(
+                sofinet.reconstruct, movie, method, weights=name, window=FRAMES, every=1
+            )
+        t = medians(jobs, repeats)
+        for job in jobs.keys() - {"window"}:
+            each = t[job] / (length - FRAMES + 1)
+            label = name if job == "film" else f"{name}, every picture computed"
+            print(
+                f"| {label} | {1e3 * each:.1f} | {1e3 * t['window']:.0f} | "
+                f"{t['window'] / each:.1f} |",
+                flush=True,
+            )
 
 
 def main() -> None:
@@ -93,6 +115,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--sides", default="128,256,512")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--film", type=int, default=300, help="frames of the film's movie")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     nets = {"sofinet": StatisticsNet(), "ConvGRU": ConvGRU()}
@@ -115,23 +138,7 @@ def main() -> None:
                     f"{t['plain'] / t['product']:.2f} |",
                     flush=True,
                 )
-        print("\n| film of 128², per picture | film, ms | single windows, ms | times cheaper |")
-        print("|---|---|---|---|")
-        frames = torch.rand(1, FRAMES + FILM, 128, 128) * 100
-        for name, slow in nets.items():
-            net = fast_form(slow, "cpu")
-            t = medians(
-                {
-                    "film": partial(film, net, frames),
-                    "window": partial(window, net, frames[:, :FRAMES]),
-                },
-                max(options.repeats // 2, 1),
-            )
-            each = t["film"] / (FILM + 1)
-            print(
-                f"| {name} | {1e3 * each:.1f} | {1e3 * t['window']:.0f} | "
-                f"{t['window'] / each:.1f} |"
-            )
+    films(options.film, max(options.repeats // 2, 1))
 
 
 if __name__ == "__main__":

@@ -131,6 +131,24 @@ def test_a_hot_pixel_does_not_matter(small):
     assert other.max() < 10 * max(one.max(), 0.1)
 
 
+def test_pictures_between_computed_ones_are_blended(small, frames):
+    movie = sofinet.open_movie(frames)
+
+    def film(**settings):
+        return sofinet.reconstruct(movie, "sofinet", weights=str(small), window=10, **settings)
+
+    every, some = film(every=1), film(every=4)
+    assert len(every.image) == 15
+    computed = [0, 4, 8, 12, 14]  # the last one, too
+    np.testing.assert_array_equal(some.image[computed], every.image[computed])
+    quarter = 0.75 * some.image[4] + 0.25 * some.image[8]
+    np.testing.assert_allclose(some.image[5], quarter, atol=2e-3)  # before negative ones become 0
+    assert any("blended" in note for note in some.notes)
+    assert not any("blended" in note for note in every.notes)
+    np.testing.assert_array_equal(film().image, film(every=2).image)
+    np.testing.assert_array_equal(film(step=3).image, every.image[::3])
+
+
 def test_a_fading_film_stays_as_bright():
     rng = np.random.default_rng(0)
     fading = np.exp(-np.arange(100) / 50)[:, None, None]

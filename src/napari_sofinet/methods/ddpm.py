@@ -247,7 +247,7 @@ def _of_movie(
             report(GUESS_TIME * (0.3 + 0.7 * (at + fraction) / len(parts)), "first guess")
 
         part = movie.select(None, ((y + top, y + bottom), (x + left, x + right)))
-        for _, state in model.states(fast, part, levels, None, 1, device, tell):
+        for state in model.states(fast, part, levels, None, [frames], device, tell):
             with torch.inference_mode(), model.precision(device):
                 first = of_picture(state.result()[None].cpu(), state.raw()[None].cpu())
             if len(parts) == 1:

@@ -9,6 +9,7 @@ import tempfile
 import weakref
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -23,7 +24,7 @@ from napari_sofinet.reconstruction import Reconstruction
 from napari_sofinet.settings import Report, parameter, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import torch
 
@@ -69,6 +70,10 @@ class ModelSettings(MovieSettings):
         "eight times as long; the picture is their mean then. Samples of what may be true: the "
         "method 'ddpm'.",
     )
+
+    def computed(self, pictures: int) -> list[int]:
+        """Which pictures of a film of so many are computed; those between are blended."""
+        return list(range(pictures))
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,13 @@ def run(
     notes = [*stage.notes, *outside(stage.movie, card)]
     if saturation.note:
         notes.append(saturation.note)
+    if window is not None:
+        places = settings.computed(_pictures(frames, settings))
+        if len(places) > 1 and places[1] > 1:
+            notes.append(
+                f"Pictures were computed from every {places[1] * settings.step}th window and "
+                "blended in between; set 'every' to 1 to compute all."
+            )
     turned = settings.doubt == "turned"
     work = partial(_turned_maps if turned else _maps, stage.movie, levels, settings)
 
@@ -259,8 +271,9 @@ def _maps(
     from napari_sofinet.networks.running import tiles
 
     frames, rows, columns = movie.shape
-    window, step = settings.window or frames, settings.step
-    count = len(range(window, frames + 1, step))
+    count = _pictures(frames, settings)
+    wanted = settings.computed(count)
+    finished = [(settings.window or frames) + number * settings.step for number in wanted]
     film = (count,) if settings.window else ()
     shape = (*film, 2 * rows - 1, 2 * columns - 1)
     out: np.ndarray | None = None
@@ -279,8 +292,8 @@ def _maps(
         def tell(fraction: float, at: int = number) -> None:
             report((at + fraction) / len(parts), f"part {at + 1} of {len(parts)}")
 
-        length, every = settings.window, settings.step
-        for index, state in states(net, part, levels, length, every, device, tell, turn):
+        made = states(net, part, levels, settings.window, finished, device, tell, turn)
+        for index, state in zip(wanted, made, strict=True):
             with torch.inference_mode(), precision(device):
                 picture = turned_back(state.result().float(), turn).cpu().numpy()
             if not np.isfinite(picture).all():
@@ -291,8 +304,18 @@ def _maps(
                 out[:, index, *place] = picture[:, *inside]
             else:
                 out[:, *place] = picture[:, *inside]
+        if film and out is not None:
+            for before, after in pairwise(wanted):
+                for index in range(before + 1, after):
+                    share = (index - before) / (after - before)
+                    out[:, index, *place] = (1 - share) * out[:, before, *place]
+                    out[:, index, *place] += share * out[:, after, *place]
     assert out is not None
     return out
+
+
+def _pictures(frames: int, settings: ModelSettings) -> int:
+    return len(range(settings.window or frames, frames + 1, settings.step))
 
 
 def states(
@@ -300,14 +323,15 @@ def states(
     part: Movie,
     levels: Levels,
     window: int | None,
-    step: int,
+    ends: Sequence[int],
     device: str,
     tell: Callable[[float], None],
     turn: int = 0,
-) -> Iterator[tuple[int, Any]]:
-    """What a network holds of a part of the field, for each picture, with its place in the film.
+) -> Iterator[Any]:
+    """What a network holds of a part of the field, of the ``window`` that ends at each of ``ends``.
 
-    Their ``result()`` is the picture (C, 2Y-1, 2X-1); it must be taken before the next one.
+    Or of all frames. Their ``result()`` is the picture (C, 2Y-1, 2X-1); it must be taken before the
+    next one.
     """
     import torch
 
@@ -317,7 +341,7 @@ def states(
     if turn % 2:
         rows, columns = columns, rows
     state = net.running(rows, columns) if window is None else net.sliding(window)
-    done = 0
+    done, when = 0, set(ends)
     for block in time_blocks(part):
         at = slice(done, done + len(block))
         counts = (block - levels.offset[at, None, None]) / levels.scale[at, None, None]
@@ -328,10 +352,10 @@ def states(
                 state.add(some if window is None else some[0])
                 done += len(some)
                 tell(done / frames)
-                if window is not None and done >= window and (done - window) % step == 0:
-                    yield (done - window) // step, state
+                if window is not None and done in when:
+                    yield state
     if window is None:
-        yield 0, state
+        yield state
 
 
 def _turned_maps(

@@ -23,6 +23,22 @@ class SofinetSettings(model.ModelSettings):
         basic=True,
         weights="sofinet",
     )
+    every: int | None = parameter(
+        None,
+        "In a film, pictures are computed from one in so many windows and blended in between, as "
+        "windows in a row share most of their frames; a fifth of the window if empty, 1 computes "
+        "all.",
+        unit="frames",
+        empty="a fifth of the window",
+        ge=1,
+        le=1000,
+    )
+
+    def computed(self, pictures: int) -> list[int]:
+        """Which pictures of a film of so many are computed; those between are blended."""
+        frames = self.every or max(1, (self.window or 1) // 5)
+        places = list(range(0, pictures, max(1, frames // self.step)))
+        return places if places[-1] == pictures - 1 else [*places, pictures - 1]
 
 
 def sofinet(movie: Movie, settings: SofinetSettings, report: Report, device: str) -> Reconstruction:
