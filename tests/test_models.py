@@ -18,7 +18,7 @@ from napari_sofinet import cli  # noqa: E402
 from napari_sofinet.errors import Cancelled, InputError  # noqa: E402
 from napari_sofinet.methods import model  # noqa: E402
 from napari_sofinet.networks import weights  # noqa: E402
-from napari_sofinet.networks.statistics import normalize  # noqa: E402
+from napari_sofinet.networks.statistics import background_level, normalize  # noqa: E402
 from napari_sofinet.networks.weights import Card, Uncertainty  # noqa: E402
 from napari_sofinet.recipe import repeat  # noqa: E402
 from napari_sofinet.reconstruction import Reconstruction  # noqa: E402
@@ -147,6 +147,19 @@ def test_pictures_between_computed_ones_are_blended(small, frames):
     assert not any("blended" in note for note in every.notes)
     np.testing.assert_array_equal(film().image, film(every=2).image)
     np.testing.assert_array_equal(film(step=3).image, every.image[::3])
+
+
+def test_whole_numbers_do_not_flicker():
+    # The median of counts around 100.5 is 100 in one frame and 101 in the next.
+    frames = np.round(np.random.default_rng(1).normal(100.5, 5**0.5, (20, 48, 48)))
+    assert np.ptp(np.median(frames, axis=(1, 2))) == 1
+    offset = model.measure_levels(sofinet.open_movie(frames.astype(np.uint16)), None).offset
+    assert np.ptp(offset) < 0.35
+    assert offset.mean() == pytest.approx(100.5, abs=0.05)
+    alike = background_level(torch.from_numpy(frames.astype(np.float32))[None])[0]
+    np.testing.assert_allclose(alike, offset, atol=1e-3)
+    picture = sofinet.reconstruct(sofinet.open_movie(frames.astype(np.uint16)), "sofinet")
+    assert picture.image.max() < 0.05  # 0.2 with medians
 
 
 def test_a_fading_film_stays_as_bright():

@@ -181,7 +181,7 @@ def _range(low: float, high: float) -> str:
 def measure_levels(
     movie: Movie, window: int | None, saturation: Saturation | None = None, report: Report = silent
 ) -> Levels:
-    """Median of every frame, and what is bright: for the whole movie, or near every frame.
+    """Background of every frame, and what is bright: for the whole movie, or near every frame.
 
     With a window, brightness is measured in windows one after the other and interpolated, so that
     a film whose sample bleaches stays as bright.
@@ -197,9 +197,13 @@ def measure_levels(
         if saturation is not None:
             saturation.add(block)
         x: np.ndarray = block.astype(float if block.dtype == np.float64 else np.float32)
-        medians = np.median(x.reshape(len(x), -1), axis=1)
-        offsets.append(medians)
-        x -= medians[:, None, None]
+        # As `statistics.background_level`.
+        count = x[0].size
+        beyond = count // 4
+        sorted_in_three = np.partition(x.reshape(len(x), -1), (beyond, count - beyond - 1), axis=1)
+        offset = sorted_in_three[:, beyond : count - beyond].mean(axis=1)
+        offsets.append(offset)
+        x -= offset[:, None, None]
         start = 0
         while start < len(x):
             part = x[start : start + length - held].max(axis=0)

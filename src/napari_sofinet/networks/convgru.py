@@ -25,7 +25,7 @@ import torch
 from torch import nn
 
 from napari_sofinet.errors import InputError
-from napari_sofinet.networks.statistics import CEILING, Finer, normalize
+from napari_sofinet.networks.statistics import CEILING, Finer, background_level, normalize
 
 if TYPE_CHECKING:
     from napari_sofinet.networks.running import RunningStream, SlidingStream
@@ -209,7 +209,7 @@ class Stream:
         Counts above the offset that become 1, a number or (B,). A stream can not know its future
         maximum; so this is given, best as the `statistics.brightness` of 20 or more earlier frames.
     offset
-        Counts that become 0; None takes the median of every frame, as `normalize` does.
+        Counts that become 0; None takes the background of every frame, as `normalize` does.
     window
         Frames that a picture averages over.
     forgets
@@ -232,7 +232,7 @@ class Stream:
     def normalize(self, frame: torch.Tensor) -> torch.Tensor:
         """Counts (B, Y, X) as the network knows them."""
         if self.offset is None:
-            offset = frame.flatten(1).median(dim=1).values
+            offset = background_level(frame)
         else:
             offset = torch.as_tensor(self.offset, device=frame.device)
         scale = torch.as_tensor(self.scale, device=frame.device)

@@ -29,7 +29,7 @@ REACH_PX = 32
 
 
 def normalize(frames: torch.Tensor) -> torch.Tensor:
-    """Counts (B, T, Y, X) with the median of every frame at 0 and bright fluctuations near 1.
+    """Counts (B, T, Y, X) with the background of every frame at 0 and bright fluctuations near 1.
 
     1 is the 99.5th percentile of the maximum over time; so offset and gain do not matter, nor does
     an even background that bleaches.
@@ -44,7 +44,18 @@ def brightness(frames: torch.Tensor) -> torch.Tensor:
 
 
 def _centred(frames: torch.Tensor) -> torch.Tensor:
-    return frames - frames.flatten(2).median(dim=2).values[:, :, None, None]
+    return frames - background_level(frames)[..., None, None]
+
+
+def background_level(frames: torch.Tensor) -> torch.Tensor:
+    """Mean of the middle half of the counts (..., Y, X) of every frame.
+
+    A median of whole numbers would jump by 1 from frame to frame, which looks as if the whole field
+    fluctuated.
+    """
+    counts = frames.flatten(-2).sort(dim=-1).values
+    beyond = counts.shape[-1] // 4
+    return counts[..., beyond : counts.shape[-1] - beyond].mean(dim=-1)
 
 
 def _brightness(x: torch.Tensor) -> torch.Tensor:

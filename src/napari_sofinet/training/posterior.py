@@ -32,8 +32,10 @@ KNOWN = 0.25
 ATTEMPTS, ATTEMPT_SEED = 4, 50_000_000
 LEAST_SIGNAL = 4.0
 """Emitters with less light over its noise are not drawn: they would be guesses into noise."""
-SPARSE = 0.004
-"""Most emitters per camera px² of sparse frames."""
+SPARSE, ALONE = 0.004, 0.0008
+"""Most emitters per camera px² of sparse frames, and of those in which each is alone."""
+NOTHING = 0.1
+"""Share of movies that show nothing but the camera's noise, with little light or none."""
 MEASURED = {"gain": 0.15, "floor": 0.1, "sigma": 0.04}
 """How well noise and PSF of a real movie are known: standard deviations of logarithms."""
 
@@ -51,13 +53,21 @@ def picture_conditions(
     """Draw movies; ``frames`` of the result are conditions (B, C, Y, X).
 
     Movies from which the first guess learns nothing are drawn again: a network that has seen many
-    draws structure into any field of noise, as likely as it was in the simulation.
+    draws structure into any field of noise, as likely as it was in the simulation. For the same
+    reason some movies show nothing.
     """
+
+    def draw_or_nothing(
+        rng: np.random.Generator, seed: int, rows: int, columns: int, frames: int
+    ) -> SimulationSettings:
+        drawn = draw(rng, seed, rows, columns, frames)
+        return without_light(drawn, rng) if rng.random() < NOTHING else drawn
+
     conditions: list[torch.Tensor] = []
     targets: list[torch.Tensor] = []
     chosen: list[SimulationSettings] = []
     for attempt in range(ATTEMPTS):
-        made = make_samples(draw, count, side, frames, seed + attempt * ATTEMPT_SEED)
+        made = make_samples(draw_or_nothing, count, side, frames, seed + attempt * ATTEMPT_SEED)
         with torch.no_grad():
             x = normalize(made.frames)
             out = net.of_normalized(x)
@@ -75,19 +85,39 @@ def picture_conditions(
     )
 
 
+def without_light(settings: SimulationSettings, rng: np.random.Generator) -> SimulationSettings:
+    """The same camera on an empty field, in half of the cases without any light."""
+    dark = rng.random() < 0.5
+    photons = 0.0 if dark else float(np.exp(rng.uniform(np.log(0.01), np.log(100))))
+    return settings.model_copy(
+        update={
+            "structure": settings.structure.model_copy(update={"kind": "empty"}),
+            "background": settings.background.model_copy(
+                update={"photons": photons, "still_photons": 0.0}
+            ),
+        }
+    )
+
+
 def emitter_conditions(
     net: torch.nn.Module, card: Card, count: int, side: int, seed: int
 ) -> Samples:
     """Draw frames of what some weights have learnt; as `picture_conditions`.
 
-    Every other one is sparse: what looks like one emitter nearly always is one there.
+    Some are sparse, so that what looks like one emitter nearly always is one: how far a lone one
+    may be is known from its light, and is hidden by a few that are none.
     """
     crowded = emitter_settings(card, side)
-    sparse = crowded.model_copy(update={"density_most": min(SPARSE, crowded.density_most)})
+    sparse, alone = (
+        crowded.model_copy(
+            update={"density_least": most / 4, "density_most": min(most, crowded.density_most)}
+        )
+        for most in (SPARSE, ALONE)
+    )
     counts, targets, noises, sigmas = [], [], [], []
     for b in range(count):
         rng = np.random.default_rng([seed, b, 17])
-        one = draw_frame(sparse if b % 2 else crowded, rng)
+        one = draw_frame((crowded, alone, sparse)[b % 3], rng)
         wrong = {key: float(np.exp(rng.normal(0, width))) for key, width in MEASURED.items()}
         counts.append(one.counts)
         photons, area = one.emitters.photons, 4 * np.pi * one.sigma_px**2
