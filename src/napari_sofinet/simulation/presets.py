@@ -159,7 +159,7 @@ def draw_filaments(
     """Draw microtubules with PSFs of 1.6 to 5 px, 1 to 20 times brighter than the background."""
     fwhm_um, fwhm_px = _uniform(rng, 0.2, 0.3), _log_uniform(rng, 1.6, 5.0)
     pixel_um = fwhm_um / fwhm_px
-    photons = _log_uniform(rng, 30, 500) * (fwhm_px / 2.2) ** 2
+    photons = _log_uniform(rng, 30, 1000) * (fwhm_px / 2.2) ** 2
     peak = photons / (1.133 * fwhm_px**2 + 1)
     on_time_s = 0.01 * _log_uniform(rng, 0.5, 3)
     area = rows * columns * pixel_um**2

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 BRIGHT = 0.995
 """The quantile of a target's lit samples that becomes 1."""
 LIT = 0.02  # of the maximum
+NOTHING = 0.15
+"""Share of movies that show nothing but noise, with little light or none: as they are rare in life
+and easily told from others, most networks would else see structure in some of them."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,32 @@ def make_samples(
     """Draw a batch of square movies; the same seed gives the same batch."""
     batch = draw_batch(draw, count, side, side, frames, seed, device)
     return Samples(batch.frames, scaled_target(batch.target), batch.settings)
+
+
+def or_nothing(draw: Draw) -> Draw:
+    """Draw movies some of which show nothing but the camera's noise and an even background."""
+
+    def drawn(
+        rng: np.random.Generator, seed: int, rows: int, columns: int, frames: int
+    ) -> SimulationSettings:
+        settings = draw(rng, seed, rows, columns, frames)
+        return without_light(settings, rng) if rng.random() < NOTHING else settings
+
+    return drawn
+
+
+def without_light(settings: SimulationSettings, rng: np.random.Generator) -> SimulationSettings:
+    """The same camera on an empty field, in half of the cases without any light."""
+    dark = rng.random() < 0.5
+    photons = 0.0 if dark else float(np.exp(rng.uniform(np.log(0.01), np.log(100))))
+    return settings.model_copy(
+        update={
+            "structure": settings.structure.model_copy(update={"kind": "empty"}),
+            "background": settings.background.model_copy(
+                update={"photons": photons, "still_photons": 0.0}
+            ),
+        }
+    )
 
 
 def sofi_samples(

@@ -18,7 +18,7 @@ from napari_sofinet.networks.first_guess import (
     of_picture,
 )
 from napari_sofinet.networks.statistics import normalize, raw_statistics
-from napari_sofinet.training.data import Samples, make_samples
+from napari_sofinet.training.data import Samples, make_samples, or_nothing
 from napari_sofinet.training.emitters import draw_frame, emitter_map
 from napari_sofinet.training.settings import EmitterTrainingSettings
 
@@ -27,15 +27,13 @@ if TYPE_CHECKING:
     from napari_sofinet.simulation.batched import Draw
     from napari_sofinet.simulation.settings import SimulationSettings
 
-KNOWN = 0.25
+KNOWN = 0.3
 """Correlation of a first guess with the truth from which on there is something to be known."""
 ATTEMPTS, ATTEMPT_SEED = 4, 50_000_000
 LEAST_SIGNAL = 4.0
 """Emitters with less light over its noise are not drawn: they would be guesses into noise."""
 SPARSE, ALONE = 0.004, 0.0008
 """Most emitters per camera px² of sparse frames, and of those in which each is alone."""
-NOTHING = 0.1
-"""Share of movies that show nothing but the camera's noise, with little light or none."""
 MEASURED = {"gain": 0.15, "floor": 0.1, "sigma": 0.04}
 """How well noise and PSF of a real movie are known: standard deviations of logarithms."""
 
@@ -56,18 +54,11 @@ def picture_conditions(
     draws structure into any field of noise, as likely as it was in the simulation. For the same
     reason some movies show nothing.
     """
-
-    def draw_or_nothing(
-        rng: np.random.Generator, seed: int, rows: int, columns: int, frames: int
-    ) -> SimulationSettings:
-        drawn = draw(rng, seed, rows, columns, frames)
-        return without_light(drawn, rng) if rng.random() < NOTHING else drawn
-
     conditions: list[torch.Tensor] = []
     targets: list[torch.Tensor] = []
     chosen: list[SimulationSettings] = []
     for attempt in range(ATTEMPTS):
-        made = make_samples(draw_or_nothing, count, side, frames, seed + attempt * ATTEMPT_SEED)
+        made = make_samples(or_nothing(draw), count, side, frames, seed + attempt * ATTEMPT_SEED)
         with torch.no_grad():
             x = normalize(made.frames)
             out = net.of_normalized(x)
@@ -82,20 +73,6 @@ def picture_conditions(
             break
     return Samples(
         torch.stack(conditions[:count]), torch.stack(targets[:count]), tuple(chosen[:count])
-    )
-
-
-def without_light(settings: SimulationSettings, rng: np.random.Generator) -> SimulationSettings:
-    """The same camera on an empty field, in half of the cases without any light."""
-    dark = rng.random() < 0.5
-    photons = 0.0 if dark else float(np.exp(rng.uniform(np.log(0.01), np.log(100))))
-    return settings.model_copy(
-        update={
-            "structure": settings.structure.model_copy(update={"kind": "empty"}),
-            "background": settings.background.model_copy(
-                update={"photons": photons, "still_photons": 0.0}
-            ),
-        }
     )
 
 

@@ -30,7 +30,14 @@ from napari_sofinet.simulation.presets import (
     draw_universal,
 )
 from napari_sofinet.training.calibration import calibrate, calibrate_samples
-from napari_sofinet.training.data import Samples, ahead, frames_for, make_samples, sofi_samples
+from napari_sofinet.training.data import (
+    Samples,
+    ahead,
+    frames_for,
+    make_samples,
+    or_nothing,
+    sofi_samples,
+)
 from napari_sofinet.training.dynamics import FILLED, dynamics_samples, dynamics_sequences
 from napari_sofinet.training.emitters import emitter_samples
 from napari_sofinet.training.loop import Loss, OtherTraining, Plan, Training, of_output
@@ -416,13 +423,15 @@ def _picture_data(
             return draw_filaments(rng, *rest)
         return NAMED[s.preset](rng, *rest)
 
+    drawn = draw if s.preset == "komen2024" else or_nothing(draw)
+
     def make(step: int, count: int = s.batch, frames: int | None = None) -> Samples:
         frames = frames or frames_for(step, low, high, s.seed)
         if s.target == "sofi":
             return sofi_samples(
-                draw, count, s.side_px, frames, s.target_frames, s.seed + step, s.sofi
+                drawn, count, s.side_px, frames, s.target_frames, s.seed + step, s.sofi
             )
-        return make_samples(draw, count, s.side_px, frames, s.seed + step)
+        return make_samples(drawn, count, s.side_px, frames, s.seed + step)
 
     made = make(HELD_OUT_SEED, HELD_OUT_MOVIES, min(max(20, low), high))
     kinds: dict[str, list[int]] = {}
