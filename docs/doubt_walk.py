@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 import sys
 
-import napari
-from model_walk import finished, shot
+from driving import finished, shot, window
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
@@ -20,9 +19,7 @@ from napari_sofinet.widgets.model_widget import ModelWidget
 
 
 def main() -> None:
-    viewer = napari.Viewer()
-    viewer.window.resize(1360, 900)
-    viewer.open(sys.argv[1], plugin="napari-sofinet")
+    viewer = window(sys.argv[1])
     widget = ModelWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Model reconstruction")
     widget.network_box.setCurrentIndex(widget.network_box.findData("ddpm"))

@@ -11,43 +11,16 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-import napari
+from driving import finished, shot, window
 from qtpy.QtCore import Qt
-from qtpy.QtTest import QTest
 
 from napari_sofinet.widgets.model_widget import ModelWidget
 from napari_sofinet.widgets.train_widget import TrainWidget
 
-if TYPE_CHECKING:
-    from napari_sofinet.widgets.worker import WorkingWidget
-
-IMAGES = Path(__file__).parent / "images"
-
-
-def finished(widget: WorkingWidget, most_s: float = 300) -> None:
-    waited = 0.0
-    while widget.worker is not None and waited < most_s:
-        QTest.qWait(50)
-        waited += 0.05
-    QTest.qWait(800)
-
-
-def shot(viewer: napari.Viewer, name: str) -> None:
-    from PIL import Image
-
-    QTest.qWait(400)
-    pixels = viewer.screenshot(canvas_only=False)
-    picture = Image.fromarray(pixels).convert("RGB").quantize(128)
-    picture.save(IMAGES / f"{name}.png", optimize=True)
-
 
 def model(path: str) -> None:
-    viewer = napari.Viewer()
-    viewer.window.resize(1360, 900)
-    viewer.open(path, plugin="napari-sofinet")
+    viewer = window(path)
     widget = ModelWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Model reconstruction", area="right")
     widget.first.setValue(100)
@@ -62,9 +35,7 @@ def model(path: str) -> None:
 
 
 def train(path: str) -> None:
-    viewer = napari.Viewer()
-    viewer.window.resize(1360, 900)
-    viewer.open(path, plugin="napari-sofinet")
+    viewer = window(path)
     widget = TrainWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Train or fine-tune", area="right")
     widget.movie_list.item(0).setCheckState(Qt.CheckState.Checked)

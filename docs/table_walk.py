@@ -9,45 +9,18 @@ TABLE: localisations with photons that drift, e.g. ThunderSTORM's.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-import napari
 import numpy as np
+from driving import finished, shot, window
 from napari.layers import Points
-from qtpy.QtTest import QTest
 
 from napari_sofinet.simulation import preset_settings, simulate
 from napari_sofinet.widgets.model_widget import ModelWidget
 from napari_sofinet.widgets.table_widget import TableWidget
 
-if TYPE_CHECKING:
-    from napari_sofinet.widgets.worker import WorkingWidget
-
-IMAGES = Path(__file__).parent / "images"
-
-
-def finished(widget: WorkingWidget, most_s: float = 300) -> None:
-    waited = 0.0
-    while widget.worker is not None and waited < most_s:
-        QTest.qWait(50)
-        waited += 0.05
-    QTest.qWait(800)
-
-
-def shot(viewer: napari.Viewer, name: str) -> None:
-    from PIL import Image
-
-    QTest.qWait(400)
-    pixels = viewer.screenshot(canvas_only=False, flash=False)
-    picture = Image.fromarray(pixels).convert("RGB").quantize(128)
-    picture.save(IMAGES / f"{name}.png", optimize=True)
-
 
 def localisations(path: str) -> None:
-    viewer = napari.Viewer()
-    viewer.window.resize(1360, 900)
-    viewer.open(path, plugin="napari-sofinet")
+    viewer = window(path)
     widget = TableWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Localisations", area="right")
     widget.least_photons.setText("2000")
@@ -63,8 +36,7 @@ def localisations(path: str) -> None:
 
 def film() -> None:
     """Moving filaments: found by deepstorm, then the film of the points."""
-    viewer = napari.Viewer()
-    viewer.window.resize(1360, 900)
+    viewer = window()
     settings = preset_settings("dblink-filaments", 4)
     movie = simulate(settings)
     pixel = settings.pixel_size_um

@@ -38,6 +38,7 @@ from napari_sofinet.io.atomic import written_whole
 from napari_sofinet.measure import Picture, compare, compare_squirrel
 from napari_sofinet.widgets.form import narrow
 from napari_sofinet.widgets.latest import Latest
+from napari_sofinet.widgets.layers import follow
 from napari_sofinet.widgets.sources import Means, source_of
 
 if TYPE_CHECKING:
@@ -86,10 +87,7 @@ class CompareWidget(QWidget):
         self._timer.setInterval(BLINK_MS)
         self._timer.timeout.connect(self._blink)
         self._build()
-        events = napari_viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered):
-            event.connect(self._refresh_layers)
-        self._refresh_layers()
+        follow(napari_viewer.layers, self._refresh_layers)
 
     def _build(self) -> None:
         self.first_box, self.second_box = QComboBox(), QComboBox()

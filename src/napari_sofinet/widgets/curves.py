@@ -6,6 +6,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
+from qtpy.QtGui import QImage, QPixmap
 
 from napari_sofinet.region import shortened
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from qtpy.QtWidgets import QLabel
 
 GREY = "#909090"
 LEGEND_LINE = 14  # px
@@ -105,6 +107,13 @@ def pixels_of(figure: Figure) -> np.ndarray:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba()).copy()
+
+
+def show_pixels(label: QLabel, pixels: np.ndarray) -> None:
+    """Show on a label what `pixels_of` made; in the GUI's thread."""
+    rows, columns, _ = pixels.shape
+    image = QImage(pixels.tobytes(), columns, rows, 4 * columns, QImage.Format.Format_RGBA8888)
+    label.setPixmap(QPixmap.fromImage(image.copy()))
 
 
 def save_figure(draw: Callable[[Axes], None], path: str) -> None:

@@ -69,6 +69,13 @@ class SettingsForm(QWidget):
         for name, value in flatten_settings(settings).items():
             _show(self.editors[name], value)
 
+    def replaced(self, model: type[Settings]) -> SettingsForm:
+        """A form for other settings, which takes this one's place."""
+        form = SettingsForm(model)
+        self.parentWidget().layout().replaceWidget(self, form)
+        self.deleteLater()
+        return form
+
     def _fill(self, basic: QFormLayout) -> None:
         inside = QWidget()
         rows = QFormLayout(inside)

@@ -12,11 +12,21 @@ from napari_sofinet.movie import Movie, check_dtype, open_movie
 from napari_sofinet.widgets.tables import TableLayer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.components import LayerList
     from napari.layers import Image, Shapes
 
     from napari_sofinet.reconstruction import Reconstruction
 
 UM = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "meter": 1e6, "centimeter": 1e4}
+
+
+def follow(layers: LayerList, refresh: Callable[..., None]) -> None:
+    """Refresh now, and whenever layers come, go or change places."""
+    for event in (layers.events.inserted, layers.events.removed, layers.events.reordered):
+        event.connect(refresh)
+    refresh()
 
 
 def stack_axes(layer: Image | TableLayer) -> list[tuple[int, str, int]]:

@@ -20,9 +20,7 @@ from qtpy.QtWidgets import (
     QInputDialog,
     QLabel,
     QLineEdit,
-    QProgressBar,
     QPushButton,
-    QScrollArea,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -35,6 +33,7 @@ from napari_sofinet.widgets.command import command_for
 from napari_sofinet.widgets.form import SettingsForm, narrow
 from napari_sofinet.widgets.layers import (
     contrast,
+    follow,
     layer_pixel_um,
     likely_time_axis,
     movie_of,
@@ -80,19 +79,15 @@ class MethodWidget(WorkingWidget):
     """Notes that stand in the widget anyway and need no warning."""
 
     def __init__(self, napari_viewer: Viewer, method: Method) -> None:
-        super().__init__()
+        super().__init__("Reconstruct")
         self.viewer = napari_viewer
         self.method = method
         self._preview: Image | None = None
         self._source: Image | TableLayer | None = None
         self._time_axis: int | None = None
         self._bar: progress | None = None
-        self._started = 0.0
         self._build()
-        events = self.viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered):
-            event.connect(self._refresh_layers)
-        self._refresh_layers()
+        follow(self.viewer.layers, self._refresh_layers)
         self._refresh_presets()
 
     # -- what the user sees ---------------------------------------------------------------------
@@ -120,15 +115,10 @@ class MethodWidget(WorkingWidget):
         self.save_preset.clicked.connect(self._save_preset)
         self.delete_preset = QPushButton("Delete")
         self.delete_preset.clicked.connect(self._delete_preset)
-        self.run_button = QPushButton("Reconstruct")
         self.run_button.clicked.connect(self.run_or_cancel)
         self.copy_button = QPushButton("Copy as command")
         self.copy_button.setToolTip("The same reconstruction for a terminal or a batch script.")
         self.copy_button.clicked.connect(self.copy_command)
-        self.progress_bar = QProgressBar()
-        self.progress_bar.setRange(0, 1000)
-        self.progress_bar.hide()
-        self.status = QLabel(wordWrap=True)
         for box in (self.layer_box, self.axis_box, self.roi_box, self.preset_box):
             narrow(box)
         self._lay_out()
@@ -149,26 +139,13 @@ class MethodWidget(WorkingWidget):
         top.addRow("ROI", self.roi_box)
         top.addRow("Pixel size (µm)", self.pixel_edit)
         top.addRow("Preset", preset)
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.addLayout(top)
-        self.above_form = QVBoxLayout()
-        column.addLayout(self.above_form)
-        column.addWidget(self.form)
-        column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setWidget(inside)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        outer = QVBoxLayout(self)
-        outer.addWidget(scroll, 1)
-        for widget in (self.run_button, self.progress_bar, self.status):
-            outer.addWidget(widget)
-        self.above_below, self.below = QVBoxLayout(), QHBoxLayout()
-        outer.addLayout(self.above_below)
+        self.above_form, self.above_below = QVBoxLayout(), QVBoxLayout()
+        self.below = QHBoxLayout()
         self.below.addWidget(self.copy_button)
-        outer.addLayout(self.below)
-        self.setMinimumWidth(330)
+        self._fill_dock(
+            (top, self.above_form, self.form),
+            (self.run_button, self.progress_bar, self.status, self.above_below, self.below),
+        )
 
     def _refresh_layers(self, event: Any = None) -> None:
         images = self.sources()
@@ -300,9 +277,7 @@ class MethodWidget(WorkingWidget):
     def run_or_cancel(self) -> None:
         """Start a reconstruction, or cancel the one that runs."""
         if self.worker is not None:
-            self.worker.quit()
-            self.run_button.setEnabled(False)
-            self.status.setText("Cancelling …")
+            self._cancel()
             return
         try:
             movie, settings = self._movie(), self.form.settings()
@@ -346,30 +321,19 @@ class MethodWidget(WorkingWidget):
         worker.start()
 
     def _begin(self, worker: TaskWorker, title: str) -> None:
-        """Turn Reconstruct into Cancel and show how far the work is."""
-        self.worker = worker
-        self._started = time.monotonic()
-        self.run_button.setText("Cancel")
-        self.progress_bar.setValue(0)
-        self.progress_bar.show()
+        """Show how far the work is, here and among napari's own activities."""
+        self._show_work(worker)
         self.status.setText("Reading …")
         self._bar = progress(total=1000, desc=title)
-        worker.progress.connect(self._show_progress)
-        worker.errored.connect(self._show_failure)
-        worker.finished.connect(self._stop)
-        self.destroyed.connect(worker.quit)  # not a method of the widget, which is gone by then
 
     def _show_progress(self, fraction: float, message: str) -> None:
         passed = time.monotonic() - self._started
         remaining = passed * (1 - fraction) / fraction if fraction > 0.02 and passed > 1 else None
         left = "" if remaining is None else f", {_duration(remaining)} left"
-        if self.run_button.isEnabled():
-            self.status.setText(f"{message}{left}")
-        value = int(1000 * fraction)
-        self.progress_bar.setValue(value)
+        super()._show_progress(fraction, f"{message}{left}")
         if self._bar is not None:
             # Last, since napari lets other events in, and the result may be among them.
-            self._bar.update(value - self._bar.n)
+            self._bar.update(int(1000 * fraction) - self._bar.n)
 
     def _show_preview(self, result: Reconstruction) -> None:
         source = self._source
@@ -442,25 +406,23 @@ class MethodWidget(WorkingWidget):
             visible=result.film is None,
         )
 
-    def _show_failure(self, error: Exception) -> None:
+    def _failed(self, error: Exception) -> None:
         self._remove_preview()
+        super()._failed(error)
         if isinstance(error, InputError):
-            self.status.setText(str(error))
             show_error(str(error))
-        else:
-            self.status.setText(f"This is a bug of napari-sofinet: {type(error).__name__}: {error}")
+
+    def _tell_cancelled(self) -> None:
+        self._remove_preview()
+        super()._tell_cancelled()
 
     def _stop(self) -> None:
-        # napari tells of an aborted worker's end only, not of what it returned.
-        if self.worker is not None and self.worker.abort_requested:
-            self._remove_preview()
-            self.status.setText("Cancelled.")
-        self.worker = None
+        super()._stop()
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-        self.progress_bar.hide()
-        self.run_button.setText("Reconstruct")
+
+    def _allow_work(self) -> None:
         # A moment later, so that a double click on Cancel does not start the work again.
         QTimer.singleShot(200, lambda: self._refresh_layers() if _alive(self) else None)
 

@@ -12,7 +12,7 @@ from napari_sofinet.methods import METHODS, reconstruct
 from napari_sofinet.methods.model import QUANTITATIVE
 from napari_sofinet.networks.weights import find, read_card
 from napari_sofinet.settings import flatten_settings
-from napari_sofinet.widgets.form import SettingsForm, WeightsBox, narrow
+from napari_sofinet.widgets.form import WeightsBox, narrow
 from napari_sofinet.widgets.layers import picture_options
 from napari_sofinet.widgets.method_widget import MethodWidget, title_of
 from napari_sofinet.widgets.sample_slider import SampleSlider
@@ -77,10 +77,7 @@ class ModelWidget(MethodWidget):
     def _network_changed(self) -> None:
         self.method = METHODS[self.network_box.currentData()]
         self.compare_button.setVisible(self.method.name != "dblink")  # whose films have no SOFI
-        old, self.form = self.form, SettingsForm(self.method.settings)
-        layout = old.parentWidget().layout()
-        layout.replaceWidget(old, self.form)
-        old.deleteLater()
+        self.form = self.form.replaced(self.method.settings)
         self._refresh_layers()
         self._refresh_presets()
         self._watch_weights()

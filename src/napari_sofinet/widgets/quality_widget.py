@@ -12,7 +12,6 @@ import numpy as np
 from napari.layers import Image, Shapes
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
@@ -48,9 +47,10 @@ from napari_sofinet.region import (
     trace_of,
 )
 from napari_sofinet.widgets.compare_widget import OWN_LAYERS, show_colour_bar
-from napari_sofinet.widgets.curves import draw_figure, pixels_of, save_figure
+from napari_sofinet.widgets.curves import draw_figure, pixels_of, save_figure, show_pixels
 from napari_sofinet.widgets.form import narrow
 from napari_sofinet.widgets.latest import Latest
+from napari_sofinet.widgets.layers import follow
 from napari_sofinet.widgets.sources import Means, Source, source_of
 
 if TYPE_CHECKING:
@@ -83,10 +83,7 @@ class QualityWidget(QWidget):
         self._latest.done.connect(self._show)
         self._latest.failed.connect(self._show_failure)
         self._build()
-        events = napari_viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered):
-            event.connect(self._refresh_layers)
-        self._refresh_layers()
+        follow(napari_viewer.layers, self._refresh_layers)
         self._timer = QTimer(self)
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self.look)
@@ -337,9 +334,7 @@ class QualityWidget(QWidget):
 
     def _show_findings(self, tab: int, findings: Findings, pixels: np.ndarray) -> None:
         self.findings = findings
-        rows, columns, _ = pixels.shape
-        image = QImage(pixels.tobytes(), columns, rows, 4 * columns, QImage.Format.Format_RGBA8888)
-        self.plots[tab].setPixmap(QPixmap.fromImage(image.copy()))
+        show_pixels(self.plots[tab], pixels)
         self.table.clearSpans()
         self.table.setRowCount(len(self.findings.rows))
         for i, row in enumerate(self.findings.rows):

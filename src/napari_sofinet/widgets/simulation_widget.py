@@ -14,14 +14,9 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QFormLayout,
-    QFrame,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
 )
 
 from napari_sofinet.errors import InputError
@@ -29,7 +24,7 @@ from napari_sofinet.simulation import PRESETS, SimulationSettings, preset_settin
 from napari_sofinet.simulation.command import command_for
 from napari_sofinet.widgets.form import SettingsForm
 from napari_sofinet.widgets.layers import contrast
-from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget
+from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget, sentence_of
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -52,7 +47,7 @@ class SimulationWidget(WorkingWidget):
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__()
+        super().__init__("Save movie and truth…")
         self.viewer = napari_viewer
         self._version = 0
         self._short_work: set[Any] = set()  # previews and movies that are being made
@@ -76,15 +71,11 @@ class SimulationWidget(WorkingWidget):
         self.add_button = QPushButton("Simulate movie")
         self.add_button.setToolTip("Add the movie as a layer, made frame by frame as you look.")
         self.add_button.clicked.connect(self.add_movie)
-        self.save_button = QPushButton("Save movie and truth…")
+        self.save_button = self.run_button
         self.save_button.clicked.connect(self._save_or_cancel)
         self.copy_button = QPushButton("Copy as command")
         self.copy_button.setToolTip("The same movie for a terminal.")
         self.copy_button.clicked.connect(self.copy_command)
-        self.progress_bar = QProgressBar()
-        self.progress_bar.setRange(0, 1000)
-        self.progress_bar.hide()
-        self.status = QLabel(wordWrap=True)
         top = QFormLayout()
         self.again_button = QPushButton("Draw again")
         self.again_button.setToolTip("The preset with the next seed, as it comes.")
@@ -93,26 +84,13 @@ class SimulationWidget(WorkingWidget):
         preset.addWidget(self.preset_box, 1)
         preset.addWidget(self.again_button)
         top.addRow("Preset", preset)
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.addLayout(top)
-        column.addWidget(self.about)
-        column.addWidget(self.form)
-        column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setWidget(inside)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        outer = QVBoxLayout(self)
-        outer.addWidget(scroll, 1)
         below = QHBoxLayout()
         below.addWidget(self.save_button)
         below.addWidget(self.copy_button)
-        outer.addWidget(self.add_button)
-        outer.addLayout(below)
-        outer.addWidget(self.progress_bar)
-        outer.addWidget(self.status)
-        self.setMinimumWidth(330)
+        self._fill_dock(
+            (top, self.about, self.form),
+            (self.add_button, below, self.progress_bar, self.status),
+        )
 
     # -- settings -------------------------------------------------------------------------------
 
@@ -192,7 +170,7 @@ class SimulationWidget(WorkingWidget):
 
     def _preview_failed(self, version: int, error: Exception) -> None:
         if version == self._version:
-            self.status.setText(_sentence(error))
+            self.status.setText(sentence_of(error))
 
     def _show(self, name: str, image: Any, scale: tuple[float, float], colormap: str) -> None:
         layer = self._shown.get(name)
@@ -286,31 +264,16 @@ class SimulationWidget(WorkingWidget):
             show_error(str(error))
             return
         worker = TaskWorker(partial(_save, settings, path))
-        self.worker = worker
-        self.save_button.setText("Cancel")
-        self.progress_bar.setValue(0)
-        self.progress_bar.show()
-        worker.progress.connect(self._show_progress)
+        self._show_work(worker)
         worker.returned.connect(self.status.setText)
-        worker.errored.connect(self._failed)
-        worker.finished.connect(self._stop)
-        self.destroyed.connect(worker.quit)
         worker.start()
 
     def _show_progress(self, fraction: float, message: str) -> None:
-        self.progress_bar.setValue(int(1000 * fraction))
-        self.status.setText(message)
-
-    def _stop(self) -> None:
-        if self.worker is not None and self.worker.abort_requested:
-            self.status.setText("Cancelled.")
-        self.worker = None
-        self.progress_bar.hide()
-        self.save_button.setText("Save movie and truth…")
-        self.save_button.setEnabled(True)
+        super()._show_progress(fraction, message)
+        self.status.setText(message)  # also while it is being cancelled, which says nothing here
 
     def _failed(self, error: Exception) -> None:
-        self.status.setText(_sentence(error))
+        super()._failed(error)
         if isinstance(error, InputError):
             show_error(str(error))
 
@@ -331,9 +294,3 @@ def _save(settings: SimulationSettings, path: Path, report: Report) -> str:
     simulation = simulate(settings)
     write_with_truth(path, truth_path(path), simulation, report)
     return f"Saved {path.name} and {truth_path(path).name}."
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, InputError):
-        return str(error)
-    return f"This is a bug of napari-sofinet: {type(error).__name__}: {error}"

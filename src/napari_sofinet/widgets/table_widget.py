@@ -11,19 +11,14 @@ import numpy as np
 from napari.layers import Points
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QTimer
-from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFormLayout,
-    QFrame,
     QGroupBox,
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QProgressBar,
-    QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -39,9 +34,9 @@ from napari_sofinet.localization.steps import (
 )
 from napari_sofinet.movie import LARGEST_PIXEL_UM
 from napari_sofinet.reconstruction import Reconstruction
-from napari_sofinet.widgets.curves import draw_drift
+from napari_sofinet.widgets.curves import draw_drift, show_pixels
 from napari_sofinet.widgets.form import narrow
-from napari_sofinet.widgets.layers import picture_options, place
+from napari_sofinet.widgets.layers import follow, picture_options, place
 from napari_sofinet.widgets.table_reader import MOST_POINTS, contrast_of_spots, points_options
 from napari_sofinet.widgets.tables import TableLayer, table_layers
 from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget
@@ -79,9 +74,8 @@ class TableWidget(WorkingWidget):
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__()
+        super().__init__("Make layers")
         self.viewer = napari_viewer
-        self._started = 0.0
         self._source: TableLayer | None = None
         self._before: tuple[str, ...] = ()
         self._timer = QTimer(self)
@@ -89,10 +83,7 @@ class TableWidget(WorkingWidget):
         self._timer.setInterval(PAUSE_MS)
         self._timer.timeout.connect(self.count)
         self._build()
-        events = napari_viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered):
-            event.connect(self._refresh_layers)
-        self._refresh_layers()
+        follow(napari_viewer.layers, self._refresh_layers)
 
     # -- what the user sees ---------------------------------------------------------------------
 
@@ -133,13 +124,8 @@ class TableWidget(WorkingWidget):
         self.unit_box.addItems([NM, PER_PIXEL])
         self.unit_box.currentTextChanged.connect(self._unit_changed)
         self._unit_changed(NM)
-        self.run_button = QPushButton("Make layers")
         self.run_button.setToolTip("A picture, and points where some were left out or moved.")
         self.run_button.clicked.connect(self.run_or_cancel)
-        self.progress_bar = QProgressBar()
-        self.progress_bar.setRange(0, 1000)
-        self.progress_bar.hide()
-        self.status = QLabel(wordWrap=True)
         for box in (self.table_box, self.spots_box):
             narrow(box)
         self._lay_out()
@@ -166,21 +152,11 @@ class TableWidget(WorkingWidget):
         rows = QFormLayout(draw_box)
         rows.addRow("Spots", self.spots_box)
         rows.addRow("Samples", _row(self.samples, self.unit_box))
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.addLayout(top)
-        for box in (keep_box, drift_box, draw_box):
-            column.addWidget(box)
-        column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setWidget(inside)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        outer = QVBoxLayout(self)
-        outer.addWidget(scroll, 1)
-        for widget in (self.run_button, self.progress_bar, self.status):
-            outer.addWidget(widget)
-        self.setMinimumWidth(340)
+        self._fill_dock(
+            (top, keep_box, drift_box, draw_box),
+            (self.run_button, self.progress_bar, self.status),
+            width=340,
+        )
 
     def _limits(self) -> tuple[QLineEdit, ...]:
         photons = self.least_photons, self.most_photons
@@ -330,9 +306,7 @@ class TableWidget(WorkingWidget):
     def run_or_cancel(self) -> None:
         """Make the layers, or cancel what runs."""
         if self.worker is not None:
-            self.worker.quit()
-            self.run_button.setEnabled(False)
-            self.status.setText("Cancelling …")
+            self._cancel()
             return
         try:
             layer = self.table_layer()
@@ -344,23 +318,10 @@ class TableWidget(WorkingWidget):
             return
         self._source, self._before = layer, source.table.notes
         worker = TaskWorker(partial(_make, source, settings, layer.interval_s))
-        self.worker = worker
-        self._started = time.monotonic()
-        self.run_button.setText("Cancel")
-        self.progress_bar.setValue(0)
-        self.progress_bar.show()
+        self._show_work(worker)
         self.status.setText("Working …")
-        worker.progress.connect(self._show_progress)
         worker.returned.connect(self._show)
-        worker.errored.connect(self._failed)
-        worker.finished.connect(self._stop)
-        self.destroyed.connect(worker.quit)  # not a method of the widget, which is gone by then
         worker.start()
-
-    def _show_progress(self, fraction: float, message: str) -> None:
-        self.progress_bar.setValue(int(1000 * fraction))
-        if self.run_button.isEnabled():
-            self.status.setText(message)
 
     def _show(self, made: Made | None) -> None:
         source = self._source
@@ -406,29 +367,16 @@ class TableWidget(WorkingWidget):
             label.setVisible(made.way is not None)
         if made.way is None or made.curve is None:
             return
-        rows, columns, _ = made.curve.shape
-        form = QImage.Format.Format_RGBA8888
-        image = QImage(made.curve.tobytes(), columns, rows, 4 * columns, form)
-        self.curve.setPixmap(QPixmap.fromImage(image.copy()))
+        show_pixels(self.curve, made.curve)
         pixel = made.table.camera_pixel_um
         y, x = np.ptp(made.way, axis=0) * (1 if pixel is None else 1000 * pixel)
         unit = "camera px" if pixel is None else "nm"
         self.drift_text.setText(f"Largest drift: {y:.3g} {unit} along y, {x:.3g} {unit} along x.")
 
     def _failed(self, error: Exception) -> None:
+        super()._failed(error)
         if isinstance(error, InputError):
-            self.status.setText(str(error))
             show_error(str(error))
-        else:
-            self.status.setText(f"This is a bug of napari-sofinet: {type(error).__name__}: {error}")
-
-    def _stop(self) -> None:
-        if self.worker is not None and self.worker.abort_requested:
-            self.status.setText("Cancelled.")
-        self.worker = None
-        self.progress_bar.hide()
-        self.run_button.setText("Make layers")
-        self.run_button.setEnabled(True)
 
 
 def _make(

@@ -16,11 +16,6 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QListWidget,
     QListWidgetItem,
-    QProgressBar,
-    QPushButton,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
 )
 
 from napari_sofinet.errors import Cancelled, InputError
@@ -32,7 +27,7 @@ from napari_sofinet.training.settings import (
     what_is_missing,
 )
 from napari_sofinet.widgets.form import SettingsForm, narrow
-from napari_sofinet.widgets.layers import likely_time_axis, movie_of, stack_axes
+from napari_sofinet.widgets.layers import follow, likely_time_axis, movie_of, stack_axes
 from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget
 
 if TYPE_CHECKING:
@@ -62,20 +57,18 @@ class TrainWidget(WorkingWidget):
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__()
+        super().__init__("Train")
         self.viewer = napari_viewer
         self._name = ""
         self._build()
-        events = self.viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered):
-            event.connect(self._refresh_layers)
-        self._refresh_layers()
+        follow(self.viewer.layers, self._refresh_layers)
 
     def _build(self) -> None:
         self.network_box = QComboBox()
         for title, name in NETWORKS.items():
             self.network_box.addItem(title, name)
         narrow(self.network_box)
+        self.network_box.currentIndexChanged.connect(self._network_changed)
         self.name_edit = QLineEdit("my-model")
         self.name_edit.setToolTip("The model's name in the list of weights.")
         self.movie_list = QListWidget()
@@ -89,39 +82,18 @@ class TrainWidget(WorkingWidget):
         self.form = SettingsForm(TrainingSettings)
         self.picture = QLabel(alignment=Qt.AlignmentFlag.AlignCenter)
         self.picture.hide()
-        self.run_button = QPushButton("Train")
         self.run_button.clicked.connect(self.run_or_cancel)
-        self.progress_bar = QProgressBar()
-        self.progress_bar.setRange(0, 1000)
-        self.progress_bar.hide()
-        self.status = QLabel(wordWrap=True)
         top = QFormLayout()
         top.addRow("Network", self.network_box)
         top.addRow("Name", self.name_edit)
         top.addRow("Own movies", self.movie_list)
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        self.network_box.currentIndexChanged.connect(self._network_changed)
-        column.addLayout(top)
-        column.addWidget(self.missing)
-        column.addWidget(self.form)
-        column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setWidget(inside)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        outer = QVBoxLayout(self)
-        outer.addWidget(scroll, 1)
-        for widget in (self.picture, self.run_button, self.progress_bar, self.status):
-            outer.addWidget(widget)
-        self.setMinimumWidth(330)
+        self._fill_dock(
+            (top, self.missing, self.form),
+            (self.picture, self.run_button, self.progress_bar, self.status),
+        )
 
     def _network_changed(self) -> None:
-        old = self.form
-        self.form = SettingsForm(settings_of(self.network_box.currentData()))
-        layout = old.parentWidget().layout()
-        layout.replaceWidget(old, self.form)
-        old.deleteLater()
+        self.form = self.form.replaced(settings_of(self.network_box.currentData()))
         self.movie_list.setEnabled(self._takes_movies())
         self._movies_changed()
 
@@ -169,9 +141,7 @@ class TrainWidget(WorkingWidget):
     def run_or_cancel(self) -> None:
         """Start training, or cancel the one that runs."""
         if self.worker is not None:
-            self.worker.quit()
-            self.run_button.setEnabled(False)
-            self.status.setText("Cancelling …")
+            self._cancel()
             return
         try:
             settings = self.form.settings()
@@ -202,23 +172,12 @@ class TrainWidget(WorkingWidget):
                 return None, output.exists()
             return card, True
 
-        self.worker = worker = TaskWorker(work)
-        self.run_button.setText("Cancel")
-        self.progress_bar.setValue(0)
-        self.progress_bar.show()
+        worker = TaskWorker(work)
+        self._show_work(worker)
         self.status.setText("Beginning …")
-        worker.progress.connect(self._show_progress)
         worker.preview.connect(self._show_picture)
         worker.returned.connect(self._done)
-        worker.errored.connect(self._failed)
-        worker.finished.connect(self._stop)
-        self.destroyed.connect(worker.quit)
         worker.start()
-
-    def _show_progress(self, fraction: float, message: str) -> None:
-        self.progress_bar.setValue(int(1000 * fraction))
-        if self.run_button.isEnabled():
-            self.status.setText(message)
 
     def _show_picture(self, png: bytes) -> None:
         pixmap = QPixmap()
@@ -237,26 +196,15 @@ class TrainWidget(WorkingWidget):
             show_info(f"{self._name} can be used in Model reconstruction.")
 
     def _failed(self, error: Exception) -> None:
-        known = isinstance(error, InputError)
-        self.status.setText(
-            str(error)
-            if known
-            else f"This is a bug of napari-sofinet: {type(error).__name__}: {error}"
-        )
-        if known:
+        super()._failed(error)
+        if isinstance(error, InputError):
             show_error(str(error))
 
-    def _stop(self) -> None:
-        # napari tells of an aborted worker's end only, not of what it returned.
-        if self.worker is not None and self.worker.abort_requested:
-            self.status.setText(
-                "Cancelled. Train goes on from here; weights that were looked at already are kept "
-                f"as {self._name}."
-            )
-        self.worker = None
-        self.progress_bar.hide()
-        self.run_button.setText("Train")
-        self.run_button.setEnabled(True)
+    def _tell_cancelled(self) -> None:
+        self.status.setText(
+            "Cancelled. Train goes on from here; weights that were looked at already are kept "
+            f"as {self._name}."
+        )
 
 
 _TICKED = Qt.CheckState.Checked

@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import WorkerBase, WorkerBaseSignals
 from qtpy.QtCore import QEvent, Signal
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import (
+    QFrame,
+    QLabel,
+    QLayout,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
-from napari_sofinet.errors import Cancelled
+from napari_sofinet.errors import Cancelled, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from napari_sofinet.methods import Device
     from napari_sofinet.movie import Movie
@@ -74,11 +83,87 @@ class MethodWorker(TaskWorker):
 
 
 class WorkingWidget(QWidget):
-    """A dock widget whose work stops when the dock is closed."""
+    """A dock widget that works in a thread: idle → running (its button says Cancel) → idle.
 
-    def __init__(self) -> None:
+    The work stops when the dock is closed.
+
+    Parameters
+    ----------
+    action
+        What the button says while nothing runs.
+    """
+
+    def __init__(self, action: str) -> None:
         super().__init__()
         self.worker: TaskWorker | None = None
+        self._action = action
+        self._started = 0.0
+        self.run_button = QPushButton(action)
+        self.progress_bar = QProgressBar()
+        self.progress_bar.setRange(0, 1000)
+        self.progress_bar.hide()
+        self.status = QLabel(wordWrap=True)
+
+    def _fill_dock(
+        self,
+        scrolled: Iterable[QWidget | QLayout],
+        below: Iterable[QWidget | QLayout],
+        width: int = 330,
+    ) -> None:
+        """Put some parts where they scroll, and others below them, always in sight."""
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        _add(column, scrolled)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setWidget(inside)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        outer = QVBoxLayout(self)
+        outer.addWidget(scroll, 1)
+        _add(outer, below)
+        self.setMinimumWidth(width)
+
+    def _show_work(self, worker: TaskWorker) -> None:
+        """Turn the button into Cancel and show how far the work is, which the caller starts."""
+        self.worker = worker
+        self._started = time.monotonic()
+        self.run_button.setText("Cancel")
+        self.progress_bar.setValue(0)
+        self.progress_bar.show()
+        worker.progress.connect(self._show_progress)
+        worker.errored.connect(self._failed)
+        worker.finished.connect(self._stop)
+        self.destroyed.connect(worker.quit)  # not a method of the widget, which is gone by then
+
+    def _show_progress(self, fraction: float, message: str) -> None:
+        self.progress_bar.setValue(int(1000 * fraction))
+        if self.run_button.isEnabled():  # else it is being cancelled
+            self.status.setText(message)
+
+    def _cancel(self) -> None:
+        assert self.worker is not None
+        self.worker.quit()
+        self.run_button.setEnabled(False)
+        self.status.setText("Cancelling …")
+
+    def _failed(self, error: Exception) -> None:
+        self.status.setText(sentence_of(error))
+
+    def _stop(self) -> None:
+        # napari tells of an aborted worker's end only, not of what it returned.
+        if self.worker is not None and self.worker.abort_requested:
+            self._tell_cancelled()
+        self.worker = None
+        self.progress_bar.hide()
+        self.run_button.setText(self._action)
+        self._allow_work()
+
+    def _tell_cancelled(self) -> None:
+        self.status.setText("Cancelled.")
+
+    def _allow_work(self) -> None:
+        self.run_button.setEnabled(True)
 
     def event(self, event: QEvent | None) -> bool:
         """Qt's hook: a widget loses its parent when its dock is closed."""
@@ -90,3 +175,18 @@ class WorkingWidget(QWidget):
         ):
             self.worker.quit()
         return bool(super().event(event))
+
+
+def sentence_of(error: Exception) -> str:
+    """What went wrong, for the user: that is a bug unless it is an `InputError`."""
+    if isinstance(error, InputError):
+        return str(error)
+    return f"This is a bug of napari-sofinet: {type(error).__name__}: {error}"
+
+
+def _add(layout: QVBoxLayout, parts: Iterable[QWidget | QLayout]) -> None:
+    for part in parts:
+        if isinstance(part, QLayout):
+            layout.addLayout(part)
+        else:
+            layout.addWidget(part)
