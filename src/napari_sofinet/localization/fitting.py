@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PRIOR_PX = 0.25
 """How far first guesses may be wrong, where the width of spots is looked for."""
+FOUND_PX = 0.4
+"""How far a network's places may be wrong in camera px; isolated spots hardly feel it."""
 SWEEPS = 4, 16
 """Rounds of the fit, before and after a look at the background that it leaves."""
 CANDIDATES = 0.6 * 1.12 ** np.arange(16)

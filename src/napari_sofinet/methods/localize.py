@@ -14,6 +14,7 @@ from napari_sofinet.errors import InputError
 from napari_sofinet.localization.detection import places_in_frame, places_in_map
 from napari_sofinet.localization.drift import correct_drift
 from napari_sofinet.localization.fitting import (
+    FOUND_PX,
     Noise,
     dark_level,
     fit_spots,
@@ -48,8 +49,6 @@ LOOKED_THROUGH, LOOKED_AT = 40, 8
 PART_PX = 96
 WINDOW_PX = 16
 USUAL_SIGMA = 1.2
-PRIOR_PX = 0.4
-"""How far a network's places may be wrong in camera px; isolated spots hardly feel it."""
 CROWD_SHARE = 0.2
 DOUBTFUL_PX = 0.31
 """Where places are as uncertain, crowds of 10 emitters per um² and dim ones of 50 photons end."""
@@ -341,14 +340,16 @@ def measure_view(
     notes: list[str],
     between: Callable[[], None],
 ) -> View:
-    """Width of the PSF and noise, from some frames; ``between`` may raise to leave."""
-    total = movie.shape[0]
-    start = 0 if movie.frame_range is None else movie.frame_range[0]
-    numbers = np.unique(np.linspace(0, total - 1, LOOKED_THROUGH).astype(int))
+    """Width of the PSF and noise, from some frames; ``between`` may raise to leave.
+
+    They are the microscope's: where few frames are chosen, the others tell of them, too.
+    """
+    first, last = movie.frame_range or (0, movie.shape[0])
+    if last - first < LOOKED_AT and not movie.steps:
+        first, last = 0, movie.whole_shape[0]
+    numbers = np.unique(np.linspace(first, last - 1, LOOKED_THROUGH).astype(int))
     looked = [
-        np.concatenate(list(time_blocks(movie.select((start + n, start + n + 1)))))[0].astype(
-            np.float32
-        )
+        np.concatenate(list(time_blocks(movie.select((n, n + 1)))))[0].astype(np.float32)
         for n in numbers
     ]
     # The brightest, since most frames of sparse movies may be dark.
@@ -368,7 +369,7 @@ def measure_view(
     if isinstance(finder, _SingleFinder):
         finder.sigma_px = sigma
     noises = [
-        measure_noise(f, fit_spots(f, p, sigma, Noise(), PRIOR_PX))
+        measure_noise(f, fit_spots(f, p, sigma, Noise(), FOUND_PX))
         for f, p in zip(frames, places, strict=True)
     ]
     noise = Noise(
@@ -404,7 +405,7 @@ def _fit(
         return np.zeros((0, 2)), np.zeros(0), np.zeros(0), np.zeros(0)
     if alone:
         return _fit_alone(frame, places, view)
-    one = fit_spots(frame, places, view.sigma_px, view.noise, PRIOR_PX)
+    one = fit_spots(frame, places, view.sigma_px, view.noise, FOUND_PX)
     at, light, spread, background = one.places, one.light, one.spread, one.background
     inside: np.ndarray = np.all((at > -0.5) & (at < np.array([rows, columns]) - 0.5), axis=1)
     at = np.where(inside[:, None], at, 0.0)

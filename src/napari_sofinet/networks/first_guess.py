@@ -14,7 +14,7 @@ import torch
 
 from napari_sofinet.errors import InputError
 from napari_sofinet.localization.detection import places_in_map
-from napari_sofinet.localization.fitting import Noise, fit_spots
+from napari_sofinet.localization.fitting import FOUND_PX, Noise, fit_spots
 from napari_sofinet.networks import weights
 from napari_sofinet.networks.deepstorm import FINENESS, KERNEL_PX, normalize
 from napari_sofinet.networks.diffusion import folded
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 EMITTER_INPUTS = 3 * FINENESS**2 + 4
 PICTURE_FINENESS = 2
 PICTURE_INPUTS = 2 * PICTURE_FINENESS**2 + RAW_MAPS
-PRIOR_PX = 0.4
 CERTAINTY = 0.5
 BLOCK_PX, DRAWN_PX = 64, 2
 GUESSERS: tuple[NetworkName, ...] = "sofinet", "deepstorm"
@@ -101,7 +100,7 @@ def of_frames(
     others = []
     for picture, frame, noise, sigma in zip(maps, frames, noises, sigmas, strict=True):
         places, _ = places_in_map(picture.float().numpy(), CERTAINTY, FINENESS)
-        found = fit_spots(frame, places, sigma, noise, PRIOR_PX)
+        found = fit_spots(frame, places, sigma, noise, FOUND_PX)
         drawn, spread = drawn_with_doubt(found.places, found.spread[:, :2], *frame.shape)
         light = (frame - found.background) / noise.gain
         floor = noise.floor / noise.gain**2
