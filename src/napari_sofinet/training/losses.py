@@ -18,6 +18,10 @@ LEAST_STRUCTURE = 100.0
 """Samples of structure: crops with less count as if they had as much."""
 DRAWS = 2
 """Levels of noise that are learnt from each condition of a batch."""
+DECISIVE = 0.02, 1.0
+"""Levels of noise at which it is settled what a sample shows."""
+FULLY_OPEN = 0.1
+"""How far the truth may be from a first guess where that counts as much as what is bright."""
 DARK_WEIGHT = 0.05
 """Of places where a first guess shows nothing, beside 1 where it is bright: they are far more."""
 AMPLITUDES = 0.1
@@ -87,8 +91,9 @@ def diffusion_loss(
     """How well noise is taken off the truth's difference to a first guess, at random levels.
 
     Squared error over what the network can not know at that level (Karras et al. (2022)), which is
-    the same at all levels; places where the first guess shows something count more. And the
-    negative log likelihood of the truth around the first guess, normal with the network's spread.
+    the same at all levels; places count more where the first guess shows something, or where the
+    network says that the truth may be far from it. And the negative log likelihood of the truth
+    around the first guess, normal with the network's spread.
 
     Parameters
     ----------
@@ -111,20 +116,23 @@ def diffusion_loss(
     # A condition has an even number of pixels.
     missing = (0, guess.shape[3] - aim.shape[3], 0, guess.shape[2] - aim.shape[2])
     truth = (nn.functional.pad(aim, missing, mode="replicate") - guess)[:, None]
-    # Evenly over the logarithm, in every batch.
+    # Evenly over the logarithm, in every batch; every other one where a sample takes its shape.
     number = len(truth) * DRAWS
     even = (
         torch.randperm(number, device=truth.device) + torch.rand(number, device=truth.device)
     ) / number
-    ends = math.log(LEAST_LEVEL), math.log(MOST_LEVEL)
-    level = torch.exp(ends[0] + (ends[1] - ends[0]) * even).reshape(-1, DRAWS)
+    decisive = torch.arange(number, device=truth.device) % 2 == 1
+    low = torch.where(decisive, math.log(DECISIVE[0]), math.log(LEAST_LEVEL))
+    high = torch.where(decisive, math.log(DECISIVE[1]), math.log(MOST_LEVEL))
+    level = torch.exp(low + (high - low) * even).reshape(-1, DRAWS)
     each = level[..., None, None, None]
     noise = torch.randn(len(truth), DRAWS, *truth.shape[2:], device=truth.device)
     found, maps = net(conditions, truth + each * noise, level)
     seen = nn.functional.max_pool2d(guess.amax(dim=1, keepdim=True), 3, 1, 1).clamp(0, 1)
-    weight = (DARK_WEIGHT + seen)[:, None]
     base, spread = maps[:, None, 0], maps[:, None, 1]
     spread = spread.clamp(math.log(LEAST_SPREAD), math.log(MOST_SPREAD))
+    open_ = (torch.exp(spread.detach()) - LEAST_SPREAD) / FULLY_OPEN
+    weight = DARK_WEIGHT + torch.maximum(seen[:, None], open_.clamp(0, 1))
     doubt = 0.5 * ((truth - base) * torch.exp(-spread)) ** 2 + spread
     known = torch.exp(2 * spread.detach())
     error = (found - truth) ** 2 * (each**2 + known) / (each**2 * known)
