@@ -176,6 +176,15 @@ def test_table_and_picture_lie_where_the_emitter_is(tmp_path):
     np.testing.assert_array_equal(back.frame, table.frame)
 
 
+def test_noise_of_a_few_frames_is_measured_in_the_whole_movie():
+    rng = np.random.default_rng(8)
+    frames = [counts(rng, rng.uniform(4, 26, (3, 2)), 800, 1.1, 30) for _ in range(30)]
+    movie = sofinet.open_movie(np.stack(frames).astype(np.uint16), 0.1)
+    some = [sofinet.reconstruct(movie.select((n, n + 1)), "deepstorm") for n in (2, 11)]
+    gains = [result.details["noise_gain"] for result in some]
+    assert gains[0] == gains[1] == pytest.approx(1, rel=0.25)
+
+
 def test_cancel_is_heard_while_the_psf_is_measured():
     rng = np.random.default_rng(11)
     frames = np.array([counts(rng, rng.uniform(4, 44, (9, 2)), 900, 1.2, 48) for _ in range(6)])
