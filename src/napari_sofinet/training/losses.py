@@ -20,6 +20,8 @@ DRAWS = 2
 """Levels of noise that are learnt from each condition of a batch."""
 DECISIVE = 0.02, 1.0
 """Levels of noise at which it is settled what a sample shows."""
+MEAN_WEIGHT = 0.2
+"""Of places, so that the loss is of the same size whatever a condition shows."""
 FULLY_OPEN = 0.1
 """How far the truth may be from a first guess where that counts as much as what is bright."""
 DARK_WEIGHT = 0.05
@@ -136,7 +138,9 @@ def diffusion_loss(
     doubt = 0.5 * ((truth - base) * torch.exp(-spread)) ** 2 + spread
     known = torch.exp(2 * spread.detach())
     error = (found - truth) ** 2 * (each**2 + known) / (each**2 * known)
-    return (error * weight).mean(), (doubt * weight).mean() / weight.mean()
+    # Each condition counts the same: one emitter alone as much as a crowd.
+    share = weight / weight.mean(dim=(1, 2, 3, 4), keepdim=True)
+    return MEAN_WEIGHT * (error * share).mean(), (doubt * share).mean()
 
 
 def sequence_loss(
