@@ -78,7 +78,8 @@ def test_noise_of_whole_numbers_is_measured():
         places = rng.uniform(4, 60, (4, 2))
         light = spots(places, np.full(4, 500.0), 1.1, 64, 64)
         frame = np.round(rng.poisson(light) + rng.normal(100, 5**0.5, light.shape))
-        floors.append(measure_noise(frame, fit_spots(frame, places, 1.1, Noise(), 0.4)).floor)
+        fit = fit_spots(frame, places, 1.1, Noise(), 0.4)
+        floors.append(measure_noise([frame], [fit]).floor)
     np.testing.assert_allclose(floors, 5.08, rtol=0.15)
     assert np.mean(floors) == pytest.approx(5.08, rel=0.04)
 

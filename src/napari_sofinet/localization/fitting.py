@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 PRIOR_PX = 0.25
 """How far first guesses may be wrong, where the width of spots is looked for."""
@@ -157,7 +157,7 @@ def measure_sigma(
     for frame, at in zip(frames, places, strict=True):
         if not len(at):
             continue
-        noise = measure_noise(frame, fit_spots(frame, at, middle, Noise(), PRIOR_PX))
+        noise = measure_noise([frame], [fit_spots(frame, at, middle, Noise(), PRIOR_PX)])
         for k, sigma in enumerate(CANDIDATES):
             between()
             found = fit_spots(frame, at, float(sigma), noise, PRIOR_PX)
@@ -180,28 +180,48 @@ def _certainty(frames: list[np.ndarray], places: list[np.ndarray], sigma: float)
     total = 0.0
     for frame, at in zip(frames, places, strict=True):
         if len(at):
-            noise = measure_noise(frame, fit_spots(frame, at, sigma, Noise(), PRIOR_PX))
+            noise = measure_noise([frame], [fit_spots(frame, at, sigma, Noise(), PRIOR_PX)])
             found = fit_spots(frame, at, sigma, noise, PRIOR_PX)
             total += float(((found.light / found.spread[:, 2]) ** 2).sum())
     return total
 
 
-def measure_noise(frame: np.ndarray, fit: Fit) -> Noise:
-    """Noise of a frame as it shows in what a fit leaves."""
-    rest = (frame - fit.background - fit.model) ** 2
-    light = np.maximum(fit.model, 0)
-    dark = light <= max(np.quantile(light, 0.2), 1e-3 * light.max())
-    # Robust against spots that were not found, and smooth where counts are few and whole numbers,
-    # of which a median is one: the smaller four fifths of squared normal deviates have mean 0.4377.
-    least = np.sort(rest[dark])[: max(1, int(0.8 * dark.sum()))]
-    floor = float(least.mean()) / 0.4377
-    bright = light > BRIGHT * light.max()
-    gain = 1.0
-    if bright.any() and light.max() > 0:
+def measure_noise(frames: Sequence[np.ndarray], fits: Sequence[Fit]) -> Noise:
+    """Noise of some frames of a movie as it shows in what fits of their spots leave."""
+    dark, bright, light, free = [], [], [], 0.0
+    for frame, fit in zip(frames, fits, strict=True):
+        rest = (frame - fit.background - fit.model) ** 2
+        seen = np.maximum(fit.model, 0)
+        dark.append(rest[seen <= max(np.quantile(seen, 0.2), 1e-3 * seen.max())])
+        at = seen > BRIGHT * seen.max()
+        bright.append(rest[at])
+        light.append(seen[at])
         # Three numbers are fitted to a spot, of which about half belong to its bright pixels.
-        number = int(bright.sum())
-        free = max(number - 1.5 * len(fit.places), number / 3)
-        # The median of a squared normal deviate is 0.455.
-        gain = float(np.median(rest[bright] / light[bright])) / 0.455 * number / free
-        gain = max(gain - floor / float(np.median(light[bright])), 0.1 * gain)
-    return Noise(max(gain, 1e-6), max(floor, 1e-9))
+        free += max(at.sum() - 1.5 * len(fit.places), at.sum() / 3)
+    floor = max(_variance(np.concatenate(dark)), 1e-9)
+    squares, seen = np.concatenate(bright), np.concatenate(light)
+    if not len(seen):
+        return Noise(1.0, floor)
+    squares = squares * len(seen) / free
+
+    def variance(gain: float) -> float:
+        """Of the spots' pixels, in units of what it should be with this gain."""
+        return _variance(squares / (gain * seen + floor))
+
+    high = max(_variance(squares / seen), 1e-6)
+    low = 0.1 * high
+    if variance(low) > 1:
+        for _ in range(30):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if variance(middle) > 1 else (low, middle)
+    return Noise(low, floor)
+
+
+def _variance(squares: np.ndarray) -> float:
+    """Mean of squared deviations, robust against spots that were not found.
+
+    Also where counts are few and whole numbers, of which a median is one: the smaller four fifths
+    of squared normal deviates have mean 0.4377.
+    """
+    least = np.sort(squares)[: max(1, int(0.8 * len(squares)))]
+    return float(least.mean()) / 0.4377

@@ -368,14 +368,8 @@ def measure_view(
         sigma = measured or USUAL_SIGMA
     if isinstance(finder, _SingleFinder):
         finder.sigma_px = sigma
-    noises = [
-        measure_noise(f, fit_spots(f, p, sigma, Noise(), FOUND_PX))
-        for f, p in zip(frames, places, strict=True)
-    ]
-    noise = Noise(
-        float(np.median([n.gain for n in noises])), float(np.median([n.floor for n in noises]))
-    )
-    return View(sigma, noise)
+    fits = [fit_spots(f, p, sigma, Noise(), FOUND_PX) for f, p in zip(frames, places, strict=True)]
+    return View(sigma, measure_noise(frames, fits))
 
 
 def _fullest(frame: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EDGES = 0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, np.inf
 SHARE = 0.9
-FEWEST = 500
+FEWEST = 200
 """Samples of a band of brightness that are enough for a quantile."""
 SHOWS, MOST_STRETCHED = 0.1, 5.0
 """Brightness from which on something shows; and how far intervals are stretched in the dark."""
