@@ -405,3 +405,12 @@ def test_nothing_is_drawn_where_nothing_is() -> None:
         found = sofinet.reconstruct(chosen, "ddpm", weights=name, samples=8)
         assert np.quantile(found.samples, 0.999) < 0.1
         assert found.image.max() < 0.05
+
+
+def test_samples_of_noise_alone_show_nothing() -> None:
+    # Of these fields single samples drew flashes of 0.6 where 0.05 was expected.
+    rng = np.random.default_rng(880_000)
+    noise = np.round(rng.poisson(0.0, (20, 48, 48)) + rng.normal(100, 5**0.5, (20, 48, 48)))
+    found = sofinet.reconstruct(sofinet.open_movie(noise.astype(np.float32)), "ddpm", samples=8)
+    assert found.samples.max() < 0.1
+    assert any("Hardly any light" in note for note in found.notes)

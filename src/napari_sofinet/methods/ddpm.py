@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 EMITTER_LIGHT = 2 * np.pi
 """Sum of a map over the samples of one emitter."""
+UNLIKELY = 0.1
+"""Expected brightness below which a faint movie's samples show just that."""
 GUESS_TIME = 0.1
 """Share of the time that a first guess takes, about."""
 
@@ -133,7 +135,8 @@ def ddpm(movie: Movie, settings: DdpmSettings, report: Report, device: str) -> R
             guesses = _of_frames(stage.movie, settings, guess_card, notes, chosen)
         else:
             guesses = _of_movie(stage.movie, guess_card, guess_net, notes, chosen, tell)
-        return _draw(guesses, stage.movie, settings, net, chosen, tell, show)
+        faint = not emitters and model.hardly_any_light(stage.movie)
+        return _draw(guesses, stage.movie, settings, net, chosen, tell, show, faint)
 
     drawn, expected, guess = model.on_device(device, notes, work)
     maps = summary(drawn, expected, card.uncertainty, lambda f: report(0.95 + 0.05 * f, "spread"))
@@ -168,11 +171,13 @@ def _draw(
     device: str,
     report: Report,
     show: Callable[[np.ndarray], None],
+    faint: bool,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Samples (K, fY, fX), what is expected of them and the first guess (fY, fX).
 
     Sums where there are several first guesses. Each comes with the number of its frame and the
-    share of the work that it is; one of the whole movie is shown while samples are drawn.
+    share of the work that it is; one of the whole movie is shown while samples are drawn. Of a
+    ``faint`` movie, whose noise hides nearly everything, samples do not show what is unlikely.
     """
     from napari_sofinet.networks.diffusion import unfolded
     from napari_sofinet.networks.sampling import Posterior
@@ -199,13 +204,15 @@ def _draw(
 
         posterior = Posterior(fast, first, device, half, tell)
         seeds = [(settings.seed, frame, number) for number in range(count)]
+        mean = posterior.expected((settings.seed, frame, count))[: shape[0], : shape[1]].numpy()
         for number, picture in posterior.samples(seeds, settings.schedule, settings.steps):
             part = picture[: shape[0], : shape[1]].numpy()
+            if faint:
+                part = np.where(mean < UNLIKELY, mean, part)
             if not np.isfinite(part).all():
                 raise InputError(f"The weights {settings.weights} give no numbers; use others.")
             out[number] += part
-        part = posterior.expected((settings.seed, frame, count))
-        expected += part[: shape[0], : shape[1]].numpy()
+        expected += mean
         total += guess
         done += share
     return out, expected, total

@@ -172,6 +172,11 @@ def outside(movie: Movie, card: Card) -> list[str]:
     ]
 
 
+def hardly_any_light(movie: Movie) -> bool:
+    """Whether next to nothing fluctuates above a movie's noise."""
+    return traits_of(movie).signal_to_noise < NO_SIGNAL
+
+
 def _range(low: float, high: float) -> str:
     if high >= 1e6:
         return f"{low:.3g} or more"

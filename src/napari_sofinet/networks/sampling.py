@@ -87,6 +87,7 @@ class Posterior:
         It is what the network expects where noise hides everything: the mean of endless samples,
         without their noise.
         """
+        self._done, self._total = 0.0, math.inf  # no share of the samples
         shape = self.guess.shape
         drawn = torch.from_numpy(np.random.default_rng(seed).standard_normal(shape, np.float32))
         x = FIRST_LEVEL * torch.stack([drawn, -drawn])
