@@ -100,7 +100,7 @@ def films(length: int, repeats: int) -> None:
                 sofinet.reconstruct, movie, method, weights=name, window=FRAMES, every=1
             )
         t = medians(jobs, repeats)
-        for job in jobs.keys() - {"window"}:
+        for job in [one for one in jobs if one != "window"]:
             each = t[job] / (length - FRAMES + 1)
             label = name if job == "film" else f"{name}, every picture computed"
             print(

@@ -132,7 +132,7 @@ def run(
         places = settings.computed(_pictures(frames, settings))
         if len(places) > 1 and places[1] > 1:
             notes.append(
-                f"Pictures were computed from every {places[1] * settings.step}th window and "
+                f"Pictures were computed from one window in {places[1] * settings.step} and "
                 "blended in between; set 'every' to 1 to compute all."
             )
     turned = settings.doubt == "turned"
