@@ -84,6 +84,8 @@ KINDS = {
                "motion.transport_um_per_s": 0.3},
     "still": {"background.still_photons": 10},
     "moving, still": {"background.still_photons": 10, "motion.drift_y_um_per_s": 0.5},
+    "never dark": {"blinking.steady": 0.1, "blinking.spread": 0.4},
+    "moving, never dark": {"blinking.steady": 0.1, "motion.transport_um_per_s": 0.5},
     "background": {"background.structured": 0.5, "background.out_of_focus": 0.3,
                    "background.photons": 50, "background.half_life_s": 0.3},
     "EM": {"camera.model": "ixon-897"},

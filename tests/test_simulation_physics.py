@@ -491,6 +491,26 @@ def test_the_background_bleaches_with_its_half_life(tmp_path):
     np.testing.assert_array_equal(fading(s, 7, 9), fading(s, 0, 20)[7:9])
 
 
+def test_labels_shine_a_bit_while_they_are_dark(tmp_path):
+    dark = {"blinking__model": "two-state", "blinking__off_time_s": 1e5, "blinking__steady": 0.02}
+    s = placed(tmp_path, [[1.0, 1.2]], **dark)
+    light = simulate(s).light(0, 4)
+    np.testing.assert_allclose(light.sum(axis=(1, 2)), 0.02 * 1000, rtol=1e-3)
+    np.testing.assert_allclose(centroid(light[3]), (10, 12), atol=1e-3)
+    # On top of what it gives while it is on, also where brightness varies from label to label.
+    on = placed(tmp_path, [[1.0, 1.2]], blinking__steady=0.02, blinking__spread=0.8)
+    alone = placed(tmp_path, [[1.0, 1.2]], blinking__spread=0.8)
+    np.testing.assert_allclose(simulate(on).light(1, 2), 1.02 * simulate(alone).light(1, 2))
+    # It moves as its object does.
+    motion = {"motion__transport_um_per_s": 8.0, "motion__drift_y_um_per_s": 3.0}
+    dim, bright = (
+        simulate(placed(tmp_path, [[1.0, 1.2]], **motion, **more)).light(0, 4)
+        for more in (dark, {})
+    )
+    for seen, expected in zip(dim, bright, strict=True):
+        np.testing.assert_allclose(centroid(seen), centroid(expected), atol=1e-3)
+
+
 def test_still_structure_has_its_mean_and_stays(tmp_path):
     s = placed(tmp_path, [[1.0, 1.2]], background__still_photons=5, blinking__photons=0)
     light = simulate(s).light(0, 4)
@@ -499,10 +519,10 @@ def test_still_structure_has_its_mean_and_stays(tmp_path):
     np.testing.assert_allclose(centroid(light[0]), (10, 12), atol=1e-3)
     # It is structure of the same kind at other places, in focus.
     other = simulate(SMALL.model_copy(update={"background": s.background}))
-    assert 0 < len(other.still_px) <= 3000
+    assert 0 < len(other.steady) <= 3000
     assert other.light(0, 1).max() > 15
     kind = build(SimulationSettings, {"structure.kind": "random", "background.still_photons": 1})
-    assert 1500 <= len(simulate(kind).still_px) <= 3000
+    assert 1500 <= len(simulate(kind).steady) <= 3000
     # It moves as the sample does.
     moving = simulate(s.model_copy(update={"motion": MotionSettings(drift_x_um_per_s=10)}))
     at = [centroid(frame)[1] for frame in moving.light(0, 4)]

@@ -186,6 +186,26 @@ def test_rings_have_their_radius_and_number():
     poisson_is(len(made), np.pi * 2 * np.sum(radii) * 300)
 
 
+def test_even_emitters_are_equally_far_apart():
+    line = [np.stack([np.zeros(501), 0.02 * np.arange(501)], axis=1)]
+    starts = []
+    for seed in range(400):
+        x = structures.label(line, 33.0, rng(seed), even=True).positions_um[:, 1]
+        assert len(x) in (329, 330)
+        np.testing.assert_allclose(np.diff(x), 1 / 33, rtol=1e-9)
+        starts.append(x[0])
+    mean_is(starts, 0.5 / 33)
+    assert not len(structures.label(line, 0.0, rng(), even=True))
+    made = structures.rings((9.0, 9.0), 30, 60.0, rng(2), diameter_um=0.5, even=True)
+    for at in each_object(made):
+        about = at - at.mean(axis=0)
+        chord = np.hypot(*(about - np.roll(about, 1, axis=0)).T)
+        np.testing.assert_allclose(chord, chord[0], rtol=1e-9)
+        diameter = chord[0] / np.sin(np.pi / len(at))
+        assert 0.4 <= diameter <= 0.6
+        assert len(at) == pytest.approx(np.pi * diameter * 60, abs=0.5)
+
+
 def test_random_emitters_have_their_density_also_around_the_field():
     s = build(
         SimulationSettings,

@@ -24,10 +24,10 @@ from napari_sofinet.simulation.blinking import log_normal
 from napari_sofinet.simulation.camera import Camera, make_camera
 from napari_sofinet.simulation.motion import moved
 from napari_sofinet.simulation.psf import FINENESS, FWHM_PER_SIGMA, Psf, make_psf
-from napari_sofinet.simulation.rendering import render, render_gaussian
+from napari_sofinet.simulation.rendering import render_gaussian
 from napari_sofinet.simulation.settings import SimulationSettings
-from napari_sofinet.simulation.simulate import STILL_EMITTERS
-from napari_sofinet.simulation.structures import place
+from napari_sofinet.simulation.steady import Steady, steady_light, steady_spots
+from napari_sofinet.simulation.structures import Labels, place
 
 GRID = 3  # fine samples per camera pixel; divides FINENESS
 BLOCK_ROWS = 16
@@ -60,7 +60,7 @@ class _Scene:
     psf: Psf
     camera: Camera
     background: np.ndarray
-    still_px: np.ndarray
+    steady: Steady
     target: np.ndarray
 
 
@@ -116,10 +116,6 @@ def _scene(s: SimulationSettings) -> _Scene:
     if s.blinking.spread and s.blinking.model != "dna-paint":
         photons *= log_normal(len(positions), s.blinking.spread, blinking)
     psf = make_psf(s.optics, p)
-    still_px = np.empty((0, 2))
-    if s.background.still_photons:
-        others = place(s, still).positions_um - p / 2
-        still_px = others[:: len(others) // STILL_EMITTERS + 1] / p
     y, x = _coordinates_at(s, positions, labels.object, s.frames * s.frame_interval_s / 2)
     at = np.stack([y, x], axis=1) / (p / 2)
     fine = 2 * s.rows - 1, 2 * s.columns - 1
@@ -132,7 +128,7 @@ def _scene(s: SimulationSettings) -> _Scene:
         psf,
         make_camera(s.camera, shape, sensor),
         background_image(s, positions / p, backdrop),
-        still_px,
+        steady_spots(s, Labels(positions, labels.object), photons, psf, still),
         target,
     )
 
@@ -186,8 +182,9 @@ def _light(
         movie += fade[:, None, None] * torch.as_tensor(
             scene.background, dtype=torch.float32, device=device
         )
-        if len(scene.still_px):
-            movie += _still(s, scene, device)
+        if len(scene.steady):
+            steady = steady_light(s, scene.steady, scene.psf, 0, frames)
+            movie += torch.as_tensor(steady, dtype=torch.float32, device=device)
         out[b] = movie
     return out
 
@@ -365,24 +362,6 @@ def _banded(line: np.ndarray, pixels: int, margin: int) -> np.ndarray:
     inside = (distance >= 0) & (distance < len(line))
     matrix = np.where(inside, line[np.clip(distance, 0, len(line) - 1)], 0.0)
     return matrix.astype(np.float32)
-
-
-def _still(s: SimulationSettings, scene: _Scene, device: str | torch.device) -> torch.Tensor:
-    """Light of structure that does not blink: (Y, X), or (T, Y, X) where the sample moves."""
-    p, shape = s.pixel_size_um, (s.rows, s.columns)
-    ones = np.ones(len(scene.still_px))
-    image = render(scene.still_px, ones, shape, scene.psf)
-    mean = float(image.mean())
-    scale = s.background.still_photons / mean if mean > 0 else 0.0
-    if s.motion.any:
-        nobody = np.zeros(len(ones))
-        images = []
-        for t in range(s.frames):
-            time_s = (t + 0.5) * s.frame_interval_s
-            y, x = _coordinates_at(s, scene.still_px * p, nobody, time_s)
-            images.append(render(np.stack([y, x], axis=1) / p, ones, shape, scene.psf)[0])
-        image = np.stack(images)
-    return torch.as_tensor(scale * image, dtype=torch.float32, device=device)
 
 
 def _expose(

@@ -172,6 +172,7 @@ def draw_filaments(
         structure=StructureSettings(
             count=max(int(np.ceil(area * _log_uniform(rng, 0.02, 0.2))), 1),
             emitters_per_um=_uniform(rng, 25, 100),
+            spacing="even" if seed % 2 else "random",  # draws nothing: all else stays
         ),
         blinking=BlinkingSettings(
             on_time_s=_rounded(on_time_s),
@@ -195,7 +196,8 @@ def draw_universal(
 
     PSF 1.6 to 5 px wide, on-times of a fifth of a frame to 30 frames, 20 to 5000 photons, an
     emitter's peak 0.05 to 20 times the background, any offset and gain, and in a part of the
-    movies patches, light from out of focus, bleaching, still structure, drift and missing labels.
+    movies patches, light from out of focus, bleaching, still structure, labels that shine a bit
+    while they are dark, drift and missing labels.
     """
     fwhm_um, fwhm_px = _uniform(rng, 0.2, 0.35), _log_uniform(rng, 1.6, 5.0)
     airy = bool(rng.random() < 0.2)
@@ -213,7 +215,7 @@ def draw_universal(
     structured, out_of_focus = (
         _uniform(rng, 0, 0.5) if rng.random() < 0.4 else 0.0 for _ in range(2)
     )
-    return SimulationSettings(
+    settings = SimulationSettings(
         rows=rows,
         columns=columns,
         frames=frames,
@@ -251,6 +253,21 @@ def draw_universal(
         camera=_draw_camera(rng),
         motion=_draw_motion(rng, pixel_um / (frames * interval)),
     )
+    # Drawn after all else, which so is what it was before there were these two.
+    spacing = "even" if rng.random() < 0.4 else "random"
+    steady = _draw_steady(rng, settings.blinking) if rng.random() < 0.3 else 0.0
+    return settings.model_copy(
+        update={
+            "structure": settings.structure.model_copy(update={"spacing": spacing}),
+            "blinking": settings.blinking.model_copy(update={"steady": steady}),
+        }
+    )
+
+
+def _draw_steady(rng: np.random.Generator, blinking: BlinkingSettings) -> float:
+    """Steady light of 0.3 to 100 times that of the blinks, up to 300 photons per emitter."""
+    on = blinking.on_time_s / (blinking.on_time_s + blinking.off_time_s)
+    return _rounded(min(on * _log_uniform(rng, 0.3, 100), 1.0, 300 / blinking.photons))
 
 
 def _draw_structure(rng: np.random.Generator, area_um2: float) -> StructureSettings:

@@ -50,6 +50,9 @@ class StructureSettings(Settings):
         ge=0,
         le=10_000,
     )
+    spacing: Literal["random", "even"] = parameter(
+        "random", "Emitters along filaments and rings lie at random, or equally far apart."
+    )
     emitters_per_um2: float = parameter(
         400.0,
         "Emitters on membranes, and in all that covers an area.",
@@ -138,6 +141,13 @@ class BlinkingSettings(Settings):
         "binding to binding).",
         ge=0,
         le=3,
+    )
+    steady: float = parameter(
+        0.0,
+        "Share of its photons that an emitter gives in every frame besides, on, off or bleached, "
+        "as labels do whose dark state is not dark.",
+        ge=0,
+        le=10,
     )
 
 

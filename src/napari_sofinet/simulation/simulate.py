@@ -17,14 +17,14 @@ from napari_sofinet.simulation.presets import preset_settings
 from napari_sofinet.simulation.psf import Psf, make_psf
 from napari_sofinet.simulation.rendering import render
 from napari_sofinet.simulation.settings import SimulationSettings
-from napari_sofinet.simulation.structures import place
+from napari_sofinet.simulation.steady import Steady, steady_light, steady_spots
+from napari_sofinet.simulation.structures import Labels, place
 from napari_sofinet.simulation.truth import Truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BLOCK_PIXELS = 2**20
-STILL_EMITTERS = 3000
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Simulation:
     camera: Camera
     psf: Psf
     background: np.ndarray = field(repr=False)
-    still_px: np.ndarray = field(repr=False)
+    steady: Steady = field(repr=False)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -58,8 +58,8 @@ class Simulation:
             at, photons, shape, self.psf, frame=events.frame - first, frames=last - first
         )
         light += fading(s, first, last)[:, None, None] * self.background
-        if len(self.still_px):
-            light += self._still(first, last)
+        if len(self.steady):
+            light += self._steady_light(first, last)
         return light
 
     def counts(self, first: int, last: int) -> np.ndarray:
@@ -106,41 +106,14 @@ class Simulation:
     def _step(self) -> int:
         return max(BLOCK_PIXELS // (self.settings.rows * self.settings.columns), 1)
 
-    def _still(self, first: int, last: int) -> np.ndarray:
-        """Light of structure that does not blink."""
-        s = self.settings
-        if not s.motion.any:
-            return self._still_image
-        images = []
-        for t in range(first, last):
-            time_s = (t + 0.5) * s.frame_interval_s
-            still = Truth(
-                self.still_px * s.pixel_size_um,
-                np.empty(0),
-                np.zeros(len(self.still_px)),
-                self.truth.events,
-                s,
-            )
-            at = still.positions_at(time_s) / s.pixel_size_um
-            images.append(render(at, np.ones(len(at)), (s.rows, s.columns), self.psf)[0])
-        return self._still_scale * np.stack(images)
+    def _steady_light(self, first: int, last: int) -> np.ndarray:
+        if self.settings.motion.any:
+            return steady_light(self.settings, self.steady, self.psf, first, last)
+        return self._steady_image
 
     @cached_property
-    def _still_sum(self) -> np.ndarray:
-        s = self.settings
-        image: np.ndarray = render(
-            self.still_px, np.ones(len(self.still_px)), (s.rows, s.columns), self.psf
-        )[0]
-        return image
-
-    @cached_property
-    def _still_scale(self) -> float:
-        mean = float(self._still_sum.mean())
-        return self.settings.background.still_photons / mean if mean > 0 else 0.0
-
-    @cached_property
-    def _still_image(self) -> np.ndarray:
-        return self._still_scale * self._still_sum
+    def _steady_image(self) -> np.ndarray:
+        return steady_light(self.settings, self.steady, self.psf, 0, 1)
 
 
 def simulate(
@@ -184,15 +157,12 @@ def simulate(
     if s.blinking.spread and s.blinking.model != "dna-paint":
         photons *= log_normal(n, s.blinking.spread, blinking)
     events = blink(s.blinking, n, s.frames, s.frame_interval_s, blinking)
-    still_px = np.empty((0, 2))
-    if s.background.still_photons:
-        others = place(s, still).positions_um - p / 2
-        still_px = others[:: len(others) // STILL_EMITTERS + 1] / p
+    psf = make_psf(s.optics, p)
     return Simulation(
         s,
         Truth(positions, photons, labels.object, events, s),
         make_camera(s.camera, (s.rows, s.columns), sensor),
-        make_psf(s.optics, p),
+        psf,
         background_image(s, positions / p, backdrop),
-        still_px,
+        steady_spots(s, Labels(positions, labels.object), photons, psf, still),
     )

@@ -60,17 +60,17 @@ def place(settings: SimulationSettings, rng: np.random.Generator) -> Labels:
     if s.kind == "points":
         return _labelled(points(settings.field_um, s.count, rng, disc_um=s.size_um), s, rng)
     field = height + 2 * margin, width + 2 * margin
-    persistence, length = s.persistence_um, s.length_um
+    persistence, length, even = s.persistence_um, s.length_um, s.spacing == "even"
     if s.kind == "microtubules":
         curves = microtubules(
             field, s.count, rng, persistence_um=persistence or 20.0, length_um=length or 25.0
         )
-        made = label(curves, s.emitters_per_um, rng)
+        made = label(curves, s.emitters_per_um, rng, even=even)
     elif s.kind == "actin":
         curves = actin(
             field, s.count, rng, persistence_um=persistence or 30.0, length_um=length or 12.0
         )
-        made = label(curves, s.emitters_per_um, rng)
+        made = label(curves, s.emitters_per_um, rng, even=even)
     elif s.kind == "mitochondria":
         made = mitochondria(
             field,
@@ -84,7 +84,8 @@ def place(settings: SimulationSettings, rng: np.random.Generator) -> Labels:
     elif s.kind == "vesicles":
         made = vesicles(field, s.count, s.emitters_per_um2, rng, diameter_um=s.size_um or 0.12)
     elif s.kind == "rings":
-        made = rings(field, s.count, s.emitters_per_um, rng, diameter_um=s.size_um or 0.3)
+        diameter = s.size_um or 0.3
+        made = rings(field, s.count, s.emitters_per_um, rng, diameter_um=diameter, even=even)
     elif s.kind == "random":
         made = uniform(field, s.emitters_per_um2, rng)
     else:
@@ -218,13 +219,23 @@ def _walks(
     return curves
 
 
-def label(curves: list[np.ndarray], density_per_um: float, rng: np.random.Generator) -> Labels:
-    """Emitters at random along curves: Poisson in number, uniform in arc length."""
-    return _along(curves, density_per_um, rng)[0]
+def label(
+    curves: list[np.ndarray],
+    density_per_um: float,
+    rng: np.random.Generator,
+    *,
+    even: bool = False,
+) -> Labels:
+    """Emitters along curves, at random (Poisson in number) or equally far apart."""
+    return _along(curves, density_per_um, rng, even=even)[0]
 
 
 def _along(
-    curves: list[np.ndarray], density_per_um: float | np.ndarray, rng: np.random.Generator
+    curves: list[np.ndarray],
+    density_per_um: float | np.ndarray,
+    rng: np.random.Generator,
+    *,
+    even: bool = False,
 ) -> tuple[Labels, np.ndarray]:
     """Emitters along curves, and the direction (n, 2) of the curve at each.
 
@@ -237,7 +248,7 @@ def _along(
         steps = np.diff(points, axis=0)
         lengths = np.hypot(steps[:, 0], steps[:, 1])
         arc = np.concatenate([[0.0], np.cumsum(lengths)])
-        at = rng.uniform(0, arc[-1], rng.poisson(density[number] * arc[-1]))
+        at = _spaced(arc[-1], density[number], rng, even)
         segment = np.clip(np.searchsorted(arc, at, side="right") - 1, 0, len(steps) - 1)
         share = (at - arc[segment]) / np.maximum(lengths[segment], 1e-12)
         placed.append(points[segment] + share[:, None] * steps[segment])
@@ -245,6 +256,14 @@ def _along(
         objects.append(np.full(len(at), number))
     labels = Labels(np.concatenate(placed), np.concatenate(objects))
     return labels, np.concatenate(directions)
+
+
+def _spaced(length: float, density: float, rng: np.random.Generator, even: bool) -> np.ndarray:
+    """Places on a line, ``density`` of them per length."""
+    if not even:
+        return rng.uniform(0, length, rng.poisson(density * length))
+    places = (np.arange(np.ceil(density * length)) + rng.random()) / max(density, 1e-12)
+    return np.asarray(places[places < length])
 
 
 def mitochondria(
@@ -314,13 +333,20 @@ def rings(
     rng: np.random.Generator,
     *,
     diameter_um: float = 0.3,
+    even: bool = False,
 ) -> Labels:
     """Circles, each up to 20 % smaller or larger than the diameter."""
     centres = rng.uniform((0.0, 0.0), field_um, (count, 2))
     diameters = diameter_um * rng.uniform(0.8, 1.2, count)
-    number = rng.poisson(np.pi * diameters * density_per_um)
+    if even:
+        number = np.round(np.pi * diameters * density_per_um).astype(np.int64)
+        turn = np.repeat(rng.uniform(0, 1, count), number)
+        share = np.concatenate([np.empty(0), *(np.arange(n) / n for n in number if n)])
+        angle = 2 * np.pi * (share + turn)
+    else:
+        number = rng.poisson(np.pi * diameters * density_per_um)
+        angle = rng.uniform(0, 2 * np.pi, int(number.sum()))
     which = np.repeat(np.arange(count), number)
-    angle = rng.uniform(0, 2 * np.pi, len(which))
     offset = np.stack([np.sin(angle), np.cos(angle)], axis=1)
     return Labels(centres[which] + 0.5 * diameters[which, None] * offset, which)
 

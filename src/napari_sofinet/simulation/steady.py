@@ -1,0 +1,96 @@
+"""Light in focus that does not blink: of still structure, and of labels that always shine a bit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sofinet.simulation.motion import moved
+from napari_sofinet.simulation.rendering import render
+from napari_sofinet.simulation.structures import Labels, place
+
+if TYPE_CHECKING:
+    from napari_sofinet.simulation.psf import Psf
+    from napari_sofinet.simulation.settings import SimulationSettings
+
+STILL_EMITTERS = 3000
+
+
+@dataclass(frozen=True)
+class Steady:
+    """Spots that give ``photons`` (n,) in every frame.
+
+    ``positions_um`` (n, 2) are y, x at time zero, from the first pixel's centre; ``object`` (n,) is
+    what each belongs to.
+    """
+
+    positions_um: np.ndarray
+    object: np.ndarray
+    photons: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.photons)
+
+
+def steady_spots(
+    settings: SimulationSettings,
+    emitters: Labels,
+    photons: np.ndarray,
+    psf: Psf,
+    rng: np.random.Generator,
+) -> Steady:
+    """All that does not blink.
+
+    Parameters
+    ----------
+    emitters
+        The emitters that blink, from the first pixel's centre.
+    photons
+        (n,) what each gives in a frame that it is on; its steady part is a share of that.
+    rng
+        For the still structure, which has as many objects as the one that blinks.
+    """
+    p = settings.pixel_size_um
+    parts = []
+    if settings.background.still_photons:
+        others = place(settings, rng)
+        at = others.positions_um[:: len(others) // STILL_EMITTERS + 1] - p / 2
+        shape = settings.rows, settings.columns
+        mean = float(render(at / p, np.ones(len(at)), shape, psf).mean())
+        scale = settings.background.still_photons / mean if mean > 0 else 0.0
+        parts.append(Steady(at, np.zeros(len(at)), np.full(len(at), scale)))
+    if settings.blinking.steady:
+        parts.append(
+            Steady(emitters.positions_um, emitters.object, settings.blinking.steady * photons)
+        )
+    if not parts:
+        return Steady(np.empty((0, 2)), np.empty(0), np.empty(0))
+    return Steady(
+        np.concatenate([part.positions_um for part in parts]),
+        np.concatenate([part.object for part in parts]),
+        np.concatenate([part.photons for part in parts]),
+    )
+
+
+def steady_light(
+    settings: SimulationSettings, steady: Steady, psf: Psf, first: int, last: int
+) -> np.ndarray:
+    """Photons of frames first .. last-1: (last - first, Y, X), or (1, Y, X) if nothing moves."""
+    s, p = settings, settings.pixel_size_um
+    frames = last - first if s.motion.any else 1
+    y, x = (np.tile(steady.positions_um[:, axis], frames) for axis in (0, 1))
+    frame = np.repeat(np.arange(frames), len(steady))
+    if s.motion.any:
+        time_s = (first + frame + 0.5) * s.frame_interval_s
+        centre = (s.rows - 1) * p / 2, (s.columns - 1) * p / 2
+        y, x = moved(s.motion, y, x, np.tile(steady.object, frames), time_s, centre)
+    return render(
+        np.stack([y, x], axis=1) / p,
+        np.tile(steady.photons, frames),
+        (s.rows, s.columns),
+        psf,
+        frame=frame,
+        frames=frames,
+    )
