@@ -241,15 +241,21 @@ def test_presets_are_as_large_as_their_papers_say():
 
 
 def test_universal_movies_stay_inside_their_ranges():
-    photons = []
+    photons, steady, even = [], [], []
     for seed in range(300):
         s = draw_universal(rng(seed), seed, 64, 64, 50)
+        steady.append(s.blinking.steady)
+        even.append(s.structure.spacing == "even")
+        assert s.blinking.steady <= 1
+        assert s.blinking.steady * s.blinking.photons <= 305
         assert 1.55 <= s.psf_fwhm_px <= 5.05
         assert 0.2 <= s.optics.fwhm_um <= 0.35
         assert 0.19 <= s.blinking.on_time_s / s.frame_interval_s <= 30.1
         photons.append(s.blinking.photons)
     assert min(photons) < 30 < 3000 < max(photons)
     mean_is(np.log(photons), np.log(20 * 5000) / 2)
+    assert 0.2 < np.mean(np.array(steady) > 0) < 0.4
+    assert 0.3 < np.mean(even) < 0.5
 
 
 BAD = [

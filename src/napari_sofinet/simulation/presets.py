@@ -272,12 +272,12 @@ def _draw_steady(rng: np.random.Generator, blinking: BlinkingSettings) -> float:
 
 def _draw_structure(rng: np.random.Generator, area_um2: float) -> StructureSettings:
     kinds = {
-        "microtubules": 0.32,
-        "actin": 0.12,
-        "mitochondria": 0.13,
-        "vesicles": 0.12,
-        "rings": 0.09,
-        "random": 0.08,
+        "microtubules": 0.2,
+        "actin": 0.11,
+        "mitochondria": 0.14,
+        "vesicles": 0.22,
+        "rings": 0.12,
+        "random": 0.07,
         "points": 0.06,
         "empty": 0.08,
     }
@@ -292,14 +292,14 @@ def _draw_structure(rng: np.random.Generator, area_um2: float) -> StructureSetti
         "rings": (0.1, 1.5),
         "points": (0.05, 5.0),
     }.get(kind, (0.1, 1.0))
+    # Vesicles full of labels are the clusters that few frames show as dots, like filaments.
+    densities = {"random": (1, 60), "vesicles": (40, 5000)}.get(kind, (40, 800))
     missing = _uniform(rng, 0.1, 0.6) if rng.random() < 0.25 else 0.0
     return StructureSettings(
         kind=kind,  # type: ignore[arg-type]
         count=max(int(np.ceil(area_um2 * _log_uniform(rng, *per_um2))), 1),
         emitters_per_um=_log_uniform(rng, 15, 120),
-        emitters_per_um2=_log_uniform(rng, 1, 60)
-        if kind == "random"
-        else _log_uniform(rng, 40, 400),
+        emitters_per_um2=_log_uniform(rng, *densities),
         size_um={
             "mitochondria": _uniform(rng, 0.25, 0.8),
             "vesicles": _uniform(rng, 0.05, 0.3),
