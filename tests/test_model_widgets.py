@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 from napari.layers import Image  # noqa: E402, TC002
 from qtpy.QtCore import Qt  # noqa: E402
+from qtpy.QtWidgets import QLabel, QScrollArea  # noqa: E402
 from test_ddpm import weights_file  # noqa: E402
 from test_models import SMALL, card  # noqa: E402
 
@@ -217,3 +218,18 @@ def test_samples_are_shown_by_a_slider(viewer, qtbot, notices, tmp_path):
     widget.sample_slider.slider.setValue(1)
     assert "mine cell sample" in viewer.layers
     assert len(viewer.layers) == 7  # movie, five maps, a sample
+
+
+@pytest.mark.parametrize("kind", [model_widget.ModelWidget, train_widget.TrainWidget])
+def test_forms_are_seen_in_their_whole_width(viewer, qtbot, kind):
+    movie_layer(viewer)
+    widget = kind(viewer)
+    viewer.window.add_dock_widget(widget, area="right")
+    widget.show()
+    scroll = widget.findChild(QScrollArea)
+    # As after a choice that brings a wide entry.
+    wide = QLabel()
+    wide.setMinimumWidth(560)
+    scroll.widget().layout().addWidget(wide)
+    qtbot.waitUntil(lambda: scroll.viewport().width() >= 560)
+    assert not scroll.horizontalScrollBar().isVisible()

@@ -249,7 +249,7 @@ def filament_scores(kind: str, seeds: int, weights: list[str]) -> Found:
 
 
 def structure_scores(kind: str, seeds: int, weights: list[str]) -> Found:
-    """Scores of 20 frames by weights, and of 100 by SOFI and by the reference program."""
+    """Scores of 20 and 100 frames by weights, and of 100 by SOFI and by the reference program."""
     found: Found = {}
     for seed, condition in product(range(seeds), range(12)):
         frames, truth = movie(seed, condition, kind)
@@ -258,9 +258,9 @@ def structure_scores(kind: str, seeds: int, weights: list[str]) -> Found:
             (f"{kind}: reference program", 100): (reference_program(frames), truth[2:251, 2:251]),
             (f"{kind}: SOFI", 100): on_grid(sofinet.reconstruct(opened, "sofi"), truth),
         }
-        for name in weights:
-            image = reconstructed(opened.select((0, 20)), name)
-            made[f"{kind}: {Path(name).stem}", 20] = image, truth
+        for name, count in product(weights, (20, 100)):
+            image = reconstructed(opened.select((0, count)), name)
+            made[f"{kind}: {Path(name).stem}", count] = image, truth
         for key, (image, its_truth) in made.items():
             masks = mask_scores(image, its_truth)
             found.setdefault(key, []).append(

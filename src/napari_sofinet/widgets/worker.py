@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import WorkerBase, WorkerBaseSignals
-from qtpy.QtCore import QEvent, Signal
+from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtWidgets import (
     QFrame,
     QLabel,
@@ -115,10 +115,7 @@ class WorkingWidget(QWidget):
         column = QVBoxLayout(inside)
         _add(column, scrolled)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setWidget(inside)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll = _Column(inside)
         outer = QVBoxLayout(self)
         outer.addWidget(scroll, 1)
         _add(outer, below)
@@ -190,3 +187,23 @@ def _add(layout: QVBoxLayout, parts: Iterable[QWidget | QLayout]) -> None:
             layout.addLayout(part)
         else:
             layout.addWidget(part)
+
+
+class _Column(QScrollArea):
+    """What scrolls up and down only, so it is never narrower than what it holds."""
+
+    def __init__(self, inside: QWidget) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(inside)
+        inside.installEventFilter(self)
+
+    def eventFilter(self, watched: QWidget, event: QEvent) -> bool:
+        """Follow what is shown, which changes with the method."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.setMinimumWidth(
+                watched.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
+            )
+        return super().eventFilter(watched, event)
