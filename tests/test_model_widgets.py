@@ -224,7 +224,8 @@ def test_samples_are_shown_by_a_slider(viewer, qtbot, notices, tmp_path):
 def test_forms_are_seen_in_their_whole_width(viewer, qtbot, kind):
     movie_layer(viewer)
     widget = kind(viewer)
-    viewer.window.add_dock_widget(widget, area="right")
+    qtbot.addWidget(widget)
+    widget.resize(340, 600)
     widget.show()
     scroll = widget.findChild(QScrollArea)
     # As after a choice that brings a wide entry.
