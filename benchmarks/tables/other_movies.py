@@ -158,8 +158,12 @@ def shares_of_frames(
 
 def movie(
     seed: int, condition: int, kind: str, frames: int = 100, psf_nm: float = PSF_NM
-) -> tuple[np.ndarray, np.ndarray]:
-    """Counts (T, 128, 128) and the truth (255, 255), sample (i, j) at camera pixel (i/2, j/2)."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Counts (T, 128, 128) and the truth (255, 255), sample (i, j) at camera pixel (i/2, j/2).
+
+    And what is known of the truth from the first 20 frames by who knows where each photon came
+    from: emitters as bright as they were.
+    """
     rng = np.random.default_rng([seed, condition, 4242])
     peak, off = PEAK_PHOTONS[condition // 3], OFF_FRAMES[condition % 3]
     at = STRUCTURES[kind](rng) / PIXEL_NM - 0.5
@@ -181,7 +185,8 @@ def movie(
     samples = np.arange(2 * SIDE_PX - 1) / 2
     narrow = sigma / 2
     y, x = (np.exp(-0.5 * ((samples - at[:, axis, None]) / narrow) ** 2) for axis in (0, 1))
-    return counts.astype(np.uint16), y.T @ x
+    shone = y.T @ (x * photons[:, :20].sum(axis=1)[:, None])
+    return counts.astype(np.uint16), y.T @ x, shone
 
 
 def reference_program(frames: np.ndarray) -> np.ndarray:
@@ -228,7 +233,7 @@ def filament_scores(kind: str, seeds: int, weights: list[str]) -> Found:
     """Scores of the reference program and of weights, by frames and PSF, for each movie."""
     found: Found = {}
     for seed, condition in product(range(seeds), range(12)):
-        frames, truth = movie(seed, condition, kind)
+        frames, truth, _ = movie(seed, condition, kind)
         inner = truth[2:251, 2:251]  # the reference's grid
         for count in (20, 100):
             image = reference_program(frames[:count])
@@ -239,7 +244,7 @@ def filament_scores(kind: str, seeds: int, weights: list[str]) -> Found:
                 image = reconstructed(opened.select((0, count)), name)
                 found.setdefault((Path(name).stem, count), []).append(scores(image, truth))
         for psf_nm in OTHER_PSFS_NM:
-            frames, truth = movie(seed, condition, kind, 20, psf_nm)
+            frames, truth, _ = movie(seed, condition, kind, 20, psf_nm)
             opened = sofinet.open_movie(frames, PIXEL_NM / 1000)
             for name in weights:
                 image = reconstructed(opened, name)
@@ -252,9 +257,10 @@ def structure_scores(kind: str, seeds: int, weights: list[str]) -> Found:
     """Scores of 20 and 100 frames by weights, and of 100 by SOFI and by the reference program."""
     found: Found = {}
     for seed, condition in product(range(seeds), range(12)):
-        frames, truth = movie(seed, condition, kind)
+        frames, truth, shone = movie(seed, condition, kind)
         opened = sofinet.open_movie(frames, PIXEL_NM / 1000)
         made = {
+            (f"{kind}: every photon at its emitter", 20): (shone, truth),
             (f"{kind}: reference program", 100): (reference_program(frames), truth[2:251, 2:251]),
             (f"{kind}: SOFI", 100): on_grid(sofinet.reconstruct(opened, "sofi"), truth),
         }
@@ -303,7 +309,7 @@ def picture(weights: list[str], path: Path) -> None:
     figure = Figure(figsize=(2.4 * (len(weights) + 3), 7.2), layout="constrained")
     axes = figure.subplots(3, len(weights) + 3, squeeze=False)
     for line, condition in zip(axes, (0, 5, 11), strict=True):
-        frames, truth = movie(0, condition, "filaments, evenly")
+        frames, truth, _ = movie(0, condition, "filaments, evenly")
         opened = sofinet.open_movie(frames[:20], PIXEL_NM / 1000)
         images = {
             "mean of 20 frames": frames[:20].mean(axis=0),
