@@ -112,6 +112,7 @@ def loopable(s: SimulationSettings) -> bool:
     """Whether the loops, which know the plain case only, can make such a movie."""
     plain = s.optics.psf == "gaussian" and not s.motion.any and s.structure.kind != "empty"
     still = s.background.still_photons == 0 and s.background.half_life_s is None
+    still &= s.blinking.steady_share == 0
     return plain and still and (s.camera.em_gain or 1) == 1
 
 

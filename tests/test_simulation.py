@@ -244,10 +244,10 @@ def test_universal_movies_stay_inside_their_ranges():
     photons, steady, even = [], [], []
     for seed in range(300):
         s = draw_universal(rng(seed), seed, 64, 64, 50)
-        steady.append(s.blinking.steady)
+        steady.append(s.blinking.steady_share)
         even.append(s.structure.spacing == "even")
-        assert s.blinking.steady <= 1
-        assert s.blinking.steady * s.blinking.photons <= 305
+        assert s.blinking.steady_share <= 1
+        assert s.blinking.steady_share * s.blinking.photons <= 305
         assert 1.55 <= s.psf_fwhm_px <= 5.05
         assert 0.2 <= s.optics.fwhm_um <= 0.35
         assert 0.19 <= s.blinking.on_time_s / s.frame_interval_s <= 30.1
@@ -272,6 +272,12 @@ BAD = [
     {"camera.pixel_um": 1e-323},
     {"structure.emitters_per_um": 1e9},
     {"structure.emitters_per_um": 9000, "structure.count": 15},
+    {
+        "structure.emitters_per_um": 1000,
+        "frames": 10_000,
+        "blinking.steady_share": 0.1,
+        "motion.drift_x_um_per_s": 1.0,
+    },
     {"structure.count": 100_000},
     {"structure.count": 10**9},
     {"structure.kind": "random", "structure.emitters_per_um2": 99_999},

@@ -492,13 +492,17 @@ def test_the_background_bleaches_with_its_half_life(tmp_path):
 
 
 def test_labels_shine_a_bit_while_they_are_dark(tmp_path):
-    dark = {"blinking__model": "two-state", "blinking__off_time_s": 1e5, "blinking__steady": 0.02}
+    dark = {
+        "blinking__model": "two-state",
+        "blinking__off_time_s": 1e5,
+        "blinking__steady_share": 0.02,
+    }
     s = placed(tmp_path, [[1.0, 1.2]], **dark)
     light = simulate(s).light(0, 4)
     np.testing.assert_allclose(light.sum(axis=(1, 2)), 0.02 * 1000, rtol=1e-3)
     np.testing.assert_allclose(centroid(light[3]), (10, 12), atol=1e-3)
     # On top of what it gives while it is on, also where brightness varies from label to label.
-    on = placed(tmp_path, [[1.0, 1.2]], blinking__steady=0.02, blinking__spread=0.8)
+    on = placed(tmp_path, [[1.0, 1.2]], blinking__steady_share=0.02, blinking__spread=0.8)
     alone = placed(tmp_path, [[1.0, 1.2]], blinking__spread=0.8)
     np.testing.assert_allclose(simulate(on).light(1, 2), 1.02 * simulate(alone).light(1, 2))
     # It moves as its object does.

@@ -1,4 +1,4 @@
-"""Light that does not blink: even, in patches, from out of focus, and from still structure."""
+"""Light out of focus that does not blink: even, in patches, and of the structure itself."""
 
 from __future__ import annotations
 

@@ -25,6 +25,8 @@ KOMEN_PHOTONS = 100.0, 80.0, 60.0, 40.0
 KOMEN_OFF_TIMES_S = 0.6, 1.2, 2.4
 KOMEN_BACKGROUND = 0.176 / 15
 """An emitter's own pixel gets 17.6 % of its photons; the background is a fifteenth of that."""
+MOST_LABELS = 300_000
+"""On the vesicles of a field, so that large ones can be simulated."""
 AIRY_WIDTHS_PX = np.geomspace(1.6, 5.0, 16)
 
 
@@ -156,7 +158,10 @@ def draw_komen2024(
 def draw_filaments(
     rng: np.random.Generator, seed: int, rows: int, columns: int, frames: int
 ) -> SimulationSettings:
-    """Draw microtubules with PSFs of 1.6 to 5 px, 1 to 20 times brighter than the background."""
+    """Draw microtubules with PSFs of 1.6 to 5 px, 1 to 20 times brighter than the background.
+
+    Labels lie evenly along those of odd seeds, at random along the others.
+    """
     fwhm_um, fwhm_px = _uniform(rng, 0.2, 0.3), _log_uniform(rng, 1.6, 5.0)
     pixel_um = fwhm_um / fwhm_px
     photons = _log_uniform(rng, 30, 1000) * (fwhm_px / 2.2) ** 2
@@ -172,7 +177,7 @@ def draw_filaments(
         structure=StructureSettings(
             count=max(int(np.ceil(area * _log_uniform(rng, 0.02, 0.2))), 1),
             emitters_per_um=_uniform(rng, 25, 100),
-            spacing="even" if seed % 2 else "random",  # draws nothing: all else stays
+            spacing="even" if seed % 2 else "random",
         ),
         blinking=BlinkingSettings(
             on_time_s=_rounded(on_time_s),
@@ -197,7 +202,7 @@ def draw_universal(
     PSF 1.6 to 5 px wide, on-times of a fifth of a frame to 30 frames, 20 to 5000 photons, an
     emitter's peak 0.05 to 20 times the background, any offset and gain, and in a part of the
     movies patches, light from out of focus, bleaching, still structure, labels that shine a bit
-    while they are dark, drift and missing labels.
+    while they are dark or lie evenly, drift and missing labels.
     """
     fwhm_um, fwhm_px = _uniform(rng, 0.2, 0.35), _log_uniform(rng, 1.6, 5.0)
     airy = bool(rng.random() < 0.2)
@@ -253,19 +258,18 @@ def draw_universal(
         camera=_draw_camera(rng),
         motion=_draw_motion(rng, pixel_um / (frames * interval)),
     )
-    # Drawn after all else, which so is what it was before there were these two.
     spacing = "even" if rng.random() < 0.4 else "random"
     steady = _draw_steady(rng, settings.blinking) if rng.random() < 0.3 else 0.0
     return settings.model_copy(
         update={
             "structure": settings.structure.model_copy(update={"spacing": spacing}),
-            "blinking": settings.blinking.model_copy(update={"steady": steady}),
+            "blinking": settings.blinking.model_copy(update={"steady_share": steady}),
         }
     )
 
 
 def _draw_steady(rng: np.random.Generator, blinking: BlinkingSettings) -> float:
-    """Steady light of 0.3 to 100 times that of the blinks, up to 300 photons per emitter."""
+    """Steady light of 0.3 to 100 times that of two-state blinks, up to 300 photons per emitter."""
     on = blinking.on_time_s / (blinking.on_time_s + blinking.off_time_s)
     return _rounded(min(on * _log_uniform(rng, 0.3, 100), 1.0, 300 / blinking.photons))
 
@@ -295,16 +299,21 @@ def _draw_structure(rng: np.random.Generator, area_um2: float) -> StructureSetti
     # Vesicles full of labels are the clusters that few frames show as dots, like filaments.
     densities = {"random": (1, 60), "vesicles": (40, 5000)}.get(kind, (40, 800))
     missing = _uniform(rng, 0.1, 0.6) if rng.random() < 0.25 else 0.0
+    count = max(int(np.ceil(area_um2 * _log_uniform(rng, *per_um2))), 1)
+    along, dense = _log_uniform(rng, 15, 120), _log_uniform(rng, *densities)
+    sizes = {
+        "mitochondria": _uniform(rng, 0.25, 0.8),
+        "vesicles": _uniform(rng, 0.05, 0.3),
+        "rings": _uniform(rng, 0.15, 1.0),
+    }
+    if kind == "vesicles":
+        dense = min(dense, _rounded(MOST_LABELS / (count * np.pi * sizes[kind] ** 2)))
     return StructureSettings(
         kind=kind,  # type: ignore[arg-type]
-        count=max(int(np.ceil(area_um2 * _log_uniform(rng, *per_um2))), 1),
-        emitters_per_um=_log_uniform(rng, 15, 120),
-        emitters_per_um2=_log_uniform(rng, *densities),
-        size_um={
-            "mitochondria": _uniform(rng, 0.25, 0.8),
-            "vesicles": _uniform(rng, 0.05, 0.3),
-            "rings": _uniform(rng, 0.15, 1.0),
-        }.get(kind),
+        count=count,
+        emitters_per_um=along,
+        emitters_per_um2=dense,
+        size_um=sizes.get(kind),
         linker_um=_uniform(rng, 0, 0.02),
         missing=missing,
         patch_um=_uniform(rng, 0.1, 0.5),

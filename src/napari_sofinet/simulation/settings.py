@@ -142,7 +142,7 @@ class BlinkingSettings(Settings):
         ge=0,
         le=3,
     )
-    steady: float = parameter(
+    steady_share: float = parameter(
         0.0,
         "Share of its photons that an emitter gives in every frame besides, on, off or bleached, "
         "as labels do whose dark state is not dark.",
@@ -355,7 +355,7 @@ class SimulationSettings(Settings):
             )
         b = self.blinking
         events = max(emitters, 1.0) * self.frames
-        if b.model != "steady":
+        if b.model != "steady" and not (b.steady_share and self.motion.any):
             cycle_s, frame_s = b.on_time_s + b.off_time_s, self.frame_interval_s
             events *= max(frame_s / cycle_s, min((b.on_time_s + frame_s) / cycle_s, 1))
         if events > MOST_EVENTS:

@@ -59,11 +59,12 @@ def steady_spots(
         at = others.positions_um[:: len(others) // STILL_EMITTERS + 1] - p / 2
         shape = settings.rows, settings.columns
         mean = float(render(at / p, np.ones(len(at)), shape, psf).mean())
-        scale = settings.background.still_photons / mean if mean > 0 else 0.0
-        parts.append(Steady(at, np.zeros(len(at)), np.full(len(at), scale)))
-    if settings.blinking.steady:
+        if mean > 0:
+            each = settings.background.still_photons / mean
+            parts.append(Steady(at, np.zeros(len(at)), np.full(len(at), each)))
+    if settings.blinking.steady_share:
         parts.append(
-            Steady(emitters.positions_um, emitters.object, settings.blinking.steady * photons)
+            Steady(emitters.positions_um, emitters.object, settings.blinking.steady_share * photons)
         )
     if not parts:
         return Steady(np.empty((0, 2)), np.empty(0), np.empty(0))
@@ -79,18 +80,14 @@ def steady_light(
 ) -> np.ndarray:
     """Photons of frames first .. last-1: (last - first, Y, X), or (1, Y, X) if nothing moves."""
     s, p = settings, settings.pixel_size_um
-    frames = last - first if s.motion.any else 1
-    y, x = (np.tile(steady.positions_um[:, axis], frames) for axis in (0, 1))
-    frame = np.repeat(np.arange(frames), len(steady))
-    if s.motion.any:
-        time_s = (first + frame + 0.5) * s.frame_interval_s
-        centre = (s.rows - 1) * p / 2, (s.columns - 1) * p / 2
-        y, x = moved(s.motion, y, x, np.tile(steady.object, frames), time_s, centre)
-    return render(
-        np.stack([y, x], axis=1) / p,
-        np.tile(steady.photons, frames),
-        (s.rows, s.columns),
-        psf,
-        frame=frame,
-        frames=frames,
-    )
+    shape = s.rows, s.columns
+    if not s.motion.any:
+        return render(steady.positions_um / p, steady.photons, shape, psf)
+    centre = (s.rows - 1) * p / 2, (s.columns - 1) * p / 2
+    light = np.empty((last - first, *shape))
+    for t in range(first, last):
+        time_s = np.full(len(steady), (t + 0.5) * s.frame_interval_s)
+        y, x = steady.positions_um.T
+        at = moved(s.motion, y, x, steady.object, time_s, centre)
+        light[t - first] = render(np.stack(at, axis=1) / p, steady.photons, shape, psf)[0]
+    return light

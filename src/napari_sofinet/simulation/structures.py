@@ -338,15 +338,13 @@ def rings(
     """Circles, each up to 20 % smaller or larger than the diameter."""
     centres = rng.uniform((0.0, 0.0), field_um, (count, 2))
     diameters = diameter_um * rng.uniform(0.8, 1.2, count)
-    if even:
-        number = np.round(np.pi * diameters * density_per_um).astype(np.int64)
-        turn = np.repeat(rng.uniform(0, 1, count), number)
-        share = np.concatenate([np.empty(0), *(np.arange(n) / n for n in number if n)])
-        angle = 2 * np.pi * (share + turn)
-    else:
-        number = rng.poisson(np.pi * diameters * density_per_um)
-        angle = rng.uniform(0, 2 * np.pi, int(number.sum()))
+    mean = np.pi * diameters * density_per_um
+    number = np.floor(mean + rng.random(count)).astype(np.int64) if even else rng.poisson(mean)
     which = np.repeat(np.arange(count), number)
+    angle = rng.uniform(0, 2 * np.pi, count if even else len(which))
+    if even:
+        turn = np.arange(len(which)) - np.repeat(number.cumsum() - number, number)
+        angle = angle[which] + 2 * np.pi * turn / number[which]
     offset = np.stack([np.sin(angle), np.cos(angle)], axis=1)
     return Labels(centres[which] + 0.5 * diameters[which, None] * offset, which)
 

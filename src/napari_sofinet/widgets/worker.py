@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import WorkerBase, WorkerBaseSignals
-from qtpy.QtCore import QEvent, Qt, Signal
+from qtpy.QtCore import QEvent, Signal
 from qtpy.QtWidgets import (
     QFrame,
     QLabel,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from napari_sofinet.settings import Report
 
 INTERVAL_S = 0.05
+WIDEST_PX = 620
 
 
 class _Signals(WorkerBaseSignals):
@@ -190,20 +191,17 @@ def _add(layout: QVBoxLayout, parts: Iterable[QWidget | QLayout]) -> None:
 
 
 class _Column(QScrollArea):
-    """What scrolls up and down only, so it is never narrower than what it holds."""
+    """What scrolls up and down, and is no narrower than what it holds unless that is very wide."""
 
     def __init__(self, inside: QWidget) -> None:
         super().__init__()
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setWidget(inside)
-        inside.installEventFilter(self)
+        self.setWidget(inside)  # whose events are seen from then on
 
     def eventFilter(self, watched: QWidget, event: QEvent) -> bool:
         """Follow what is shown, which changes with the method."""
         if event.type() == QEvent.Type.LayoutRequest:
-            self.setMinimumWidth(
-                watched.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
-            )
+            bar = self.verticalScrollBar().sizeHint().width() + 8
+            self.setMinimumWidth(min(watched.minimumSizeHint().width() + bar, WIDEST_PX))
         return super().eventFilter(watched, event)
