@@ -4,7 +4,7 @@
 
 Real movies have no truth: RSP (SQUIRREL) against the standard deviation of all frames says how well
 a picture explains them. Where a movie bleaches, that is mostly how much each pixel bleaches, so the
-second table is of SOFI and standard deviation with bleaching corrected.
+first table is of pictures with bleaching corrected, the standard deviation among them.
 """
 
 from __future__ import annotations
@@ -46,23 +46,24 @@ def main(folder: Path) -> None:
         movie = sofinet.open_movie(folder / name, 0.1)
         movie = movie.select(span)
         few = movie.select((span[0], span[0] + FEW))
-        made = {
-            "average, all": sofinet.reconstruct(movie, "average"),
-            "SOFI, all": sofinet.reconstruct(movie, "sofi"),
-            "SOFI, 20": sofinet.reconstruct(few, "sofi"),
-            "universal, 20": sofinet.reconstruct(few, "sofinet"),
-            "universal, all": sofinet.reconstruct(movie, "sofinet"),
-            "filaments, 20": sofinet.reconstruct(few, "sofinet", weights="sofinet-filaments"),
-        }
         rows = []
-        for correct in (False, True):
+        for correct in (True, False):
             corrected = {"bleaching.correct": correct}
             std = sofinet.reconstruct(movie, "std", **corrected).image.astype(float)
-            sofi = sofinet.reconstruct(movie, "sofi", **corrected)
-            scored = made | {"SOFI, all": sofi}
-            rows.append([rsp(scored[k], std) for k in made if k != "average, all"])
+            made = {
+                f"{label}, {number}": sofinet.reconstruct(frames, method, **settings, **corrected)
+                for label, number, frames, method, settings in (
+                    ("SOFI", "all", movie, "sofi", {}),
+                    ("SOFI", "20", few, "sofi", {}),
+                    ("universal", "20", few, "sofinet", {}),
+                    ("universal", "all", movie, "sofinet", {}),
+                    ("filaments", "20", few, "sofinet", {"weights": "sofinet-filaments"}),
+                )
+            }
+            rows.append([rsp(result, std) for result in made.values()])
         lines.append((name, rows[0], rows[1]))
-        shown = {k: r.image for k, r in made.items()}
+        average = sofinet.reconstruct(movie, "average").image
+        shown = {"average, all": average} | {k: r.image for k, r in made.items()}
         shown["uncertainty of universal, 20"] = made["universal, 20"].maps["uncertainty"]
         figure = Figure(figsize=(2.3 * len(shown), 2.6), layout="constrained")
         for axis, (title, image) in zip(figure.subplots(1, len(shown)), shown.items(), strict=True):
@@ -70,7 +71,7 @@ def main(folder: Path) -> None:
             axis.set_title(title, fontsize=8)
             axis.axis("off")
         figure.savefig(images / f"models-{name.split('_')[0]}-{name.split('_')[1]}.png", dpi=80)
-    for number, title in ((1, "movie"), (2, "movie, without bleaching")):
+    for number, title in ((1, "movie, bleaching corrected"), (2, "movie as it is")):
         print(
             f"| {title} | SOFI, all | SOFI, 20 | universal, 20 | universal, all | filaments, 20 |"
         )

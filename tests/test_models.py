@@ -114,8 +114,22 @@ def test_levels_are_those_of_the_network(frames):
     counts = frames.astype(np.float32)
     ours = (counts - levels.offset[:, None, None]) / levels.scale[:, None, None]
     theirs = normalize(torch.from_numpy(counts)[None])[0].numpy()
-    # The median of an even number of pixels may be either of the two in the middle.
-    np.testing.assert_allclose(ours, theirs, atol=0.02)
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize("level", [0.0, 659.0, 12345.7])
+def test_a_field_that_is_nearly_the_same_everywhere_is_nearly_empty(level):
+    # So few counts differ from the others that the quantile of what is bright is 0 or rounded.
+    frames = np.full((25, 64, 64), level, np.float32)
+    rng = np.random.default_rng(3)
+    for t, y, x in rng.integers(0, (25, 64, 64), (6, 3)):
+        frames[t, y, x] += rng.choice([-1, 1])
+    assert np.abs(normalize(torch.from_numpy(frames)[None]).numpy()).max() < 1.01
+    levels = model.measure_levels(sofinet.open_movie(frames), None)
+    np.testing.assert_allclose(levels.scale, 1, atol=0.01)
+    made = sofinet.reconstruct(sofinet.open_movie(frames, 0.1), "sofinet")
+    assert made.image.max() < 0.1
+    assert made.maps["uncertainty"].max() < 0.5
 
 
 def test_a_hot_pixel_does_not_matter(small):

@@ -191,7 +191,7 @@ def measure_levels(
     With a window, brightness is measured in windows one after the other and interpolated, so that
     a film whose sample bleaches stays as bright.
     """
-    from napari_sofinet.networks.statistics import BRIGHT
+    from napari_sofinet.networks.statistics import BRIGHT, LEAST
 
     frames = movie.shape[0]
     length = min(window or frames, frames)
@@ -216,8 +216,8 @@ def measure_levels(
             peak = part if peak is None else np.maximum(peak, part)
             held, start = held + used, start + used
             if held == length:
-                # Less than that may be lit at all, on a background that does not vary.
-                scales.append(float(np.quantile(peak, BRIGHT)) or float(peak.max()))
+                bright, most = float(np.quantile(peak, BRIGHT)), float(peak.max())
+                scales.append(bright if bright > LEAST * most else most)
                 peak, held = None, 0
         report(sum(map(len, offsets)) / frames, "brightness")
     if not scales:

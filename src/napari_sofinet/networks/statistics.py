@@ -22,6 +22,9 @@ RAW_MAPS = len(SHIFTS) + 6  # and mean, maximum, minimum, lagged covariance, thi
 
 BRIGHT = 0.995
 """Quantile of the maximum over time that becomes 1."""
+LEAST = 1e-4
+"""A quantile below this share of the maximum is a rounding error: fewer pixels than that are lit at
+all, and the maximum becomes 1."""
 CEILING = 4.0
 """Brighter is cut off: a bead or a hot pixel in an empty field, which no network has seen."""
 REACH_PX = 32
@@ -59,7 +62,9 @@ def background_level(frames: torch.Tensor) -> torch.Tensor:
 
 
 def _brightness(x: torch.Tensor) -> torch.Tensor:
-    return torch.quantile(x.amax(dim=1).flatten(1), BRIGHT, dim=1).clamp(min=1e-6)
+    peak = x.amax(dim=1).flatten(1)
+    bright, most = torch.quantile(peak, BRIGHT, dim=1), peak.amax(dim=1)
+    return torch.where(bright > LEAST * most, bright, most).clamp(min=1e-6)
 
 
 def raw_statistics(x: torch.Tensor) -> torch.Tensor:

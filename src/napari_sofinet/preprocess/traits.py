@@ -171,8 +171,8 @@ def _distance(f: np.ndarray) -> float:
     near = np.roll(product, (reach, reach), (0, 1))[: 2 * reach + 1, : 2 * reach + 1]
     peak = np.unravel_index(int(near.argmax()), near.shape)
     # Halves that hardly look alike say nothing of drift.
-    alike = near.max() * rows * columns / np.prod([_norm(s, columns) for s in spectra])
-    return float(np.hypot(peak[0] - reach, peak[1] - reach)) if alike > ALIKE else 0.0
+    alike = near.max() * rows * columns > ALIKE * np.prod([_norm(s, columns) for s in spectra])
+    return float(np.hypot(peak[0] - reach, peak[1] - reach)) if alike else 0.0
 
 
 def _norm(spectrum: np.ndarray, columns: int) -> float:
