@@ -14,10 +14,10 @@ their peak.
 Simulators of the field differ in what they make of the paper's conditions. Where the brightness is
 that of the whole spot, there is five times less light than where it is that of the peak
 (`models.py`). Emitters lie at random in the paper, and evenly along filaments elsewhere: 37 nm
-apart with a standard deviation of 11 nm in the reference movie of the field's own program
-(shared/reference/sofi/a_filaments_truth.npz). What lies evenly is easier to guess from the few
-emitters that shone. So both are measured. That program (sofipackage, re-computed) tells how hard
-movies are, and is scored as well.
+apart with a standard deviation of 11 nm in the simulated movie that our SOFI is compared with
+others on (shared/reference/sofi/a_filaments_truth.npz). What lies evenly is easier to guess from
+the few emitters that shone. So both are measured. The field's own program (sofipackage,
+re-computed) tells how hard movies are, and is scored as well.
 
 Other structures have the paper's 5000 emitters per um2: membranes of tubes and vesicles, rings as
 many as if they were 10 nm wide, discs of 100 nm.
