@@ -1,4 +1,4 @@
-"""Light out of focus that does not blink: even, in patches, and of the structure itself."""
+"""Light around the structure that does not blink: even, in patches, and from out of focus."""
 
 from __future__ import annotations
 

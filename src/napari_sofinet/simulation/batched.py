@@ -139,10 +139,7 @@ def _coordinates_at(
     y, x = positions_um.T
     if not s.motion.any:
         return y, x
-    p = s.pixel_size_um
-    centre = (s.rows - 1) * p / 2, (s.columns - 1) * p / 2
-    time = np.full(len(y), time_s)
-    return moved(s.motion, y, x, objects, time, centre)
+    return moved(s.motion, y, x, objects, np.full(len(y), time_s), s.centre_um)
 
 
 def _light(
@@ -169,9 +166,8 @@ def _light(
         y, x = at[:, 0], at[:, 1]
         if s.motion.any:
             objects = torch.as_tensor(scene.object, device=device)[emitter]
-            centre = (rows - 1) * p / 2, (columns - 1) * p / 2
             time = (t + 0.5).double() * s.frame_interval_s
-            y, x = moved(s.motion, y, x, objects, time, centre, xp=torch)
+            y, x = moved(s.motion, y, x, objects, time, s.centre_um, xp=torch)
         photons = torch.as_tensor(scene.photons, device=device)[emitter] * lit
         grid = _on_grid(y / p, x / p, photons.float(), t, frames, fine, margin)
         movie = torch.zeros((frames, rows, columns), device=device)

@@ -367,6 +367,12 @@ class SimulationSettings(Settings):
         return self
 
     @property
+    def centre_um(self) -> tuple[float, float]:
+        """Middle of the field from the first pixel's centre: what rotation turns about."""
+        p = self.pixel_size_um
+        return (self.rows - 1) * p / 2, (self.columns - 1) * p / 2
+
+    @property
     def margin_um(self) -> float:
         """How far structures go on beyond the field of view, so that its edges look like the rest.
 

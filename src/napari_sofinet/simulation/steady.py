@@ -83,11 +83,10 @@ def steady_light(
     shape = s.rows, s.columns
     if not s.motion.any:
         return render(steady.positions_um / p, steady.photons, shape, psf)
-    centre = (s.rows - 1) * p / 2, (s.columns - 1) * p / 2
     light = np.empty((last - first, *shape))
     for t in range(first, last):
         time_s = np.full(len(steady), (t + 0.5) * s.frame_interval_s)
         y, x = steady.positions_um.T
-        at = moved(s.motion, y, x, steady.object, time_s, centre)
+        at = moved(s.motion, y, x, steady.object, time_s, s.centre_um)
         light[t - first] = render(np.stack(at, axis=1) / p, steady.photons, shape, psf)[0]
     return light

@@ -46,10 +46,8 @@ class Truth:
         if not s.motion.any:
             return at
         objects = self.object if emitter is None else self.object[emitter]
-        p = s.pixel_size_um
-        centre = (s.rows - 1) * p / 2, (s.columns - 1) * p / 2
         time = np.broadcast_to(np.asarray(time_s, dtype=np.float64), len(at))
-        return np.stack(moved(s.motion, at[:, 0], at[:, 1], objects, time, centre), axis=1)
+        return np.stack(moved(s.motion, at[:, 0], at[:, 1], objects, time, s.centre_um), axis=1)
 
     def save(self, path: str | Path) -> None:
         """Write the truth as an npz file in the project's public format.

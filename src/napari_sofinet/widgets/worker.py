@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 0.05
 WIDEST_PX = 620
+BESIDE_BAR_PX = 8
+"""Room that a style may leave beside a scroll bar."""
 
 
 class _Signals(WorkerBaseSignals):
@@ -202,6 +204,6 @@ class _Column(QScrollArea):
     def eventFilter(self, watched: QWidget, event: QEvent) -> bool:
         """Follow what is shown, which changes with the method."""
         if event.type() == QEvent.Type.LayoutRequest:
-            bar = self.verticalScrollBar().sizeHint().width() + 8
+            bar = self.verticalScrollBar().sizeHint().width() + BESIDE_BAR_PX
             self.setMinimumWidth(min(watched.minimumSizeHint().width() + bar, WIDEST_PX))
         return super().eventFilter(watched, event)
