@@ -20,9 +20,10 @@ import numpy as np
 import torch
 
 import napari_sofinet as sofinet
-from napari_sofinet.methods.model import fast_form, precision
 from napari_sofinet.networks.convgru import ConvGRU
-from napari_sofinet.networks.statistics import StatisticsNet, normalize
+from napari_sofinet.networks.device import half_precision_copy, precision
+from napari_sofinet.networks.normalization import normalize
+from napari_sofinet.networks.sofinet import StatisticsNet
 from napari_sofinet.simulation import simulate
 from napari_sofinet.simulation.presets import komen2024_condition
 
@@ -130,7 +131,7 @@ def main() -> None:
                 plain = partial(plain_gru, net) if name == "ConvGRU" else net
                 jobs = {
                     "plain": partial(plain, frames),
-                    "product": partial(window, fast_form(net, "cpu"), frames),
+                    "product": partial(window, half_precision_copy(net, "cpu"), frames),
                 }
                 t = medians(jobs, options.repeats)
                 print(

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from scipy.special import erf
 
-from napari_sofinet.cores import workers
+from napari_sofinet.base.threads import thread_count
 from napari_sofinet.simulation import Simulation, SimulationSettings, simulate
 from napari_sofinet.simulation.batched import Draw, draw_batch
 from napari_sofinet.simulation.presets import draw_universal, komen2024_condition
@@ -144,7 +144,7 @@ def compare(title: str, draw: Draw, size: tuple[int, int, int], movies: int, rep
         for s in chosen:
             simulate(s).frames  # noqa: B018
 
-    cores = workers()
+    cores = thread_count()
     jobs: dict[str, tuple[float, Callable[[], object]]] = {
         "loop, erf at every pixel": (few / frames, lambda: loop_counts(given[0], few, True)),
         "loop, product of two lines of erf": (

@@ -20,21 +20,16 @@ from typing import TYPE_CHECKING, Any
 import napari
 import numpy as np
 from napari._app_model import get_app_model
+from napari_sofinet.quality.scores import compare as compare_pictures
+from napari_sofinet.quality.scores import compare_squirrel, measure_resolution
 from PIL import Image
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from napari_sofinet.cli import main as sofinet
-from napari_sofinet.comparison import Grid, on_grid
-from napari_sofinet.measure import (
-    Picture,
-    compare_squirrel,
-    measure_resolution,
-    open_picture,
-    open_truth,
-)
-from napari_sofinet.measure import compare as compare_pictures
+from napari_sofinet.cli.main import main as sofinet
+from napari_sofinet.quality.figure import Grid, on_grid
+from napari_sofinet.quality.picture import Picture, open_picture, open_truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable

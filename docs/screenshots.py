@@ -17,7 +17,7 @@ import napari
 import numpy as np
 from qtpy.QtWidgets import QApplication
 
-from napari_sofinet.cli import main as sofinet
+from napari_sofinet.cli.main import main as sofinet
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ import re
 import numpy as np
 from scipy.special import erf
 
-from napari_sofinet.settings import build
+from napari_sofinet.base.settings import build
 from napari_sofinet.simulation import SimulationSettings
 from napari_sofinet.simulation.settings import StructureSettings
 

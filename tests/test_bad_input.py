@@ -17,11 +17,11 @@ import tifffile
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from napari_sofinet import cli
-from napari_sofinet.errors import InputError
-from napari_sofinet.io.atomic import written_whole
-from napari_sofinet.methods import reconstruct
-from napari_sofinet.movie import open_movie
+from napari_sofinet.cli.main import main
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.open_movie import open_movie
+from napari_sofinet.io.atomic import atomic_write
+from napari_sofinet.methods.run import reconstruct
 
 RNG = np.random.default_rng(0)
 MOVIE = RNG.integers(100, 1000, (20, 16, 16), dtype=np.uint16)
@@ -45,7 +45,7 @@ def refused(tmp_path, capsys):
     def run(*words) -> str:
         before = all_files(tmp_path)
         capsys.readouterr()
-        assert cli.main([str(word) for word in words]) == 2
+        assert main([str(word) for word in words]) == 2
         shown = capsys.readouterr()
         assert shown.out == ""
         lines = shown.err.splitlines()
@@ -227,7 +227,7 @@ def test_the_output_never_becomes_a_frame(tmp_path, refused):
 
 def test_a_repeated_recipe_never_replaces_the_movie(tmp_path, refused, path, capsys):
     out = tmp_path / "out.ome.tif"
-    assert cli.main(["reconstruct", "average", str(path), "-o", str(out)]) == 0
+    assert main(["reconstruct", "average", str(path), "-o", str(out)]) == 0
     refused("run", out, "-o", path)
     other = tmp_path / "other.tif"
     shutil.copy(path, other)
@@ -265,7 +265,7 @@ def test_what_is_no_recipe(tmp_path, refused, path):
 
 def test_a_recipe_that_can_not_be_followed(tmp_path, refused, path, capsys):
     out = tmp_path / "out.ome.tif"
-    assert cli.main(["reconstruct", "sofi", str(path), "-o", str(out)]) == 0
+    assert main(["reconstruct", "sofi", str(path), "-o", str(out)]) == 0
     recipe = json.loads(reconstruct(open_movie(path), "sofi").recipe.to_json())
 
     def changed(part, **values):
@@ -290,7 +290,7 @@ def test_saturation_is_a_note(tmp_path, path, capsys):
     frames = MOVIE.copy()
     frames[:, 3, :8] = 65535
     tifffile.imwrite(path, frames)
-    assert cli.main(["reconstruct", "sofi", str(path), "-o", str(tmp_path / "out.tif")]) == 0
+    assert main(["reconstruct", "sofi", str(path), "-o", str(tmp_path / "out.tif")]) == 0
     assert "3.1 % of the pixels are saturated" in capsys.readouterr().err
 
 
@@ -343,7 +343,7 @@ def test_nothing_is_left_when_the_writer_fails_otherwise(tmp_path):
         file.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), written_whole(tmp_path / "out.tif") as partial:  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), atomic_write(tmp_path / "out.tif") as partial:  # noqa: PT012
         assert partial.parent == tmp_path
         write(partial)
     assert list(tmp_path.iterdir()) == []
@@ -419,7 +419,7 @@ def test_a_folder_without_permission(tmp_path, refused, path):
 @example(option="frames", text="--")
 def test_any_text_is_a_selection_or_one_sentence(path, capsys, option, text):
     capsys.readouterr()
-    code = cli.main(["info", str(path), f"--{option}={text}"])
+    code = main(["info", str(path), f"--{option}={text}"])
     shown = capsys.readouterr()
     assert code in (0, 2)
     if code == 2:
@@ -445,11 +445,11 @@ def test_a_traceback_is_shown_only_on_request(monkeypatch, capsys):
         raise RuntimeError("two\nlines")
 
     monkeypatch.setattr(cli, "_methods", bug)
-    assert cli.main(["methods"]) == 1
+    assert main(["methods"]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
     monkeypatch.setenv("SOFINET_DEBUG", "1")
     with pytest.raises(RuntimeError):
-        cli.main(["methods"])
+        main(["methods"])
 
 
 def test_nothing_more_on_stderr_in_a_real_process(tmp_path):
@@ -457,7 +457,7 @@ def test_nothing_more_on_stderr_in_a_real_process(tmp_path):
     tifffile.imwrite(path, MOVIE, compression="lzw", metadata=None)
     path.write_bytes(path.read_bytes()[:-2000])
     run = subprocess.run(
-        [sys.executable, "-m", "napari_sofinet.cli", "info", str(path)],
+        [sys.executable, "-m", "napari_sofinet.cli.main", "info", str(path)],
         capture_output=True,
         text=True,
         check=False,

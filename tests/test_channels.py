@@ -7,10 +7,10 @@ import pytest
 from tifffile import TiffFile, imwrite
 
 import napari_sofinet as sofinet
-from napari_sofinet import cli
-from napari_sofinet.errors import InputError
+from napari_sofinet.cli.main import main
+from napari_sofinet.base.errors import InputError
 from napari_sofinet.methods.channels import reconstruct_channels
-from napari_sofinet.recipe import repeat
+from napari_sofinet.methods.repeat import repeat
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def two_channels(tmp_path):
 def test_every_channel_is_reconstructed_into_one_file(two_channels, tmp_path, capsys):
     output = tmp_path / "out.ome.tif"
     command = f"reconstruct sofi {two_channels} -o {output} --channel all --snr yes"
-    assert cli.main(command.split()) == 0
+    assert main(command.split()) == 0
     assert "first" not in capsys.readouterr().err  # that only the first was taken
     result = sofinet.Reconstruction.load(output)
     assert list(result.maps) == ["channel 0", "channel 0 snr", "channel 1", "channel 1 snr"]
@@ -56,7 +56,7 @@ def test_a_single_channel_is_all_there_is(tmp_path):
 
 
 def test_channels_are_looked_at_one_by_one(two_channels, capsys):
-    assert cli.main(f"info {two_channels} --channel all".split()) == 2
+    assert main(f"info {two_channels} --channel all".split()) == 2
     assert capsys.readouterr().err.count("\n") == 1
-    assert cli.main(f"reconstruct sofi {two_channels} -o x.tif --channel both".split()) == 2
+    assert main(f"reconstruct sofi {two_channels} -o x.tif --channel both".split()) == 2
     assert capsys.readouterr().err.count("\n") == 1

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_sofinet import cli
-from napari_sofinet.demo import demo_movie
-from napari_sofinet.errors import Cancelled
+from napari_sofinet.cli.main import main
+from napari_sofinet.base.errors import Cancelled
+from napari_sofinet.cli.demo import demo_movie
+from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.metrics import pearson
-from napari_sofinet.reconstruction import Reconstruction
 
 RNG = np.random.default_rng(0)
 MOVIE = RNG.integers(100, 1000, (20, 16, 18), dtype=np.uint16)
@@ -35,7 +35,7 @@ def path(tmp_path):
 
 def test_info_json_is_one_object(path, capsys):
     words = ["info", str(path), "--frames", "2:", "--roi", "1:9,2:12", "--frame-interval", "0.03"]
-    assert cli.main([*words, "--json"]) == 0
+    assert main([*words, "--json"]) == 0
     shown = capsys.readouterr()
     assert shown.err == ""
     assert len(shown.out.splitlines()) == 1
@@ -51,12 +51,12 @@ def test_info_json_is_one_object(path, capsys):
 
 
 def test_info_for_people(path, capsys):
-    assert cli.main(["info", str(path)]) == 0
+    assert main(["info", str(path)]) == 0
     out = capsys.readouterr().out
     assert "20 frames of 16 x 18 px, uint16" in out
     assert "100 nm" in out
     assert "note: " in out
-    assert cli.main(["info", str(path), "--stack-axis", "depth"]) == 2
+    assert main(["info", str(path), "--stack-axis", "depth"]) == 2
 
 
 def test_info_shows_a_name_that_the_terminal_can_not(tmp_path):
@@ -67,7 +67,7 @@ def test_info_shows_a_name_that_the_terminal_can_not(tmp_path):
         pytest.skip("no such names here")
     for encoding in ("utf-8", "ascii"):
         run = subprocess.run(
-            [sys.executable, "-m", "napari_sofinet.cli", "info", os.fspath(path)],
+            [sys.executable, "-m", "napari_sofinet.cli.main", "info", os.fspath(path)],
             capture_output=True,
             env=os.environ | {"PYTHONIOENCODING": encoding},
             check=False,
@@ -78,11 +78,11 @@ def test_info_shows_a_name_that_the_terminal_can_not(tmp_path):
 
 
 def test_methods(capsys):
-    assert cli.main(["methods"]) == 0
+    assert main(["methods"]) == 0
     assert {"average", "std", "sofi"} <= {
         line.split()[0] for line in capsys.readouterr().out.splitlines()
     }
-    assert cli.main(["methods", "sofi"]) == 0
+    assert main(["methods", "sofi"]) == 0
     shown = capsys.readouterr()
     assert "--order INT" in shown.out
     assert "default 2" in shown.out
@@ -90,10 +90,10 @@ def test_methods(capsys):
 
 
 def test_no_command_and_help(capsys):
-    assert cli.main([]) == 0
+    assert main([]) == 0
     assert "reconstruct" in capsys.readouterr().out
     with pytest.raises(SystemExit) as ended:
-        cli.main(["reconstruct", "sofi", "--help"])
+        main(["reconstruct", "sofi", "--help"])
     assert ended.value.code == 0
     assert "--deconvolution.iterations" in capsys.readouterr().out
 
@@ -107,7 +107,7 @@ def test_reconstruct_in_any_order_of_words(tmp_path, path, capsys, order):
         "joined": [f"-o{out}", "sofi", str(path), "--order", "3"],
         "settings first": ["--order", "3", "--roi", "0:16,0:18", "sofi", str(path), "-o", out],
     }[order]
-    assert cli.main(["reconstruct", *words]) == 0
+    assert main(["reconstruct", *words]) == 0
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "37 x 43 samples of 33.33 nm" in shown.err
@@ -116,21 +116,21 @@ def test_reconstruct_in_any_order_of_words(tmp_path, path, capsys, order):
 
 def test_an_output_may_be_called_like_a_method(tmp_path, path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["reconstruct", "-o", "std", "average", str(path)]) == 2
+    assert main(["reconstruct", "-o", "std", "average", str(path)]) == 2
     assert "std must end in" in capsys.readouterr().err
 
 
 def test_the_average_is_numpys(tmp_path, path):
     out = tmp_path / "mean.tif"
     words = ["average", str(path), "-o", str(out), "--frames", "4:14", "--roi", "1:9,2:12"]
-    assert cli.main(["reconstruct", *words]) == 0
+    assert main(["reconstruct", *words]) == 0
     np.testing.assert_allclose(tifffile.imread(out), MOVIE[4:14, 1:9, 2:12].mean(axis=0), rtol=1e-6)
 
 
 def test_the_output_has_the_usual_permissions(tmp_path, path):
     out, usual = tmp_path / "out.tif", tmp_path / "usual.txt"
     usual.write_text("")
-    assert cli.main(["reconstruct", "average", str(path), "-o", str(out)]) == 0
+    assert main(["reconstruct", "average", str(path), "-o", str(out)]) == 0
     assert out.stat().st_mode == usual.stat().st_mode
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cell.tif", "out.tif", "usual.txt"]
 
@@ -142,14 +142,14 @@ def test_stopping_ends_with_130(tmp_path, path, capsys, monkeypatch, error, wher
         raise error
 
     monkeypatch.setattr(where, stop)
-    assert cli.main(["reconstruct", "sofi", str(path), "-o", str(tmp_path / "out.tif")]) == 130
+    assert main(["reconstruct", "sofi", str(path), "-o", str(tmp_path / "out.tif")]) == 130
     assert capsys.readouterr().err.splitlines() == ["sofinet: stopped."]
     assert [p.name for p in tmp_path.iterdir()] == ["cell.tif"]
 
 
 def test_signal_handlers_are_restored(path, capsys):
     before = [signal.getsignal(getattr(signal, name)) for name in INTERRUPTS]
-    assert cli.main(["info", str(path)]) == 0
+    assert main(["info", str(path)]) == 0
     assert [signal.getsignal(getattr(signal, name)) for name in INTERRUPTS] == before
 
 
@@ -170,7 +170,7 @@ def half(file, *args, **options):
         time.sleep(60)
 
 tifffile.imwrite = half
-sys.exit(cli.main(sys.argv[1:]))
+sys.exit(main(sys.argv[1:]))
 """
 
 
@@ -204,7 +204,7 @@ def test_a_signal_while_writing(tmp_path, path, name):
 def test_a_reader_that_leaves_early(path):
     """`sofinet methods | head -0` ends quietly."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "napari_sofinet.cli", "methods"],
+        [sys.executable, "-m", "napari_sofinet.cli.main", "methods"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -235,7 +235,7 @@ def test_progress_is_silent_in_a_file_and_one_line_in_a_terminal(capsys, monkeyp
 def test_the_demo_shows_what_works(tmp_path, capsys):
     pytest.importorskip("torch")
     pytest.importorskip("matplotlib")
-    assert cli.main(["demo", "-o", str(tmp_path / "demo")]) == 0
+    assert main(["demo", "-o", str(tmp_path / "demo")]) == 0
     truth = demo_movie().truth.ideal().image
     fit = {}
     for name in ("sofi_order_2", "sofi_20_frames", "sofinet_20_frames"):

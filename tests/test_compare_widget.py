@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from napari_sofinet.comparison import (
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.metrics import pearson
+from napari_sofinet.quality.figure import (
     common_grid,
     difference,
     displayed,
@@ -14,9 +16,7 @@ from napari_sofinet.comparison import (
     on_grid,
     swiped,
 )
-from napari_sofinet.errors import InputError
-from napari_sofinet.measure import Picture
-from napari_sofinet.metrics import pearson
+from napari_sofinet.quality.picture import Picture
 from napari_sofinet.widgets import compare_widget
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 import napari_sofinet as sofinet
-from napari_sofinet.errors import InputError
+from napari_sofinet.base.errors import InputError
 from napari_sofinet.simulation import simulate
 from napari_sofinet.simulation.presets import komen2024_condition
 from napari_sofinet.sofi import cross_cumulants, flatten

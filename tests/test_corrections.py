@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import napari_sofinet as sofinet
-from napari_sofinet.errors import InputError
+from napari_sofinet.base.errors import InputError
 from napari_sofinet.metrics import pearson
 from napari_sofinet.preprocess.bleaching import half_life, mean_trace
 from napari_sofinet.preprocess.drift import estimate_drift, register

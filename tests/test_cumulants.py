@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_sofinet.errors import Cancelled, InputError
-from napari_sofinet.movie import open_movie
+from napari_sofinet.base.errors import Cancelled, InputError
+from napari_sofinet.data.open_movie import open_movie
 from napari_sofinet.sofi import cross_cumulants, cumulants, flatten
 from napari_sofinet.sofi.moments import MomentSums, needed_products
 from napari_sofinet.sofi.pixel_sets import PixelSet, pixel_sets, spread
@@ -117,7 +117,7 @@ def test_small_fluctuations_on_a_large_offset_keep_their_precision():
 def test_blocks_and_strips_change_nothing(monkeypatch):
     frames = np.random.default_rng(2).poisson(50, (61, 20, 11)).astype(np.uint16)
     whole = cross_cumulants(frames, (2, 3, 4))
-    monkeypatch.setattr("napari_sofinet.movie.BLOCK_BYTES", 7 * 20 * 11 * 2)
+    monkeypatch.setattr("napari_sofinet.io.blocks.BLOCK_BYTES", 7 * 20 * 11 * 2)
     monkeypatch.setattr(cumulants, "MOMENT_BYTES", 8 * 11 * 71 * 7)
     seen = []
     cut = cross_cumulants(open_movie(frames), (2, 3, 4), report=lambda f, *_: seen.append(f))
@@ -208,7 +208,7 @@ def test_lagged_cumulants_agree_with_the_definition(order, lag):
 def test_lags_and_blocks_change_nothing(monkeypatch):
     frames = np.random.default_rng(2).poisson(50, (61, 20, 11)).astype(np.uint16)
     whole = cross_cumulants(frames, (2, 3), lag=4)
-    monkeypatch.setattr("napari_sofinet.movie.BLOCK_BYTES", 5 * 20 * 11 * 2)
+    monkeypatch.setattr("napari_sofinet.io.blocks.BLOCK_BYTES", 5 * 20 * 11 * 2)
     monkeypatch.setattr(cumulants, "MOMENT_BYTES", 8 * 11 * 71 * 7)
     cut = cross_cumulants(open_movie(frames), (2, 3), lag=4)
     for n in whole:

@@ -10,16 +10,20 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import napari_sofinet as sofinet  # noqa: E402
-from napari_sofinet.errors import Cancelled, InputError  # noqa: E402
-from napari_sofinet.io.localizations import write_localizations  # noqa: E402
-from napari_sofinet.io.table_movie import as_movie, open_table  # noqa: E402
-from napari_sofinet.localization.blinks import Blinks, blinks_of_maps, blinks_of_table  # noqa: E402
-from napari_sofinet.localization.table import LocalizationTable  # noqa: E402
+from napari_sofinet.base.errors import Cancelled, InputError  # noqa: E402
+from napari_sofinet.data.open_input import as_movie, open_table  # noqa: E402
+from napari_sofinet.data.open_movie import open_movie  # noqa: E402
+from napari_sofinet.data.table import LocalizationTable  # noqa: E402
+from napari_sofinet.data.table_files import write_localizations  # noqa: E402
+from napari_sofinet.localization.events import (
+    LocalizationEvents,
+    events_of_maps,
+    events_of_table,
+)
 from napari_sofinet.methods import dblink as method  # noqa: E402
-from napari_sofinet.methods import model  # noqa: E402
-from napari_sofinet.methods import recurrent_film as recurrent  # noqa: E402
 from napari_sofinet.methods.dblink import DblinkSettings, film_of  # noqa: E402
-from napari_sofinet.movie import open_movie  # noqa: E402
+from napari_sofinet.methods.repeat import repeat  # noqa: E402
+from napari_sofinet.networks import recurrent_series as recurrent  # noqa: E402
 from napari_sofinet.networks import weights  # noqa: E402
 from napari_sofinet.networks.dblink import (  # noqa: E402
     TIMES,
@@ -31,7 +35,6 @@ from napari_sofinet.networks.dblink import (  # noqa: E402
     told,
     window_map,
 )
-from napari_sofinet.recipe import repeat  # noqa: E402
 from napari_sofinet.training.dynamics import (  # noqa: E402
     Motion,
     dynamics_samples,
@@ -58,10 +61,10 @@ def some_table(count: int = 400, frames: int = 120, seed: int = 0) -> Localizati
     )
 
 
-def blinks_of(table: LocalizationTable, fineness: int = 4) -> Blinks:
+def blinks_of(table: LocalizationTable, fineness: int = 4) -> LocalizationEvents:
     """All of a table."""
     roi = ((0, table.shape[0]), (0, table.shape[1]))
-    return blinks_of_table(table, roi, (0, 10**6), fineness)
+    return events_of_table(table, roi, (0, 10**6), fineness)
 
 
 def bank_as_net() -> torch.nn.Module:
@@ -265,7 +268,7 @@ def test_the_papers_film_has_pictures_where_they_are_wanted(monkeypatch, exact):
             np.testing.assert_allclose(picture, sequences[start % 10][start // 10], atol=2e-4)
     # The same movie three frames later gives the same pictures.
     later = blinks_of(table)
-    later = Blinks(later.time + 3, later.y, later.x, later.count)
+    later = LocalizationEvents(later.time + 3, later.y, later.x, later.count)
     moved = film_of(later, (20, 24), (3, 153), settings, net, device="cpu")[0]
     np.testing.assert_allclose(moved, film, atol=2e-4)
 
@@ -332,7 +335,7 @@ def test_bells_in_a_map_add_up_to_their_localisations():
     maps = np.zeros((4, 32, 32))
     maps[1, 10, 12], maps[3, 20, 20] = 1, 2
     maps = 2 * np.pi * gaussian_filter(maps, (0, 1, 1))  # as deepstorm's: of height 1
-    blinks = blinks_of_maps(open_movie(maps), 2 * np.pi)
+    blinks = events_of_maps(open_movie(maps), 2 * np.pi)
     assert blinks.count.sum() == pytest.approx(3, rel=0.1)  # without its faint edge
     assert blinks.during(1, 2).count.sum() == pytest.approx(1, rel=0.1)
     assert np.average(blinks.during(1, 2).x, weights=blinks.during(1, 2).count) == pytest.approx(12)
@@ -643,7 +646,7 @@ def test_napari_shows_a_film_of_maps_by_the_papers_network(
     errors = []
     for module in (method_widget, model_widget):
         monkeypatch.setattr(module, "show_error", errors.append)
-    monkeypatch.setattr(weights, "own_folder", lambda: tmp_path / "weights")
+    monkeypatch.setattr(weights, "user_weights_folder", lambda: tmp_path / "weights")
     (tmp_path / "weights").mkdir()
     saved(tmp_path / "weights" / "paper.safetensors", paper_net(), {"paper": 1})
     viewer = make_napari_viewer()

@@ -8,23 +8,18 @@ torch = pytest.importorskip("torch")
 from tifffile import imwrite  # noqa: E402
 
 import napari_sofinet as sofinet  # noqa: E402
-from napari_sofinet.cli import main  # noqa: E402
-from napari_sofinet.errors import Cancelled, InputError  # noqa: E402
+from napari_sofinet.base.errors import Cancelled, InputError  # noqa: E402
+from napari_sofinet.cli.main import main  # noqa: E402
+from napari_sofinet.data.reconstruction import Reconstruction  # noqa: E402
 from napari_sofinet.localization.fitting import Noise  # noqa: E402
+from napari_sofinet.methods.repeat import repeat  # noqa: E402
 from napari_sofinet.networks import sampling, weights  # noqa: E402
 from napari_sofinet.networks.diffusion import DiffusionNet, folded, unfolded  # noqa: E402
-from napari_sofinet.networks.first_guess import (  # noqa: E402
-    FirstGuess,
-    drawn_with_doubt,
-    guesser,
-    of_frames,
-)
+from napari_sofinet.networks.prior_estimate import FirstGuess, drawn_with_doubt, guesser, of_frames
+from napari_sofinet.networks.sample_summary import summary  # noqa: E402
 from napari_sofinet.networks.sampling import Posterior  # noqa: E402
 from napari_sofinet.networks.schedules import noise_levels  # noqa: E402
-from napari_sofinet.networks.spread import summary  # noqa: E402
 from napari_sofinet.networks.weights import Card, Uncertainty  # noqa: E402
-from napari_sofinet.recipe import repeat  # noqa: E402
-from napari_sofinet.reconstruction import Reconstruction  # noqa: E402
 from napari_sofinet.training.emitters import emitter_map, spots  # noqa: E402
 from napari_sofinet.training.posterior import (  # noqa: E402
     emitter_conditions,

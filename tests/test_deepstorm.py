@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip("torch")
 
 import napari_sofinet as sofinet
-from napari_sofinet import cli
-from napari_sofinet.errors import Cancelled, InputError
-from napari_sofinet.io.localizations import read_localizations
+from napari_sofinet.cli.main import main
+from napari_sofinet.base.errors import Cancelled, InputError
+from napari_sofinet.data.table_files import read_localizations
 from napari_sofinet.localization.detection import (
     places_in_frame,
     places_in_map,
@@ -205,13 +205,13 @@ def test_tables_from_the_command_line(tmp_path, capsys):
     tifffile.imwrite(tmp_path / "m.tif", frames.astype(np.uint16), photometric="minisblack")
     words = ["reconstruct", "deepstorm", str(tmp_path / "m.tif"), "--pixel-size", "0.108"]
     out = tmp_path / "t.csv"
-    assert cli.main([*words, "-o", str(out)]) == 0
+    assert main([*words, "-o", str(out)]) == 0
     assert "localisations" in capsys.readouterr().err
     recipe = tmp_path / "t.csv.recipe.json"
     assert json.loads(recipe.read_text())["reconstruct"]["method"] == "deepstorm"
-    assert cli.main(["run", str(recipe), "-o", str(tmp_path / "again.csv")]) == 0
+    assert main(["run", str(recipe), "-o", str(tmp_path / "again.csv")]) == 0
     assert (tmp_path / "again.csv").read_text() == out.read_text()
-    assert cli.main(["reconstruct", "sofi", *words[2:3], "-o", str(tmp_path / "s.csv")]) == 2
+    assert main(["reconstruct", "sofi", *words[2:3], "-o", str(tmp_path / "s.csv")]) == 2
 
 
 def test_drift_is_taken_out_of_the_table():

@@ -15,18 +15,20 @@ from conftest import DATA, needs_shared
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_sofinet import InputError, Reconstruction, cli
-from napari_sofinet.io.localizations import (
+from napari_sofinet.cli.main import main
+from napari_sofinet import InputError, Reconstruction
+from napari_sofinet.data.recipe import Recipe
+from napari_sofinet.data.table import LocalizationTable
+from napari_sofinet.data.table_files import (
     PixelSizeNeeded,
     is_table,
     read_localizations,
     write_localizations,
 )
-from napari_sofinet.localization import LocalizationTable
 from napari_sofinet.localization.drift import correct_drift
 from napari_sofinet.localization.rendering import render
-from napari_sofinet.localization.steps import draw_table, keep, record
-from napari_sofinet.recipe import Recipe, repeat
+from napari_sofinet.methods.repeat import repeat
+from napari_sofinet.methods.table import draw_table, keep, record
 
 THUNDERSTORM = (
     '"id","frame","x [nm]","y [nm]","sigma [nm]","intensity [photon]","offset [photon]",'
@@ -150,7 +152,7 @@ def test_bad_tables_are_one_sentence(tmp_path, capsys, text, word):
     with pytest.raises(InputError, match=word):
         read_localizations(path, 0.1)
     words = ["table", str(path), "-o", str(tmp_path / "out.csv"), "--pixel-size", "0.1"]
-    assert cli.main(words) == 2
+    assert main(words) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "out.csv").exists()
 
@@ -329,10 +331,10 @@ def test_pictures_of_threads_are_those_of_one(monkeypatch):
     table = some_table(5000, shape=(40, 60))
     table.uncertainty_px[:3] = np.nan, -1, 50
     monkeypatch.setattr(rendering, "MANY", 100)
-    monkeypatch.setattr(rendering, "workers", lambda: 3)
+    monkeypatch.setattr(rendering, "thread_count", lambda: 3)
     for kind in ("histogram", "gaussian"):
         threads = render(table, 0.25, kind).image
-        monkeypatch.setattr(rendering, "workers", lambda: 1)
+        monkeypatch.setattr(rendering, "thread_count", lambda: 1)
         np.testing.assert_array_equal(threads, render(table, 0.25, kind).image)
     assert threads.shape == (160, 240)
     counts = render(table, 0.25, "histogram").image
@@ -436,7 +438,7 @@ def test_the_command(tmp_path, capsys):
     write_localizations(source, replace(table, uncertainty_px=np.full(6000, 0.1)))
 
     def run(*words: object) -> tuple[int, str]:
-        code = cli.main(["table", str(source), "--pixel-size", "0.1", *map(str, words)])
+        code = main(["table", str(source), "--pixel-size", "0.1", *map(str, words)])
         return code, capsys.readouterr().err
 
     picture = tmp_path / "out.ome.tif"
@@ -449,7 +451,7 @@ def test_the_command(tmp_path, capsys):
     assert result.pixel_size_um == pytest.approx((0.025, 0.025))
     assert result.image.sum() == pytest.approx(len(table.filter("frame >= 5")), rel=1e-3)
     assert "Wang" in result.recipe.methods_paragraph
-    assert cli.main(["run", str(picture), "-o", str(tmp_path / "again.ome.tif")]) == 0
+    assert main(["run", str(picture), "-o", str(tmp_path / "again.ome.tif")]) == 0
     np.testing.assert_array_equal(
         Reconstruction.load(tmp_path / "again.ome.tif").image, result.image
     )

@@ -7,13 +7,14 @@ import json
 import numpy as np
 import pytest
 from conftest import DATA, needs_shared
+from napari_sofinet.cli.main import main
+from napari_sofinet.quality.scores import compare, measure_resolution
 from scipy.ndimage import gaussian_filter
 from tifffile import imwrite
 
 import napari_sofinet as sofinet
-from napari_sofinet import cli
-from napari_sofinet.measure import compare, measure_resolution, open_picture, open_truth
 from napari_sofinet.metrics import decorrelation_resolution, pearson
+from napari_sofinet.quality.picture import open_picture, open_truth
 from napari_sofinet.simulation import preset_settings, simulate
 
 
@@ -30,7 +31,7 @@ def simulated(tmp_path_factory):
 
 
 def measured(capsys, *words: object) -> dict:
-    assert cli.main(["measure", *map(str, words), "--json"]) == 0
+    assert main(["measure", *map(str, words), "--json"]) == 0
     out = capsys.readouterr().out
     assert out.count("\n") == 1
     return json.loads(out)
@@ -111,7 +112,7 @@ def test_sectors_criteria_and_tolerance(simulated, capsys):
     ]  # fmt: skip
     assert scores[1]["tpr"] > scores[0]["tpr"]
     assert 0 <= scores[0]["false_filament_share"] < 0.2
-    assert cli.main(["measure", "resolution", str(folder / "movie.tif"), "--sector", "9"]) == 2
+    assert main(["measure", "resolution", str(folder / "movie.tif"), "--sector", "9"]) == 2
     assert "degrees" in capsys.readouterr().err
 
 
@@ -120,7 +121,7 @@ def test_noise_has_a_reason_instead(tmp_path, capsys):
     found = measured(capsys, "resolution", tmp_path / "noise.tif")
     assert found["resolution_px"] is None
     assert found["reason"]
-    assert cli.main(["measure", "resolution", str(tmp_path / "noise.tif")]) == 0
+    assert main(["measure", "resolution", str(tmp_path / "noise.tif")]) == 0
     assert "none" in capsys.readouterr().out
 
 
@@ -174,7 +175,7 @@ def test_unusable_pictures_give_one_sentence(command, tmp_path, capsys):
     imwrite(tmp_path / "rgb.tif", np.zeros((60, 60, 3), np.uint8), photometric="rgb")
     for name in ("text.tif", "text.npz"):
         (tmp_path / name).write_text("no picture")
-    assert cli.main(["measure", *command.format(folder=tmp_path).split()]) == 2
+    assert main(["measure", *command.format(folder=tmp_path).split()]) == 2
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1
     assert captured.out == ""

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from napari_sofinet.errors import InputError
+from napari_sofinet.base.errors import InputError
 from napari_sofinet.metrics import (
     crlb,
     decorrelation_map,

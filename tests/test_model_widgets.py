@@ -7,16 +7,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from napari.layers import Image  # noqa: E402, TC002
+from napari.layers import Image  # noqa: E402
 from qtpy.QtCore import Qt  # noqa: E402
 from qtpy.QtWidgets import QLabel, QScrollArea  # noqa: E402
 from test_ddpm import weights_file  # noqa: E402
 from test_models import SMALL, card  # noqa: E402
 
-from napari_sofinet import presets  # noqa: E402
-from napari_sofinet.io.localizations import read_localizations  # noqa: E402
+from napari_sofinet.data.reconstruction import Reconstruction  # noqa: E402
+from napari_sofinet.data.table_files import read_localizations  # noqa: E402
 from napari_sofinet.networks import weights  # noqa: E402
-from napari_sofinet.reconstruction import Reconstruction  # noqa: E402
 from napari_sofinet.training.settings import settings_of  # noqa: E402
 from napari_sofinet.widgets import method_widget, model_widget, train_widget  # noqa: E402
 
@@ -36,8 +35,8 @@ def notices(monkeypatch):
 
 @pytest.fixture
 def viewer(make_napari_viewer, monkeypatch, tmp_path, notices):
-    monkeypatch.setattr(presets, "folder", lambda method: tmp_path / "presets" / method)
-    monkeypatch.setattr(weights, "own_folder", lambda: tmp_path / "weights")
+    monkeypatch.setattr(saved_settings, "folder", lambda method: tmp_path / "presets" / method)
+    monkeypatch.setattr(weights, "user_weights_folder", lambda: tmp_path / "weights")
     torch.manual_seed(1)
     net = weights.build("sofinet", SMALL)
     weights.save(tmp_path / "weights" / "small.safetensors", net.state_dict(), card())

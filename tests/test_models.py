@@ -14,14 +14,13 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 import napari_sofinet as sofinet  # noqa: E402
-from napari_sofinet import cli  # noqa: E402
-from napari_sofinet.errors import Cancelled, InputError  # noqa: E402
-from napari_sofinet.methods import model  # noqa: E402
+from napari_sofinet.cli.main import main
+from napari_sofinet.base.errors import Cancelled, InputError  # noqa: E402
+from napari_sofinet.data.reconstruction import Reconstruction  # noqa: E402
+from napari_sofinet.methods.repeat import repeat  # noqa: E402
 from napari_sofinet.networks import weights  # noqa: E402
-from napari_sofinet.networks.statistics import background_level, normalize  # noqa: E402
+from napari_sofinet.networks.normalization import background_level, normalize  # noqa: E402
 from napari_sofinet.networks.weights import Card, Uncertainty  # noqa: E402
-from napari_sofinet.recipe import repeat  # noqa: E402
-from napari_sofinet.reconstruction import Reconstruction  # noqa: E402
 from napari_sofinet.simulation import preset_settings, simulate  # noqa: E402
 from napari_sofinet.training import own_movies  # noqa: E402
 from napari_sofinet.training.settings import (  # noqa: E402
@@ -110,7 +109,7 @@ def test_a_film_is_a_picture_for_every_window(small, frames, tmp_path):
 
 def test_levels_are_those_of_the_network(frames):
     movie = sofinet.open_movie(frames)
-    levels = model.measure_levels(movie, None)
+    levels = model.measure_normalization(movie, None)
     counts = frames.astype(np.float32)
     ours = (counts - levels.offset[:, None, None]) / levels.scale[:, None, None]
     theirs = normalize(torch.from_numpy(counts)[None])[0].numpy()
@@ -125,7 +124,7 @@ def test_a_field_that_is_nearly_the_same_everywhere_is_nearly_empty(level):
     for t, y, x in rng.integers(0, (25, 64, 64), (6, 3)):
         frames[t, y, x] += rng.choice([-1, 1])
     assert np.abs(normalize(torch.from_numpy(frames)[None]).numpy()).max() < 1.01
-    levels = model.measure_levels(sofinet.open_movie(frames), None)
+    levels = model.measure_normalization(sofinet.open_movie(frames), None)
     np.testing.assert_allclose(levels.scale, 1, atol=0.01)
     made = sofinet.reconstruct(sofinet.open_movie(frames, 0.1), "sofinet")
     assert made.image.max() < 0.1
@@ -167,7 +166,7 @@ def test_whole_numbers_do_not_flicker():
     # The median of counts around 100.5 is 100 in one frame and 101 in the next.
     frames = np.round(np.random.default_rng(1).normal(100.5, 5**0.5, (20, 48, 48)))
     assert np.ptp(np.median(frames, axis=(1, 2))) == 1
-    offset = model.measure_levels(sofinet.open_movie(frames.astype(np.uint16)), None).offset
+    offset = model.measure_normalization(sofinet.open_movie(frames.astype(np.uint16)), None).offset
     assert np.ptp(offset) < 0.35
     assert offset.mean() == pytest.approx(100.5, abs=0.05)
     alike = background_level(torch.from_numpy(frames.astype(np.float32))[None])[0]
@@ -180,7 +179,7 @@ def test_a_fading_film_stays_as_bright():
     rng = np.random.default_rng(0)
     fading = np.exp(-np.arange(100) / 50)[:, None, None]
     frames = 100 + 1000 * fading * (rng.random((100, 20, 20)) > 0.95)
-    levels = model.measure_levels(sofinet.open_movie(frames), 10)
+    levels = model.measure_normalization(sofinet.open_movie(frames), 10)
     peaks = ((frames - levels.offset[:, None, None]) / levels.scale[:, None, None]).max(axis=(1, 2))
     assert peaks[10:90] == pytest.approx(1, abs=0.15)
 
@@ -235,7 +234,7 @@ def test_unusable_weights_give_one_sentence(kind, small, frames, tmp_path, capsy
 
     path = broken(kind, small, tmp_path)
     tifffile.imwrite(tmp_path / "movie.tif", frames, photometric="minisblack")
-    code = cli.main(
+    code = main(
         [
             "reconstruct", "sofinet", str(tmp_path / "movie.tif"), "--weights", str(path),
             "-o", str(tmp_path / "out.ome.tif"),
@@ -294,7 +293,7 @@ def test_training_writes_weights_that_can_be_used(tmp_path, capsys, frames):
         "train", "sofinet", "-o", str(out), "--steps", "4", "--batch", "2", "--side-px", "16",
         "--validate-every", "2", "--parameters", ",".join(f"{k}={v}" for k, v in SMALL.items()),
     ]  # fmt: skip
-    assert cli.main(words) == 0
+    assert main(words) == 0
     written = weights.read_card(out)
     assert (written.steps, written.network) == (4, "sofinet")
     assert written.figures["held_out_loss"] > 0
@@ -396,7 +395,7 @@ def test_weights_that_are_used_are_not_replaced(small, frames, tmp_path):
     disguised = tmp_path / "weights.ome.tif"
     disguised.write_bytes(small.read_bytes())
     words = ["reconstruct", "sofinet", str(tmp_path / "movie.tif"), "--weights", str(disguised)]
-    assert cli.main([*words, "-o", str(disguised)]) == 2
+    assert main([*words, "-o", str(disguised)]) == 2
     assert disguised.read_bytes() == small.read_bytes()
 
 

@@ -14,8 +14,10 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.movie import Saturation, open_movie, time_blocks
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.blocks import time_blocks
+from napari_sofinet.data.open_movie import open_movie
+from napari_sofinet.data.saturation import Saturation
 
 MOVIE = np.random.default_rng(0).integers(100, 1000, (20, 16, 18), dtype=np.uint16)
 
@@ -129,7 +131,7 @@ def test_a_file_pickles_as_path_and_selection(tmp_path, options):
 
 
 def test_a_small_roi_does_not_bring_in_the_whole_movie(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_sofinet.movie.BLOCK_BYTES", MOVIE[0].nbytes)
+    monkeypatch.setattr("napari_sofinet.io.blocks.BLOCK_BYTES", MOVIE[0].nbytes)
     path = tmp_path / "movie.tif"
     tifffile.imwrite(path, MOVIE)
     movie = open_movie(path).select(roi=((4, 8), (4, 8)))

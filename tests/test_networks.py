@@ -9,19 +9,13 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional  # noqa: E402
 
-from napari_sofinet.errors import InputError  # noqa: E402
+from napari_sofinet.base.errors import InputError  # noqa: E402
 from napari_sofinet.networks import convgru  # noqa: E402
 from napari_sofinet.networks.convgru import ConvGRU, Stream  # noqa: E402
-from napari_sofinet.networks.running import tiles  # noqa: E402
-from napari_sofinet.networks.statistics import (  # noqa: E402
-    REACH_PX,
-    SHIFTS,
-    Finer,
-    StatisticsNet,
-    brightness,
-    normalize,
-    raw_statistics,
-)
+from napari_sofinet.networks.normalization import brightness, normalize
+from napari_sofinet.networks.pixel_statistics import SHIFTS, raw_statistics
+from napari_sofinet.networks.sofinet import REACH_PX, StatisticsNet
+from napari_sofinet.networks.tiling import tiles  # noqa: E402
 from napari_sofinet.networks.unet import UNet, fourier_finer  # noqa: E402
 from napari_sofinet.simulation.presets import draw_filaments  # noqa: E402
 from napari_sofinet.training.data import ahead, frames_for, make_samples, scaled_target  # noqa: E402

@@ -9,14 +9,14 @@ import pytest
 from tifffile import imwrite
 
 import napari_sofinet as sofinet
-from napari_sofinet import cli
-from napari_sofinet.errors import InputError
+from napari_sofinet.cli.main import main
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.blocks import time_blocks
+from napari_sofinet.methods.repeat import repeat
 from napari_sofinet.metrics import pearson
-from napari_sofinet.movie import time_blocks
 from napari_sofinet.preprocess.background import BackgroundCorrection, subtract_background
 from napari_sofinet.preprocess.bleaching import half_life
 from napari_sofinet.preprocess.camera import CameraCorrection, calibrate, photon_transfer
-from napari_sofinet.recipe import repeat
 from napari_sofinet.simulation import preset_settings, simulate
 
 
@@ -208,8 +208,8 @@ def test_dark_frames_are_kept_and_part_of_the_recipe(tmp_path, monkeypatch):
         imwrite(tmp_path / name, rng.poisson(level, (30, 12, 13)).astype(np.uint16))
     monkeypatch.chdir(tmp_path)
     words = "reconstruct average movie.tif --camera.dark-frames dark.tif -o".split()
-    assert cli.main([*words, "dark.tif"]) == 2
-    assert cli.main([*words, "out.ome.tif"]) == 0
+    assert main([*words, "dark.tif"]) == 2
+    assert main([*words, "out.ome.tif"]) == 0
     monkeypatch.chdir("/")
     recipe = sofinet.Recipe.load(tmp_path / "out.ome.tif")
     first = repeat(recipe).image

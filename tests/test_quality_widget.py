@@ -11,11 +11,16 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 from scipy.ndimage import gaussian_filter
 
-from napari_sofinet.measure import Picture
 from napari_sofinet.metrics import decorrelation_resolution
-from napari_sofinet.region import agreement_of, profiles_of, resolution_of, trace_of
+from napari_sofinet.quality.picture import Picture
+from napari_sofinet.quality.region_measurements import (
+    agreement_of,
+    profiles_of,
+    resolution_of,
+    trace_of,
+)
 from napari_sofinet.widgets import quality_widget
-from napari_sofinet.widgets.latest import Latest
+from napari_sofinet.widgets.latest_worker import Latest
 from napari_sofinet.widgets.quality_widget import AGREEMENT, PROFILE, RESOLUTION, TRACE
 
 

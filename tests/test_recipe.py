@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_sofinet import cli
-from napari_sofinet.errors import InputError
-from napari_sofinet.methods import reconstruct
-from napari_sofinet.movie import open_movie
-from napari_sofinet.recipe import Recipe, repeat
-from napari_sofinet.reconstruction import Reconstruction
+from napari_sofinet.cli.main import main
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.open_movie import open_movie
+from napari_sofinet.data.recipe import Recipe
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.methods.repeat import repeat
+from napari_sofinet.methods.run import reconstruct
 
 RNG = np.random.default_rng(0)
 MOVIE = RNG.poisson(100 + 500 * (RNG.random((60, 1, 1)) < 0.3) * RNG.random((16, 18))).astype("u2")
@@ -112,15 +113,15 @@ def test_run_gives_the_same_pixels(tmp_path, capsys, command, data, options):
     movie, output = tmp_path / "movie.tif", tmp_path / "out.ome.tif"
     tifffile.imwrite(movie, data, photometric="minisblack", **options)
     method, *words = command.split()
-    assert cli.main(["reconstruct", method, str(movie), "-o", str(output), *words]) == 0
-    assert cli.main(["run", str(output)]) == 0
+    assert main(["reconstruct", method, str(movie), "-o", str(output), *words]) == 0
+    assert main(["run", str(output)]) == 0
     again = tmp_path / "out_again.ome.tif"
     np.testing.assert_array_equal(tifffile.imread(again), tifffile.imread(output))
     assert Recipe.load(again) == Recipe.load(output)
     recipe = tmp_path / "recipe.json"
     recipe.write_text(Recipe.load(output).to_json(), encoding="utf-8")
     third = tmp_path / "third.tif"
-    assert cli.main(["run", str(recipe), "-o", str(third)]) == 0
+    assert main(["run", str(recipe), "-o", str(third)]) == 0
     assert third.read_bytes()[-1000:] == again.read_bytes()[-1000:]
     capsys.readouterr()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sofinet.methods import reconstruct
-from napari_sofinet.movie import open_movie
+from napari_sofinet.data.open_movie import open_movie
+from napari_sofinet.methods.run import reconstruct
 
 PIXEL_UM = 0.16
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.methods import METHODS
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.settings import Settings, build, flatten_settings, parameter, parameters
+from napari_sofinet.base.settings_text import command_options, parse, text_of
+from napari_sofinet.cli.options import add_options, given_values
 from napari_sofinet.methods.sofi import SofiSettings
-from napari_sofinet.options import add_options, command_options, given_values, parse, text_of
-from napari_sofinet.settings import Settings, build, flatten_settings, leaves, parameter
 
 
 def from_command_line(model: type[Settings], words: list[str]) -> Settings:
@@ -25,16 +25,16 @@ def from_command_line(model: type[Settings], words: list[str]) -> Settings:
     return build(model, given_values(parser.parse_args(words), model))
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=lambda m: m.name)
+@pytest.mark.parametrize("method", methods().values(), ids=lambda m: m.name)
 def test_an_empty_command_line_is_the_default(method):
     assert from_command_line(method.settings, []) == method.settings()
     assert build(method.settings, flatten_settings(method.settings())) == method.settings()
     assert command_options(method.settings()) == []
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=lambda m: m.name)
+@pytest.mark.parametrize("method", methods().values(), ids=lambda m: m.name)
 def test_every_parameter_has_help_and_limits(method):
-    for leaf in leaves(method.settings):
+    for leaf in parameters(method.settings):
         assert leaf.help.endswith("."), leaf.name
         assert method.describe(method.settings(), {}).endswith(".")
 
@@ -67,7 +67,7 @@ def test_settings_survive_the_command_line(values):
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(value=st.floats(allow_nan=False, allow_infinity=False))
 def test_numbers_keep_every_digit(value):
-    leaf = next(leaf for leaf in leaves(SofiSettings) if leaf.name == "psf_fwhm_px")
+    leaf = next(leaf for leaf in parameters(SofiSettings) if leaf.name == "psf_fwhm_px")
     assert parse(leaf, text_of(value)) == value
 
 

@@ -21,11 +21,11 @@ from simulated import (
     rng,
 )
 
-from napari_sofinet import cli
-from napari_sofinet.errors import InputError
+from napari_sofinet.cli.main import main
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.settings import build, flatten_settings, parameters
+from napari_sofinet.data.open_movie import open_movie
 from napari_sofinet.metrics import mask_scores, pearson
-from napari_sofinet.movie import open_movie
-from napari_sofinet.settings import build, flatten_settings, leaves
 from napari_sofinet.simulation import (
     PRESETS,
     SimulationSettings,
@@ -318,7 +318,7 @@ def test_bad_settings_are_refused_in_a_sentence_before_anything_is_made(changes)
     assert peak < 1e6
 
 
-@pytest.mark.parametrize("leaf", list(leaves(SimulationSettings)), ids=lambda leaf: leaf.name)
+@pytest.mark.parametrize("leaf", list(parameters(SimulationSettings)), ids=lambda leaf: leaf.name)
 def test_every_setting_refuses_what_is_outside_its_limits(leaf):
     bad = []
     for kind, below in (("ge", True), ("gt", True), ("le", False), ("lt", False)):
@@ -386,7 +386,7 @@ def test_simulate_writes_movie_and_truth(tmp_path, capsys):
     words = ["simulate", "argolight", "-o", str(movie), "--truth", str(truth), "--seed", "9"]
     words += ["--frames", "12", "--rows", "30", "--blinking.photons", "77"]
     words += ["--frame-interval-s", "0.02"]
-    assert cli.main(words) == 0
+    assert main(words) == 0
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "12 frames of 30 x 160 px" in shown.err
@@ -403,7 +403,7 @@ def test_simulate_writes_movie_and_truth(tmp_path, capsys):
     # Again, from its own truth: the emitters stay where they are.
     again = ["simulate", "argolight", "-o", str(movie), "--structure.kind", "table"]
     again += ["--structure.file", str(truth), "--frames", "3", "--rows", "30", "--seed", "1"]
-    assert cli.main(again) == 0
+    assert main(again) == 0
     assert f"{len(made.truth.photons)} emitters" in capsys.readouterr().err
 
 
@@ -445,7 +445,7 @@ def test_simulate_refuses_in_one_line_and_leaves_nothing(tmp_path, capsys, words
     given = [] if "-o" in words else ["-o", str(tmp_path / "movie.tif")]
     if "--truth" not in words:
         given += ["--truth", str(tmp_path / "truth.npz")]
-    assert cli.main(["simulate", *words, *given]) == 2
+    assert main(["simulate", *words, *given]) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
     (line,) = shown.err.splitlines()
@@ -460,7 +460,7 @@ def test_a_movie_that_can_not_be_written_leaves_no_truth_either(tmp_path, capsys
 
     monkeypatch.setattr("tifffile.imwrite", full)
     words = ["simulate", "microtubules", "-o", str(tmp_path / "movie.tif"), "--frames", "3"]
-    assert cli.main([*words, "--truth", str(tmp_path / "truth.npz")]) == 2
+    assert main([*words, "--truth", str(tmp_path / "truth.npz")]) == 2
     assert "The disk is full" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from simulated import centroid, mean_is, placed
 
-from napari_sofinet.settings import build
+from napari_sofinet.base.settings import build
 from napari_sofinet.simulation import SimulationSettings, simulate
 from napari_sofinet.simulation.presets import draw_universal
 

@@ -16,8 +16,8 @@ from simulated import (
     rng,
 )
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.settings import build
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.settings import build
 from napari_sofinet.simulation import (
     SimulationSettings,
     simulate,
@@ -327,10 +327,10 @@ def test_light_outside_the_image_is_lost_and_frames_are_kept_apart(kind):
 def test_threads_change_nothing(monkeypatch):
     at, frame = rng().uniform(0, 20, (9000, 2)), np.sort(rng().integers(0, 7, 9000))
     many = render(at, np.ones(9000), (20, 20), Psf(2.0), frame=frame, frames=7)
-    monkeypatch.setattr("napari_sofinet.simulation.rendering.workers", lambda: 1)
+    monkeypatch.setattr("napari_sofinet.simulation.rendering.thread_count", lambda: 1)
     one = render(at, np.ones(9000), (20, 20), Psf(2.0), frame=frame, frames=7)
     np.testing.assert_array_equal(many, one)
-    monkeypatch.setattr("napari_sofinet.simulation.rendering.workers", lambda: 8)
+    monkeypatch.setattr("napari_sofinet.simulation.rendering.thread_count", lambda: 8)
     np.testing.assert_array_equal(
         many, render(at, np.ones(9000), (20, 20), Psf(2.0), frame=frame, frames=7)
     )

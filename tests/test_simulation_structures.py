@@ -18,8 +18,8 @@ from simulated import (
     rng,
 )
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.settings import build
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.settings import build
 from napari_sofinet.simulation import (
     SimulationSettings,
     simulate,

@@ -12,11 +12,11 @@ pytest.importorskip("napari")
 from qtpy.QtWidgets import QApplication
 from test_localizations import drifting, some_table
 
-from napari_sofinet import cli, presets
-from napari_sofinet.io.localizations import read_localizations, write_localizations
-from napari_sofinet.localization import LocalizationTable
-from napari_sofinet.localization.steps import draw_table, record
-from napari_sofinet.reconstruction import Reconstruction
+from napari_sofinet.cli.main import main
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.data.table import LocalizationTable
+from napari_sofinet.data.table_files import read_localizations, write_localizations
+from napari_sofinet.methods.table import draw_table, record
 from napari_sofinet.widgets import method_widget, table_reader, table_widget
 from napari_sofinet.widgets.layers import picture_options
 from napari_sofinet.widgets.tables import TableLayer, table_layers
@@ -144,7 +144,7 @@ def test_picture_and_points_lie_where_the_table_does(viewer, widget, qtbot, tmp_
     saved = Reconstruction.load(tmp_path / "picture.ome.tif")
     assert saved.recipe.reconstruct.settings["where"] == ["photons >= 500"]
     words = ["run", str(tmp_path / "picture.ome.tif"), "-o", str(tmp_path / "again.ome.tif")]
-    assert cli.main(words) == 0
+    assert main(words) == 0
     np.testing.assert_array_equal(
         Reconstruction.load(tmp_path / "again.ome.tif").image, picture.data
     )
@@ -336,8 +336,8 @@ def models(viewer, monkeypatch, tmp_path, notices):
     from napari_sofinet.networks.dblink import BlinkNet
     from napari_sofinet.widgets import model_widget
 
-    monkeypatch.setattr(presets, "folder", lambda method: tmp_path / "presets" / method)
-    monkeypatch.setattr(weights, "own_folder", lambda: tmp_path / "weights")
+    monkeypatch.setattr(saved_settings, "folder", lambda method: tmp_path / "presets" / method)
+    monkeypatch.setattr(weights, "user_weights_folder", lambda: tmp_path / "weights")
     monkeypatch.setattr(model_widget, "show_error", notices.append)
     torch.manual_seed(3)
     net = BlinkNet(features=4)

@@ -11,9 +11,9 @@ import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_sofinet.errors import InputError
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.open_movie import open_movie
 from napari_sofinet.io import tiff
-from napari_sofinet.movie import open_movie
 
 MOVIE = np.random.default_rng(0).integers(100, 1000, (20, 16, 18), dtype=np.uint16)
 STACK = np.random.default_rng(1).integers(100, 1000, (6, 3, 2, 16, 18), dtype=np.uint16)
@@ -134,7 +134,7 @@ def test_a_movie_is_read_as_it_was_written(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["plain", "zlib", "pages", "pages, each a series", "OME"])
 def test_frames_are_read_in_blocks_wherever_they_start(tmp_path, kind, monkeypatch):
-    monkeypatch.setattr("napari_sofinet.movie.BLOCK_BYTES", 3 * MOVIE[0].nbytes)
+    monkeypatch.setattr("napari_sofinet.io.blocks.BLOCK_BYTES", 3 * MOVIE[0].nbytes)
     path = tmp_path / "movie.tif"
     write(path, kind)
     frames = open_movie(path).frames

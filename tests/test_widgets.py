@@ -12,12 +12,13 @@ import pytest
 import tifffile
 from qtpy.QtWidgets import QApplication
 
-from napari_sofinet import Recipe, cli, presets
-from napari_sofinet.errors import InputError
-from napari_sofinet.methods import METHODS, reconstruct
+from napari_sofinet.cli.main import main
+from napari_sofinet import Recipe
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.settings import build
+from napari_sofinet.data.open_movie import open_movie
+from napari_sofinet.methods.run import reconstruct
 from napari_sofinet.methods.sofi import SofiSettings
-from napari_sofinet.movie import open_movie
-from napari_sofinet.settings import build
 from napari_sofinet.simulation import simulate
 from napari_sofinet.widgets import (
     layers,
@@ -50,7 +51,7 @@ def notices(monkeypatch):
 
 @pytest.fixture
 def widget(make_napari_viewer, qtbot, notices, monkeypatch, tmp_path):
-    monkeypatch.setattr(presets, "folder", lambda method: tmp_path / "presets" / method)
+    monkeypatch.setattr(saved_settings, "folder", lambda method: tmp_path / "presets" / method)
     viewer = make_napari_viewer()
     made = sofi_widget.SofiWidget(viewer)
     viewer.window.add_dock_widget(made, name="SOFI")
@@ -84,7 +85,7 @@ def world_centre(layer) -> np.ndarray:
     return np.asarray(layer.data_to_world(index))
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=lambda m: m.name)
+@pytest.mark.parametrize("method", methods().values(), ids=lambda m: m.name)
 def test_an_untouched_form_is_the_default(qtbot, method):
     form = SettingsForm(method.settings)
     qtbot.addWidget(form)
@@ -249,7 +250,7 @@ def test_presets_are_kept(widget, notices):
     widget._load_preset()
     assert widget.form.settings().order == 3
     widget._delete_preset()
-    assert presets.names("sofi") == []
+    assert saved_settings.names("sofi") == []
     widget.keep_preset("a/b")
     assert "must not" in notices[-1]
 
@@ -282,7 +283,7 @@ def test_a_file_is_read_lazily_run_and_its_command_does_the_same(widget, qtbot, 
     words = shlex.split(QApplication.clipboard().text())
     assert words[:3] == ["sofinet", "reconstruct", "sofi"]
     words[words.index("-o") + 1] = str(tmp_path / "again.ome.tif")
-    assert cli.main(words[1:]) == 0
+    assert main(words[1:]) == 0
     np.testing.assert_array_equal(
         tifffile.imread(tmp_path / "again.ome.tif"), tifffile.imread(saved)
     )
@@ -466,7 +467,7 @@ def test_the_copied_command_makes_the_same_movie(simulation, qtbot, tmp_path, mo
     made.copy_command()
     monkeypatch.chdir(tmp_path)
     words = shlex.split(QApplication.clipboard().text())
-    assert cli.main(words[1:]) == 0
+    assert main(words[1:]) == 0
     frames = simulate(made.settings()).frames
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "movie.tif"), frames)
 

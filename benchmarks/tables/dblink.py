@@ -37,7 +37,7 @@ from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_fi
 from skimage.draw import polygon
 
 import napari_sofinet as sofinet
-from napari_sofinet.localization.table import LocalizationTable
+from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.methods.dblink import THRESHOLD
 from napari_sofinet.simulation import Simulation, preset_settings, simulate
 from napari_sofinet.simulation.structures import place
@@ -392,8 +392,8 @@ def compare_learnt(name: str, threshold: float) -> None:
 
     import torch
 
+    from napari_sofinet.base.settings import build
     from napari_sofinet.networks import weights
-    from napari_sofinet.settings import build
     from napari_sofinet.training.dynamics import dynamics_sequences
     from napari_sofinet.training.settings import DynamicsTrainingSettings
 

@@ -22,7 +22,6 @@ import numpy as np
 from other_movies import reference_program
 
 import napari_sofinet as sofinet
-from napari_sofinet.methods.model import outside
 from napari_sofinet.metrics import pearson
 from napari_sofinet.networks.weights import find, read_card
 from napari_sofinet.simulation import Simulation, SimulationSettings, simulate

@@ -6,17 +6,14 @@ import contextlib
 import errno
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from napari_sofinet.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from napari_sofinet.base.errors import InputError
 
 
 @contextlib.contextmanager
-def written_whole(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path) -> Iterator[Path]:
     """Give a file beside ``path`` to write into, and rename it to ``path`` once it is complete.
 
     Raises

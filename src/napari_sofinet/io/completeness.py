@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from napari_sofinet.errors import InputError
+from napari_sofinet.base.errors import InputError
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPageSeries

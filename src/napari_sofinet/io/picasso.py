@@ -9,15 +9,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.io.atomic import check_writable, written_whole
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.io.atomic import atomic_write, check_writable
 
 KEYS = "Pixelsize", "Width", "Height", "Frames"
 
@@ -80,11 +78,11 @@ def write_picasso(path: Path, columns: dict[str, np.ndarray], facts: MovieFacts)
         known["Height"], known["Width"] = facts.shape
     if facts.pixel_um is not None:
         known["Pixelsize"] = round(1000 * facts.pixel_um, 6)
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         with h5py.File(partial, "w") as file:
             file.create_dataset("locs", data=whole)
             file.create_dataset("metadata", data=json.dumps([known]))
-    with written_whole(beside) as partial:
+    with atomic_write(beside) as partial:
         partial.write_text("".join(f"{key}: {value}\n" for key, value in known.items()))
 
 

@@ -7,8 +7,6 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from napari_sofinet.movie import LARGEST_PIXEL_UM
-
 if TYPE_CHECKING:
     from tifffile import TiffFile
 
@@ -44,6 +42,7 @@ S_PER = {
     "min": 60.0,
     "h": 3600.0,
 }
+LARGEST_PIXEL_UM = 20.0
 PLAUSIBLE_UM = 1e-3, LARGEST_PIXEL_UM
 """Pixel sizes that a resolution tag may mean; 72 dpi and the like are a printer's, not a
 microscope's."""

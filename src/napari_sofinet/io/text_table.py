@@ -8,15 +8,13 @@ import re
 import warnings
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.io.atomic import written_whole
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.io.atomic import atomic_write
 
 HEAD_BYTES = 2**16
 CHUNK_ROWS = 1_000_000
@@ -156,7 +154,7 @@ def write_text_table(path: Path, columns: dict[str, np.ndarray], quoted: bool) -
     names = [f'"{name}"' if quoted or "," in name else name for name in columns]
     count = len(next(iter(columns.values())))
     out = np.empty(min(count, WRITTEN_ROWS) * len(names) * number_text.WIDEST, np.uint8)
-    with written_whole(path) as partial, partial.open("wb") as plain:
+    with atomic_write(path) as partial, partial.open("wb") as plain:
         packed = path.name.lower().endswith(".gz")
         file = gzip.GzipFile("", "wb", 3, plain) if packed else plain
         file.write((",".join(names) + "\n").encode())

@@ -5,25 +5,25 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from napari_sofinet.errors import InputError
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.io.blocks import frames_per_block
 from napari_sofinet.io.completeness import check_complete, images_promised
 from napari_sofinet.io.scale import read_scale
-from napari_sofinet.movie import Movie, StackAxis, frames_per_block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     import dask.array as da
     from tifffile import TiffFile, TiffPageSeries
 
+StackAxis = Literal["time", "depth"]
 MOST_CHANNELS = 16
 """Above it "channels" are frames: tifffile and others label a movie for ImageJ so by default."""
 
@@ -53,6 +53,7 @@ class TiffStack:
     planes: int = 1
     companions: tuple[str, ...] = ()
     swapped: bool = False
+    whole_frames: bool = True
 
     @property
     def path(self) -> Path:
@@ -82,6 +83,15 @@ class TiffStack:
             for i, (a, n) in enumerate(zip(starts, chunks, strict=True))
         }
         return da.Array(graph, name, (chunks, *((n,) for n in self.shape[1:])), self.dtype)
+
+
+class Opened(NamedTuple):
+    """A stack of frames, its pixel size in um, its frame interval in s, and notes for the user."""
+
+    stack: TiffStack
+    pixel_size_um: float | None
+    frame_interval_s: float | None
+    notes: tuple[str, ...]
 
 
 def read_frames(stack: TiffStack, first: int, last: int) -> np.ndarray:
@@ -162,7 +172,7 @@ def _single(path: str, stack: TiffStack) -> np.ndarray:
     return np.asarray(image)
 
 
-def open_tiff(path: Path, *, channel: int | None, z: int | None, stack_axis: StackAxis) -> Movie:
+def open_tiff(path: Path, *, channel: int | None, z: int | None, stack_axis: StackAxis) -> Opened:
     """Understand a TIFF file or a folder of single-frame TIFFs (see `open_movie`)."""
     with _explained(path):
         if path.is_dir():
@@ -188,7 +198,7 @@ def _explained(path: Path) -> Iterator[None]:
 
 def _understand(
     tif: TiffFile, path: Path, channel: int | None, z: int | None, stack_axis: StackAxis
-) -> Movie:
+) -> Opened:
     notes: list[str] = []
     series = _movie_series(tif)
     axes, shape = series.axes, series.shape
@@ -222,7 +232,7 @@ def _understand(
         companions=tuple(f for f in files if not os.path.samefile(f, own)),
     )
     pixel, interval = read_scale(tif, notes)
-    return Movie(_find_bytes(described, series), pixel, interval, notes=tuple(notes))
+    return Opened(_find_bytes(described, series), pixel, interval, tuple(notes))
 
 
 def _tiff_file(path: str | Path) -> TiffFile:
@@ -362,7 +372,7 @@ def _natural(path: Path) -> list[str | int]:
     return [int(part) if i % 2 else part for i, part in enumerate(parts)]
 
 
-def _open_folder(folder: Path, channel: int | None, z: int | None, stack_axis: StackAxis) -> Movie:
+def _open_folder(folder: Path, channel: int | None, z: int | None, stack_axis: StackAxis) -> Opened:
     files = sorted(
         # Hidden ones are what macOS leaves on network drives, and unfinished outputs.
         (p for p in folder.glob("[!.]*") if p.suffix.lower() in (".tif", ".tiff")),
@@ -386,7 +396,7 @@ def _open_folder(folder: Path, channel: int | None, z: int | None, stack_axis: S
         dtype = page.dtype.newbyteorder("=").str
     paths = tuple(str(p.resolve()) for p in files)
     stack = TiffStack(paths, (len(files), *shape), dtype, range(len(files)))
-    return Movie(stack, pixel, interval, notes=tuple(notes))
+    return Opened(stack, pixel, interval, tuple(notes))
 
 
 def _short(error: Exception) -> str:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from napari_sofinet.localization.table import LocalizationTable
+from napari_sofinet.data.table import LocalizationTable
 
 __all__ = ["LocalizationTable"]

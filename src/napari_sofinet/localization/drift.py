@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.settings import Report, silent
-
-if TYPE_CHECKING:
-    from napari_sofinet.localization.table import LocalizationTable
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report, silent
+from napari_sofinet.data.table import LocalizationTable
 
 MOST_BLOCKS = 40
 FEWEST_BLOCKS = 3
@@ -141,7 +138,7 @@ def _densest(table: LocalizationTable) -> LocalizationTable:
         low = max(low[0], middle[0] - side / 2), max(low[1], middle[1] - side / 2)
         high = min(high[0], middle[0] + side / 2), min(high[1], middle[1] + side / 2)
     inside = (y >= low[0]) & (y <= high[0]) & (x >= low[1]) & (x <= high[1])
-    part = table.select(inside)
+    part = table.rows(inside)
     return replace(part, columns={}, photons=None, background=None, z_um=None, uncertainty_px=None)
 
 

@@ -7,13 +7,10 @@ for an isolated emitter the fit reaches the Cramer-Rao bound (Smith et al., Nat.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 PRIOR_PX = 0.25
 """How far first guesses may be wrong, where the width of spots is looked for."""

@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
-from napari_sofinet.cores import workers
-from napari_sofinet.errors import InputError
-from napari_sofinet.reconstruction import Reconstruction
-from napari_sofinet.settings import Report, silent
-
-if TYPE_CHECKING:
-    from napari_sofinet.localization.table import LocalizationTable
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report, silent
+from napari_sofinet.base.threads import thread_count
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.data.table import LocalizationTable
 
 Kind = Literal["gaussian", "histogram"]
 LARGEST_BLUR_PX = 2.0
@@ -89,7 +87,7 @@ def render(
         origin_px=start,
         camera_pixel_um=table.camera_pixel_um,
         axes="TYX" if frames_window else "YX",
-        film=(starts[0] + (length - 1) / 2, float(step)) if frames_window else None,
+        time_series=(starts[0] + (length - 1) / 2, float(step)) if frames_window else None,
         notes=tuple(notes),
     )
 
@@ -118,7 +116,7 @@ def _draw(
             rendering_kernel.spots(y, x, sigma, least, most, *grid, *edge)
 
     # Threads have rows of their own, so none waits for another.
-    number = min(workers(), len(picture)) if len(y) > MANY else 1
+    number = min(thread_count(), len(picture)) if len(y) > MANY else 1
     edges = np.linspace(0, len(picture), number + 1).astype(int).tolist()
     pieces = list(pairwise(edges))
     if number == 1:

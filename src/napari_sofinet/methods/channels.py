@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.methods import Device, reconstruct
-from napari_sofinet.movie import ArraySource, open_movie
-from napari_sofinet.settings import Report, silent
-
-if TYPE_CHECKING:
-    from napari_sofinet.movie import Movie
-    from napari_sofinet.reconstruction import Reconstruction
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report, portion, silent
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.data.open_input import MethodInput
+from napari_sofinet.data.open_movie import open_movie
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.methods.run import Device, reconstruct
 
 
 def reconstruct_channels(
-    movie: Movie, method: str, *, report: Report = silent, device: Device = "auto", **settings: Any
+    movie: MethodInput,
+    method: str,
+    *,
+    report: Report = silent,
+    device: Device = "auto",
+    **settings: Any,
 ) -> Reconstruction:
     """Run a method on all channels of the file that a movie is one channel of.
 
@@ -33,15 +37,8 @@ def reconstruct_channels(
     channels = every_channel(movie)
     results = []
     for number, one in enumerate(channels):
-
-        def step(
-            fraction: float,
-            message: str = "",
-            preview: Reconstruction | None = None,
-            at: int = number,
-        ) -> None:
-            report((at + fraction) / len(channels), f"channel {at}: {message}", preview)
-
+        share = 1 / len(channels)
+        step = portion(report, number * share, (number + 1) * share, f"channel {number}: ")
         try:
             results.append(reconstruct(one, method, report=step, device=device, **settings))
         except InputError as error:
@@ -62,14 +59,14 @@ def reconstruct_channels(
     return replace(results[0], maps=maps, recipe=recipe, notes=(*movie.notes, *notes))
 
 
-def every_channel(movie: Movie) -> list[Movie]:
+def every_channel(movie: MethodInput) -> list[Movie]:
     """The movies of all channels of a movie's file, with its plane and selection."""
-    source = movie.source
-    if isinstance(source, ArraySource) or movie.steps:
+    if not isinstance(movie, Movie) or movie.path is None or movie.steps:
         raise InputError("A movie in memory is a single channel; choose it alone.")
+    source = movie.source
     opened = [
         open_movie(
-            source.path,
+            movie.path,
             movie.pixel_size_um,
             channel,
             source.z or None,

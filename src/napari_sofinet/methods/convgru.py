@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from napari_sofinet.methods import model
-from napari_sofinet.settings import parameter
-
-if TYPE_CHECKING:
-    from napari_sofinet.movie import Movie
-    from napari_sofinet.reconstruction import Reconstruction
-    from napari_sofinet.settings import Report
+from napari_sofinet.base.settings import parameter
+from napari_sofinet.methods.network_method import NetworkSettings, network_method
+from napari_sofinet.networks.contract import Network
 
 
-class ConvgruSettings(model.ModelSettings):
+class ConvgruSettings(NetworkSettings):
     """The recurrent network of Komen et al. (2024): 20 frames to a second-order SOFI image."""
 
     weights: str = parameter(
         "convgru-komen2024",
-        "What the network has learnt: 'convgru-komen2024' the microtubules of its paper; "
-        "or own weights.",
+        "What the network was trained on: 'convgru-komen2024' the microtubules of its paper; or "
+        "your own weights.",
         basic=True,
         weights="convgru",
     )
 
 
-def convgru(movie: Movie, settings: ConvgruSettings, report: Report, device: str) -> Reconstruction:
-    """See `model.run`."""
-    return model.run("convgru", movie, settings, report, device)
-
-
-def describe(settings: ConvgruSettings, details: dict[str, float]) -> str:
-    """Sentence for a methods section."""
-    return model.describe(
-        settings, details, "convolutional gated recurrent units after Komen et al. (2024)"
-    )
+NETWORK = Network(
+    "convgru",
+    "Recurrent network (ConvGRU)",
+    "napari_sofinet.networks.convgru:ConvGRU",
+    reach_px=24,
+    task="napari_sofinet.training.task:PICTURE",
+)
+METHOD = network_method(
+    "convgru",
+    "Recurrent network (ConvGRU)",
+    ConvgruSettings,
+    NETWORK,
+    "convolutional gated recurrent units after Komen et al. (2024)",
+)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from napari_sofinet.methods.localize import LocalizationSettings, describe, localize
-from napari_sofinet.reconstruction import Reconstruction
-from napari_sofinet.settings import Report, parameter
-
-if TYPE_CHECKING:
-    from napari_sofinet.movie import Movie
-
-__all__ = ["DeepstormSettings", "deepstorm", "describe"]
+from napari_sofinet.base.progress import Report
+from napari_sofinet.base.settings import parameter
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.methods.contract import Method
+from napari_sofinet.methods.localization_settings import (
+    NETWORK,
+    LocalizationSettings,
+    describe_localization,
+)
+from napari_sofinet.methods.localize import localize
 
 
 class DeepstormSettings(LocalizationSettings):
     """A table of emitters, and a picture four times as fine, from frames of blinking molecules."""
 
-    film: bool = parameter(False, "Keep the picture of every frame instead of their sum.")
+    time_series: bool = parameter(
+        False, "Keep the picture of every frame instead of their sum.", formerly="film"
+    )
 
 
 def deepstorm(
@@ -37,18 +40,29 @@ def deepstorm(
     InputError
         Unusable weights, fewer than 12 x 12 px, NaN.
     """
-    found = localize(movie, settings, report, device, film=settings.film)
+    found = localize(movie, settings, report, device, time_series=settings.time_series)
     y, x = movie.origin_px
-    first = 0 if movie.frame_range is None else movie.frame_range[0]
+    first = movie.first_frame
     return Reconstruction(
         {"image": found.image},
         pixel_px=(0.25, 0.25),
         origin_px=(y - 0.375, x - 0.375),
         camera_pixel_um=movie.pixel_size_um,
-        axes="TYX" if settings.film else "YX",
-        film=(float(first), 1.0) if settings.film else None,
-        frame_interval_s=movie.frame_interval_s if settings.film else None,
+        axes="TYX" if settings.time_series else "YX",
+        time_series=(float(first), 1.0) if settings.time_series else None,
+        frame_interval_s=movie.frame_interval_s if settings.time_series else None,
         localizations=found.table,
         notes=found.notes,
         details=found.details,
     )
+
+
+METHOD = Method(
+    "deepstorm",
+    "Localisation (Deep-STORM)",
+    DeepstormSettings,
+    deepstorm,
+    describe_localization,
+    gives=("image", "time series", "table"),
+    network=NETWORK,
+)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.movie import Movie, Saturation, time_blocks
-from napari_sofinet.preprocess.stage import MovieSettings, Prepared, describe_stage, prepared
-from napari_sofinet.reconstruction import Reconstruction
-
-if TYPE_CHECKING:
-    from napari_sofinet.settings import Report
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report, portion
+from napari_sofinet.data.blocks import time_blocks
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.data.saturation import Saturation
+from napari_sofinet.methods.contract import Method
+from napari_sofinet.preprocess.corrections import (
+    Corrected,
+    MovieSettings,
+    correct,
+    describe_corrections,
+)
 
 
 class ProjectionSettings(MovieSettings):
@@ -45,7 +49,7 @@ def describe_std(settings: ProjectionSettings, details: dict[str, float]) -> str
 
 
 def _describe(settings: ProjectionSettings, details: dict[str, float], what: str) -> str:
-    text = describe_stage(settings, details) + what
+    text = describe_corrections(settings, details) + what
     if "bleaching_half_life_frames" in details:
         text += ", each scaled by an exponential fitted to the loss of brightness"
     if settings.drift.correct:
@@ -58,9 +62,9 @@ def _describe(settings: ProjectionSettings, details: dict[str, float], what: str
 
 def _mean_and_variance(
     movie: Movie, settings: ProjectionSettings, report: Report
-) -> tuple[Prepared, np.ndarray, np.ndarray, tuple[str, ...]]:
+) -> tuple[Corrected, np.ndarray, np.ndarray, tuple[str, ...]]:
     saturation = Saturation()
-    stage = prepared(movie, settings, lambda f, m="", p=None: report(0.5 * f, m))
+    stage = correct(movie, settings, portion(report, 0.0, 0.5))
     movie = stage.movie
     before = 0.5 if movie.steps else 0.0
     seen, total = 0, movie.shape[0]
@@ -86,7 +90,7 @@ def _mean_and_variance(
     return stage, mean, squares / seen, notes
 
 
-def _on_camera_grid(stage: Prepared, image: np.ndarray, notes: tuple[str, ...]) -> Reconstruction:
+def _on_camera_grid(stage: Corrected, image: np.ndarray, notes: tuple[str, ...]) -> Reconstruction:
     return Reconstruction(
         {"image": image.astype(np.float32)},
         origin_px=stage.movie.origin_px,
@@ -94,3 +98,9 @@ def _on_camera_grid(stage: Prepared, image: np.ndarray, notes: tuple[str, ...]) 
         notes=notes,
         details=stage.details,
     )
+
+
+AVERAGE = Method("average", "Average of all frames", ProjectionSettings, average, describe_average)
+STANDARD_DEVIATION = Method(
+    "std", "Standard deviation over time", ProjectionSettings, standard_deviation, describe_std
+)

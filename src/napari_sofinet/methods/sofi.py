@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.movie import Movie, Saturation
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report, portion, silent
+from napari_sofinet.base.settings import Settings, parameter
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.data.saturation import Saturation
+from napari_sofinet.methods.contract import Method
 from napari_sofinet.preprocess.bleaching import half_life, mean_trace
+from napari_sofinet.preprocess.corrections import (
+    MovieSettings,
+    calibrate_movie,
+    describe_corrections,
+)
 from napari_sofinet.preprocess.drift import estimate_drift
-from napari_sofinet.preprocess.stage import MovieSettings, calibrated, describe_stage
-from napari_sofinet.reconstruction import Reconstruction
-from napari_sofinet.settings import Report, Settings, parameter, silent
 from napari_sofinet.sofi.cumulants import cross_cumulants
 from napari_sofinet.sofi.flattening import (
     NARROWEST_FWHM_PX,
@@ -33,9 +41,6 @@ from napari_sofinet.sofi.molecules import (
 )
 from napari_sofinet.sofi.segments import mean_cumulant, plan_segments
 from napari_sofinet.sofi.telegraph import correlation_time
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 FEW_FRAMES = 50
 FALLBACK_FWHM_PX = 2.5
@@ -168,7 +173,7 @@ def sofi(movie: Movie, settings: SofiSettings, report: Report) -> Reconstruction
     cumulant in units of its standard error.
     """
     n = settings.order
-    stage = calibrated(movie, settings, lambda f, m="", p=None: report(0.1 * f, m))
+    stage = calibrate_movie(movie, settings, portion(report, 0.0, 0.1))
     movie, details = stage.movie, dict(stage.details)
     saturation = Saturation()
     plan, found, notes = _plan(movie, settings, report)
@@ -257,22 +262,20 @@ def _plan(
     longest, drift, fwhm = s.sub_sequences.frames, None, s.psf_fwhm_px
     life = None
     if s.bleaching.correct:
-        life = half_life(*mean_trace(movie, lambda f, m="", p=None: report(0.1 + 0.1 * f, m)))
+        life = half_life(*mean_trace(movie, portion(report, 0.1, 0.2)))
         if life is None:
             notes.append("The movie does not bleach measurably.")
         else:
             details["bleaching_half_life_frames"] = life
             longest = longest or max(int(life / 5), 20)
     if s.drift.correct:
-        drift, found = estimate_drift(
-            movie, s.drift.block, lambda f, m="", p=None: report(0.2 + 0.1 * f, m)
-        )
+        drift, found = estimate_drift(movie, s.drift.block, portion(report, 0.2, 0.3))
         fwhm = fwhm or found
         far = float(np.abs(drift).max())
         details["drift_px"] = far
         notes.append(f"The sample drifts by up to {far:.2g} camera px.")
     elif s.pixel_sets == "weighted" and fwhm is None:
-        start = 0 if movie.frame_range is None else movie.frame_range[0]
+        start = movie.first_frame
         part = movie.select(frames=(start, start + min(movie.shape[0], FRAMES_FOR_WIDTH)))
         fwhm = _width(cross_cumulants(part, (2,))[2], 2)[0]
     if longest is not None:
@@ -391,7 +394,7 @@ def _mean_picture(
     for number, (a, b) in enumerate(plan.segments):
         one = replace(plan, segments=[(a, b)], worth=None)
         if plan.drift_px is None:
-            start = 0 if movie.frame_range is None else movie.frame_range[0]
+            start = movie.first_frame
             piece = movie.select(frames=(start + a, start + b))
             cumulants, _ = _cumulants(piece, (settings.order,), settings, one, quiet)
         else:
@@ -451,7 +454,7 @@ def describe(settings: SofiSettings, details: dict[str, float]) -> str:
     s, d = settings, settings.deconvolution
     lag = f"a time lag of {s.lag} frames" if s.lag else "zero time lag"
     text = (
-        describe_stage(s, details)
+        describe_corrections(s, details)
         + "SOFI images (Dertinger et al., PNAS 106, 22287 (2009)) of order "
         f"{s.order} were computed from cross-cumulants at {lag} "
         "(Dertinger et al., Opt. Express 18, 18875 (2010)), "
@@ -612,7 +615,7 @@ def _picture(
         weights=phase_weights(flat.shape, n, fwhm, settings.pixel_sets) if weighted else None,
         background=level,
         acceleration=ACCELERATION,
-        report=lambda f, m="", p=None: report(0.85 + 0.15 * f, m, p),
+        report=portion(report, 0.85, 1.0),
     )
     linear *= np.float32(scale ** (1 / n))
     return linear, fwhm, notes, iterations
@@ -631,3 +634,6 @@ def _iterations(flat: np.ndarray, noise: float, frames: int) -> int:
         return MOST_ITERATIONS
     signal = float(np.square(bright, dtype=np.float64).sum() / bright.sum(dtype=np.float64) / noise)
     return int(np.clip(round(0.45 * (frames * signal) ** 0.5), FEWEST_ITERATIONS, MOST_ITERATIONS))
+
+
+METHOD = Method("sofi", "SOFI", SofiSettings, sofi, describe)

@@ -1,20 +1,14 @@
-"""The U-Net that the recurrent network is measured against; train it yourself."""
+"""The U-Net that Komen et al. (2024) compare their recurrent network with."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from napari_sofinet.methods import model
-from napari_sofinet.settings import parameter
-
-if TYPE_CHECKING:
-    from napari_sofinet.movie import Movie
-    from napari_sofinet.reconstruction import Reconstruction
-    from napari_sofinet.settings import Report
+from napari_sofinet.base.settings import parameter
+from napari_sofinet.methods.network_method import NetworkSettings, network_method
+from napari_sofinet.networks.contract import Network
 
 
-class UnetSettings(model.ModelSettings):
-    """The U-Net that the recurrent network is measured against; train it yourself."""
+class UnetSettings(NetworkSettings):
+    """The U-Net that the recurrent network is compared with; train it yourself."""
 
     weights: str = parameter(
         "unet",
@@ -24,11 +18,18 @@ class UnetSettings(model.ModelSettings):
     )
 
 
-def unet(movie: Movie, settings: UnetSettings, report: Report, device: str) -> Reconstruction:
-    """See `model.run`."""
-    return model.run("unet", movie, settings, report, device)
-
-
-def describe(settings: UnetSettings, details: dict[str, float]) -> str:
-    """Sentence for a methods section."""
-    return model.describe(settings, details, "U-Net after Ronneberger et al., MICCAI (2015)")
+NETWORK = Network(
+    "unet",
+    "U-Net baseline",
+    "napari_sofinet.networks.unet:UNet",
+    reach_px=48,
+    frames=20,
+    task="napari_sofinet.training.task:PICTURE",
+)
+METHOD = network_method(
+    "unet",
+    "U-Net baseline",
+    UnetSettings,
+    NETWORK,
+    "U-Net after Ronneberger et al., MICCAI (2015)",
+)

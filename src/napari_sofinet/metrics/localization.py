@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from napari_sofinet.errors import InputError
+from napari_sofinet.base.errors import InputError
 
 FORBIDDEN = 1e6  # cost of a pair beyond the radius: the number of pairs comes first
 

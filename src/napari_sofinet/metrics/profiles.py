@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_sofinet.errors import InputError
+from napari_sofinet.base.errors import InputError
 
 FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
 FEWEST_POINTS = 6

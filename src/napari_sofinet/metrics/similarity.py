@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from napari_sofinet.errors import InputError
+from napari_sofinet.base.errors import InputError
 
 WINDOW = 7
 STRIP = 32  # rows of windows, few enough to stay in the cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from napari_sofinet.errors import InputError
+from napari_sofinet.base.errors import InputError
 
 WIDEST = 0.125  # of the shorter side: sigma that is tried at most
 SCAN = 16

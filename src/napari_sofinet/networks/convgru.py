@@ -19,16 +19,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.networks.statistics import CEILING, Finer, background_level, normalize
-
-if TYPE_CHECKING:
-    from napari_sofinet.networks.running import RunningStream, SlidingStream
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.networks.layers import Upsample2x
+from napari_sofinet.networks.normalization import CEILING, background_level, normalize
 
 REACH_PX = 24
 """Tiles that overlap by it show no seams: further away a pixel hardly matters."""
@@ -70,7 +67,7 @@ class ConvGRU(nn.Module):  # type: ignore[misc]
         self.second = Recurrent(channels)
         inner = {"kernel_size": decoder_kernel, "padding": decoder_kernel // 2}
         self.decoder = nn.Sequential(
-            Finer(channels),
+            Upsample2x(channels),
             nn.PReLU(),
             nn.Conv2d(channels, channels, **inner),
             nn.PReLU(),
@@ -80,7 +77,7 @@ class ConvGRU(nn.Module):  # type: ignore[misc]
         )
         for part in (self.encoder, self.decoder):
             for module in part.modules():
-                if isinstance(module, (nn.Conv2d, Finer)):
+                if isinstance(module, (nn.Conv2d, Upsample2x)):
                     nn.init.xavier_uniform_(module.weight)
                     nn.init.zeros_(module.bias)
         # Weights with their channels last make all that is computed so: faster on processors.
@@ -103,14 +100,10 @@ class ConvGRU(nn.Module):  # type: ignore[misc]
 
     def running(self, rows: int, columns: int) -> RunningStream:
         """Frames of a movie that comes in parts."""
-        from napari_sofinet.networks.running import RunningStream
-
         return RunningStream(self)
 
     def sliding(self, window: int) -> SlidingStream:
         """One picture after every frame, of the last ``window`` hidden states."""
-        from napari_sofinet.networks.running import SlidingStream
-
         return SlidingStream(self, window)
 
     def step(self, frame: torch.Tensor, stream: Stream) -> tuple[torch.Tensor, Stream]:
@@ -243,11 +236,49 @@ class Stream:
         """The stream after one more frame, with the second layer's state (B, C, Y, X) there."""
         frames = self.frames + 1
         full = len(self.recent) == self.window
-        leaves = self.recent[0] if full else self.mean
+        oldest = self.recent[0] if full else self.mean
         return replace(
             self,
             hidden=hidden,
-            mean=self.mean + (state - leaves) / min(frames, self.window),
+            mean=self.mean + (state - oldest) / min(frames, self.window),
             recent=() if self.forgets else (*self.recent, state)[-self.window :],
             frames=frames,
         )
+
+
+class RunningStream:
+    """All frames, for a recurrent network: the mean of its hidden states is held."""
+
+    def __init__(self, net: ConvGRU) -> None:
+        self.net = net
+        self._hidden: Hidden = (None, None)
+        self._total: torch.Tensor | float = 0.0
+        self._frames = 0
+
+    def add(self, x: torch.Tensor) -> None:
+        """Take normalised frames (T, Y, X)."""
+        states, self._hidden = self.net.fuse(x[None], self._hidden)
+        self._total = self._total + sum(state.float() for state in states)
+        self._frames += len(x)
+
+    def result(self) -> torch.Tensor:
+        """Picture (1, 2Y-1, 2X-1) of the frames so far."""
+        out: torch.Tensor = self.net.decoder(self._total / self._frames)[0]
+        return out
+
+
+class SlidingStream:
+    """A recurrent network that goes on from frame to frame: many frames to many pictures."""
+
+    def __init__(self, net: ConvGRU, window: int) -> None:
+        self.net = net
+        self._stream = Stream(scale=1.0, offset=0.0, window=window)
+
+    def add(self, x: torch.Tensor) -> None:
+        """Take one normalised frame (Y, X)."""
+        self._stream = self.net.advance(x[None], self._stream)
+
+    def result(self) -> torch.Tensor:
+        """Picture (1, 2Y-1, 2X-1) of the last frames."""
+        out: torch.Tensor = self.net.decoder(self._stream.mean)[0]
+        return out

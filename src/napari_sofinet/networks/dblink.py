@@ -11,21 +11,17 @@ of it, a network learns from single frames, and what it has to do per sample is 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from napari_sofinet.localization.events import LocalizationEvents
 from napari_sofinet.networks.deepstorm import FINENESS, Block
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from napari_sofinet.localization.blinks import Blinks
 
 __all__ = [
     "FINENESS",
@@ -84,7 +80,7 @@ def spread(maps: np.ndarray, y: np.ndarray, x: np.ndarray, weights: np.ndarray) 
         one[touched] += np.bincount(where, share * np.tile(weight, 4), len(touched))
 
 
-def window_map(blinks: Blinks, rows: int, columns: int) -> np.ndarray:
+def window_map(blinks: LocalizationEvents, rows: int, columns: int) -> np.ndarray:
     """Localisations per sample (rows, columns)."""
     out = np.zeros((1, rows, columns), np.float32)
     spread(out, blinks.y, blinks.x, blinks.count[None])
@@ -118,7 +114,7 @@ def bank(
 
 
 def banks(
-    blinks: Blinks,
+    blinks: LocalizationEvents,
     times: np.ndarray,
     window: float,
     rows: int,
@@ -202,6 +198,8 @@ class BlinkNet(nn.Module):  # type: ignore[misc]
         Channels of a block of samples; twice and three times as many on coarser grids.
     """
 
+    recurrent = False
+
     def __init__(self, features: int = 40) -> None:
         super().__init__()
         self.reach_px, self.frames = REACH_PX, 2 * len(TIMES) + 1
@@ -249,6 +247,7 @@ class DBlink(nn.Module):  # type: ignore[misc]
     each picture, recurrences ten thousand.
     """
 
+    recurrent = True
     reach_px = 8
     """How far the convolutions see that make a picture of what the recurrences remember."""
 

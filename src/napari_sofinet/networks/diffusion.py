@@ -14,7 +14,7 @@ import math
 import torch
 from torch import nn
 
-from napari_sofinet.networks.statistics import shifted
+from napari_sofinet.networks.pixel_statistics import shifted
 
 SPREAD, LEAST_SPREAD, MOST_SPREAD = 0.1, 0.03, 1.0
 """Standard deviation of the truth around a first guess: at first, and within which limits."""
@@ -154,6 +154,11 @@ class DiffusionNet(nn.Module):  # type: ignore[misc]
         change = self.end(nn.functional.silu(fine)).float().unflatten(0, (batch, count))
         out: torch.Tensor = base + (spread / total) ** 2 * x + each * spread / total * change
         return out
+
+    def example(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the smallest input: conditions, differences with noise, and its level."""
+        noisy = torch.rand(1, 1, self.fineness**2, 16, 16)
+        return torch.rand(1, self.inputs, 16, 16), noisy, torch.ones(1, 1)
 
     def forward(
         self, conditions: torch.Tensor, x: torch.Tensor, level: torch.Tensor

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 
-from napari_sofinet.networks.diffusion import unfolded
-from napari_sofinet.networks.running import tiles
-from napari_sofinet.networks.schedules import FIRST_LEVEL, noise_levels
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from napari_sofinet.networks.diffusion import DiffusionNet
-    from napari_sofinet.networks.first_guess import FirstGuess
-    from napari_sofinet.networks.schedules import Schedule
+from napari_sofinet.networks.diffusion import DiffusionNet, unfolded
+from napari_sofinet.networks.prior_estimate import PriorEstimate
+from napari_sofinet.networks.schedules import FIRST_LEVEL, Schedule, noise_levels
+from napari_sofinet.networks.tiling import tiles
 
 TILE_PX = 256
 AT_ONCE_PX = 2**15
@@ -31,7 +25,7 @@ STATE_BYTES = 2**28
 
 
 class Posterior:
-    """What the truth may be of one first guess.
+    """What the truth may be of one prior estimate.
 
     Every step is taken over the whole field, tile by tile with all that a tile's pixels see, so
     that a picture does not depend on the tiles.
@@ -49,37 +43,30 @@ class Posterior:
     def __init__(
         self,
         net: DiffusionNet,
-        first: FirstGuess,
+        first: PriorEstimate,
         device: str,
         half: bool,
         report: Callable[[float], None],
     ) -> None:
         self.net, self.device, self.half, self.report = net, device, half, report
         self._done, self._total = 0.0, 1.0
-        self.guess = first.guess[0]
-        rows, columns = self.guess.shape[-2:]
+        self.estimate = first.estimate[0]
+        rows, columns = self.estimate.shape[-2:]
         self._tiles = list(tiles(rows, columns, TILE_PX, net.reach_px))
         self._fine = torch.empty(0)
         self._coarse = torch.empty(0)
-        self._maps = torch.empty(2, *self.guess.shape)
-        for seen, own in tiles(rows, columns, TILE_PX, net.encoder_reach_px):
+        self._maps = torch.empty(2, *self.estimate.shape)
+        for tile in tiles(rows, columns, TILE_PX, net.encoder_reach_px):
             report(0.0)
-            (top, bottom), (left, right) = seen
             with self._computing():
-                part = first.conditions[..., top:bottom, left:right].to(device)
+                part = first.conditions[..., *tile.window].to(device)
                 fine, coarse, maps = (f[0].cpu() for f in net.encode(part))
             if not len(self._fine):
                 self._fine = fine.new_empty(len(fine), rows, columns)
                 self._coarse = coarse.new_empty(len(coarse), rows // 2, columns // 2)
-            (a, b), (c, d) = own
-            self._fine[:, a:b, c:d] = fine[:, a - top : b - top, c - left : d - left]
-            self._maps[..., a:b, c:d] = maps[..., a - top : b - top, c - left : d - left]
-            half_own = slice(a // 2, b // 2), slice(c // 2, d // 2)
-            inside = (
-                slice((a - top) // 2, (b - top) // 2),
-                slice((c - left) // 2, (d - left) // 2),
-            )
-            self._coarse[:, *half_own] = coarse[:, *inside]
+            self._fine[:, *tile.place()] = fine[:, *tile.inside()]
+            self._maps[..., *tile.place()] = maps[..., *tile.inside()]
+            self._coarse[:, *_halved(tile.place())] = coarse[:, *_halved(tile.inside())]
 
     def expected(self, seed: tuple[int, ...]) -> torch.Tensor:
         """The picture (fY, fX) that samples have on average, not negative.
@@ -88,10 +75,10 @@ class Posterior:
         without their noise.
         """
         self._done, self._total = 0.0, math.inf  # no share of the samples
-        shape = self.guess.shape
+        shape = self.estimate.shape
         drawn = torch.from_numpy(np.random.default_rng(seed).standard_normal(shape, np.float32))
         x = FIRST_LEVEL * torch.stack([drawn, -drawn])
-        mean = self._denoised(x, FIRST_LEVEL).mean(dim=0) + self.guess
+        mean = self._denoised(x, FIRST_LEVEL).mean(dim=0) + self.estimate
         return unfolded(mean, self.net.fineness).clamp_(min=0)
 
     def samples(
@@ -99,7 +86,7 @@ class Posterior:
     ) -> Iterator[tuple[int, torch.Tensor]]:
         """Numbers and pictures (fY, fX) of samples, one for each seed, not negative."""
         self._done, self._total = 0.0, float(len(seeds) * len(noise_levels(schedule, steps)))
-        size = 4 * self.guess.numel()
+        size = 4 * self.estimate.numel()
         together = max(1, STATE_BYTES // size)
         for start in range(0, len(seeds), together):
             some = seeds[start : start + together]
@@ -115,7 +102,7 @@ class Posterior:
         levels = [float(v) for v in noise_levels(schedule, steps)]
 
         def noise() -> torch.Tensor:
-            shape = self.guess.shape
+            shape = self.estimate.shape
             drawn = [maker.standard_normal(shape, np.float32) for maker in makers]
             return torch.from_numpy(np.stack(drawn))
 
@@ -136,7 +123,7 @@ class Posterior:
                 ahead = torch.lerp(found, before, -width / (2 * last_width))
             x = (after / level) * x + (1 - after / level) * ahead
             before, last_width = found, width
-        return x + self.guess
+        return x + self.estimate
 
     def _paper(self, noise: Callable[[], torch.Tensor], levels: list[float]) -> torch.Tensor:
         """Ancestral steps (Ho et al. (2020)) from where the paper begins.
@@ -145,37 +132,35 @@ class Posterior:
         would be left in it after 100 steps of noise.
         """
         # In the units here: pictures from 0 to 1, not scaled down as noise comes in.
-        x = 0.5 + 0.5 * math.sqrt(1 + 4 * levels[0] ** 2) * noise() - self.guess
+        x = 0.5 + 0.5 * math.sqrt(1 + 4 * levels[0] ** 2) * noise() - self.estimate
         for level, after in zip(levels, [*levels[1:], 0.0], strict=True):
             found = self._denoised(x, level)
             kept = (after / level) ** 2
             x = found + kept * (x - found)
             if after:
                 x = x + after * math.sqrt(1 - kept) * noise()
-        return x + self.guess
+        return x + self.estimate
 
     def _denoised(self, x: torch.Tensor, level: float) -> torch.Tensor:
-        """Expected differences to the first guess of differences with noise (K, f², Y, X)."""
+        """Expected differences to the prior estimate of differences with noise (K, f², Y, X)."""
         out = torch.empty_like(x)
-        for (rows, columns), ((a, b), (c, d)) in self._tiles:
-            (top, bottom), (left, right) = rows, columns
-            fine = self._fine[:, top:bottom, left:right].to(self.device)
-            coarse = self._coarse[:, top // 2 : bottom // 2, left // 2 : right // 2].to(self.device)
-            maps = self._maps[..., top:bottom, left:right].to(self.device)
+        for tile in self._tiles:
+            fine = self._fine[:, *tile.window].to(self.device)
+            coarse = self._coarse[:, *_halved(tile.window)].to(self.device)
+            maps = self._maps[..., *tile.window].to(self.device)
             seen = fine[None], coarse[None], maps[None]
             reach = FARTHEST * (torch.exp(maps[1]) - NOTHING).clamp(min=0)
-            together = max(1, AT_ONCE_PX // ((bottom - top) * (right - left)))
+            together = max(1, AT_ONCE_PX // math.prod(tile.shape))
             for start in range(0, len(x), together):
                 self.report(min(self._done / self._total, 1.0))
-                part = x[start : start + together, :, top:bottom, left:right]
+                part = x[start : start + together, :, *tile.window]
                 levels = torch.full((1, len(part)), level, device=self.device)
                 with self._computing():
                     found = self.net.denoise(part[None].to(self.device), levels, seen)[0]
                     found = found.clamp(maps[0] - reach, maps[0] + reach).cpu()
-                out[start : start + together, :, a:b, c:d] = found[
-                    :, :, a - top : b - top, c - left : d - left
-                ]
-                self._done += len(part) * (b - a) * (d - c) / self.guess[0].numel()
+                out[start : start + together, :, *tile.place()] = found[:, :, *tile.inside()]
+                (a, b), (c, d) = tile.own
+                self._done += len(part) * (b - a) * (d - c) / self.estimate[0].numel()
         return out
 
     @contextlib.contextmanager
@@ -185,3 +170,9 @@ class Posterior:
             torch.autocast(self.device, torch.bfloat16, enabled=self.half),
         ):
             yield
+
+
+def _halved(rectangle: tuple[slice, slice]) -> tuple[slice, slice]:
+    """A rectangle that begins and ends at even pixels, on a grid half as fine."""
+    rows, columns = (slice(one.start // 2, one.stop // 2) for one in rectangle)
+    return rows, columns

@@ -8,17 +8,13 @@ by the movie itself and all of the field is kept.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import nn
 from torch.nn import functional
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.networks.statistics import normalize
-
-if TYPE_CHECKING:
-    from napari_sofinet.networks.running import SlidingWindow, WholeMovie
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.networks.normalization import normalize
+from napari_sofinet.networks.whole_frames import SlidingWindow, WholeMovie
 
 LEVELS = 5
 REACH_PX = 48
@@ -61,14 +57,10 @@ class UNet(nn.Module):  # type: ignore[misc]
 
     def running(self, rows: int, columns: int) -> WholeMovie:
         """Frames of a movie that comes in parts."""
-        from napari_sofinet.networks.running import WholeMovie
-
         return WholeMovie(self)
 
     def sliding(self, window: int) -> SlidingWindow:
         """The last frames of a movie."""
-        from napari_sofinet.networks.running import SlidingWindow
-
         return SlidingWindow(self, window)
 
     def of_normalized(self, frames: torch.Tensor) -> torch.Tensor:

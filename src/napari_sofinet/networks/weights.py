@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.io.atomic import written_whole
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.io.atomic import atomic_write
+from napari_sofinet.networks.contract import Network, builder_of
 
 if TYPE_CHECKING:
     import torch
 
-NetworkName = Literal["sofinet", "convgru", "unet", "deepstorm", "dblink", "ddpm"]
 SHIPPED = Path(__file__).parent.parent / "weights"
 SUFFIX = ".safetensors"
 
@@ -42,14 +43,19 @@ class Uncertainty(BaseModel):
         return self
 
 
+def _formerly(name: str) -> Any:
+    """An optional field that cards of older versions call otherwise."""
+    return Field(None, validation_alias=AliasChoices(name))
+
+
 class Card(BaseModel):
     """What a user should know of some weights, and what is needed to use them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
 
     format: Literal["napari-sofinet weights 1"] = "napari-sofinet weights 1"
     name: str
-    network: NetworkName
+    network: str
     parameters: dict[str, int]
     prior: str
     trained_on: str
@@ -62,10 +68,11 @@ class Card(BaseModel):
     figures: dict[str, Any] = {}
     ranges: dict[str, tuple[float, float]] = {}
     uncertainty: Uncertainty | None = None
-    turned: Uncertainty | None = None
+    flip_rotate: Uncertainty | None = _formerly("turned")
     """The same for the spread of pictures of the movie turned and mirrored."""
-    guess: str | None = None
-    guess_sha256: str | None = None
+    estimate: str | None = _formerly("guess")
+    """Weights of the network whose pictures these weights start from."""
+    estimate_sha256: str | None = _formerly("guess_sha256")
     licence: str = "BSD-3-Clause"
 
 
@@ -81,19 +88,19 @@ def need_torch() -> None:
     del safetensors, torch
 
 
-def own_folder() -> Path:
+def user_weights_folder() -> Path:
     """Where weights trained by the user are kept."""
     from platformdirs import user_data_path
 
     return Path(user_data_path("napari-sofinet", appauthor=False)) / "weights"
 
 
-def available(network: NetworkName) -> dict[str, Path]:
+def available(network: str) -> dict[str, Path]:
     """Shipped and own weights of a network by name, the shipped ones first."""
     found: dict[str, Path] = {}
     folders = [SHIPPED]
     try:
-        folders.append(own_folder())
+        folders.append(user_weights_folder())
     except ImportError:  # without platformdirs there is no place for own ones
         pass
     for folder in folders:
@@ -107,7 +114,7 @@ def available(network: NetworkName) -> dict[str, Path]:
     return dict(sorted(found.items(), key=lambda item: "universal" not in item[0]))
 
 
-def find(name: str, network: NetworkName) -> Path:
+def find(name: str, network: str) -> Path:
     """File of weights by name or path.
 
     Raises
@@ -179,7 +186,15 @@ def _read_card(path: Path, size: int, changed: int) -> Card:
         raise InputError(f"The card of {path.name} is of another version.") from None
 
 
-def load(name: str, network: NetworkName) -> tuple[torch.nn.Module, Card, str]:
+class Loaded(NamedTuple):
+    """A network in evaluation mode with its weights, their card, and the file's SHA-256."""
+
+    net: torch.nn.Module
+    card: Card
+    sha256: str
+
+
+def load(name: str, network: Network) -> Loaded:
     """A network with its weights, in evaluation mode, its card and the file's SHA-256.
 
     Raises
@@ -188,23 +203,23 @@ def load(name: str, network: NetworkName) -> tuple[torch.nn.Module, Card, str]:
         No such weights, or those of another network.
     """
     need_torch()
-    path = find(name, network)
+    path = find(name, network.name)
     card = read_card(path)
-    if card.network != network:
-        raise InputError(f"{path.name} holds weights of {card.network}, not of {network}.")
+    if card.network != network.name:
+        raise InputError(f"{path.name} holds weights of {card.network}, not of {network.name}.")
     stat = path.stat()
-    net, digest = _load(path, stat.st_size, stat.st_mtime_ns)
-    return net, card, digest
+    net, sha256 = _load(path, network, stat.st_size, stat.st_mtime_ns)
+    return Loaded(net, card, sha256)
 
 
 @lru_cache(4)
-def _load(path: Path, size: int, changed: int) -> tuple[torch.nn.Module, str]:
+def _load(path: Path, network: Network, size: int, changed: int) -> tuple[torch.nn.Module, str]:
     from safetensors.torch import load as tensors_of
 
     content = path.read_bytes()
     card = read_card(path)
     try:
-        net = build(card.network, card.parameters)
+        net = build(network, card.parameters)
         net.load_state_dict(tensors_of(content))
     except (RuntimeError, TypeError, ValueError) as error:
         raise InputError(
@@ -213,24 +228,24 @@ def _load(path: Path, size: int, changed: int) -> tuple[torch.nn.Module, str]:
     return net.eval(), hashlib.sha256(content).hexdigest()
 
 
-def build(network: NetworkName, parameters: dict[str, int]) -> torch.nn.Module:
+def build(network: Network, parameters: dict[str, int]) -> torch.nn.Module:
     """A network with random weights."""
     import torch
 
-    if network == "sofinet":
-        from napari_sofinet.networks.statistics import StatisticsNet as Net
-    elif network == "convgru":
-        from napari_sofinet.networks.convgru import ConvGRU as Net  # type: ignore[assignment]
-    elif network == "deepstorm":
-        from napari_sofinet.networks.deepstorm import deepstorm as Net  # type: ignore[assignment]
-    elif network == "ddpm":
-        from napari_sofinet.networks.diffusion import DiffusionNet as Net  # type: ignore[assignment]
-    elif network == "dblink":
-        from napari_sofinet.networks.dblink import dblink as Net  # type: ignore[assignment]
-    else:
-        from napari_sofinet.networks.unet import UNet as Net  # type: ignore[assignment]
-    net: torch.nn.Module = Net(**parameters)
+    net: torch.nn.Module = builder_of(network)(**parameters)
     return net.to(memory_format=torch.channels_last)
+
+
+def identity(name: str, network: str) -> tuple[str, str]:
+    """Name of weights, a full path where they are a file, and their SHA-256.
+
+    Raises
+    ------
+    InputError
+        There are none of that name.
+    """
+    path = find(name, network)
+    return name if name in available(network) else os.path.abspath(path), digest(path)
 
 
 def digest(path: str | Path) -> str:
@@ -250,7 +265,7 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[s
 
     # Not safetensors' own writer, whose errors do not say that the disk is full.
     content = content_of({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, metadata)
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_bytes(content)
 
 
@@ -267,6 +282,6 @@ def own_output(name: str) -> Path:
         raise InputError("A model's name must be 1 to 60 letters without / \\ : * ? \" < > |.")
     if (SHIPPED / f"{name}{SUFFIX}").exists():
         raise InputError(f"{name} is the name of shipped weights; choose another one.")
-    folder = own_folder()
+    folder = user_weights_folder()
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{name}{SUFFIX}"

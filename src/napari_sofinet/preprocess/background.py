@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
-from napari_sofinet.movie import time_blocks
-from napari_sofinet.settings import Report, Settings, parameter, silent
-
-if TYPE_CHECKING:
-    from napari_sofinet.movie import Movie
+from napari_sofinet.base.progress import Report, silent
+from napari_sofinet.base.settings import Settings, parameter
+from napari_sofinet.data.blocks import time_blocks
+from napari_sofinet.data.movie import Movie
 
 MOST_KEPT_BYTES = 256 * 2**20
 
@@ -43,7 +42,7 @@ class BackgroundCorrection(Settings):
 
 
 @dataclass(frozen=True, eq=False)
-class LessBackground:
+class SubtractBackground:
     """Subtract images (n, Y, X) that hold at the frames ``at``, linear in between."""
 
     at: np.ndarray
@@ -84,7 +83,7 @@ def subtract_background(
     most = max(int(MOST_KEPT_BYTES // (4 * rows * columns)), 1)
     count = int(np.clip(frames // s.frames, 1, most))
     edges = np.linspace(0, frames, count + 1).round().astype(int)
-    start = 0 if movie.frame_range is None else movie.frame_range[0]
+    start = movie.first_frame
     images = np.empty((count, rows, columns), np.float32)
     for k in range(count):
         first, last = start + int(edges[k]), start + int(edges[k + 1])
@@ -94,7 +93,7 @@ def subtract_background(
         )
         report((k + 1) / count, f"background, block {k + 1} of {count}")
     middles = start + (edges[:-1] + edges[1:] - 1) / 2
-    return movie.corrected(LessBackground(middles, images))
+    return movie.corrected(SubtractBackground(middles, images))
 
 
 def _percentile(piece: Movie, s: BackgroundCorrection) -> np.ndarray:

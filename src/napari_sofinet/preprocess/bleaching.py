@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sofinet.movie import time_blocks
-from napari_sofinet.settings import Report, Settings, parameter, silent
-
-if TYPE_CHECKING:
-    from napari_sofinet.movie import Movie
+from napari_sofinet.base.progress import Report, silent
+from napari_sofinet.base.settings import Settings, parameter
+from napari_sofinet.data.blocks import time_blocks
+from napari_sofinet.data.movie import Movie
 
 LEAST_LOSS = 0.03
 """Share of the light above the darkest pixels that must go, or a movie is not said to bleach."""
@@ -33,7 +31,7 @@ class BleachingCorrection(Settings):
 
 
 @dataclass(frozen=True)
-class Brightened:
+class RescaleFrames:
     """Scale what bleaches in every frame to its height in the first.
 
     ``start`` is the number of the first frame, ``still`` the mean count that does not bleach,

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.movie import open_movie, time_blocks
-from napari_sofinet.settings import Settings, parameter
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from napari_sofinet.movie import Movie
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.settings import Settings, parameter
+from napari_sofinet.data.blocks import time_blocks
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.data.open_movie import open_movie
 
 BINS = 24
 FRAMES = 200  # looked at for the photon transfer
@@ -175,7 +172,7 @@ def _noise_and_light(movie: Movie) -> tuple[np.ndarray, np.ndarray]:
     from scipy.ndimage import correlate1d, minimum_filter
 
     frames = movie.shape[0]
-    start = 0 if movie.frame_range is None else movie.frame_range[0]
+    start = movie.first_frame
     middle = start + max((frames - FRAMES) // 2, 0)
     part = movie.select(frames=(middle, min(middle + FRAMES, start + frames)))
     noise, light = [], []

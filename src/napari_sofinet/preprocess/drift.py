@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.settings import Report, Settings, parameter, silent
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report, silent
+from napari_sofinet.base.settings import Settings, parameter
+from napari_sofinet.data.movie import Movie
 from napari_sofinet.sofi.cumulants import cross_cumulants
 from napari_sofinet.sofi.flattening import estimate_psf_fwhm, flatten
-
-if TYPE_CHECKING:
-    from napari_sofinet.movie import Movie
 
 MOST_BLOCKS = 24
 LARGEST_SIDE = 256  # camera pixels of the part that is compared
@@ -39,7 +37,7 @@ class DriftCorrection(Settings):
 
 
 @dataclass(frozen=True, eq=False)
-class MovedBack:
+class ShiftFrames:
     """Move every frame back by the sample's position in it, by cubic splines.
 
     ``path`` (T, 2), y, x in camera pixels, begins with frame ``start`` of the file.
@@ -95,7 +93,7 @@ def estimate_drift(
         )
     part = _busiest_part(movie, frames // count)
     edges = np.linspace(0, frames, count + 1).round().astype(int)
-    start = 0 if movie.frame_range is None else movie.frame_range[0]
+    start = movie.first_frame
     images = []
     total = np.zeros(0)
     for k in range(count):
@@ -156,7 +154,7 @@ def _busiest_part(movie: Movie, block: int) -> Movie:
     _, rows, columns = movie.shape
     if rows <= LARGEST_SIDE and columns <= LARGEST_SIDE:
         return movie
-    start = 0 if movie.frame_range is None else movie.frame_range[0]
+    start = movie.first_frame
     first = cross_cumulants(movie.select(frames=(start, start + block)), (2,), "single")[2]
     busy = uniform_filter(np.sqrt(np.abs(first[::2, ::2])), min(LARGEST_SIDE, rows, columns))
     y, x = np.unravel_index(int(busy.argmax()), busy.shape)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
-from napari_sofinet.movie import Saturation, time_blocks
+from napari_sofinet.base.progress import Report, portion, silent
+from napari_sofinet.data.blocks import time_blocks
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.data.saturation import Saturation
 from napari_sofinet.preprocess.bleaching import half_life
 from napari_sofinet.preprocess.drift import estimate_drift
-from napari_sofinet.settings import Report, silent
 from napari_sofinet.sofi.convergence import SHORTEST, Convergence, convergence
 from napari_sofinet.sofi.cumulants import cross_cumulants
 from napari_sofinet.sofi.flattening import NARROWEST_FWHM_PX, WIDEST_FWHM_PX, estimate_psf_fwhm
 from napari_sofinet.sofi.pixel_sets import SQUARED_SIGMA
-
-if TYPE_CHECKING:
-    from napari_sofinet.movie import Movie
 
 Light = Literal["good", "fair", "bad"]
 LOOKED_AT = 400  # frames of the part that is looked at closely
@@ -85,7 +84,7 @@ def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Findin
         _bleaching(trace, floor),
     ]
     if findings[0].light != "bad" and frames >= 2 * SHORTEST and min(movie.shape[1:]) >= 8:
-        settled = convergence(movie, order, lambda f, m="", p=None: report(0.5 + 0.1 * f, m))
+        settled = convergence(movie, order, portion(report, 0.5, 0.6))
         findings.insert(4, _convergence(settled, frames))
     if findings[0].light != "bad" and frames >= 150:
         findings.append(_drift(movie, report))
@@ -151,7 +150,7 @@ def _middle(movie: Movie) -> Movie:
     height, width = min(rows, SIDE), min(columns, SIDE)
     y, x = (int(v) for v in movie.origin_px)
     top, left = y + (rows - height) // 2, x + (columns - width) // 2
-    start = 0 if movie.frame_range is None else movie.frame_range[0]
+    start = movie.first_frame
     first = start + max((frames - LOOKED_AT) // 2, 0)
     last = min(first + LOOKED_AT, start + frames)
     return movie.select((first, last), ((top, top + height), (left, left + width)))
@@ -261,9 +260,7 @@ def _bleaching(trace: np.ndarray, floor: float) -> Finding:
 
 
 def _drift(movie: Movie, report: Report) -> Finding:
-    path, _ = estimate_drift(
-        movie, max(movie.shape[0] // 6, 20), lambda f, m="", p=None: report(0.6 + 0.4 * f, m)
-    )
+    path, _ = estimate_drift(movie, max(movie.shape[0] // 6, 20), portion(report, 0.6, 1.0))
     far = float(np.hypot(*path.T).max())
     value = f"{far:.2f} camera px"
     if far < MOST_DRIFT_PX:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-if TYPE_CHECKING:
-    from napari_sofinet.simulation.settings import SimulationSettings
+from napari_sofinet.simulation.settings import SimulationSettings
 
 
 def background_image(

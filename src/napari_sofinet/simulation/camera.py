@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from napari_sofinet.errors import InputError
-
-if TYPE_CHECKING:
-    from napari_sofinet.simulation.settings import CameraSettings
-
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.simulation.settings import CameraSettings
 
 ROW_OFFSET_E, PIXEL_OFFSET_E, NOISE_SPREAD = 0.3, 0.7, 0.5
 """Fixed pattern of an sCMOS sensor in electrons, and spread of the logarithm of its read noise
@@ -128,7 +125,8 @@ def measure_dark(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray, np.nda
 
     Rounding to whole counts adds 1/12 to the variance, which is taken off.
     """
-    from napari_sofinet.movie import open_movie, time_blocks
+    from napari_sofinet.data.blocks import time_blocks
+    from napari_sofinet.data.open_movie import open_movie
 
     movie = open_movie(path)
     frames, rows, columns = movie.shape

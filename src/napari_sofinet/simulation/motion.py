@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from napari_sofinet.simulation.settings import MotionSettings
+from napari_sofinet.simulation.settings import MotionSettings
 
 GOLDEN_ANGLE = float(np.pi * (3 - np.sqrt(5)))
 

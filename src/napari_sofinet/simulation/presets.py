@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.settings import flatten_settings
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.settings import flatten_settings
 from napari_sofinet.simulation.settings import (
     BackgroundSettings,
     BlinkingSettings,
@@ -17,9 +18,6 @@ from napari_sofinet.simulation.settings import (
     SimulationSettings,
     StructureSettings,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 KOMEN_PHOTONS = 100.0, 80.0, 60.0, 40.0
 KOMEN_OFF_TIMES_S = 0.6, 1.2, 2.4
@@ -269,7 +267,7 @@ def draw_universal(
 
 
 def _draw_steady(rng: np.random.Generator, blinking: BlinkingSettings) -> float:
-    """Steady light of 0.3 to 100 times that of two-state blinks, up to 300 photons per emitter."""
+    """Light of 0.3 to 100 times that of two-state blinks, up to 300 photons per emitter."""
     on = blinking.on_time_s / (blinking.on_time_s + blinking.off_time_s)
     return _rounded(min(on * _log_uniform(rng, 0.3, 100), 1.0, 300 / blinking.photons))
 
@@ -376,7 +374,7 @@ def preset_settings(
     """
     from pydantic import ValidationError
 
-    from napari_sofinet.settings import explain
+    from napari_sofinet.base.settings import explain
 
     if name not in PRESETS:
         raise InputError(f"There is no preset {name!r}; choose one of {', '.join(PRESETS)}.")

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sofinet.errors import InputError
-
-if TYPE_CHECKING:
-    from napari_sofinet.simulation.settings import OpticsSettings
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.simulation.settings import OpticsSettings
 
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 AIRY_HALF = 1.61633995

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from napari_sofinet.cores import workers
+from napari_sofinet.base.threads import thread_count
 from napari_sofinet.simulation.psf import FWHM_PER_SIGMA, Psf
 
 MANY = 2000  # spots that are worth a thread
@@ -57,7 +57,7 @@ def render(
             rendering_kernel.tabled(*part, psf.table, psf.reach_px)
 
     # No two threads write to the same image.
-    count = min(workers(), frames) if len(at) > MANY else 1
+    count = min(thread_count(), frames) if len(at) > MANY else 1
     edges = np.linspace(0, frames, count + 1).astype(int)
     pieces = list(pairwise(edges.tolist()))
     if count == 1:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from napari_sofinet.settings import Settings, parameter
+from napari_sofinet.base.settings import Settings, parameter
 
 MOST_EMITTERS = 2_000_000
 MOST_EVENTS = 1_000_000_000

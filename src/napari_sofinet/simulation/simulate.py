@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from napari_sofinet.cores import workers
+from napari_sofinet.base.threads import thread_count
 from napari_sofinet.simulation.background import background_image, fading
 from napari_sofinet.simulation.blinking import blink, log_normal
 from napari_sofinet.simulation.camera import Camera, make_camera
+from napari_sofinet.simulation.constant_emitters import ConstantEmitters, steady_light, steady_spots
 from napari_sofinet.simulation.presets import preset_settings
 from napari_sofinet.simulation.psf import Psf, make_psf
 from napari_sofinet.simulation.rendering import render
 from napari_sofinet.simulation.settings import SimulationSettings
-from napari_sofinet.simulation.steady import Steady, steady_light, steady_spots
 from napari_sofinet.simulation.structures import Labels, place
 from napari_sofinet.simulation.truth import Truth
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 BLOCK_PIXELS = 2**20
 
@@ -39,7 +37,7 @@ class Simulation:
     camera: Camera
     psf: Psf
     background: np.ndarray = field(repr=False)
-    steady: Steady = field(repr=False)
+    steady: ConstantEmitters = field(repr=False)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -72,7 +70,7 @@ class Simulation:
             rng = np.random.default_rng([self.settings.seed, 1, first + t])
             out[t] = self.camera.expose(light[t], rng)
 
-        with ThreadPoolExecutor(workers()) as pool:
+        with ThreadPoolExecutor(thread_count()) as pool:
             list(pool.map(expose, range(len(light))))
         return out
 

@@ -7,15 +7,12 @@ import gzip
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 import numpy as np
 
-from napari_sofinet.errors import InputError
-
-if TYPE_CHECKING:
-    from napari_sofinet.simulation.settings import SimulationSettings, StructureSettings
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.simulation.settings import SimulationSettings, StructureSettings
 
 ARGOLIGHT_SPACINGS_UM = np.arange(0.39, 0.11, -0.03)
 """Distances of the ten line pairs (Argolight's slide as used by FluoGAN)."""

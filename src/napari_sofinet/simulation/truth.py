@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.io.atomic import written_whole
-from napari_sofinet.reconstruction import Reconstruction
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.io.atomic import atomic_write
+from napari_sofinet.simulation.blinking import Events
 from napari_sofinet.simulation.motion import moved
 from napari_sofinet.simulation.rendering import render_gaussian
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from napari_sofinet.simulation.blinking import Events
-    from napari_sofinet.simulation.settings import SimulationSettings
+from napari_sofinet.simulation.settings import SimulationSettings
 
 MOST_POSITIONS = 2e8  # numbers; a moving truth of more would take more than 1.6 GB
 
@@ -70,7 +66,7 @@ class Truth:
                 )
             times = (np.arange(s.frames) + 0.5) * s.frame_interval_s
             positions = np.stack([self.positions_at(t) for t in times])
-        with written_whole(path) as partial, open(partial, "wb") as file:
+        with atomic_write(path) as partial, open(partial, "wb") as file:
             np.savez_compressed(
                 file,
                 positions_um=positions,

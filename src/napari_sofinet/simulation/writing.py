@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-from napari_sofinet.io.atomic import written_whole
-from napari_sofinet.settings import Report, silent
+import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import numpy as np
-
-    from napari_sofinet.simulation.simulate import Simulation
+from napari_sofinet.base.progress import Report, silent
+from napari_sofinet.io.atomic import atomic_write
+from napari_sofinet.simulation.simulate import Simulation
 
 IMAGEJ_BYTES = 3.9e9  # what a TIFF with 32-bit offsets holds
 
@@ -52,7 +49,7 @@ def write_movie(path: str | Path, simulation: Simulation, report: Report = silen
             done += len(block)
             report(done / frames, f"frame {done} of {frames}")
 
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         imwrite(
             partial,
             pages(),

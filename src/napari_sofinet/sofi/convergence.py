@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.settings import Report, silent
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report, silent
+from napari_sofinet.data.movie import Movie
 from napari_sofinet.sofi.cumulants import cross_cumulants
 from napari_sofinet.sofi.flattening import FWHM_PER_SIGMA, estimate_psf_fwhm, flatten
-
-if TYPE_CHECKING:
-    from napari_sofinet.movie import Movie
 
 SHORTEST = 20
 MOST_BLOCKS = 32
@@ -64,7 +61,7 @@ def convergence(movie: Movie, order: int = 2, report: Report = silent) -> Conver
         )
     count -= count % 2
     length = frames // count
-    start = 0 if movie.frame_range is None else movie.frame_range[0]
+    start = movie.first_frame
     part = _middle(movie)
     images = []
     for k in range(count):

@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from napari_sofinet.cores import workers
-from napari_sofinet.errors import InputError
-from napari_sofinet.movie import Movie, Saturation, time_blocks
-from napari_sofinet.settings import Report, silent
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report, silent
+from napari_sofinet.base.threads import thread_count
+from napari_sofinet.data.blocks import time_blocks
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.data.saturation import Saturation
 from napari_sofinet.sofi import pixel_sets as sets_of
 from napari_sofinet.sofi.moments import MomentSums, needed_products
 from napari_sofinet.sofi.pixel_sets import HIGHEST_ORDER, Kind, Pixel, PixelSet
@@ -235,7 +237,7 @@ def _accumulate(
         blocks = _side_by_side(_counted(blocks, saturation), exposures, lag)
         saturation = None
     shown, cost = time.perf_counter() - EVERY_S + FIRST_PREVIEW_S, 0.0
-    with ThreadPoolExecutor(workers()) as pool:
+    with ThreadPoolExecutor(thread_count()) as pool:
         for block in blocks:
             if sums is None:
                 about = block[:64].mean(axis=0, dtype=np.float64)

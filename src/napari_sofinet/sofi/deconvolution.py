@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from napari_sofinet.cores import workers
-from napari_sofinet.settings import Report, silent
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from napari_sofinet.base.progress import Report, silent
+from napari_sofinet.base.threads import thread_count
 
 Boundary = Literal["reflect", "wrap", "constant"]
 LARGE = 2**22
@@ -32,7 +30,7 @@ def gaussian_blur(image: np.ndarray, fwhm: float, boundary: Boundary = "reflect"
     image = np.ascontiguousarray(image, None if image.dtype == np.float32 else np.float64)
     out = np.empty_like(image)
     kernel = _kernel(fwhm, boundary, image.dtype)
-    with ThreadPoolExecutor(workers()) as pool:
+    with ThreadPoolExecutor(thread_count()) as pool:
         _in_bands(pool, image, blur_kernel.blur, image, *kernel, out)
     return out
 
@@ -57,7 +55,7 @@ def _in_bands(
 ) -> list[Any]:
     """Call ``work(first, last, *args)`` for bands of rows, in threads where the image is large."""
     rows = len(image)
-    high = rows if image.size < SMALL else -(-rows // workers())
+    high = rows if image.size < SMALL else -(-rows // thread_count())
     edges = [(a, min(a + high, rows)) for a in range(0, rows, high)]
     if len(edges) == 1:
         return [work(*edges[0], *args)]
@@ -125,7 +123,7 @@ def richardson_lucy(
     start, ratio, step = np.empty_like(image), np.empty_like(image), np.zeros_like(image)
     previous = estimate.copy()
     momentum = norm = 0.0
-    with ThreadPoolExecutor(workers()) as pool:
+    with ThreadPoolExecutor(thread_count()) as pool:
         for number in range(iterations):
             report(number / iterations, "deconvolution")
             ahead = dtype.type(momentum)

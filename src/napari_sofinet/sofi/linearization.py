@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_sofinet.settings import Report, silent
+from napari_sofinet.base.progress import Report, silent
 from napari_sofinet.sofi.deconvolution import Boundary, gaussian_blur, richardson_lucy
 
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from napari_sofinet.cores import workers
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from concurrent.futures import ThreadPoolExecutor
-
-    from napari_sofinet.sofi.pixel_sets import PixelSet
-
+from napari_sofinet.base.threads import thread_count
+from napari_sofinet.sofi.pixel_sets import PixelSet
 
 BANDS_PER_WORKER = 2
 
@@ -78,7 +74,7 @@ class MomentSums:
         block = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("="))
         rows = len(self.about)
         # More bands than cores: one that waits for the disk does not hold up the others.
-        share = math.ceil(rows / (BANDS_PER_WORKER * workers()))
+        share = math.ceil(rows / (BANDS_PER_WORKER * thread_count()))
         own = self._about_counts(block.dtype)
         pairs = 0 if own is None else len(self._pairs)
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sofinet.settings import Report, silent
+from napari_sofinet.base.progress import Report, silent
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.data.saturation import Saturation
 from napari_sofinet.sofi.cumulants import cross_cumulants
 from napari_sofinet.sofi.flattening import flatten
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from napari_sofinet.movie import Movie, Saturation
-    from napari_sofinet.reconstruction import Reconstruction
-    from napari_sofinet.sofi.pixel_sets import Kind
+from napari_sofinet.sofi.pixel_sets import Kind
 
 SHORTEST = 20
 """Frames of the shortest sub-sequence that is cut."""
@@ -92,7 +89,7 @@ def mean_cumulant(
     """
     from scipy.ndimage import shift
 
-    start = 0 if movie.frame_range is None else movie.frame_range[0]
+    start = movie.first_frame
     total: np.ndarray | None = None
     squares = np.zeros(0)
     weight: np.ndarray | float = 0.0

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from napari_sofinet.methods.model import TURNS, has_fast_16_bits, turned, turned_back
-from napari_sofinet.networks.first_guess import FirstGuess
+from napari_sofinet.networks.device import has_fast_16_bits
+from napari_sofinet.networks.diffusion import DiffusionNet
+from napari_sofinet.networks.orientations import ORIENTATIONS, orient, orient_back
+from napari_sofinet.networks.prior_estimate import PriorEstimate
+from napari_sofinet.networks.sample_summary import summary
 from napari_sofinet.networks.sampling import Posterior
-from napari_sofinet.networks.spread import summary
 from napari_sofinet.networks.weights import Uncertainty
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from napari_sofinet.networks.diffusion import DiffusionNet
-    from napari_sofinet.training.data import Samples
+from napari_sofinet.training.data import Samples
 
 EDGES = 0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, np.inf
 SHARE = 0.9
@@ -31,13 +28,13 @@ MARGIN_PX = 6
 
 
 def calibrate(
-    net: torch.nn.Module, batches: Iterable[Samples], turns: bool = False
+    net: torch.nn.Module, batches: Iterable[Samples], flip_rotate: bool = False
 ) -> Uncertainty | None:
     """Quantiles of |truth - picture| / expected error in bands of the picture's brightness.
 
     Where the picture is 0 the truth nearly always is too; the darkest band is of what is above it.
-    None for a network that expects no error. With ``turns`` the picture is the mean of those of the
-    movie turned and mirrored, and the expected error their standard deviation.
+    None for a network that expects no error. With ``flip_rotate`` the picture is the mean of those
+    of the movie turned and mirrored, and the expected error their standard deviation.
     """
     device = next(net.parameters()).device
     brightness: list[np.ndarray] = []
@@ -45,7 +42,7 @@ def calibrate(
     for samples in batches:
         frames = samples.frames.to(device)
         with torch.inference_mode():
-            out = (_turned(net, frames) if turns else net(frames)).float().cpu()
+            out = (_orientations(net, frames) if flip_rotate else net(frames)).float().cpu()
         if out.shape[1] < 2:
             return None
         inside = (..., slice(MARGIN_PX, -MARGIN_PX), slice(MARGIN_PX, -MARGIN_PX))
@@ -73,7 +70,7 @@ def calibrate_samples(
     for number, samples in enumerate(batches):
         for b, truth in enumerate(samples.target.numpy()):
             conditions = samples.frames[b : b + 1]
-            first = FirstGuess(conditions[:, : net.fineness**2], conditions)
+            first = PriorEstimate(conditions[:, : net.fineness**2], conditions)
             posterior = Posterior(net, first, device, has_fast_16_bits(device), lambda f: None)
             seeds = [(number, b, k) for k in range(count)]
             drawn = np.stack([p.numpy() for _, p in posterior.samples(seeds, "full", steps)])
@@ -107,12 +104,12 @@ def _table(brightness: list[np.ndarray], ratios: list[np.ndarray]) -> Uncertaint
     )
 
 
-def _turned(net: torch.nn.Module, frames: torch.Tensor) -> torch.Tensor:
+def _orientations(net: torch.nn.Module, frames: torch.Tensor) -> torch.Tensor:
     """Mean and logarithm of the standard deviation (B, 2, 2Y-1, 2X-1) of eight pictures each."""
     pictures = torch.stack(
         [
-            turned_back(net(turned(frames, turn))[:, 0].float(), turn).clamp(min=0)
-            for turn in range(TURNS)
+            orient_back(net(orient(frames, turn))[:, 0].float(), turn).clamp(min=0)
+            for turn in range(ORIENTATIONS)
         ]
     )
     spread = 0.5 * pictures.var(dim=0).clamp(min=1e-7).log()

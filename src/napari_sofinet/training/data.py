@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from napari_sofinet.methods import reconstruct
-from napari_sofinet.movie import open_movie
-from napari_sofinet.settings import Settings, flatten_settings
+from napari_sofinet.base.settings import Settings, flatten_settings
+from napari_sofinet.data.open_movie import open_movie
+from napari_sofinet.methods.run import reconstruct
 from napari_sofinet.simulation.batched import Draw, draw_batch
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
-    from napari_sofinet.simulation.settings import SimulationSettings
+from napari_sofinet.simulation.settings import SimulationSettings
 
 BRIGHT = 0.995
 """The quantile of a target's lit samples that becomes 1."""

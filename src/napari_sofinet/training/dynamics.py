@@ -8,20 +8,16 @@ quarter of a camera pixel, times in windows.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from napari_sofinet.localization.blinks import Blinks
+from napari_sofinet.localization.events import LocalizationEvents
 from napari_sofinet.networks.dblink import FINENESS, TIMES, bank, told, window_map
 from napari_sofinet.training.data import Samples
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from napari_sofinet.training.settings import DynamicsTrainingSettings
+from napari_sofinet.training.settings import DynamicsTrainingSettings
 
 MARGIN_PX = 24
 """What is this far outside a crop may come in."""
@@ -77,7 +73,7 @@ def dynamics_samples(settings: DynamicsTrainingSettings, count: int, seed: int) 
         kind = _kind(settings, rng)
         structure = draw_structure(kind, settings, side, rng)
         before, after = _stretch(rng)
-        move = Motion(side, settings.speed_most, rng)
+        move = Motion(side, settings.speed_max, rng)
         events = draw_events(structure, move, before, after, settings, side, rng)
         maps = bank(events.time, events.y, events.x, 0.0, side, side)
         banks[b] = told(maps, kind if rng.random() < 0.5 else "either")
@@ -97,11 +93,11 @@ def dynamics_sequences(settings: DynamicsTrainingSettings, count: int, seed: int
     for b in range(count):
         rng = np.random.default_rng([seed, b, 23])
         structure = draw_structure(_kind(settings, rng), settings, side, rng)
-        move = Motion(side, settings.speed_most, rng)
+        move = Motion(side, settings.speed_max, rng)
         events = draw_events(structure, move, half, half, settings, side, rng)
         order = np.argsort(events.time)
         ones = np.ones(len(order), np.float32)
-        blinks = Blinks(events.time[order], events.y[order], events.x[order], ones)
+        blinks = LocalizationEvents(events.time[order], events.y[order], events.x[order], ones)
         for k in range(windows):
             inside = blinks.during(k - half, k + 1 - half)
             maps[b, k] = window_map(inside, side, side)
@@ -139,7 +135,7 @@ def draw_structure(
     if rng.random() < 0.04:
         return Structure(np.zeros((0, 2)), np.zeros(0, int), 0.0, np.zeros((side, side), bool))
     if kind == "filaments":
-        length = _log_uniform(rng, s.density_least, s.density_most)
+        length = _log_uniform(rng, s.density_min, s.density_max)
         return filaments(side, length, rng)
     share = _log_uniform(rng, 0.01, 0.25)
     return mitochondria(side, share, rng)
@@ -239,10 +235,10 @@ def draw_events(
 
     From so many windows before time 0 to so many after it.
     """
-    error = rng.uniform(s.error_least, s.error_most)
+    error = rng.uniform(s.error_min, s.error_max)
     times, places = [np.zeros(0)], [np.zeros((0, 2))]
     if len(structure.places):
-        rate = structure.shine * _log_uniform(rng, s.blinks_least, s.blinks_most)
+        rate = structure.shine * _log_uniform(rng, s.blinks_min, s.blinks_max)
         expected = min(rate * structure.amount * (before + after), MOST_LOCALIZATIONS)
         frames = float(rng.choice([1.0, rng.uniform(1, 8)]))  # that an emitter stays on
         chosen = _emitters(structure, rng.poisson(expected / frames), rng)
@@ -259,7 +255,7 @@ def draw_events(
         times.append(time)
         places.append(at)
         if rng.random() < 0.6:  # false ones near true ones
-            near = np.flatnonzero(rng.random(len(at)) < rng.uniform(0, s.scattered_most))
+            near = np.flatnonzero(rng.random(len(at)) < rng.uniform(0, s.scattered_max))
             near = np.repeat(near, rng.integers(1, 8, len(near)))
             times.append(time[near])
             places.append(np.round(at[near] + rng.integers(-5, 6, (len(near), 2))))
@@ -286,7 +282,7 @@ def _false(
     wide = side + 2 * MARGIN_PX
     length = before + after
     if rng.random() < 0.85:  # anywhere, for one frame or some
-        rate = _log_uniform(rng, 3e-5, s.false_most)
+        rate = _log_uniform(rng, 3e-5, s.false_max)
         frames = float(rng.choice([1.0, rng.uniform(1, 12)]))
         count = rng.poisson(min(rate * length * wide**2, 0.7 * most) / frames)
         lasts = rng.geometric(1 / frames, count)

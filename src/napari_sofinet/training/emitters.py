@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,9 +10,7 @@ import torch
 from napari_sofinet.localization.fitting import Noise
 from napari_sofinet.networks.deepstorm import FINENESS, KERNEL_PX
 from napari_sofinet.training.data import Samples
-
-if TYPE_CHECKING:
-    from napari_sofinet.training.settings import EmitterTrainingSettings
+from napari_sofinet.training.settings import EmitterTrainingSettings
 
 MARGIN_PX = 4
 """Emitters this far outside a frame still shine into it."""
@@ -87,7 +84,7 @@ def spots(
 
 def _draw(s: EmitterTrainingSettings, rng: np.random.Generator) -> Emitters:
     side = s.side_px
-    density = _log_uniform(rng, s.density_least, s.density_most)
+    density = _log_uniform(rng, s.density_min, s.density_max)
     area = (side + 2 * MARGIN_PX) ** 2
     kind = rng.choice(["everywhere", "disc", "lines", "nothing"], p=[0.5, 0.25, 0.22, 0.03])
     if kind == "everywhere":
@@ -113,14 +110,14 @@ def _draw(s: EmitterTrainingSettings, rng: np.random.Generator) -> Emitters:
         places = places[inside]
     else:
         places = np.zeros((0, 2))
-    mean = _log_uniform(rng, s.photons_least, s.photons_most)
+    mean = _log_uniform(rng, s.photons_min, s.photons_max)
     spread = float(rng.choice([0.0, rng.uniform(0, 0.8)]))
     return Emitters(places, mean * rng.lognormal(-0.5 * spread**2, spread, len(places)))
 
 
 def _frame(emitters: Emitters, s: EmitterTrainingSettings, rng: np.random.Generator) -> Frame:
     side = s.side_px
-    sigma = rng.uniform(s.psf_sigma_least, s.psf_sigma_most)
+    sigma = rng.uniform(s.psf_sigma_min, s.psf_sigma_max)
     place, photons = emitters.positions, emitters.photons
     light = spots(place, photons, sigma, side, side)
     if rng.random() < 0.3:

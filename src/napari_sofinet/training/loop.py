@@ -6,23 +6,19 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
-from napari_sofinet.errors import InputError
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report, silent
 from napari_sofinet.networks.weights import write_tensors
-from napari_sofinet.settings import Report, silent
+from napari_sofinet.training.data import Samples
 from napari_sofinet.training.losses import picture_loss
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from napari_sofinet.training.data import Samples
 
 UNCERTAINTY = 0.05  # weight of the likelihood beside the picture's loss
 AT_ONCE_PX = 200_000

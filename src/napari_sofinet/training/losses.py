@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import nn
 
-if TYPE_CHECKING:
-    from napari_sofinet.networks.diffusion import DiffusionNet
+from napari_sofinet.networks.diffusion import DiffusionNet
 
 Loss = Literal["mixed", "l1", "mse", "fourier"]
 LEAST_LIGHT = 10.0

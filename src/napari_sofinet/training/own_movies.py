@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.methods import reconstruct
-from napari_sofinet.movie import time_blocks
-from napari_sofinet.preprocess.traits import NO_SIGNAL, traits_of
-from napari_sofinet.settings import Report, Settings, flatten_settings
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report
+from napari_sofinet.base.settings import Settings, flatten_settings
+from napari_sofinet.data.blocks import time_blocks
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.methods.run import reconstruct
+from napari_sofinet.preprocess.characteristics import NO_SIGNAL, characteristics_of
 from napari_sofinet.training.data import Samples, scaled_target
 from napari_sofinet.training.settings import ENOUGH_FRAMES
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from napari_sofinet.movie import Movie
 
 FEWEST_FRAMES = 100
 HELD_OUT = 0.25
@@ -72,7 +70,7 @@ def prepare(movies: Sequence[Movie], side: int, sofi: Settings, report: Report) 
         if movie.dtype.itemsize * frames * rows * columns > MEMORY_BYTES:
             raise InputError(f"{movie.name} is larger than 4 GB; take fewer frames or a ROI.")
 
-        if not traits_of(movie).signal_to_noise >= NO_SIGNAL:
+        if not characteristics_of(movie).signal_to_noise >= NO_SIGNAL:
             raise InputError(f"{movie.name} does not blink; it is no use for training.")
 
         def tell(fraction: float, message: str = "", preview: Any = None, at: int = number) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 
 from napari_sofinet.localization.fitting import Noise
 from napari_sofinet.networks.deepstorm import FINENESS
-from napari_sofinet.networks.first_guess import (
+from napari_sofinet.networks.normalization import normalize
+from napari_sofinet.networks.pixel_statistics import raw_statistics
+from napari_sofinet.networks.prior_estimate import (
     EMITTER_INPUTS,
     PICTURE_FINENESS,
     PICTURE_INPUTS,
@@ -17,15 +17,12 @@ from napari_sofinet.networks.first_guess import (
     of_frames,
     of_picture,
 )
-from napari_sofinet.networks.statistics import normalize, raw_statistics
+from napari_sofinet.networks.weights import Card
+from napari_sofinet.simulation.batched import Draw
+from napari_sofinet.simulation.settings import SimulationSettings
 from napari_sofinet.training.data import Samples, make_samples, or_nothing
 from napari_sofinet.training.emitters import draw_frame, emitter_map
 from napari_sofinet.training.settings import EmitterTrainingSettings
-
-if TYPE_CHECKING:
-    from napari_sofinet.networks.weights import Card
-    from napari_sofinet.simulation.batched import Draw
-    from napari_sofinet.simulation.settings import SimulationSettings
 
 KNOWN = 0.3
 """Correlation of a first guess with the truth from which on there is something to be known."""
@@ -87,7 +84,7 @@ def emitter_conditions(
     crowded = emitter_settings(card, side)
     sparse, alone = (
         crowded.model_copy(
-            update={"density_least": most / 4, "density_most": min(most, crowded.density_most)}
+            update={"density_min": most / 4, "density_max": min(most, crowded.density_max)}
         )
         for most in (SPARSE, ALONE)
     )
@@ -116,10 +113,10 @@ def emitter_settings(card: Card, side: int) -> EmitterTrainingSettings:
     given: dict[str, float] = {}
     if "psf_fwhm_px" in ranges:
         low, high = ranges["psf_fwhm_px"]
-        given |= {"psf_sigma_least": low / 2.3548, "psf_sigma_most": high / 2.3548}
+        given |= {"psf_sigma_min": low / 2.3548, "psf_sigma_max": high / 2.3548}
     if "density_per_px2" in ranges:
-        given |= {"density_most": ranges["density_per_px2"][1]}
+        given |= {"density_max": ranges["density_per_px2"][1]}
     if "photons" in ranges:
         low, high = ranges["photons"]
-        given |= {"photons_least": low, "photons_most": high}
+        given |= {"photons_min": low, "photons_max": high}
     return EmitterTrainingSettings(side_px=side, **given)  # type: ignore[arg-type]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from typing import Literal
 
+from napari_sofinet.base.settings import Settings, parameter
+from napari_sofinet.data.movie import Movie
 from napari_sofinet.methods.sofi import SofiSettings
-from napari_sofinet.settings import Settings, parameter
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from napari_sofinet.movie import Movie
-    from napari_sofinet.networks.weights import NetworkName
 
 ENOUGH_MOVIES, ENOUGH_FRAMES, ENOUGH_SIDE_PX = 4, 3000, 350
 """What Komen et al. (2024) found to be needed to train on own movies."""
@@ -80,8 +76,10 @@ class TrainingSettings(LearningSettings):
         "mixed",
         "'mixed' is L1 + 2 MSE + 0.1 of the Fourier amplitudes; 'fourier' amplitudes and phases.",
     )
-    frames_least: int = parameter(8, "Fewest frames of a movie.", ge=5, le=500)
-    frames_most: int = parameter(50, "Most frames of a movie.", ge=5, le=500)
+    frames_min: int = parameter(
+        8, "Fewest frames of a movie.", ge=5, le=500, formerly="frames_least"
+    )
+    frames_max: int = parameter(50, "Most frames of a movie.", ge=5, le=500, formerly="frames_most")
     sofi: SofiSettings = SofiSettings()
 
 
@@ -90,20 +88,44 @@ class EmitterTrainingSettings(LearningSettings):
 
     batch: int = parameter(16, "Frames of one step.", ge=1, le=512)
     side_px: int = parameter(40, "Side of a frame.", unit="camera px", ge=16, le=512)
-    psf_sigma_least: float = parameter(
-        0.7, "Narrowest PSF, standard deviation.", unit="camera px", ge=0.4, le=6
+    psf_sigma_min: float = parameter(
+        0.7,
+        "Narrowest PSF, standard deviation.",
+        unit="camera px",
+        ge=0.4,
+        le=6,
+        formerly="psf_sigma_least",
     )
-    psf_sigma_most: float = parameter(
-        2.0, "Widest PSF, standard deviation.", unit="camera px", ge=0.4, le=6
+    psf_sigma_max: float = parameter(
+        2.0,
+        "Widest PSF, standard deviation.",
+        unit="camera px",
+        ge=0.4,
+        le=6,
+        formerly="psf_sigma_most",
     )
-    density_least: float = parameter(
-        0.001, "Fewest emitters that are on.", unit="per camera px²", gt=0, le=1
+    density_min: float = parameter(
+        0.001,
+        "Fewest emitters that are on.",
+        unit="per camera px²",
+        gt=0,
+        le=1,
+        formerly="density_least",
     )
-    density_most: float = parameter(
-        0.11, "Most emitters that are on.", unit="per camera px²", gt=0, le=1
+    density_max: float = parameter(
+        0.11,
+        "Most emitters that are on.",
+        unit="per camera px²",
+        gt=0,
+        le=1,
+        formerly="density_most",
     )
-    photons_least: float = parameter(50.0, "Dimmest emitters.", unit="photons", ge=5, le=1e6)
-    photons_most: float = parameter(5000.0, "Brightest emitters.", unit="photons", ge=5, le=1e6)
+    photons_min: float = parameter(
+        50.0, "Dimmest emitters.", unit="photons", ge=5, le=1e6, formerly="photons_least"
+    )
+    photons_max: float = parameter(
+        5000.0, "Brightest emitters.", unit="photons", ge=5, le=1e6, formerly="photons_most"
+    )
 
 
 class DynamicsTrainingSettings(LearningSettings):
@@ -114,32 +136,71 @@ class DynamicsTrainingSettings(LearningSettings):
     structure: Literal["filaments", "mitochondria", "both"] = parameter(
         "both", "What moves: lines, filled shapes, or either.", basic=True
     )
-    density_least: float = parameter(
-        40.0, "Shortest filaments, in 128 x 128 samples together.", unit="samples", gt=0, le=5000
+    density_min: float = parameter(
+        40.0,
+        "Shortest filaments, in 128 x 128 samples together.",
+        unit="samples",
+        gt=0,
+        le=5000,
+        formerly="density_least",
     )
-    density_most: float = parameter(
-        1500.0, "Longest filaments, in 128 x 128 samples together.", unit="samples", gt=0, le=5000
+    density_max: float = parameter(
+        1500.0,
+        "Longest filaments, in 128 x 128 samples together.",
+        unit="samples",
+        gt=0,
+        le=5000,
+        formerly="density_most",
     )
-    blinks_least: float = parameter(
-        0.005, "Fewest localisations.", unit="per sample of structure and window", gt=0, le=10
+    blinks_min: float = parameter(
+        0.005,
+        "Fewest localisations.",
+        unit="per sample of structure and window",
+        gt=0,
+        le=10,
+        formerly="blinks_least",
     )
-    blinks_most: float = parameter(
-        0.4, "Most localisations.", unit="per sample of structure and window", gt=0, le=10
+    blinks_max: float = parameter(
+        0.4,
+        "Most localisations.",
+        unit="per sample of structure and window",
+        gt=0,
+        le=10,
+        formerly="blinks_most",
     )
-    error_least: float = parameter(
-        0.1, "Best localisation, standard deviation.", unit="samples", ge=0, le=5
+    error_min: float = parameter(
+        0.1,
+        "Best localisation, standard deviation.",
+        unit="samples",
+        ge=0,
+        le=5,
+        formerly="error_least",
     )
-    error_most: float = parameter(
-        1.5, "Worst localisation, standard deviation.", unit="samples", ge=0, le=5
+    error_max: float = parameter(
+        1.5,
+        "Worst localisation, standard deviation.",
+        unit="samples",
+        ge=0,
+        le=5,
+        formerly="error_most",
     )
-    speed_most: float = parameter(
-        0.15, "Fastest motion.", unit="samples per window", gt=0.002, le=5
+    speed_max: float = parameter(
+        0.15, "Fastest motion.", unit="samples per window", gt=0.002, le=5, formerly="speed_most"
     )
-    scattered_most: float = parameter(
-        0.25, "Most localisations with false ones around them, as a share.", ge=0, le=1
+    scattered_max: float = parameter(
+        0.25,
+        "Most localisations with false ones around them, as a share.",
+        ge=0,
+        le=1,
+        formerly="scattered_most",
     )
-    false_most: float = parameter(
-        0.02, "Most false localisations.", unit="per sample and window", gt=3e-5, le=1
+    false_max: float = parameter(
+        0.02,
+        "Most false localisations.",
+        unit="per sample and window",
+        gt=3e-5,
+        le=1,
+        formerly="false_most",
     )
 
     windows: int = parameter(
@@ -168,28 +229,24 @@ class PosteriorTrainingSettings(LearningSettings):
     """How a network that doubts another one's pictures is trained."""
 
     side_px: int = parameter(32, "Side of a movie or frame.", unit="camera px", ge=16, le=512)
-    guess: str = parameter(
+    estimate: str = parameter(
         "sofinet-universal",
-        "Weights whose pictures are to be doubted, of sofinet or deepstorm.",
+        "Weights of sofinet or deepstorm whose pictures the samples start from.",
         basic=True,
+        formerly="guess",
     )
     preset: Literal["universal", "filaments", "komen2024"] = parameter(
         "universal", "What is simulated, for the pictures of sofinet.", basic=True
     )
-    frames_least: int = parameter(8, "Fewest frames of a movie for sofinet.", ge=5, le=500)
-    frames_most: int = parameter(50, "Most frames of a movie for sofinet.", ge=5, le=500)
+    frames_min: int = parameter(
+        8, "Fewest frames of a movie for sofinet.", ge=5, le=500, formerly="frames_least"
+    )
+    frames_max: int = parameter(
+        50, "Most frames of a movie for sofinet.", ge=5, le=500, formerly="frames_most"
+    )
 
 
-def settings_of(network: NetworkName) -> type[LearningSettings]:
-    """The class of settings for training a network."""
-    if network == "ddpm":
-        return PosteriorTrainingSettings
-    if network == "dblink":
-        return DynamicsTrainingSettings
-    return EmitterTrainingSettings if network == "deepstorm" else TrainingSettings
-
-
-def what_is_missing(movies: Sequence[Movie]) -> list[str]:
+def missing_notes(movies: Sequence[Movie]) -> list[str]:
     """Sentences on where movies fall short of what was found to be needed."""
     missing = []
     if len(movies) < ENOUGH_MOVIES:

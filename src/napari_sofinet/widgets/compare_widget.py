@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
+from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -24,7 +26,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sofinet.comparison import (
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.io.atomic import atomic_write
+from napari_sofinet.quality.figure import (
     Grid,
     common_grid,
     difference,
@@ -33,18 +37,12 @@ from napari_sofinet.comparison import (
     on_grid,
     swiped,
 )
-from napari_sofinet.errors import InputError
-from napari_sofinet.io.atomic import written_whole
-from napari_sofinet.measure import Picture, compare, compare_squirrel
+from napari_sofinet.quality.picture import Picture
+from napari_sofinet.quality.scores import compare, compare_squirrel
 from napari_sofinet.widgets.form import narrow
-from napari_sofinet.widgets.latest import Latest
+from napari_sofinet.widgets.latest_worker import Latest
 from napari_sofinet.widgets.layers import follow
 from napari_sofinet.widgets.sources import Means, source_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from napari.viewer import Viewer
 
 BLINK_MS = 500
 SWIPE = "swipe"
@@ -501,7 +499,7 @@ class CompareWidget(QWidget):
         layers = visible if len(visible) > 2 else list(self.pair())
         pictures = [self._means.picture(source_of(layer)) for layer in layers]
         figure = figure_of(pictures, box=self._box(), common_contrast=self.common.isChecked())
-        with written_whole(path) as partial:
+        with atomic_write(path) as partial:
             figure.savefig(partial, dpi=300, format=str(path).rsplit(".", 1)[-1].lower())
 
     def _box(self) -> tuple[tuple[float, float], tuple[float, float]] | None:

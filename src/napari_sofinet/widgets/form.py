@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtWidgets import (
@@ -21,12 +22,9 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
+from napari_sofinet.base.settings import Parameter, Settings, build, flatten_settings, parameters
+from napari_sofinet.base.settings_text import default_of, kind_of, parse, text_of
 from napari_sofinet.networks.weights import available, read_card
-from napari_sofinet.options import default_of, kind_of, parse, text_of
-from napari_sofinet.settings import Leaf, Settings, build, flatten_settings, leaves
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 WHOLE = 2**31 - 1
 
@@ -43,7 +41,7 @@ class SettingsForm(QWidget):
     def __init__(self, model: type[Settings], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.model = model
-        self.leaves = {leaf.name: leaf for leaf in leaves(model)}
+        self.leaves = {leaf.name: leaf for leaf in parameters(model)}
         self.editors = {name: self._editor(leaf) for name, leaf in self.leaves.items()}
         self.help = QLabel(wordWrap=True)
         self.help.setMinimumHeight(self.fontMetrics().lineSpacing() * 3)
@@ -99,7 +97,7 @@ class SettingsForm(QWidget):
         self.advanced.setContent(inside)
         self.advanced.collapse(animate=False)
 
-    def _editor(self, leaf: Leaf) -> QWidget:
+    def _editor(self, leaf: Parameter) -> QWidget:
         kind, optional = kind_of(leaf)
         editor: Any
         if isinstance(kind, tuple):
@@ -143,7 +141,7 @@ class SettingsForm(QWidget):
         if name:
             editor.setText(name)
 
-    def _watch(self, widget: QWidget, leaf: Leaf) -> None:
+    def _watch(self, widget: QWidget, leaf: Parameter) -> None:
         default = text_of(default_of(self.model, leaf)).replace("none", leaf.empty)
         text = f"<b>{_title(leaf.path[-1])}</b>: {leaf.help} Default: {default}."
         widget.installEventFilter(_Hover(widget, lambda: self.help.setText(text)))
@@ -178,7 +176,7 @@ class WeightsBox(QComboBox):
         current = self.currentText()
         self.blockSignals(True)
         self.clear()
-        for name, path in available(self.network).items():  # type: ignore[arg-type]
+        for name, path in available(self.network).items():
             self.addItem(name)
             self.setItemData(self.count() - 1, read_card(path).prior, Qt.ItemDataRole.ToolTipRole)
         self.setCurrentText(current)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from napari.components import LayerList
+from napari.layers import Image, Shapes
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.movie import Movie, check_dtype, open_movie
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.data.open_input import MethodInput
+from napari_sofinet.data.open_movie import check_dtype, open_movie
+from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.widgets.tables import TableLayer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from napari.components import LayerList
-    from napari.layers import Image, Shapes
-
-    from napari_sofinet.reconstruction import Reconstruction
 
 UM = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "meter": 1e6, "centimeter": 1e4}
 
@@ -45,8 +43,23 @@ def likely_time_axis(axes: list[tuple[int, str, int]]) -> int | None:
     return named[0] if named else longest[0] if longest else None
 
 
-def movie_of(
+def input_of(
     layer: Image | TableLayer,
+    time_axis: int | None = None,
+    position: dict[int, int] | None = None,
+    pixel_size_um: float | None = None,
+) -> MethodInput:
+    """The movie that a layer shows, see `movie_of`, or the table that it carries."""
+    if not isinstance(layer, TableLayer):
+        return movie_of(layer, time_axis, position, pixel_size_um)
+    table = layer.input()
+    # What its pixels were when they were made counts, also where it was assumed.
+    size = table.camera_pixel_um or pixel_size_um or layer_pixel_um(layer)
+    return replace(table, camera_pixel_um=size, frame_interval_s=layer.interval_s)
+
+
+def movie_of(
+    layer: Image,
     time_axis: int | None = None,
     position: dict[int, int] | None = None,
     pixel_size_um: float | None = None,
@@ -56,8 +69,7 @@ def movie_of(
     Parameters
     ----------
     layer
-        Image layer of at least three axes; one that our reader made keeps its file. Or one that
-        carries localisations.
+        Image layer of at least three axes; one that our reader made keeps its file.
     time_axis
         Index of the axis that is time; guessed by `likely_time_axis` where None.
     position
@@ -65,11 +77,6 @@ def movie_of(
     pixel_size_um
         Given by the user; else from the layer's scale where its units are lengths.
     """
-    if isinstance(layer, TableLayer):
-        source = layer.source()
-        # What its pixels were when they were made counts, also where it was assumed.
-        size = source.table.camera_pixel_um or pixel_size_um or layer_pixel_um(layer)
-        return Movie(source, size, layer.interval_s, notes=source.table.notes)
     axes = stack_axes(layer)
     time_axis = likely_time_axis(axes) if time_axis is None else time_axis
     if time_axis is None:
@@ -105,8 +112,8 @@ def place(
 
     A picture of a film stands at the middle of its frames on the layer's axis of time.
     """
-    if result.film is not None and time_axis is not None:
-        return _place_film(layer, result, result.film, time_axis)
+    if result.time_series is not None and time_axis is not None:
+        return _place_film(layer, result, result.time_series, time_axis)
     lead = [0.0] * (layer.ndim - 2)
 
     def world(y: float, x: float) -> np.ndarray:
@@ -216,5 +223,5 @@ def roi_of(shapes: Shapes, layer: Image | TableLayer) -> tuple[tuple[int, int], 
 
 def _data(layer: Image | TableLayer) -> Any:
     if isinstance(layer, TableLayer):
-        return layer.data
+        return layer  # has the shape of its movie
     return layer.data[0] if layer.multiscale else layer.data

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from napari.layers import Image, Shapes
+from napari.layers import Image, Layer, Shapes
 from napari.utils import progress
 from napari.utils.notifications import show_error, show_info, show_warning
+from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QApplication,
@@ -26,17 +27,22 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sofinet import presets
-from napari_sofinet.errors import InputError
-from napari_sofinet.settings import flatten_settings
-from napari_sofinet.widgets.command import command_for
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.settings import flatten_settings
+from napari_sofinet.cli.command_text import reconstruct_command
+from napari_sofinet.data.open_input import MethodInput
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.data.table import LocalizationTable
+from napari_sofinet.io import saved_settings
+from napari_sofinet.methods.contract import Method
+from napari_sofinet.methods.run import Device
 from napari_sofinet.widgets.form import SettingsForm, narrow
 from napari_sofinet.widgets.layers import (
     contrast,
     follow,
+    input_of,
     layer_pixel_um,
     likely_time_axis,
-    movie_of,
     on_axes_of,
     picture_options,
     place,
@@ -47,17 +53,8 @@ from napari_sofinet.widgets.table_reader import MOST_POINTS, points_options
 from napari_sofinet.widgets.tables import TableLayer, as_movie_layer
 from napari_sofinet.widgets.worker import MethodWorker, TaskWorker, WorkingWidget
 
-if TYPE_CHECKING:
-    from napari.layers import Layer
-    from napari.viewer import Viewer
-
-    from napari_sofinet.localization.table import LocalizationTable
-    from napari_sofinet.methods import Device, Method
-    from napari_sofinet.movie import Movie
-    from napari_sofinet.reconstruction import Reconstruction
-
 WHOLE_IMAGE = "whole image"
-NO_PRESET = presets.DEFAULTS
+NO_PRESET = saved_settings.DEFAULTS
 
 
 class MethodWidget(WorkingWidget):
@@ -85,6 +82,7 @@ class MethodWidget(WorkingWidget):
         self._preview: Image | None = None
         self._source: Image | TableLayer | None = None
         self._time_axis: int | None = None
+        self._pixel_shown: tuple[str, float | None] = ("", None)
         self._bar: progress | None = None
         self._build()
         follow(self.viewer.layers, self._refresh_layers)
@@ -182,7 +180,9 @@ class MethodWidget(WorkingWidget):
         self.axis_box.blockSignals(False)
         self.axis_box.setEnabled(len(axes) > 1)
         size = layer_pixel_um(layer)
-        self.pixel_edit.setText("" if size is None else f"{size:.6g}")
+        # Shown shortened; used in full unless it was edited.
+        self._pixel_shown = ("" if size is None else f"{size:.6g}", size)
+        self.pixel_edit.setText(self._pixel_shown[0])
         notes = getattr(layer.metadata.get("sofinet_movie"), "notes", ())
         self.status.setText(" ".join(notes))
         self._axis_changed()
@@ -225,7 +225,7 @@ class MethodWidget(WorkingWidget):
 
     def _refresh_presets(self, current: str = NO_PRESET) -> None:
         self.preset_box.clear()
-        self.preset_box.addItems([NO_PRESET, *presets.names(self.method.name)])
+        self.preset_box.addItems([NO_PRESET, *saved_settings.names(self.method.name)])
         self.preset_box.setCurrentText(current)
         self.delete_preset.setEnabled(current != NO_PRESET)
 
@@ -237,7 +237,7 @@ class MethodWidget(WorkingWidget):
             self.form.set_settings(
                 self.method.settings()
                 if default
-                else presets.load(self.method.name, name, self.method.settings)
+                else saved_settings.load(self.method.name, name, self.method.settings)
             )
         except InputError as error:
             show_error(str(error))
@@ -250,20 +250,20 @@ class MethodWidget(WorkingWidget):
     def keep_preset(self, name: str) -> None:
         """Keep what the form says under a name."""
         try:
-            presets.save(self.method.name, name, self.form.settings())
+            saved_settings.save(self.method.name, name, self.form.settings())
         except InputError as error:
             show_error(str(error))
         else:
             self._refresh_presets(name.strip())
 
     def _delete_preset(self) -> None:
-        presets.delete(self.method.name, self.preset_box.currentText())
+        saved_settings.delete(self.method.name, self.preset_box.currentText())
         self._refresh_presets()
 
     def copy_command(self) -> None:
         """Put the command line that does the same on the clipboard."""
         try:
-            text, hint = command_for(self.method.name, self._movie(), self.form.settings())
+            text, hint = reconstruct_command(self.method.name, self._movie(), self.form.settings())
         except InputError as error:
             show_error(str(error))
             return
@@ -292,20 +292,23 @@ class MethodWidget(WorkingWidget):
         """Where networks run."""
         return "auto"
 
-    def _movie(self) -> Movie:
+    def _movie(self) -> MethodInput:
         layer = self._layer()
         if layer is None:
             raise InputError("Choose a movie first; drop a TIFF file into the window.")
         position = {axis: box.value() for axis, box in self.positions.items()}
-        movie = movie_of(layer, self.axis_box.currentData(), position, self._pixel_size())
+        movie = input_of(layer, self.axis_box.currentData(), position, self._pixel_size())
         frames = self.first.value(), self.last.value()
         roi = None
         if self.roi_box.currentData() is not None:
             roi = roi_of(self.roi_box.currentData(), layer)
-        return movie.select(None if frames == (0, movie.shape[0]) else frames, roi)
+        whole = frames == (0, self.last.maximum())
+        return movie.select(None if whole else frames, roi)
 
     def _pixel_size(self) -> float | None:
         text = self.pixel_edit.text().strip().replace(",", ".")
+        if text == self._pixel_shown[0]:
+            return self._pixel_shown[1]
         try:
             size = float(text) if text else None
         except ValueError:
@@ -396,14 +399,14 @@ class MethodWidget(WorkingWidget):
                 "picture's layer as .csv or .hdf5 to use them."
             )
             return
-        plane = replace(result, film=None, pixel_px=(1.0, 1.0), origin_px=(0.0, 0.0))
+        plane = replace(result, time_series=None, pixel_px=(1.0, 1.0), origin_px=(0.0, 0.0))
         self.viewer.add_points(
             np.stack([table.y_px, table.x_px], axis=1),
             **points_options(table, 1.0),
             **place(source, plane),
             name=f"{title_of(result)} {source.name} localisations",
             metadata={"sofinet_table": table, "sofinet_result": result},
-            visible=result.film is None,
+            visible=result.time_series is None,
         )
 
     def _failed(self, error: Exception) -> None:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from napari.layers import Image, Layer
 from napari.utils.notifications import show_error
+from napari.viewer import Viewer
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QPushButton
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.methods import METHODS, reconstruct
-from napari_sofinet.methods.model import QUANTITATIVE
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report, portion
+from napari_sofinet.base.settings import flatten_settings
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.data.table import LocalizationTable
+from napari_sofinet.methods.network_method import QUANTITATIVE
+from napari_sofinet.methods.registry import method_named, methods
+from napari_sofinet.methods.run import Device, reconstruct
 from napari_sofinet.networks.weights import find, read_card
-from napari_sofinet.settings import flatten_settings
 from napari_sofinet.widgets.form import WeightsBox, narrow
 from napari_sofinet.widgets.layers import picture_options
 from napari_sofinet.widgets.method_widget import MethodWidget, title_of
 from napari_sofinet.widgets.sample_slider import SampleSlider
 from napari_sofinet.widgets.tables import table_layers
 from napari_sofinet.widgets.worker import TaskWorker
-
-if TYPE_CHECKING:
-    from napari.layers import Image, Layer
-    from napari.viewer import Viewer
-
-    from napari_sofinet.methods import Device
-    from napari_sofinet.reconstruction import Reconstruction
-    from napari_sofinet.settings import Report
 
 
 class ModelWidget(MethodWidget):
@@ -34,12 +30,12 @@ class ModelWidget(MethodWidget):
     title = "model"
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        methods = [method for method in METHODS.values() if method.network]
-        super().__init__(napari_viewer, methods[0])
+        networks = [m for m in methods().values() if m.network is not None]
+        super().__init__(napari_viewer, networks[0])
         self.layer_box.setToolTip("A movie, or localisations for networks that start from them.")
         self.network_box = QComboBox()
         narrow(self.network_box)
-        for method in methods:
+        for method in networks:
             self.network_box.addItem(method.title, method.name)
         self.network_box.currentIndexChanged.connect(self._network_changed)
         self.device_box = QComboBox()
@@ -64,7 +60,7 @@ class ModelWidget(MethodWidget):
     def sources(self) -> list[Layer]:
         """Movies, and localisations for networks that start from them."""
         movies = super().sources()
-        if not self.method.takes_tables:
+        if LocalizationTable not in self.method.takes:
             return movies
         tables = table_layers(self.viewer.layers)
         return [*movies, *(layer for layer in tables if layer not in movies)]
@@ -75,8 +71,8 @@ class ModelWidget(MethodWidget):
         return chosen
 
     def _network_changed(self) -> None:
-        self.method = METHODS[self.network_box.currentData()]
-        self.compare_button.setVisible(self.method.name != "dblink")  # whose films have no SOFI
+        self.method = method_named(self.network_box.currentData())
+        self.compare_button.setVisible("image" in self.method.gives)
         self.form = self.form.replaced(self.method.settings)
         self._refresh_layers()
         self._refresh_presets()
@@ -92,7 +88,7 @@ class ModelWidget(MethodWidget):
         box = self.form.editors["weights"]
         assert isinstance(box, WeightsBox)
         try:
-            card = read_card(find(box.currentText(), box.network))  # type: ignore[arg-type]
+            card = read_card(find(box.currentText(), box.network))
             self.prior.setText(card.prior)
             self.known_notes = (card.prior, QUANTITATIVE)
         except InputError as error:
@@ -120,17 +116,15 @@ class ModelWidget(MethodWidget):
         self._source, self._time_axis = self._layer(), self.axis_box.currentData()
         values = flatten_settings(settings)
         # One picture of all frames, as SOFI makes.
-        values |= {k: v for k, v in (("window", None), ("film", False)) if k in values}
+        values |= {k: v for k, v in (("window", None), ("time_series", False)) if k in values}
         name, device = self.method.name, self.device()
 
         def both(report: Report) -> tuple[Reconstruction, Reconstruction]:
-            sofi = reconstruct(
-                movie, "sofi", report=lambda f, m="", p=None: report(0.5 * f, f"SOFI: {m}")
-            )
+            sofi = reconstruct(movie, "sofi", report=portion(report, 0.0, 0.5, "SOFI: "))
             model = reconstruct(
                 movie,
                 name,
-                report=lambda f, m="", p=None: report(0.5 + 0.5 * f, m),
+                report=portion(report, 0.5, 1.0),
                 device=device,
                 **values,
             )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from napari.layers import Image, Shapes
 from napari.utils.notifications import show_error, show_info
+from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import (
     QApplication,
@@ -31,12 +33,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.io.atomic import written_whole
-from napari_sofinet.measure import Picture, compare_squirrel
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.blocks import time_blocks
+from napari_sofinet.io.atomic import atomic_write
 from napari_sofinet.metrics.decorrelation import decorrelation_map
-from napari_sofinet.movie import time_blocks
-from napari_sofinet.region import (
+from napari_sofinet.quality.picture import Picture
+from napari_sofinet.quality.region_measurements import (
     Corners,
     Findings,
     agreement_of,
@@ -46,17 +48,13 @@ from napari_sofinet.region import (
     shortened,
     trace_of,
 )
+from napari_sofinet.quality.scores import compare_squirrel
 from napari_sofinet.widgets.compare_widget import OWN_LAYERS, show_colour_bar
 from napari_sofinet.widgets.curves import draw_figure, pixels_of, save_figure, show_pixels
 from napari_sofinet.widgets.form import narrow
-from napari_sofinet.widgets.latest import Latest
+from napari_sofinet.widgets.latest_worker import Latest
 from napari_sofinet.widgets.layers import follow
 from napari_sofinet.widgets.sources import Means, Source, source_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from napari.viewer import Viewer
 
 POLL_MS = 40
 RESOLUTION, PROFILE, TRACE, AGREEMENT = range(4)
@@ -402,7 +400,7 @@ class QualityWidget(QWidget):
 
     def save_csv(self, path: str) -> None:
         """Write the table; the file appears only when complete."""
-        with written_whole(Path(path)) as partial:
+        with atomic_write(Path(path)) as partial:
             Path(partial).write_text(self.as_csv(), encoding="utf-8", newline="")
 
     def save_figure(self, path: str) -> None:

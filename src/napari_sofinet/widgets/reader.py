@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from napari.utils.notifications import show_info
 
-from napari_sofinet.errors import InputError
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.cli.command_text import bare_name
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.data.open_movie import open_movie
+from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.io.tiff import TiffStack
-from napari_sofinet.movie import Movie, open_movie
-from napari_sofinet.reconstruction import Reconstruction
-from napari_sofinet.widgets.command import bare_name
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 LayerData = tuple[Any, dict[str, Any], str]
 

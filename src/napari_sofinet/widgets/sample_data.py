@@ -7,7 +7,7 @@ from typing import Any
 
 def blinking_microtubules() -> list[tuple[Any, dict[str, Any], str]]:
     """The simulated movie of `sofinet demo`: blinking microtubules, 500 frames."""
-    from napari_sofinet.demo import demo_movie
+    from napari_sofinet.simulation.demo import demo_movie
 
     simulation = demo_movie()
     s = simulation.settings

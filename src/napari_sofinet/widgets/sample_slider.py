@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+from napari.layers import Image
+from napari.viewer import Viewer
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSlider, QWidget
-
-if TYPE_CHECKING:
-    import numpy as np
-    from napari.layers import Image
-    from napari.viewer import Viewer
 
 
 class SampleSlider(QWidget):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from napari import Viewer
+from napari.layers import Image
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QTimer
@@ -19,20 +21,20 @@ from qtpy.QtWidgets import (
     QPushButton,
 )
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.simulation import PRESETS, SimulationSettings, preset_settings, simulate
-from napari_sofinet.simulation.command import command_for
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report
+from napari_sofinet.cli.simulate import simulate_command
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.simulation import (
+    PRESETS,
+    Simulation,
+    SimulationSettings,
+    preset_settings,
+    simulate,
+)
 from napari_sofinet.widgets.form import SettingsForm
 from napari_sofinet.widgets.layers import contrast
 from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget, sentence_of
-
-if TYPE_CHECKING:
-    from napari import Viewer
-    from napari.layers import Image
-
-    from napari_sofinet.reconstruction import Reconstruction
-    from napari_sofinet.settings import Report
-    from napari_sofinet.simulation import Simulation
 
 PAUSE_MS = 300
 PREVIEW_FRAMES = 20
@@ -120,7 +122,7 @@ class SimulationWidget(WorkingWidget):
     def copy_command(self) -> None:
         """Put the command line that makes the same movie on the clipboard."""
         try:
-            text = command_for(self.preset_box.currentText(), self.settings())
+            text = simulate_command(self.preset_box.currentText(), self.settings())
         except InputError as error:
             show_error(str(error))
             return

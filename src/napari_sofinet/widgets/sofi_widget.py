@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
+from napari.viewer import Viewer
 from qtpy.QtWidgets import QPushButton
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.methods import METHODS
-from napari_sofinet.preprocess.suitability import check
-from napari_sofinet.settings import flatten_settings
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report
+from napari_sofinet.base.settings import flatten_settings
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.methods.registry import method_named
+from napari_sofinet.preprocess.suitability import Finding, check
 from napari_sofinet.sofi.warm_up import warm_up
 from napari_sofinet.widgets.curves import draw_convergence
 from napari_sofinet.widgets.method_widget import MethodWidget
 from napari_sofinet.widgets.worker import TaskWorker
-
-if TYPE_CHECKING:
-    from napari.viewer import Viewer
-
-    from napari_sofinet.preprocess.suitability import Finding
-    from napari_sofinet.settings import Report
 
 COLORS = {"good": "#4caf50", "fair": "#ffb300", "bad": "#f44336"}
 
@@ -32,7 +28,7 @@ class SofiWidget(MethodWidget):
     title = "SOFI"
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(napari_viewer, METHODS["sofi"])
+        super().__init__(napari_viewer, method_named("sofi"))
         self.check_button = QPushButton("Check movie")
         self.check_button.setToolTip("Blinking, light, PSF, bleaching and drift: does it suit?")
         self.check_button.clicked.connect(self.check_movie)
@@ -45,6 +41,8 @@ class SofiWidget(MethodWidget):
             return
         try:
             movie = self._movie()
+            if not isinstance(movie, Movie):
+                raise InputError(f"{movie.name} is a table of localisations; choose a movie.")
             order = flatten_settings(self.form.settings())["order"]
         except InputError as error:
             show_error(str(error))

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from napari.layers import Image
 
-from napari_sofinet.measure import Picture, mean_of_movie
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.quality.picture import Picture, mean_of_movie
 from napari_sofinet.widgets.layers import UM, movie_of, stack_axes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from napari.layers import Image
-
-    from napari_sofinet.movie import Movie
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from napari.utils.notifications import show_info
 
-from napari_sofinet.io.localizations import (
-    SUFFIXES,
-    PixelSizeNeeded,
-    is_table,
-    read_localizations,
-)
-from napari_sofinet.localization.steps import draw_table, record
-from napari_sofinet.widgets.command import bare_name
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from napari_sofinet.localization.table import LocalizationTable
+from napari_sofinet.cli.command_text import bare_name
+from napari_sofinet.data.table import LocalizationTable
+from napari_sofinet.data.table_files import SUFFIXES, PixelSizeNeeded, is_table, read_localizations
+from napari_sofinet.methods.run import reconstruct
 
 LayerData = tuple[Any, dict[str, Any], str]
 MOST_POINTS = 200_000
@@ -109,16 +101,8 @@ def _picture(table: LocalizationTable, path: Path) -> LayerData:
     # A table of a large chip must still fit a texture of a graphics card.
     span = max(float(np.ptp(table.y_px)), float(np.ptp(table.x_px)), 1.0)
     pixel = max(PICTURE_PX if camera is None else PICTURE_NM / 1000 / camera, span / 16384)
-    settings: dict[str, Any] = {
-        "where": [],
-        "drift": "no",
-        "render": "gaussian",
-        "pixel_nm": None,
-        "fineness": 1 / pixel,
-        "window": None,
-    }
-    result = draw_table(table, settings)
-    result = replace(result, localizations=table, recipe=record(table, settings, path))
+    result = reconstruct(table, "table", fineness=1 / pixel)
+    result = replace(result, localizations=table)
     show_info(
         f"{path.name} has {len(table)} localisations, more than napari moves as points; it "
         "was drawn as a picture. Choose fewer in the dock widget Localisations."

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from napari import Viewer
 from napari.layers import Points
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QTimer
@@ -23,30 +24,20 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.localization.steps import (
-    USUAL_PIXEL_NM,
-    USUAL_PIXEL_PX,
-    correct,
-    draw_table,
-    keep,
-    record,
-)
-from napari_sofinet.movie import LARGEST_PIXEL_UM
-from napari_sofinet.reconstruction import Reconstruction
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report, portion
+from napari_sofinet.base.settings import build, flatten_settings
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.data.table import LocalizationTable
+from napari_sofinet.io.scale import LARGEST_PIXEL_UM
+from napari_sofinet.methods.run import reconstruct
+from napari_sofinet.methods.table import DEFAULT_PIXEL_NM, DEFAULT_PIXEL_PX, TableSettings, prepare
 from napari_sofinet.widgets.curves import draw_drift, show_pixels
 from napari_sofinet.widgets.form import narrow
 from napari_sofinet.widgets.layers import follow, picture_options, place
 from napari_sofinet.widgets.table_reader import MOST_POINTS, contrast_of_spots, points_options
 from napari_sofinet.widgets.tables import TableLayer, table_layers
 from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget
-
-if TYPE_CHECKING:
-    from napari import Viewer
-
-    from napari_sofinet.io.table_movie import TableSource
-    from napari_sofinet.localization.table import LocalizationTable
-    from napari_sofinet.settings import Report
 
 PAUSE_MS = 150
 SPOTS = {"as wide as uncertain": "gaussian", "counts per sample": "histogram", "no picture": ""}
@@ -186,7 +177,7 @@ class TableWidget(WorkingWidget):
         for label in (self.curve, self.drift_text):
             label.hide()
         layer = self.table_box.currentData()
-        size = None if layer is None else TableLayer(layer).data.table.camera_pixel_um
+        size = None if layer is None else TableLayer(layer).carried.camera_pixel_um
         self.pixel_edit.blockSignals(True)
         self.pixel_edit.setText("" if size is None else f"{size:.6g}")
         self.pixel_edit.setEnabled(layer is not None and size is None)
@@ -196,7 +187,7 @@ class TableWidget(WorkingWidget):
     def _describe(self) -> None:
         """Say what the table has."""
         try:
-            table = self._sized(self.table_layer().data.table)
+            table = self._sized(self.table_layer().carried)
         except InputError as error:
             self.kept.setText(str(error))
             return
@@ -229,7 +220,7 @@ class TableWidget(WorkingWidget):
         self.count()
 
     def _unit_changed(self, unit: str) -> None:
-        self.samples.setText(f"{USUAL_PIXEL_NM if unit == NM else 1 / USUAL_PIXEL_PX:g}")
+        self.samples.setText(f"{DEFAULT_PIXEL_NM if unit == NM else 1 / DEFAULT_PIXEL_PX:g}")
 
     def _enable(self) -> None:
         drawn = bool(SPOTS[self.spots_box.currentText()])
@@ -285,20 +276,19 @@ class TableWidget(WorkingWidget):
 
     def settings(self, table: LocalizationTable) -> dict[str, Any]:
         """What the form says, as a recipe keeps it; ``render`` is "" without a picture."""
-        drift: str | int = "no"
+        drift = "no"
         if self.drift_box.isChecked():
             block = self.block.text().strip()
-            drift = int(_number(self.block, "block")) if block else "auto"
+            drift = str(int(_number(self.block, "block"))) if block else "auto"
         render = SPOTS[self.spots_box.currentText()]
         distance = _number(self.samples, "distance of samples") if render else None
         by_nm = self.unit_box.currentText() == NM
         return {
-            "where": self.conditions(table),
+            "where": " and ".join(self.conditions(table)),
             "drift": drift,
             "render": render,
             "pixel_nm": distance if by_nm else None,
             "fineness": None if by_nm else distance,
-            "window": None,
         }
 
     # -- the work -------------------------------------------------------------------------------
@@ -310,14 +300,13 @@ class TableWidget(WorkingWidget):
             return
         try:
             layer = self.table_layer()
-            source = layer.source()
-            source = replace(source, table=self._sized(source.table))
-            settings = self.settings(source.table)
+            table = replace(self._sized(layer.input()), frame_interval_s=layer.interval_s)
+            settings = self.settings(table)
         except InputError as error:
             show_error(str(error))
             return
-        self._source, self._before = layer, source.table.notes
-        worker = TaskWorker(partial(_make, source, settings, layer.interval_s))
+        self._source, self._before = layer, table.notes
+        worker = TaskWorker(partial(_make, table, settings))
         self._show_work(worker)
         self.status.setText("Working …")
         worker.returned.connect(self._show)
@@ -379,31 +368,29 @@ class TableWidget(WorkingWidget):
             show_error(str(error))
 
 
-def _make(
-    source: TableSource, settings: dict[str, Any], interval_s: float | None, report: Report
-) -> Made:
+def _make(table: LocalizationTable, form: dict[str, Any], report: Report) -> Made:
     """Keep, correct and draw, as `sofinet table` does; in the thread."""
-    table = keep(source.table, settings["where"])
-    way, table = correct(table, settings["drift"], report)
-    changed = table is not source.table
-    if not settings["render"]:
+    drawn = bool(form["render"])
+    settings = build(TableSettings, {k: v for k, v in form.items() if v != ""})
+    way, kept = prepare(table, settings, portion(report, 0.0, 0.5))
+    changed = kept is not table
+    if not drawn:
         if not changed:
             raise InputError(
                 "The table would stay as it is; narrow what to keep, correct its drift or choose "
                 "a picture."
             )
-        if len(table) > MOST_POINTS:
+        if len(kept) > MOST_POINTS:
             raise InputError(
-                f"{len(table)} localisations are more than napari moves as points; choose a "
+                f"{len(kept)} localisations are more than napari moves as points; choose a "
                 "picture, or keep fewer."
             )
-    curve = None if way is None else draw_drift(way, table.camera_pixel_um, *PLOT)
-    if not settings["render"]:
-        return Made(table, changed, way, curve, None)
-    picture = draw_table(table, settings, report)
-    path = source.paths[0] if source.paths else None
-    recipe = record(table, settings, path, interval_s)
-    return Made(table, changed, way, curve, replace(picture, localizations=table, recipe=recipe))
+    curve = None if way is None else draw_drift(way, kept.camera_pixel_um, *PLOT)
+    if not drawn:
+        return Made(kept, changed, way, curve, None)
+    values = flatten_settings(settings)
+    picture = reconstruct(table, "table", report=portion(report, 0.5, 1.0), **values)
+    return Made(kept, changed, way, curve, replace(picture, localizations=kept))
 
 
 def _number(edit: QLineEdit, what: str) -> float:

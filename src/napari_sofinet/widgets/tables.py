@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from napari.layers import Image, Points
+from napari.layers import Image, Layer, Points
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.io.table_movie import TableSource
-from napari_sofinet.localization.table import LocalizationTable
-from napari_sofinet.reconstruction import Reconstruction
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from napari.layers import Layer
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.data.table import LocalizationTable
 
 
 def table_layers(layers: Iterable[Layer]) -> list[Layer]:
@@ -114,7 +109,8 @@ class TableLayer:
         )
         self.units = ("second" if self.interval_s else "pixel", *layer.units[-2:])
         self.axis_labels = ("t", *layer.axis_labels[-2:])
-        self.data = TableSource(carried)
+        self.carried = carried
+        self.shape = (carried.frame_count, *carried.field_px)
         # Samples of a picture are other ones than the camera's pixels.
         on_grid = isinstance(layer, Image) and result is not None
         self._origin = np.array(result.origin_px if result and on_grid else (0.0, 0.0))
@@ -145,15 +141,15 @@ class TableLayer:
     def table(self) -> LocalizationTable:
         """What is left of the table; raises as `table_of_points`."""
         if isinstance(self.layer, Points):
-            return table_of_points(self.layer.data, self.layer.features, self.data.table)
-        return self.data.table
+            return table_of_points(self.layer.data, self.layer.features, self.carried)
+        return self.carried
 
-    def source(self) -> TableSource:
-        """What is left of the table with its file, if it still is what was read from there."""
+    def input(self) -> LocalizationTable:
+        """What is left of the table, with its file if it still is what was read from there."""
         table = self.table()
         path = self.metadata.get("sofinet", {}).get("table")
-        unchanged = table is self.data.table and path is not None and os.path.isfile(path)
-        return TableSource(table, (path,) if unchanged else ())
+        unchanged = table is self.carried and path is not None and os.path.isfile(path)
+        return replace(table, path=path if unchanged else None)
 
 
 def as_movie_layer(layer: Any) -> Any:

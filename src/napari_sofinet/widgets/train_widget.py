@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
+from napari.viewer import Viewer
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import (
@@ -18,34 +19,22 @@ from qtpy.QtWidgets import (
     QListWidgetItem,
 )
 
-from napari_sofinet.errors import Cancelled, InputError
-from napari_sofinet.networks.weights import need_torch, own_output
+from napari_sofinet.base.errors import Cancelled, InputError
+from napari_sofinet.base.progress import Report
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.methods.registry import networks
+from napari_sofinet.networks.weights import Card, need_torch, own_output
 from napari_sofinet.training.settings import (
     LearningSettings,
     TrainingSettings,
-    settings_of,
-    what_is_missing,
+    missing_notes,
 )
+from napari_sofinet.training.task import Task, task_of
+from napari_sofinet.training.validation import Progress
 from napari_sofinet.widgets.form import SettingsForm, narrow
 from napari_sofinet.widgets.layers import follow, likely_time_axis, movie_of, stack_axes
 from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget
 
-if TYPE_CHECKING:
-    from napari.viewer import Viewer
-
-    from napari_sofinet.movie import Movie
-    from napari_sofinet.networks.weights import Card
-    from napari_sofinet.settings import Report
-    from napari_sofinet.training.train import Progress
-
-NETWORKS = {
-    "Statistics network (sofinet)": "sofinet",
-    "Recurrent network (ConvGRU)": "convgru",
-    "U-Net baseline": "unet",
-    "Localisation (Deep-STORM)": "deepstorm",
-    "Film of a moving structure (DBlink)": "dblink",
-    "What may be true: samples (diffusion)": "ddpm",
-}
 GREY = "#909090"
 
 
@@ -65,8 +54,9 @@ class TrainWidget(WorkingWidget):
 
     def _build(self) -> None:
         self.network_box = QComboBox()
-        for title, name in NETWORKS.items():
-            self.network_box.addItem(title, name)
+        for network in networks().values():
+            if network.task is not None:
+                self.network_box.addItem(network.title, network.name)
         narrow(self.network_box)
         self.network_box.currentIndexChanged.connect(self._network_changed)
         self.name_edit = QLineEdit("my-model")
@@ -93,12 +83,15 @@ class TrainWidget(WorkingWidget):
         )
 
     def _network_changed(self) -> None:
-        self.form = self.form.replaced(settings_of(self.network_box.currentData()))
+        self.form = self.form.replaced(self._task().settings)
         self.movie_list.setEnabled(self._takes_movies())
         self._movies_changed()
 
     def _takes_movies(self) -> bool:
-        return settings_of(self.network_box.currentData()) is TrainingSettings
+        return self._task().takes_movies
+
+    def _task(self) -> Task:
+        return task_of(networks()[self.network_box.currentData()])
 
     def _refresh_layers(self, event: Any = None) -> None:
         ticked = [item.text() for item in self._items() if item.checkState() == _TICKED]
@@ -127,7 +120,7 @@ class TrainWidget(WorkingWidget):
             self.missing.setText(str(error))
             return
         simulated = "No own movie is ticked: movies are simulated."
-        self.missing.setText(" ".join(what_is_missing(movies)) if movies else simulated)
+        self.missing.setText(" ".join(missing_notes(movies)) if movies else simulated)
 
     def _movies(self) -> list[Movie]:
         names = [item.text() for item in self._items() if item.checkState() == _TICKED]
@@ -152,7 +145,7 @@ class TrainWidget(WorkingWidget):
             self.status.setText(str(error))
             show_error(str(error))
             return
-        network = self.network_box.currentData()
+        network = networks()[self.network_box.currentData()]
         self._name = output.stem
 
         def work(report: Report) -> tuple[Card | None, bool]:
@@ -217,8 +210,8 @@ def draw_progress(progress: Progress) -> bytes:
     figure = Figure(figsize=(3.3, 3.0), dpi=100, layout="constrained", facecolor="none")
     axes: dict[str, Any] = figure.subplot_mosaic([["loss"] * 3, ["mean", "network", "target"]])
     curve = axes["loss"]
-    if progress.learnt:
-        steps, losses = zip(*progress.learnt, strict=True)
+    if progress.trained:
+        steps, losses = zip(*progress.trained, strict=True)
         curve.plot(steps, losses, color=GREY, linewidth=0.5, label="learnt")
     steps, losses = zip(*progress.held_out, strict=True)
     curve.plot(steps, losses, "o-", color="#4c9be8", markersize=3, label="held out")

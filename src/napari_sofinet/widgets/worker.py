@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from napari.qt.threading import WorkerBase, WorkerBaseSignals
 from qtpy.QtCore import QEvent, Signal
@@ -18,15 +19,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sofinet.errors import Cancelled, InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from napari_sofinet.methods import Device
-    from napari_sofinet.movie import Movie
-    from napari_sofinet.reconstruction import Reconstruction
-    from napari_sofinet.settings import Report
+from napari_sofinet.base.errors import Cancelled, InputError
+from napari_sofinet.base.progress import Report
+from napari_sofinet.data.open_input import MethodInput
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.methods.run import Device
 
 INTERVAL_S = 0.05
 WIDEST_PX = 620
@@ -75,9 +72,9 @@ class MethodWorker(TaskWorker):
     """One run of a method on a movie."""
 
     def __init__(
-        self, movie: Movie, method: str, settings: dict[str, Any], device: Device = "auto"
+        self, movie: MethodInput, method: str, settings: dict[str, Any], device: Device = "auto"
     ) -> None:
-        from napari_sofinet.methods import reconstruct
+        from napari_sofinet.methods.run import reconstruct
 
         super().__init__(
             lambda report: reconstruct(movie, method, report=report, device=device, **settings)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from napari.utils.notifications import show_warning
 
-from napari_sofinet.errors import InputError
-from napari_sofinet.io.localizations import write_localizations
-from napari_sofinet.reconstruction import Reconstruction
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.data.table_files import write_localizations
 from napari_sofinet.widgets.layers import UM
 from napari_sofinet.widgets.tables import table_of_points
 

@@ -1,0 +1,1 @@
+"""What every other folder builds on: settings, progress, errors and the number of threads."""

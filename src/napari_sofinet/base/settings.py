@@ -1,0 +1,226 @@
+"""What every settings model shares.
+
+A settings model is the only description of a method's parameters: forms, command line options,
+presets and recipes are built from it. Every field has a type, limits, a default and a sentence of
+help; ``unit`` and ``basic`` (shown without opening "Advanced") ride in the field's extra schema.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+
+from napari_sofinet.base.errors import InputError
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, strict about unknown names and about NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_old_names(cls, values: Any) -> Any:
+        """Take settings and choices under their names of older versions, with a warning."""
+        if not isinstance(values, dict):
+            return values
+        values = dict(values)
+        for name, info in cls.model_fields.items():
+            leaf = Parameter((name,), info)
+            if leaf.formerly and leaf.formerly in values:
+                values[name] = values.pop(leaf.formerly)
+                _warn_renamed("setting", leaf.formerly, name)
+            chosen = values.get(name)
+            if isinstance(chosen, str) and chosen in leaf.formerly_choices:
+                values[name] = leaf.formerly_choices[chosen]
+                _warn_renamed(f"choice of {name},", chosen, values[name])
+        return values
+
+
+class RenamedWarning(FutureWarning):
+    """A setting was given under its name of an older version."""
+
+
+def _warn_renamed(what: str, old: str, new: str) -> None:
+    warnings.warn(f"The {what} {old} is now called {new}.", RenamedWarning, stacklevel=3)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def parameter(
+    default: Any,
+    help: str,
+    *,
+    unit: str = "",
+    basic: bool = False,
+    file: bool = False,
+    weights: str = "",
+    empty: str = "automatic",
+    formerly: str = "",
+    formerly_choices: dict[str, str] | None = None,
+    **limits: Any,
+) -> Any:
+    """Declare one field of a settings model.
+
+    Parameters
+    ----------
+    default : Any
+        Value where none is given.
+    help : str
+        Sentence for the user.
+    unit : str, optional
+        Physical unit.
+    basic : bool, optional
+        Whether a form shows the field without opening "Advanced".
+    file : bool, optional
+        Whether the field is the name of a file.
+    weights : str, optional
+        Name of the network whose weights the field names.
+    empty : str, optional
+        Meaning of an empty field.
+    formerly : str, optional
+        Name of the field in older versions, which is still accepted.
+    formerly_choices : dict of str to str, optional
+        Choices of older versions, and what they are called now.
+    **limits
+        ``ge``, ``le``, ``gt`` or ``lt``.
+    """
+    extra: dict[str, Any] = {"unit": unit, "basic": basic, "file": file, "weights": weights}
+    extra |= {"empty": empty, "formerly": formerly, "formerly_choices": formerly_choices or {}}
+    return Field(default=default, description=help, json_schema_extra=extra, **limits)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a (nested) settings model, as forms and options need it."""
+
+    path: tuple[str, ...]
+    info: FieldInfo
+
+    @property
+    def name(self) -> str:
+        """Dotted name, e.g. ``deconvolution.iterations``."""
+        return ".".join(self.path)
+
+    @property
+    def default(self) -> Any:
+        """Value where none is given."""
+        return self.info.default
+
+    @property
+    def help(self) -> str:
+        """Sentence for the user."""
+        return self.info.description or ""
+
+    @property
+    def unit(self) -> str:
+        """Physical unit, may be empty."""
+        return str(self._extra.get("unit", ""))
+
+    @property
+    def basic(self) -> bool:
+        """Whether it is shown without opening "Advanced"."""
+        return bool(self._extra.get("basic", False))
+
+    @property
+    def file(self) -> bool:
+        """Whether it is the name of a file."""
+        return bool(self._extra.get("file", False))
+
+    @property
+    def weights(self) -> str:
+        """The network whose weights it names, empty where it names none."""
+        return str(self._extra.get("weights", ""))
+
+    @property
+    def empty(self) -> str:
+        """What an empty field means."""
+        return str(self._extra.get("empty", "automatic"))
+
+    @property
+    def formerly(self) -> str:
+        """Name of the field in older versions, empty where it had the same."""
+        return str(self._extra.get("formerly", ""))
+
+    @property
+    def formerly_choices(self) -> dict[str, str]:
+        """Choices of older versions, and what they are called now."""
+        renamed: Any = self._extra.get("formerly_choices", {})
+        return dict(renamed)
+
+    @property
+    def _extra(self) -> dict[str, Any]:
+        extra = self.info.json_schema_extra
+        return extra if isinstance(extra, dict) else {}
+
+    def limit(self, kind: str) -> float | None:
+        """The limit ``ge``, ``gt``, ``le`` or ``lt`` of this parameter, if it has one."""
+        return next((getattr(m, kind) for m in self.info.metadata if hasattr(m, kind)), None)
+
+
+def parameters(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterator[Parameter]:
+    """All parameters of a settings model, then those of nested groups under dotted names."""
+    groups = []
+    for name, info in model.model_fields.items():
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            groups.append((name, kind))
+        else:
+            yield Parameter((*prefix, name), info)
+    for name, kind in groups:
+        yield from parameters(kind, (*prefix, name))
+
+
+def build(model: type[S], values: dict[str, Any]) -> S:
+    """Settings from dotted names and values; absent names keep their defaults.
+
+    Raises
+    ------
+    InputError
+        An unknown name or a value outside its limits, in one sentence.
+    """
+    # From the defaults, since a group's may differ from those of its own model.
+    tree: dict[str, Any] = model().model_dump()
+    for name, value in values.items():
+        *groups, last = name.split(".")
+        node = tree
+        for group in groups:
+            node = node.setdefault(group, {})
+            if not isinstance(node, dict):
+                raise InputError(f"There is no setting called {name}.")
+        if isinstance(value, Settings):
+            value = value.model_dump()
+        node[last] = value
+    try:
+        return model.model_validate(tree)
+    except ValidationError as error:
+        raise InputError(explain(error)) from None
+
+
+def explain(error: ValidationError) -> str:
+    """One sentence about the first thing wrong with some settings."""
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"There is no setting called {name}."
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
+    what = first["msg"].replace("Input should be", "must be", 1)
+    return f"The setting {name} {what[0].lower() + what[1:]}, not {first['input']!r}."
+
+
+def flatten_settings(settings: BaseModel) -> dict[str, Any]:
+    """Values of all parameters by dotted name."""
+    values: dict[str, Any] = {}
+    for leaf in parameters(type(settings)):
+        value: Any = settings
+        for part in leaf.path:
+            value = getattr(value, part)
+        values[leaf.name] = value
+    return values

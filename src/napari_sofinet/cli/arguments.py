@@ -1,0 +1,92 @@
+"""Arguments that several commands share: which movie, and what of it."""
+
+from __future__ import annotations
+
+import argparse
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.open_input import MethodInput, open_input
+from napari_sofinet.data.selection import Roi
+
+
+def add_movie_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose a movie, its scale and what of it is used."""
+    group = parser.add_argument_group("movie")
+    group.add_argument("--frames", metavar="A:B", help="first frame and the one after the last")
+    group.add_argument("--roi", metavar="Y0:Y1,X0:X1", help="rectangle in camera pixels")
+    group.add_argument(
+        "--channel",
+        type=channel_number,
+        metavar="C",
+        help="which channel, or 'all': one after the other into one file (reconstruct only)",
+    )
+    group.add_argument("--z", type=int, metavar="Z", help="plane of a stack in depth")
+    group.add_argument(
+        "--stack-axis",
+        choices=("time", "depth"),
+        default="time",
+        help="what a Z axis without a time axis is (default: time)",
+    )
+    group.add_argument("--pixel-size", type=float, metavar="UM", help="camera pixel in um")
+    group.add_argument("--frame-interval", type=float, metavar="S", help="time per frame in s")
+
+
+def channel_number(text: str) -> int | str:
+    """Read the number of a channel, or ``all``."""
+    if text != "all" and not text.lstrip("-").isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a number or all, not {text!r}")
+    return text if text == "all" else int(text)
+
+
+def open_selected(options: argparse.Namespace) -> MethodInput:
+    """Open the movie or table that the options name, narrowed to frames and ROI."""
+    movie = open_input(
+        options.movie,
+        options.pixel_size,
+        0 if options.channel == "all" else options.channel,
+        options.z,
+        frame_interval_s=options.frame_interval,
+        stack_axis=options.stack_axis,
+    )
+    return movie.select(frame_range(options.frames), rectangle(options.roi))
+
+
+def frame_range(text: str | None) -> tuple[int | None, int | None] | None:
+    """Read ``first:last``; each may be left out."""
+    if text is None:
+        return None
+    try:
+        first, last = (int(part) if part.strip() else None for part in text.split(":"))
+    except ValueError:
+        raise InputError(
+            f"Frames are given as first:last, e.g. 0:500, not {text[:40]!r}."
+        ) from None
+    return first, last
+
+
+def rectangle(text: str | None) -> Roi | None:
+    """Read ``y0:y1,x0:x1``."""
+    if text is None:
+        return None
+    try:
+        (y0, y1), (x0, x1) = ((int(v) for v in part.split(":")) for part in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"A ROI is given as y0:y1,x0:x1 in pixels, e.g. 10:74,20:84, not {text[:40]!r}."
+        ) from None
+    return (y0, y1), (x0, x1)
+
+
+def sector_of(text: str | None) -> tuple[float, float] | None:
+    """Read ``from:to`` in degrees."""
+    if text is None:
+        return None
+    try:
+        low, high = (float(v) for v in text.split(":"))
+    except ValueError:
+        low = high = 0.0
+    if not low < high <= low + 180:
+        raise InputError(
+            f"A sector is given as from:to in degrees, e.g. -15:15, not {text[:40]!r}."
+        )
+    return low, high

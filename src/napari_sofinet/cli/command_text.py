@@ -1,0 +1,47 @@
+"""The command line that does what a widget does."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from napari_sofinet.base.settings import Settings
+from napari_sofinet.base.settings_text import command_options
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.data.open_input import MethodInput
+from napari_sofinet.data.table_files import SUFFIXES
+
+
+def bare_name(path: Path) -> str:
+    """Name of a movie or a table without its folder and suffixes."""
+    name = path.name
+    for suffix in (".tif", ".tiff", ".ome", ".gz", *SUFFIXES):
+        if name.lower().endswith(suffix):
+            name = name[: -len(suffix)]
+    return name
+
+
+def reconstruct_command(method: str, movie: MethodInput, settings: Settings) -> tuple[str, str]:
+    """Command for a terminal, and a sentence for the user about it."""
+    words = ["sofinet", "reconstruct", method]
+    if movie.path is None:
+        name = "MOVIE.tif" if isinstance(movie, Movie) else "TABLE.hdf5"
+        path, hint = Path(name), f"Copied; save the layer as {name} first, it has no file."
+    else:
+        path, hint = Path(movie.path), "The command was copied; paste it into a terminal."
+    words += [shlex.quote(str(path)), "-o"]
+    words.append(shlex.quote(f"{bare_name(path)}_{method}.ome.tif"))
+    if movie.frame_range is not None:
+        words += ["--frames", "{}:{}".format(*movie.frame_range)]
+    if movie.roi is not None:
+        words += ["--roi", ",".join(f"{a}:{b}" for a, b in movie.roi)]
+    if isinstance(movie, Movie):
+        if movie.source.channel:
+            words += ["--channel", str(movie.source.channel)]
+        if movie.source.stack_axis == "depth":
+            words += ["--stack-axis", "depth", "--z", str(movie.source.z)]
+    if movie.pixel_size_um is not None:
+        words += ["--pixel-size", repr(movie.pixel_size_um)]
+    if movie.frame_interval_s is not None:
+        words += ["--frame-interval", repr(movie.frame_interval_s)]
+    return " ".join([*words, *command_options(settings)]), hint

@@ -1,0 +1,61 @@
+"""The command ``sofinet info``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.cli.arguments import add_movie_options, open_selected
+from napari_sofinet.cli.progress import ProgressLine
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.preprocess.suitability import check, suits
+
+
+def add_info(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    """Add the arguments of ``sofinet info``."""
+    parser.add_argument("movie", metavar="MOVIE")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_movie_options(parser)
+
+
+def run_info(options: argparse.Namespace) -> int:
+    """Print what is understood of a movie, and whether it suits."""
+    if options.channel == "all":
+        raise InputError("Channels are looked at one by one; give --channel a number.")
+    movie = open_selected(options)
+    if not isinstance(movie, Movie):
+        raise InputError(f"{movie.name} is a table of localisations, not a movie.")
+    frames, height, width = movie.shape
+    facts: dict[str, Any] = {
+        "name": movie.name,
+        "frames": frames,
+        "height": height,
+        "width": width,
+        "dtype": movie.dtype.name,
+        "size_mb": round(frames * height * width * movie.dtype.itemsize / 1e6, 3),
+        "pixel_size_um": movie.pixel_size_um,
+        "frame_interval_s": movie.frame_interval_s,
+        "frame_range": movie.frame_range,
+        "roi": movie.roi,
+        "notes": list(movie.notes),
+    }
+    findings = check(movie, report=ProgressLine())
+    if options.json:
+        facts["suitability"] = suits(findings)
+        facts["findings"] = [asdict(finding) for finding in findings]
+        print(json.dumps(facts))
+        return 0
+    pixel, interval = movie.pixel_size_um, movie.frame_interval_s
+    print(f"{movie.name}: {frames} frames of {height} x {width} px, {movie.dtype.name}")
+    print("pixel size:     " + (f"{1000 * pixel:.4g} nm" if pixel else "not known (--pixel-size)"))
+    print("frame interval: " + (f"{1000 * interval:.4g} ms" if interval else "not known"))
+    for note in movie.notes:
+        print(f"note: {note}")
+    for finding in findings:
+        print(f"{finding.light:4}  {finding.name + ':':16} {finding.value}. {finding.advice}")
+    print(f"for SOFI this movie is {suits(findings)}")
+    return 0

@@ -1,0 +1,63 @@
+"""The command ``sofinet simulate``."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.settings import flatten_settings
+from napari_sofinet.base.settings_text import text_of
+from napari_sofinet.cli.options import add_options, given_values
+from napari_sofinet.cli.progress import ProgressLine, say
+from napari_sofinet.io.atomic import check_writable
+from napari_sofinet.simulation import PRESETS, SimulationSettings, preset_settings, simulate
+from napari_sofinet.simulation.writing import write_movie, write_with_truth
+
+
+def add_simulate(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    """Add the arguments of ``sofinet simulate``."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    lines = [f"  {name:20} {(make.__doc__ or '').strip()}" for name, make in PRESETS.items()]
+    parser.description = "Make a movie with known truth.\n\npresets:\n" + "\n".join(lines)
+    parser.add_argument("preset", metavar="PRESET")
+    parser.add_argument("-o", dest="output", required=True, metavar="MOVIE.tif")
+    parser.add_argument("--truth", metavar="TRUTH.npz", help="where to write what it shows")
+    group = parser.add_argument_group("settings (the preset's where not given)")
+    add_options(group, SimulationSettings)
+
+
+def run_simulate(options: argparse.Namespace) -> int:
+    """Make a movie with known truth."""
+    values = given_values(options, SimulationSettings)
+    settings = preset_settings(options.preset, int(values.pop("seed", 1)), values)
+    output = Path(options.output)
+    if output.suffix.lower() not in (".tif", ".tiff"):
+        raise InputError(f"A movie is written as TIFF; name it {output.stem}.tif.")
+    truth = Path(options.truth) if options.truth else None
+    if truth is not None and truth.suffix != ".npz":
+        raise InputError(f"The truth is written as .npz: name it {truth.stem}.npz.")
+    for path in (output, truth):
+        if path is not None:
+            check_writable(path)
+    made = simulate(settings)
+    if truth is None:
+        write_movie(output, made, ProgressLine())
+    else:
+        write_with_truth(output, truth, made, ProgressLine())
+    frames, rows, columns = made.shape
+    say(f"{output}: {frames} frames of {rows} x {columns} px, {len(made.truth.photons)} emitters")
+    return 0
+
+
+def simulate_command(preset: str, settings: SimulationSettings) -> str:
+    """A `sofinet simulate` command: the preset, and what differs from it."""
+    words = ["sofinet", "simulate", preset, "-o", "movie.tif", "--truth", "truth.npz"]
+    words += ["--seed", str(settings.seed)]
+    usual = flatten_settings(preset_settings(preset, settings.seed))
+    for name, value in flatten_settings(settings).items():
+        if value != usual[name]:
+            words += [f"--{name.replace('_', '-')}", text_of(value)]
+    return shlex.join(words)

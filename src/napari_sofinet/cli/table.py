@@ -1,0 +1,139 @@
+"""The command `sofinet table`: convert, filter, correct and draw localisation tables."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report, silent
+from napari_sofinet.base.settings import build
+from napari_sofinet.cli.progress import ProgressLine, say
+from napari_sofinet.data.outputs import check_output, refuse_overwriting
+from napari_sofinet.data.table_files import (
+    check_table_output,
+    read_localizations,
+    write_localizations,
+)
+from napari_sofinet.methods.run import reconstruct
+from napari_sofinet.methods.table import TableSettings, prepare
+
+
+def add_table(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    """Add the arguments of ``sofinet table``."""
+    parser.add_argument("table", metavar="IN", help=".csv, .csv.gz, .tsv, .txt or Picasso's .hdf5")
+    parser.add_argument(
+        "-o",
+        dest="output",
+        required=True,
+        metavar="OUT",
+        help=".csv, .csv.gz or .hdf5 for a table, .ome.tif for a picture",
+    )
+    parser.add_argument("--pixel-size", type=float, metavar="UM", help="camera pixel in um")
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=None,
+        metavar="CONDITION",
+        help="keep rows, e.g. 'photons > 300' or 'uncertainty_nm < 20'; may be given again",
+    )
+    parser.add_argument(
+        "--drift",
+        default="no",
+        metavar="FRAMES",
+        help="correct drift: no, auto, or frames of a block (default: no)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("thunderstorm", "picasso"),
+        default="thunderstorm",
+        help="columns of a .csv (default: thunderstorm)",
+    )
+    picture = parser.add_argument_group("picture")
+    distance = picture.add_mutually_exclusive_group()
+    distance.add_argument(
+        "--pixel-nm", type=float, metavar="NM", help="distance of samples (default: 20)"
+    )
+    distance.add_argument(
+        "--fineness", type=float, metavar="N", help="instead: samples along one camera pixel"
+    )
+    picture.add_argument(
+        "--render",
+        choices=("gaussian", "histogram"),
+        default="gaussian",
+        help="spots as wide as their uncertainty, or counts (default: gaussian)",
+    )
+    picture.add_argument(
+        "--window",
+        metavar="FRAMES[:STEP]",
+        help="a film whose pictures show so many frames each (default: one picture of all)",
+    )
+
+
+def run_table(options: argparse.Namespace) -> int:
+    """Convert, filter, correct or draw a table."""
+    for sentence in convert_or_draw(options, ProgressLine()):
+        say(sentence)
+    return 0
+
+
+def convert_or_draw(options: argparse.Namespace, report: Report = silent) -> list[str]:
+    """Do what the command says; return the sentences to tell, the last one about the output."""
+    source, output = Path(options.table), Path(options.output)
+    drawn = output.suffix.lower() in (".tif", ".tiff")
+    if drawn:
+        check_output(output)
+    else:
+        check_table_output(output)
+    refuse_overwriting(output, source)
+    window = _window(options.window)
+    settings = {
+        "where": " and ".join(options.where or ()),
+        "drift": _drift(options.drift),
+        "render": options.render,
+        "pixel_nm": options.pixel_nm,
+        "fineness": options.fineness,
+        "window": window[0] if window else None,
+        "step": window[1] if window else None,
+    }
+    for name, what in (("pixel_nm", "distance of samples"), ("fineness", "samples of a pixel")):
+        value = settings[name]
+        if value is not None and not value > 0:
+            raise InputError(f"The {what} must be above 0, not {value:g}.")
+    table = read_localizations(source, options.pixel_size)
+    if drawn:
+        result = reconstruct(table, "table", report=report, **settings)
+        result.save(output)
+        size = result.pixel_size_um
+        scale = f"{1000 * size[1]:.4g} nm" if size else f"{result.pixel_px[1]:.3g} camera px"
+        rows, columns = result.image.shape[-2:]
+        return [
+            *(f"note: {note}" for note in result.notes),
+            f"{output}: {rows} x {columns} samples of {scale}",
+        ]
+    table = prepare(table, build(TableSettings, settings), report)[1]
+    write_localizations(output, table, options.format)
+    notes = list(table.notes)
+    if (options.format == "picasso" or output.suffix != ".csv") and table.uncertainty_px is None:
+        notes.append("The table has no uncertainties, without which Picasso draws nothing.")
+    return [*(f"note: {note}" for note in notes), f"{output}: {len(table)} localisations"]
+
+
+def _drift(text: str) -> str:
+    if text in ("no", "auto"):
+        return text
+    if not text.isdecimal() or not 1 <= int(text) <= 10**9:
+        raise InputError(f"--drift takes no, auto or a number of frames, not {text[:40]!r}.")
+    return text
+
+
+def _window(text: str | None) -> list[int] | None:
+    """Frames of a picture and frames between pictures, half as many where not said."""
+    if text is None:
+        return None
+    words = text.split(":")
+    if len(words) > 2 or not all(word.isdecimal() and 0 < int(word) < 10**9 for word in words):
+        raise InputError(f"A window is given as frames or frames:step, not {text[:40]!r}.")
+    length = int(words[0])
+    return [length, int(words[1]) if len(words) == 2 else max(length // 2, 1)]

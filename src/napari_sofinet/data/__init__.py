@@ -1,0 +1,1 @@
+"""What methods take and give: movies, tables of localisations, reconstructions and recipes."""

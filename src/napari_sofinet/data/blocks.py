@@ -1,0 +1,100 @@
+"""Reading a movie block by block, the next block while one is worked on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.movie import Movie, apply_steps, read_slice
+from napari_sofinet.data.saturation import Saturation
+from napari_sofinet.io import blocks as block_size
+from napari_sofinet.io.blocks import frames_per_block
+
+LARGEST = 1e30
+"""Brightness whose fourth power is still a number in double precision, far above any camera's."""
+
+
+def time_blocks(frames: Movie | Any, saturation: Saturation | None = None) -> Iterator[np.ndarray]:
+    """Blocks of frames (t, Y, X) in order, the next one being read while one is worked on.
+
+    Parameters
+    ----------
+    frames
+        Movie, or (T, Y, X) numpy or dask array.
+    saturation
+        Told the camera's counts where the blocks are corrected and do not show them any more.
+
+    Raises
+    ------
+    InputError
+        A value is NaN or infinite, or a file can't be read any more.
+    """
+    read = _reader(frames, saturation)
+    first = frames.first_frame if isinstance(frames, Movie) else 0
+
+    def checked(a: int, b: int) -> np.ndarray:
+        block = read(a, b)
+        if block.dtype.kind != "f":
+            return block
+        if block.itemsize not in (4, 8):
+            # Compiled code knows neither half nor extended precision.
+            block = block.astype(np.float32 if block.itemsize < 4 else np.float64)
+        if not (block.min() > -LARGEST and block.max() < LARGEST):
+            usable = (np.abs(block) < LARGEST).all(axis=(1, 2))
+            raise InputError(
+                f"Frame {first + a + int(np.argmin(usable))} holds values that are no brightness "
+                f"(NaN, infinite or above {LARGEST:g}); replace them."
+            )
+        return block
+
+    edges = list(_edges(frames))
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(checked, *edges[0]) if edges else None
+        for following in [*edges[1:], None]:
+            if coming is not None:
+                block = coming.result()
+                coming = reader.submit(checked, *following) if following else None
+                yield block
+
+
+def _reader(frames: Movie | Any, saturation: Saturation | None) -> Callable[[int, int], np.ndarray]:
+    """Return a function that reads frames a .. b-1."""
+    if not isinstance(frames, Movie):
+        return partial(read_slice, frames)
+    source, first, steps = frames.source, frames.first_frame, frames.steps
+    if not steps and not source.whole_frames:
+        return partial(read_slice, frames.frames)
+    # Not by way of dask, which looks at its whole graph for every block.
+    crop = (slice(None), *(slice(*edge) for edge in frames.roi or ((None, None),) * 2))
+
+    def read(a: int, b: int) -> np.ndarray:
+        block = source.read(first + a, first + b)
+        if steps and saturation is not None:
+            saturation.add(block[crop])
+        return apply_steps(block, steps, first + a)[crop]
+
+    return read
+
+
+def _edges(frames: Movie | Any) -> Iterator[tuple[int, int]]:
+    shape = frames.shape
+    if isinstance(frames, Movie):
+        if frames.source.whole_frames:
+            shape = frames.source.shape
+        else:
+            frames = frames.frames
+    step = frames_per_block(shape, frames.dtype)
+    # Large frames go up to eight at a time: sums that do not fit the cache are fetched less often.
+    step = max(step, min(8, frames_per_block(shape, frames.dtype, 4 * block_size.BLOCK_BYTES)))
+    # An array's own chunks are what its program reads at once; one may be the whole movie.
+    chunks = frames.chunks[0] if hasattr(frames, "chunks") and hasattr(frames, "compute") else ()
+    start = 0
+    for length in chunks or (frames.shape[0],):
+        for a in range(start, start + length, step):
+            yield a, min(a + step, start + length)
+        start += length

@@ -1,0 +1,317 @@
+"""A movie: lazy frames, their scale, and what of them the user selected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from napari_sofinet.data.recipe import OpenStep
+from napari_sofinet.data.selection import Roi, check_frames, check_roi
+from napari_sofinet.io.blocks import frames_per_block
+from napari_sofinet.io.fingerprint import fingerprint_input
+from napari_sofinet.io.tiff import StackAxis
+
+
+class FrameSource(Protocol):
+    """Where the frames of a movie are."""
+
+    @property
+    def name(self) -> str:
+        """Short name for layers and messages."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of frames, rows and columns."""
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the pixels."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Files with the frames; empty in memory."""
+
+    @property
+    def companions(self) -> tuple[str, ...]:
+        """Further files that belong to them."""
+
+    @property
+    def whole_frames(self) -> bool:
+        """Whether frames are read whole even where only a small ROI is needed."""
+
+    @property
+    def channel(self) -> int:
+        """The channel that was chosen."""
+
+    @property
+    def z(self) -> int:
+        """The plane that was chosen."""
+
+    @property
+    def stack_axis(self) -> StackAxis:
+        """Meaning of a Z axis without a time axis."""
+
+    @property
+    def channels(self) -> int:
+        """Number of channels in the file."""
+
+    @property
+    def planes(self) -> int:
+        """Number of planes in the file."""
+
+    def read(self, first: int, last: int) -> np.ndarray:
+        """Read frames first .. last-1, of shape (t, Y, X)."""
+
+    def lazy(self) -> Any:
+        """Return all frames as a dask array of shape (T, Y, X)."""
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """Frames in memory or read by another program.
+
+    Parameters
+    ----------
+    array : array-like
+        numpy, dask or zarr array of shape (T, Y, X).
+    name : str
+        Short name for layers and messages.
+    """
+
+    array: Any = field(repr=False)
+    name: str = "array"
+    paths: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()
+    whole_frames: bool = False
+    channel: int = 0
+    z: int = 0
+    stack_axis: StackAxis = "time"
+    channels: int = 1
+    planes: int = 1
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of frames, rows and columns."""
+        frames, rows, columns = self.array.shape
+        return int(frames), int(rows), int(columns)
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the pixels."""
+        return self.array.dtype
+
+    def read(self, first: int, last: int) -> np.ndarray:
+        """Read frames first .. last-1, of shape (t, Y, X)."""
+        return read_slice(self.lazy(), first, last)
+
+    def lazy(self) -> Any:
+        """Return all frames as a dask array of shape (T, Y, X)."""
+        import dask.array as da
+
+        if isinstance(self.array, da.Array):
+            return self.array
+        length = frames_per_block(self.array.shape, self.array.dtype)
+        return da.from_array(self.array, chunks=(length, -1, -1), name=False)
+
+
+def read_slice(frames: Any, first: int, last: int) -> np.ndarray:
+    """Read frames first .. last-1 of a numpy, dask or zarr array of shape (T, Y, X)."""
+    part = frames[first:last]
+    if hasattr(part, "compute"):
+        # Our own threads are enough: dask's would multiply them.
+        part = part.compute(scheduler="synchronous")
+    return np.asarray(part)
+
+
+class FrameStep(Protocol):
+    """A correction of frames, applied to whole ones as they are read; must pickle."""
+
+    def __call__(self, frames: np.ndarray, first: int) -> np.ndarray:
+        """Correct frames (t, Y, X) float32, of which the first is number ``first`` of the file."""
+
+
+@dataclass(frozen=True)
+class Movie:
+    """A lazy movie of one channel and one plane.
+
+    Nothing is read before it is asked for, and never the whole movie at once. A movie that was
+    opened from a file pickles as path and selection.
+
+    Attributes
+    ----------
+    source
+        Where the frames are: a stack of TIFF pages or an array.
+    pixel_size_um
+        Size of a camera pixel in the sample in um, None where it is not known.
+    frame_interval_s
+        Time from frame to frame in s, None where it is not known.
+    frame_range
+        First frame and the one after the last, of the file's frames.
+    roi
+        ((y0, y1), (x0, x1)) in pixels of the file, end excluded.
+    notes
+        Sentences about what was assumed when the movie was opened.
+    steps
+        Corrections of its frames, which then are float32; see `corrected`.
+    """
+
+    source: FrameSource
+    pixel_size_um: float | None = None
+    frame_interval_s: float | None = None
+    frame_range: tuple[int, int] | None = None
+    roi: Roi | None = None
+    notes: tuple[str, ...] = ()
+    steps: tuple[FrameStep, ...] = ()
+
+    @property
+    def frames(self) -> Any:
+        """The selected frames, (T, Y, X) dask array in the camera's dtype, or corrected float32."""
+        array = self.whole
+        if self.steps:
+            length = frames_per_block(array.shape, np.float32)
+            array = array.rechunk((length, -1, -1)).map_blocks(
+                _apply_to_chunk, self.steps, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32)
+            )
+        if self.frame_range is not None:
+            array = array[slice(*self.frame_range)]
+        if self.roi is not None:
+            array = array[:, slice(*self.roi[0]), slice(*self.roi[1])]
+        return array
+
+    @property
+    def whole(self) -> Any:
+        """All frames of the source, uncorrected, (T, Y, X) dask array."""
+        return self.source.lazy()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Frames, rows and columns of the selection."""
+        t, y, x = (int(n) for n in self.whole_shape)
+        if self.frame_range is not None:
+            t = self.frame_range[1] - self.frame_range[0]
+        if self.roi is not None:
+            y, x = (b - a for a, b in self.roi)
+        return t, y, x
+
+    @property
+    def whole_shape(self) -> tuple[int, ...]:
+        """Frames, rows and columns of the file."""
+        return tuple(self.source.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The camera's dtype, float32 once corrected."""
+        if self.steps:
+            return np.dtype(np.float32)
+        found: np.dtype[Any] = np.dtype(self.source.dtype)
+        return found
+
+    @property
+    def name(self) -> str:
+        """Short name for layers and messages."""
+        return self.source.name
+
+    @property
+    def first_frame(self) -> int:
+        """Number in the file of the selection's first frame."""
+        return 0 if self.frame_range is None else self.frame_range[0]
+
+    @property
+    def path(self) -> Path | None:
+        """The file, or the folder of single frames; None in memory."""
+        paths = self.source.paths
+        if not paths:
+            return None
+        return Path(paths[0]).parent if len(paths) > 1 else Path(paths[0])
+
+    @property
+    def origin_px(self) -> tuple[float, float]:
+        """Row and column in the file of the selection's pixel (0, 0)."""
+        return (0.0, 0.0) if self.roi is None else (float(self.roi[0][0]), float(self.roi[1][0]))
+
+    def corrected(self, step: FrameStep) -> Movie:
+        """The movie with one more correction, made as frames are read, before they are cut."""
+        return replace(self, steps=(*self.steps, step))
+
+    def select_whole_field(self) -> Movie:
+        """The movie without its ROI."""
+        return replace(self, roi=None)
+
+    def select(
+        self,
+        frames: Sequence[int | None] | None = None,
+        roi: Roi | None = None,
+    ) -> Movie:
+        """Narrow the movie to a range of frames and a rectangle, both in numbers of the file.
+
+        Raises
+        ------
+        InputError
+            The range or the rectangle is empty or lies outside the movie.
+        """
+        total, height, width = self.whole_shape
+        movie = self
+        if frames is not None:
+            movie = replace(movie, frame_range=check_frames(frames, total))
+        if roi is not None:
+            movie = replace(movie, roi=check_roi(roi, height, width))
+        return movie
+
+    def part(self, first: int, last: int) -> Movie:
+        """Return frames first .. last-1 of the selection, counted from its first frame."""
+        return self.select((self.first_frame + first, self.first_frame + last))
+
+    def provenance(self) -> OpenStep:
+        """Return what a recipe keeps of the movie: its file, its fingerprint and the selection.
+
+        Corrections made beforehand are not part of a recipe; a corrected movie counts as one in
+        memory.
+
+        Raises
+        ------
+        InputError
+            The file can no longer be read.
+        """
+        source = self.source
+        in_file = bool(source.paths) and not self.steps
+        step = OpenStep(
+            path=None,
+            name=self.name,
+            shape=self.shape,
+            frames=self.frame_range,
+            roi=self.roi,
+            pixel_size_um=self.pixel_size_um,
+            frame_interval_s=self.frame_interval_s,
+        )
+        if not in_file:
+            return step
+        size, digest = fingerprint_input(self.name, (*source.paths, *source.companions))
+        return step.model_copy(
+            update={
+                "path": str(self.path),
+                "size_bytes": size,
+                "fingerprint": digest,
+                "channel": source.channel,
+                "z": source.z,
+                "stack_axis": source.stack_axis,
+            }
+        )
+
+
+def _apply_to_chunk(
+    frames: np.ndarray, steps: tuple[FrameStep, ...], block_info: Any = None
+) -> np.ndarray:
+    return apply_steps(frames, steps, int(block_info[0]["array-location"][0][0]))
+
+
+def apply_steps(frames: np.ndarray, steps: tuple[FrameStep, ...], first: int) -> np.ndarray:
+    """Correct frames (t, Y, X), of which the first is number ``first`` of the file."""
+    # What is too bright for a correction becomes infinite, and is refused by who reads it.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for step in steps:
+            frames = step(np.asarray(frames, np.float32), first)
+    return frames

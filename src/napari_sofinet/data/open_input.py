@@ -1,0 +1,56 @@
+"""Opening whatever a method may start from: a movie, or a table of localisations."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.data.open_movie import open_movie
+from napari_sofinet.data.table import LocalizationTable
+from napari_sofinet.data.table_files import SUFFIXES, read_localizations
+from napari_sofinet.io.tiff import StackAxis
+
+MethodInput = Movie | LocalizationTable
+"""What a method can start from."""
+
+
+def open_input(
+    path: str | os.PathLike[str],
+    pixel_size_um: float | None = None,
+    channel: int | None = None,
+    z: int | None = None,
+    *,
+    frame_interval_s: float | None = None,
+    stack_axis: StackAxis = "time",
+) -> MethodInput:
+    """Open a file that a method can start from, recognised by its name.
+
+    Parameters
+    ----------
+    path : path-like
+        A movie (see `open_movie`), or a table of localisations whose name ends in .csv, .csv.gz,
+        .tsv, .txt, .hdf5 or .h5.
+    pixel_size_um, frame_interval_s : float, optional
+        Size of a camera pixel in um and time per frame in s; by default what the file says.
+    channel, z : int, optional
+        Channel and plane of a movie.
+    stack_axis : {"time", "depth"}, optional
+        Meaning of the Z axis of a file that has no time axis.
+
+    Raises
+    ------
+    InputError
+        The file is neither, or cannot be read.
+    """
+    if not os.fspath(path).lower().endswith(SUFFIXES):
+        return open_movie(
+            path,
+            pixel_size_um,
+            channel,
+            z,
+            frame_interval_s=frame_interval_s,
+            stack_axis=stack_axis,
+        )
+    table = read_localizations(path, pixel_size_um)
+    return replace(table, frame_interval_s=frame_interval_s)

@@ -1,0 +1,115 @@
+"""Recipes: how a reconstruction was made, kept with it, and enough to make it again."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.io.ome_tiff import read_annotation
+
+PACKAGES = "napari-sofinet", "numpy", "scipy", "numba", "dask", "tifffile", "torch"
+
+
+class OpenStep(BaseModel):
+    """Which movie was opened and what of it was used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str | None
+    name: str
+    size_bytes: int | None = None
+    fingerprint: str | None = None
+    channel: int = 0
+    every_channel: bool = False
+    z: int = 0
+    stack_axis: Literal["time", "depth"] = "time"
+    frames: tuple[int, int] | None = None
+    roi: tuple[tuple[int, int], tuple[int, int]] | None = None
+    pixel_size_um: float | None = None
+    frame_interval_s: float | None = None
+    shape: tuple[int, int, int]
+
+
+class MethodStep(BaseModel):
+    """Which method was run, with all its settings by dotted name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: str
+    settings: dict[str, Any]
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    details: dict[str, float] = {}
+    fingerprints: dict[str, str] = {}
+    weights_sha256: str | dict[str, str] | None = None
+    """Of the weights, or of each by the setting that names them where there are several."""
+
+
+class Recipe(BaseModel):
+    """Steps from a movie to a reconstruction."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["napari-sofinet recipe 1"] = "napari-sofinet recipe 1"
+    open: OpenStep
+    reconstruct: MethodStep
+    versions: dict[str, str]
+    methods_paragraph: str
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the input was a file; a layer in memory must be saved first."""
+        return self.open.path is not None
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Files that settings name (dark frames), by the setting."""
+        step = self.reconstruct
+        return {name: str(step.settings[name]) for name in step.fingerprints}
+
+    def to_json(self) -> str:
+        """The recipe as JSON text."""
+        return self.model_dump_json(indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Read a recipe from JSON text; `InputError` if it is none."""
+        try:
+            return cls.model_validate(json.loads(text))
+        except (json.JSONDecodeError, RecursionError, ValidationError):
+            raise InputError("This is not a recipe of napari-sofinet.") from None
+
+    @classmethod
+    def load(cls, path: str | Path) -> Recipe:
+        """Read the recipe in an output file or a JSON file."""
+        path = Path(path)
+        if not os.path.isfile(path):  # Path.is_file raises for a name that is too long
+            raise InputError(f"There is no file {path}.")
+        if path.suffix.lower() == ".json":
+            try:
+                return cls.from_json(path.read_text(encoding="utf-8", errors="replace"))
+            except OSError as error:
+                raise InputError(f"{path} can not be read ({error.strerror}).") from error
+        text = read_annotation(path, "recipe")
+        if text is None:
+            raise InputError(f"{path.name} holds no recipe of napari-sofinet.")
+        return cls.from_json(text)
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of what computed the result."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

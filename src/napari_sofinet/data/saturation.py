@@ -1,0 +1,41 @@
+"""Pixels at the camera's full scale."""
+
+from __future__ import annotations
+
+import numpy as np
+
+FEWEST_SATURATED = 3
+"""A single pixel may reach the end of 12 bits by chance."""
+
+
+class Saturation:
+    """Counts pixels at full scale, which bias every statistic of a movie."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.seen = 0
+        self.highest = 0
+
+    def add(self, block: np.ndarray) -> None:
+        """Count the pixels of a block of unsigned integers at what may be the camera's full scale.
+
+        That is the dtype's end, or the end of 10, 12 or 14 bits where no pixel is brighter.
+        """
+        if block.dtype.kind != "u":
+            return
+        self.seen += block.size
+        highest = int(block.max(initial=0))
+        if highest > self.highest:
+            self.highest, self.count = highest, 0
+        ends = (np.iinfo(block.dtype).max, 1023, 4095, 16383)
+        if highest == self.highest and highest in ends:
+            self.count += int(np.count_nonzero(block == highest))
+
+    @property
+    def note(self) -> str | None:
+        """One sentence about the share of saturated pixels, None where there are none."""
+        certain = self.highest in (255, 65535)
+        if self.count < (1 if certain else FEWEST_SATURATED):
+            return None
+        share = 100 * self.count / self.seen
+        return f"{share:.2g} % of the pixels are saturated; the picture is not reliable there."

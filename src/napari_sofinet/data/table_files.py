@@ -1,0 +1,344 @@
+"""Localisation tables in files: ThunderSTORM's, Picasso's and other programs' columns.
+
+Programs agree neither on units nor on where counting begins. Tables in nm or um (ThunderSTORM, the
+SMLM challenge) have their origin at the corner of the first camera pixel: ThunderSTORM adds half a
+pixel to what it fits (``MultipleLocationsImageFitting``), and counts frames from 1. Picasso's are
+in camera pixels, with the origin at the first pixel's centre, as it fits around whole pixels
+(``gausslq.locs_from_fits``), and count frames from 0. z is in nm in both.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.table import LocalizationTable
+from napari_sofinet.io.atomic import check_writable
+from napari_sofinet.io.picasso import MovieFacts, read_picasso, write_picasso
+from napari_sofinet.io.scale import LARGEST_PIXEL_UM
+from napari_sofinet.io.text_table import NumberTable, read_layout, read_text_table, write_text_table
+
+Format = Literal["thunderstorm", "picasso"]
+MEANINGS = {
+    "frame": ("frame", "frames", "frame_number", "frame_index", "frame_ix", "slice", "image-id"),
+    "x": ("x", "x_position", "position_x", "xpos", "x_pos"),
+    "y": ("y", "y_position", "position_y", "ypos", "y_pos"),
+    "z": ("z", "z_position", "position_z", "zpos", "z_pos"),
+    "photons": ("photons", "photon", "intensity", "int", "phot", "n_photons"),
+    "uncertainty": ("uncertainty", "uncertainty_xy", "locprec", "loc_precision", "precision"),
+    "background": ("background", "bg", "offset"),
+}
+UNITS = {
+    "nm": "nm", "nanometer": "nm", "um": "um", "µm": "um", "μm": "um", "micron": "um",
+    "px": "px", "pix": "px", "pixel": "px", "pixels": "px", "photon": "", "photons": "",
+}  # fmt: skip
+PLAIN = re.compile(r"(?P<base>.+?)[\s_]*[\[(]\s*(?P<unit>[^\])]*?)\s*[\])]")
+JOINED = re.compile(r"(?P<base>.+?)[_ ](?P<unit>nm|um|µm|px|pix|pixels?|photons?)")
+FARTHEST_PX = 1e7
+LAST_FRAME = 10**9
+SUFFIXES = ".csv", ".csv.gz", ".tsv", ".txt", ".hdf5", ".h5"
+
+
+class PixelSizeNeeded(InputError):
+    """The table is in nm and the size of a camera pixel is not known."""
+
+
+def read_localizations(
+    path: str | os.PathLike[str], camera_pixel_um: float | None = None
+) -> LocalizationTable:
+    """Read a table of localisations, sorted by frame.
+
+    Parameters
+    ----------
+    path
+        Text (comma, semicolon, tab or space between columns; plain or gzip) with ThunderSTORM's,
+        Picasso's, LUME's or other columns whose names say their unit, e.g. ``x_nm`` or
+        ``x [px]``; or HDF5 of Picasso, with its YAML beside it.
+    camera_pixel_um
+        Size of a camera pixel in um; else the file's, which only Picasso's HDF5 knows.
+
+    Raises
+    ------
+    InputError
+        The file is no table of localisations, or holds none; its units can not be known.
+    PixelSizeNeeded
+        The table is in nm or um, and no size of a pixel was given.
+    """
+    path = Path(path)
+    if camera_pixel_um is not None and not 0 < camera_pixel_um <= LARGEST_PIXEL_UM:
+        raise InputError(
+            f"A camera pixel of {camera_pixel_um} um can not be; give it in um, e.g. 0.1."
+        )
+    if _is_hdf5(path):
+        columns, facts = read_picasso(path)
+        raw = NumberTable(columns)
+    else:
+        raw, facts = read_text_table(path), MovieFacts()
+    table = _table(path.name, raw, facts, camera_pixel_um)
+    return replace(table, path=os.path.abspath(path))
+
+
+def is_table(path: str | Path) -> bool:
+    """Whether a file looks like a table of localisations, from its beginning."""
+    path = Path(path)
+    try:
+        if _is_hdf5(path):
+            import h5py
+
+            with h5py.File(path, "r") as file:
+                names = file["locs"].dtype.names or ()
+        else:
+            names = read_layout(path).names
+    except (InputError, OSError, KeyError, AttributeError):
+        return False
+    return {"frame", "x", "y"} <= _meanings(names).keys()
+
+
+def write_localizations(
+    path: str | Path, table: LocalizationTable, columns: Format = "thunderstorm"
+) -> None:
+    """Write a table as .csv or .csv.gz, or as Picasso's .hdf5 with its .yaml.
+
+    Parameters
+    ----------
+    columns
+        Of a text file. Further columns of the table are written under their own names.
+
+    Raises
+    ------
+    InputError
+        The name ends otherwise, or ThunderSTORM's nm need a camera pixel that is not known.
+    """
+    path = Path(path)
+    kind = check_table_output(path)
+    if kind == "hdf5":
+        facts = MovieFacts(table.camera_pixel_um, table.shape, table.frame_count)
+        write_picasso(path, _picasso_columns(table), facts)
+    elif columns == "picasso":
+        write_text_table(path, _picasso_columns(table), quoted=False)
+    else:
+        write_text_table(path, _thunderstorm_columns(table), quoted=True)
+
+
+def check_table_output(path: Path) -> Literal["csv", "hdf5"]:
+    """Kind of file that a name stands for; `InputError` unless a table can be written there."""
+    name = path.name.lower()
+    if not name.endswith((".csv", ".csv.gz", ".hdf5", ".h5")):
+        raise InputError(f"The table {path.name} must end in .csv, .csv.gz or .hdf5.")
+    check_writable(path)
+    return "hdf5" if _is_hdf5(path) else "csv"
+
+
+def _is_hdf5(path: Path) -> bool:
+    return path.suffix.lower() in (".hdf5", ".h5")
+
+
+def _table(
+    name: str, raw: NumberTable, facts: MovieFacts, camera_pixel_um: float | None
+) -> LocalizationTable:
+    meanings = _meanings(tuple(raw.columns))
+    missing = [key for key in ("frame", "x", "y") if key not in meanings]
+    if missing:
+        has = ", ".join([*raw.columns, *raw.dropped][:20])
+        raise InputError(
+            f"{name} has no column {' and no column '.join(missing)} with numbers; it has {has}."
+        )
+    if not len(raw.columns[meanings["x"][0]]):
+        raise InputError(f"{name} holds no localisation, only the names of its columns.")
+    # Only Picasso leaves its units out; without uncertainties its text is like any other's.
+    precise = {"lpx", "lpy"} <= raw.columns.keys()
+    picasso = (precise or _is_hdf5(Path(name))) and not meanings["x"][1]
+    lume = any("lume" in line.lower() for line in raw.comments)
+    usual = "px" if picasso else "nm" if lume else None
+    pixel = camera_pixel_um or facts.pixel_um
+    notes = []
+    if raw.dropped:
+        notes.append(f"Columns of text were left out: {', '.join(raw.dropped)}.")
+    rest = dict(raw.columns)
+
+    def taken(key: str) -> np.ndarray:
+        return rest.pop(meanings[key][0]) if key in meanings else np.zeros(0)
+
+    frame = taken("frame")
+    unit = {key: meanings[key][1] or usual for key in ("x", "y")}
+    y, x = (_in_px(taken(key), unit[key], pixel, name) for key in ("y", "x"))
+    found: dict[str, Any] = {"frame": frame, "y_px": y, "x_px": x}
+    for key, column in (("photons", "photons"), ("background", "background")):
+        if key in meanings:
+            found[column] = taken(key)
+    if "z" in meanings:
+        found["z_um"] = taken("z") * {"um": 1.0, "px": pixel or 1.0}.get(meanings["z"][1], 1e-3)
+    if "uncertainty" in meanings:
+        found["uncertainty_px"] = taken("uncertainty") / _per_px(
+            meanings["uncertainty"][1] or unit["x"], pixel, name
+        )
+    elif picasso and precise:
+        found["uncertainty_px"] = np.sqrt((rest["lpx"] ** 2.0 + rest["lpy"] ** 2.0) / 2)
+    found, rest = _usable(name, found, rest, notes)
+    found["frame"] = _frames(name, found["frame"], unit["x"], usual, notes)
+    found, rest = _sorted(found, rest, notes)
+    columns: dict[str, Any] = found
+    return LocalizationTable(
+        **columns,
+        columns=rest,
+        camera_pixel_um=pixel,
+        frames=facts.frames,
+        shape=facts.shape,
+        name=name,
+        notes=tuple(notes),
+    )
+
+
+def _meanings(names: tuple[str, ...]) -> dict[str, tuple[str, str]]:
+    """For what we know: the column's name in the file and its unit, "" where it has none."""
+    found: dict[str, tuple[str, str]] = {}
+    for name in names:
+        text = name.strip().lower()
+        match = PLAIN.fullmatch(text) or JOINED.fullmatch(text)
+        base, unit = (match["base"], match["unit"]) if match else (text, "")
+        for meaning, words in MEANINGS.items():
+            if base in words and meaning not in found and (not unit or unit in UNITS):
+                found[meaning] = (name, UNITS.get(unit, ""))
+    return found
+
+
+def _per_px(unit: str | None, pixel: float | None, name: str) -> float:
+    """What one camera pixel measures in a unit."""
+    if unit == "px":
+        return 1.0
+    if unit is None:
+        raise InputError(
+            f"The columns x and y of {name} do not say their unit; name them x_nm and y_nm, or "
+            "x_px and y_px, in its first line."
+        )
+    if pixel is None:
+        raise PixelSizeNeeded(
+            f"{name} is in {unit} and does not say the size of a camera pixel; give it in um "
+            "(--pixel-size, camera_pixel_um)."
+        )
+    return pixel * 1000 if unit == "nm" else pixel
+
+
+def _in_px(values: np.ndarray, unit: str | None, pixel: float | None, name: str) -> np.ndarray:
+    """Camera pixels from the centre of the first one."""
+    size = _per_px(unit, pixel, name)
+    if unit == "px":
+        return np.asarray(values, np.float64)
+    values = values / size
+    values -= 0.5
+    return values
+
+
+def _usable(
+    name: str, found: dict[str, np.ndarray], rest: dict[str, np.ndarray], notes: list[str]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Rows that have a place and a frame."""
+    rows = np.isfinite(found["frame"])
+    for key in ("y_px", "x_px"):
+        # False for NaN, too.
+        rows &= np.abs(found[key]) < FARTHEST_PX
+    bad = len(rows) - int(np.count_nonzero(rows))
+    if not bad:
+        return found, rest
+    if bad == len(rows):
+        raise InputError(f"{name} has no row with numbers for frame, x and y.")
+    notes.append(
+        "1 row without usable numbers was left out."
+        if bad == 1
+        else f"{bad} rows without usable numbers were left out."
+    )
+    return {k: v[rows] for k, v in found.items()}, {k: v[rows] for k, v in rest.items()}
+
+
+def _frames(
+    name: str, frame: np.ndarray, unit: str | None, usual: str | None, notes: list[str]
+) -> np.ndarray:
+    """Frames from 0."""
+    low, high = frame.min(), frame.max()
+    if low < 0 or high > LAST_FRAME:
+        raise InputError(f"Frames of {name} go from {low:g} to {high:g}, which can not be.")
+    whole = frame.astype(np.int64)
+    if frame.dtype.kind == "f" and not np.array_equal(whole, frame):
+        raise InputError(f"The column frame of {name} holds fractions, so it is no frame's number.")
+    if usual == "px":
+        return whole
+    if low == 0:
+        if unit == "nm":
+            notes.append("Frames were taken to count from 0, as there is a frame 0.")
+        return whole
+    if unit == "px":
+        notes.append("Frames were taken to count from 1, as there is no frame 0.")
+    whole -= 1
+    return whole
+
+
+def _sorted(
+    found: dict[str, np.ndarray], rest: dict[str, np.ndarray], notes: list[str]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    frame = found["frame"]
+    if np.all(frame[1:] >= frame[:-1]):
+        return found, rest
+    notes.append("Frames were not in order; the table was sorted.")
+    order = np.argsort(frame, kind="stable")
+    return {k: v[order] for k, v in found.items()}, {k: v[order] for k, v in rest.items()}
+
+
+def _thunderstorm_columns(table: LocalizationTable) -> dict[str, np.ndarray]:
+    if table.camera_pixel_um is None:
+        raise PixelSizeNeeded(
+            "ThunderSTORM's columns are in nm and the size of a camera pixel is not known; give it "
+            "in um (--pixel-size) or write Picasso's columns."
+        )
+    nm = 1000 * table.camera_pixel_um
+    rest = dict(table.columns)
+    found = {"frame": table.frame + 1}
+    found |= {"x [nm]": (table.x_px + 0.5) * nm, "y [nm]": (table.y_px + 0.5) * nm}
+    if table.z_um is not None:
+        found["z [nm]"] = table.z_um * 1000
+    if not any(name.startswith("sigma") for name in rest) and {"sx", "sy"} <= rest.keys():
+        found["sigma [nm]"] = (rest["sx"] + rest["sy"]) * (nm / 2)
+    for name, values in (
+        ("intensity [photon]", table.photons),
+        ("offset [photon]", table.background),
+        ("uncertainty_xy [nm]", _scaled(table.uncertainty_px, nm)),
+    ):
+        if values is not None:
+            found[name] = values
+    return found | {name: values for name, values in rest.items() if name not in found}
+
+
+def _picasso_columns(table: LocalizationTable) -> dict[str, np.ndarray]:
+    rest = dict(table.columns)
+    found = {"frame": table.frame, "x": table.x_px, "y": table.y_px}
+    if table.photons is not None:
+        found["photons"] = table.photons
+    if table.camera_pixel_um is not None:
+        # One width for both axes, or one for each.
+        for ours, names in (
+            ("sx", ("sigma [nm]", "sigma1 [nm]")),
+            ("sy", ("sigma [nm]", "sigma2 [nm]")),
+        ):
+            known = next((name for name in names if name in rest), None)
+            if known is not None:
+                found[ours] = rest[known] / (1000 * table.camera_pixel_um)
+    if table.background is not None:
+        found["bg"] = table.background
+    if table.uncertainty_px is not None:
+        found["lpx"] = found["lpy"] = table.uncertainty_px
+    if table.z_um is not None:
+        found["z"] = table.z_um * 1000
+    for name, values in rest.items():
+        # Its own precision along each axis says more than their mean.
+        if name in ("lpx", "lpy") or name not in found:
+            found[name] = values
+    return found
+
+
+def _scaled(values: np.ndarray | None, factor: float) -> np.ndarray | None:
+    return None if values is None else values * factor

@@ -1,0 +1,58 @@
+"""Arrays that may be larger than memory."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_sofinet.base.errors import InputError
+
+IN_MEMORY_BYTES = 2**30
+"""A larger array is kept in a temporary file."""
+
+
+def large_array(
+    shape: tuple[int, ...],
+    dtype: Any = np.float32,
+    in_memory_bytes: int | None = None,
+) -> np.ndarray:
+    """Return an uninitialised array, kept in a temporary file where it is large.
+
+    The file disappears together with the array.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the array.
+    dtype : dtype, optional
+        By default float32.
+    in_memory_bytes : int, optional
+        Size from which the array is kept in a file; 1 GiB by default.
+
+    Raises
+    ------
+    InputError
+        The disk has no room for it.
+    """
+    needed = np.dtype(dtype).itemsize * math.prod(shape)
+    if needed <= (IN_MEMORY_BYTES if in_memory_bytes is None else in_memory_bytes):
+        return np.empty(shape, dtype)
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="sofinet-", ignore_cleanup_errors=True)
+        # The file takes no room before it is written to; a full disk would end the program then.
+        if shutil.disk_usage(folder.name).free < needed:
+            raise OSError("the disk is full")
+        space = np.lib.format.open_memmap(Path(folder.name) / "array.npy", "w+", dtype, shape)
+    except OSError as error:
+        raise InputError(
+            f"There is no room for a time series of {needed / 2**30:.1f} GB ({error}); take "
+            "fewer frames, a larger step or a smaller ROI."
+        ) from error
+    weakref.finalize(space, folder.cleanup)
+    return space

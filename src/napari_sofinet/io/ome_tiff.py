@@ -1,0 +1,127 @@
+"""Writing and reading the OME-TIFF files that reconstructions are saved in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.io.atomic import atomic_write
+
+NAMESPACE = "napari-sofinet/recipe"
+
+
+def write_ome_tiff(
+    path: Path,
+    arrays: Sequence[np.ndarray],
+    names: Sequence[str],
+    axes: str,
+    *,
+    pixel_size_um: tuple[float, float] | None = None,
+    origin_um: tuple[float, float] | None = None,
+    frame_interval_s: float | None = None,
+    annotations: dict[str, str] | None = None,
+) -> None:
+    """Write images of one shape as the channels of a float32 OME-TIFF.
+
+    The file appears only when it is complete; it is a BigTIFF where it is large.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    arrays : sequence of ndarray
+        Images of shape (..., Y, X), one for each channel.
+    names : sequence of str
+        Names of the channels.
+    axes : str
+        Axes of each image, e.g. ``"YX"`` or ``"TYX"``.
+    pixel_size_um : (float, float), optional
+        Pixel size along y and x in um.
+    origin_um : (float, float), optional
+        Position y, x of pixel (0, 0) in um.
+    frame_interval_s : float, optional
+        Time step of a ``T`` axis in s.
+    annotations : dict of str to str, optional
+        Texts that `read_annotation` finds by their key.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written to, or the disk is full.
+    """
+    from tifffile import imwrite
+
+    several = len(arrays) > 1
+    *lead, rows, columns = arrays[0].shape
+    shape = (*lead, *((len(arrays),) if several else ()), rows, columns)
+    axes = f"{axes[:-2]}CYX" if several else axes
+    ome: dict[str, Any] = {"axes": axes, "Channel": {"Name": list(names)}}
+    options: dict[str, Any] = {"metadata": ome, "ome": True}
+    if pixel_size_um is not None:
+        y, x = pixel_size_um
+        options |= {"resolution": (1e4 / x, 1e4 / y), "resolutionunit": "CENTIMETER"}
+        if origin_um is not None:
+            ome |= _scale(pixel_size_um, origin_um, math.prod(shape[:-2]))
+    if frame_interval_s is not None and "T" in axes:
+        ome |= {"TimeIncrement": frame_interval_s, "TimeIncrementUnit": "s"}
+    if annotations:
+        ome["MapAnnotation"] = {"Namespace": NAMESPACE, **annotations}
+    with atomic_write(path) as partial:
+        imwrite(
+            partial,
+            _planes(arrays, lead),
+            shape=shape,
+            dtype=np.float32,
+            photometric="minisblack",
+            bigtiff=4 * math.prod(shape) > 3 * 2**30,
+            **options,
+        )
+
+
+def _scale(
+    pixel_size_um: tuple[float, float], origin_um: tuple[float, float], planes: int
+) -> dict[str, Any]:
+    """Return OME's entries for the pixel size and for the position of each plane."""
+    scale: dict[str, Any] = {"Plane": {}}
+    for axis, size, origin in zip("YX", pixel_size_um, origin_um, strict=True):
+        scale |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
+        scale["Plane"] |= {
+            f"Position{axis}": [origin] * planes,
+            f"Position{axis}Unit": ["µm"] * planes,
+        }
+    return scale
+
+
+def _planes(arrays: Sequence[np.ndarray], lead: Sequence[int]) -> Iterator[np.ndarray]:
+    """Yield planes (Y, X) in the order of the file: channels are the last axis before them."""
+    for at in np.ndindex(*lead):
+        for array in arrays:
+            yield np.asarray(array[at], np.float32)
+
+
+def read_annotation(path: Path, key: str) -> str | None:
+    """Return the text that `write_ome_tiff` kept under a key; None where there is none.
+
+    Raises
+    ------
+    InputError
+        The file is not a TIFF file.
+    """
+    from tifffile import TiffFile
+
+    try:
+        with TiffFile(path) as tif:
+            xml = tif.ome_metadata
+        root = ElementTree.fromstring(xml) if xml else None
+    except Exception:  # tifffile raises many kinds for files that are not TIFF
+        raise InputError(f"{path.name} is neither a TIFF file nor a recipe.") from None
+    if root is None:
+        return None
+    kept = f".//{{*}}MapAnnotation[@Namespace='{NAMESPACE}']/{{*}}Value/{{*}}M"
+    return next((m.text for m in root.iterfind(kept) if m.get("K") == key), None)

@@ -1,0 +1,68 @@
+"""What makes a method: its settings, its function, its inputs and what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, Literal
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.settings import Settings
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.networks.contract import Network
+
+Output = Literal["image", "time series", "table", "samples"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of reconstruction.
+
+    Parameters
+    ----------
+    name : str
+        Name on the command line, in Python and in recipes.
+    title : str
+        Name for people.
+    settings : type[Settings]
+        Model of its settings; the command line, the form in napari and recipes follow from it.
+    run : callable
+        ``run(input, settings, report)``, or ``run(input, settings, report, device)`` for methods
+        with a network or that need torch, returns a `Reconstruction`.
+    describe : callable
+        ``describe(settings, details)`` returns sentences for the methods section of a paper.
+    takes : tuple of type, optional
+        What it starts from: `Movie`, `LocalizationTable` or both.
+    gives : tuple of str, optional
+        What a reconstruction may hold: ``"image"``, ``"time series"``, ``"table"``, ``"samples"``.
+    needs : tuple of str, optional
+        Optional packages that must be installed.
+    network : Network, optional
+        The network whose weights the setting ``weights`` names.
+    """
+
+    name: str
+    title: str
+    settings: type[Settings]
+    run: Callable[..., Reconstruction]
+    describe: Callable[[Any, dict[str, float]], str]
+    takes: tuple[type, ...] = (Movie,)
+    gives: tuple[Output, ...] = ("image",)
+    needs: tuple[str, ...] = ()
+    network: Network | None = None
+
+    @property
+    def uses_torch(self) -> bool:
+        """Whether it runs on a device of PyTorch."""
+        return self.network is not None or "torch" in self.needs
+
+    def check_installed(self) -> None:
+        """Raise `InputError` where an optional package is missing."""
+        missing = [name for name in self.needs if find_spec(name) is None]
+        if missing:
+            raise InputError(
+                f"{self.title} needs {' and '.join(missing)}: install it with "
+                "'pip install \"napari-sofinet[models]\"'."
+            )

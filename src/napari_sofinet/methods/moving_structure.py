@@ -1,0 +1,313 @@
+"""Running a network that shows moving structures, over a table or a movie."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report, portion, silent
+from napari_sofinet.data.open_input import MethodInput
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.data.selection import Roi
+from napari_sofinet.data.table import LocalizationTable
+from napari_sofinet.io.large_array import large_array
+from napari_sofinet.localization.events import LocalizationEvents, events_of_maps, events_of_table
+from napari_sofinet.methods.dblink import DblinkSettings
+from napari_sofinet.methods.localize import localize
+from napari_sofinet.networks import weights
+from napari_sofinet.networks.contract import Network
+from napari_sofinet.networks.dblink import banks, told
+from napari_sofinet.networks.device import device_for, half_precision_copy, on_device, precision
+from napari_sofinet.networks.recurrent_series import recurrent_series
+from napari_sofinet.networks.tiling import tiles
+from napari_sofinet.networks.weights import Card
+
+BYTES = 2**28
+"""Of averages of past and future that are held at once."""
+SAMPLES_AT_ONCE = 2**18
+SMALLEST_TILE = 64
+THRESHOLD = 0.23
+"""Above it a sample counts as structure: where a line is, is seldom known to a sample."""
+
+
+def moving_structure(
+    network: Network,
+    movie: MethodInput,
+    settings: DblinkSettings,
+    report: Report = silent,
+    device: str = "auto",
+) -> Reconstruction:
+    """Reconstruct a structure that moves, from a movie, a table or maps of localisations.
+
+    The emitters of a movie are found first.
+
+    Returns
+    -------
+    Reconstruction
+        ``image`` (T, 4Y, 4X) float32, from 0 to 1: the probability that a sample is structure;
+        ``confidence``, of the same shape: that times the probability that structure is in the
+        sample or next to it (not from weights of the paper's network). Sample i lies at camera
+        coordinate (i + 1/2) / 4 - 1/2.
+
+    Raises
+    ------
+    InputError
+        Unusable weights, a window longer than the movie, a time series too large for the disk, or
+        maps that show more than localisations.
+    """
+    net, card, _ = weights.load(settings.weights, network)
+    frames, roi = _selection(movie)
+    count = frames[1] - frames[0]
+    if settings.window > count:
+        raise InputError(
+            f"A window of {settings.window} frames is longer than the movie's {count}."
+        )
+    found = _localized(movie, settings, frames, roi, report, device)
+    tell = portion(report, found.done, 1.0)
+    fine = settings.samples
+    shape = fine * (roi[0][1] - roi[0][0]), fine * (roi[1][1] - roi[1][0])
+    fallen_back: list[str] = []
+
+    def work(where: str) -> np.ndarray:
+        return series_of(found.events, shape, frames, settings, net, tell, where)
+
+    series = on_device(device, fallen_back, work)
+    localizations = float(found.events.count.sum(dtype=float))
+    notes = [
+        *found.notes,
+        *fallen_back,
+        *out_of_range(found.table, localizations / count, series[0], settings, card),
+    ]
+    if len(series) == 1:
+        notes.append(f"{card.name} is of the paper's network, which gives no confidence.")
+        if settings.structure != "either":
+            notes.append(f"{card.name} cannot be told what structure to expect.")
+    return _reconstruction(movie, settings, series, found, [*notes, card.prior], localizations)
+
+
+@dataclass(frozen=True, eq=False)
+class _Localized:
+    """Localisations to start from, and which fraction of the work it took to find them."""
+
+    events: LocalizationEvents
+    table: LocalizationTable | None
+    done: float
+    details: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def _selection(movie: MethodInput) -> tuple[tuple[int, int], Roi]:
+    """First frame and the one after the last, and the rectangle, that are to be used."""
+    if isinstance(movie, LocalizationTable):
+        total, (rows, columns) = movie.frame_count, movie.field_px
+    else:
+        total, rows, columns = movie.whole_shape
+    return movie.frame_range or (0, total), movie.roi or ((0, rows), (0, columns))
+
+
+def _localized(
+    movie: MethodInput,
+    settings: DblinkSettings,
+    frames: tuple[int, int],
+    roi: Roi,
+    report: Report,
+    device: str,
+) -> _Localized:
+    if settings.input == "maps":
+        if isinstance(movie, LocalizationTable):
+            raise InputError(
+                f"{movie.name} is a table of localisations, not a time series of maps of it."
+            )
+        events = events_of_maps(movie, settings.map_sum, portion(report, 0.0, 0.1))
+        return _Localized(events, None, 0.1)
+    if isinstance(movie, LocalizationTable):
+        return _Localized(events_of_table(movie, roi, frames, settings.samples), movie, 0.0)
+    found = localize(movie, settings.localize, portion(report, 0.0, 0.5), device)
+    events = events_of_table(found.table, roi, frames, settings.samples)
+    return _Localized(events, found.table, 0.5, found.details, found.notes)
+
+
+def _reconstruction(
+    movie: MethodInput,
+    settings: DblinkSettings,
+    series: np.ndarray,
+    found: _Localized,
+    notes: list[str],
+    localizations: float,
+) -> Reconstruction:
+    step = settings.step or settings.window
+    interval = movie.frame_interval_s
+    sample = 1 / settings.samples
+    y, x = movie.origin_px
+    return Reconstruction(
+        dict(zip(("image", "confidence"), series, strict=False)),
+        pixel_px=(sample, sample),
+        origin_px=(y - 0.5 + sample / 2, x - 0.5 + sample / 2),
+        camera_pixel_um=movie.pixel_size_um,
+        axes="TYX",
+        time_series=(movie.first_frame + (settings.window - 1) / 2, float(step)),
+        frame_interval_s=None if interval is None else interval * step,
+        localizations=found.table,
+        notes=tuple(notes),
+        details=found.details | {"localizations": localizations},
+    )
+
+
+def series_of(
+    events: LocalizationEvents,
+    shape: tuple[int, int],
+    frames: tuple[int, int],
+    settings: DblinkSettings,
+    net: torch.nn.Module,
+    report: Report = silent,
+    device: str = "auto",
+) -> np.ndarray:
+    """Pictures and confidences (2, T, Y, X), or pictures alone (1, T, Y, X); see `dblink`.
+
+    Parameters
+    ----------
+    events
+        Localisations, with times in frames.
+    shape
+        Rows and columns of samples.
+    frames
+        The first and the one after the last.
+    net
+        `networks.dblink.BlinkNet`, or `DBlink`, which has no confidence; in evaluation mode.
+    """
+    window, step = settings.window, settings.step or settings.window
+    count = (frames[1] - frames[0] - window) // step + 1
+    starts = frames[0] + step * np.arange(count)
+    net = half_precision_copy(net, device_for(device))
+
+    def tell(made: float) -> None:
+        report(made / count, f"picture {int(made)} of {count}")
+
+    if not net.recurrent:
+        out = large_array((2, count, *shape))
+        _fill(out, events, starts + (window - 1) / 2, settings, net, tell)
+        return out
+    out = large_array((1, count, *shape))
+    made = 0
+
+    def between() -> None:
+        tell(made)
+
+    for number, picture in recurrent_series(net, events, starts, window, frames, shape, between):
+        out[0, number] = _numbers(picture, settings)
+        made += 1
+        tell(made)
+    return out
+
+
+def _fill(
+    out: np.ndarray,
+    events: LocalizationEvents,
+    times: np.ndarray,
+    settings: DblinkSettings,
+    net: torch.nn.Module,
+    report: Callable[[float], None],
+) -> None:
+    """Make pictures and confidences (2, T, Y, X) at some times, part by part of the field."""
+    _, count, rows, columns = out.shape
+    # Multiples of 8, the blocks of samples that the network's coarsest grid has.
+    held = 2 * 4 * 7 * 2 * math.ceil(math.sqrt(count))
+    side = max(int(math.sqrt(BYTES / held)) - 2 * net.reach_px, SMALLEST_TILE) // 8 * 8
+    parts = list(tiles(-(-rows // 8), -(-columns // 8), side // 8, net.reach_px // 8))
+    for number, tile in enumerate(parts):
+        (top, bottom), (left, right) = _in_samples(tile.seen, rows, columns)
+        (low, high), (begin, end) = _in_samples(tile.own, rows, columns)
+        near = events.near(top, bottom, left, right)
+        shape = bottom - top, right - left
+        done = 0
+
+        def tell(made: int, at: int = number) -> None:
+            report((at * count + made) / len(parts))
+
+        for maps in _maps(near, times, settings, net, shape, tell):
+            inside = maps[:, :, low - top : high - top, begin - left : end - left]
+            out[:, done : done + inside.shape[1], low:high, begin:end] = inside
+            done += inside.shape[1]
+
+
+def _numbers(pictures: np.ndarray, settings: DblinkSettings) -> np.ndarray:
+    if not np.isfinite(pictures).all():
+        raise InputError(f"The weights {settings.weights} give no numbers; use others.")
+    return pictures
+
+
+def _in_samples(rectangle: Roi, rows: int, columns: int) -> Roi:
+    """A rectangle in blocks of 8 samples, as samples of the field."""
+    (a, b), (c, d) = rectangle
+    return (8 * a, min(8 * b, rows)), (8 * c, min(8 * d, columns))
+
+
+def _maps(
+    events: LocalizationEvents,
+    times: np.ndarray,
+    settings: DblinkSettings,
+    net: torch.nn.Module,
+    shape: tuple[int, int],
+    tell: Callable[[int], None],
+) -> Iterator[np.ndarray]:
+    """Pictures and confidences (2, t, Y, X) of a part of the field, some times after others."""
+    device = next((one.device.type for one in net.parameters()), "cpu")
+    some = max(1, SAMPLES_AT_ONCE // (shape[0] * shape[1]))
+    waiting: list[np.ndarray] = []
+    made = 0
+
+    def between() -> None:
+        tell(made)
+
+    for number, one in enumerate(banks(events, times, settings.window, *shape, between)):
+        waiting.append(one)
+        if len(waiting) == some or number == len(times) - 1:
+            x = torch.from_numpy(told(np.stack(waiting), settings.structure)).to(device)
+            with torch.inference_mode(), precision(device):
+                out = net(x).float()
+                # Sure of just this sample: it is likely, and where structure is at all is known.
+                out[:, 1] = torch.sigmoid(out[:, 1]) * out[:, 0].clamp(0, 1)
+            yield _numbers(out.transpose(0, 1).cpu().numpy(), settings)
+            waiting = []
+            made = number + 1
+            tell(made)
+
+
+def out_of_range(
+    table: LocalizationTable | None,
+    per_frame: float,
+    pictures: np.ndarray,
+    settings: DblinkSettings,
+    card: Card,
+) -> tuple[str, ...]:
+    """Sentences where localisations, so many per frame, are unlike what was trained on."""
+    if not per_frame:
+        return ("There is no localisation; the film is empty.",)
+    notes = []
+    amount = float(np.mean([one.sum() for one in pictures]))
+    if amount < 1:
+        return ("No structure was found in the localisations.",)
+    rate = per_frame * settings.window / amount
+    low, high = card.ranges.get("blinks_per_window", (0.0, np.inf))
+    if not low <= rate <= high:
+        aim = settings.window * math.sqrt(low * high) / rate
+        better = f"{max(round(aim), 1)} frames" if aim >= 1 else "fewer localisations"
+        notes.append(
+            f"A sample of structure has {rate:.2g} localisations in a window; {card.name} has "
+            f"trained on {low:.2g} to {high:.2g}. A window of {better} would suit it."
+        )
+    low, high = card.ranges.get("error_samples", (0.0, np.inf))
+    if table is not None and table.uncertainty_px is not None:
+        error = float(np.nanmedian(table.uncertainty_px)) * settings.fineness
+        if error > 0 and not 0.7 * low <= error <= 1.4 * high:
+            fineness = max(round(settings.fineness * math.sqrt(low * high) / error), 1)
+            notes.append(
+                f"Localisations are uncertain by {error:.2g} samples; {card.name} was trained on "
+                f"{low:.2g} to {high:.2g}. A fineness of {fineness} would suit it."
+            )
+    return tuple(notes)

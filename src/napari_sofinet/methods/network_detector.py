@@ -1,0 +1,94 @@
+"""Finding the emitters of single frames with a network."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.data.table import LocalizationTable
+from napari_sofinet.localization.detection import places_in_map
+from napari_sofinet.methods.detector import ImagingModel, Places
+from napari_sofinet.methods.localization_settings import NETWORK
+from napari_sofinet.networks import weights
+from napari_sofinet.networks.deepstorm import FINENESS, normalize
+from napari_sofinet.networks.device import device_for, half_precision_copy, has_fast_16_bits
+from napari_sofinet.networks.tiling import tiles
+from napari_sofinet.networks.weights import Card
+
+TILE_PX = 256
+CROWD_SHARE = 0.2
+
+
+class NetworkDetector:
+    """Finds emitters with weights of `deepstorm`, by name or file, as certain as given."""
+
+    alone = False
+
+    def __init__(self, name: str, certainty: float, device: str) -> None:
+        net, card, _ = weights.load(name, NETWORK)
+        self.card: Card = card
+        self.name, self.certainty = name, certainty
+        self.device = device_for(device)
+        self.half = has_fast_16_bits(self.device)
+        self.net: torch.nn.Module = half_precision_copy(net, self.device)
+
+    def set_width(self, sigma_px: float) -> None:
+        """Nothing: the network was trained on many widths."""
+
+    def __call__(self, frames: np.ndarray) -> tuple[np.ndarray | None, list[Places]]:
+        """Maps and places; see `Detector`."""
+        rows, columns = frames.shape[-2:]
+        maps = np.empty((len(frames), FINENESS * rows, FINENESS * columns), np.float32)
+        x = normalize(torch.from_numpy(frames[:, None]))
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device, torch.bfloat16, enabled=self.half),
+        ):
+            for tile in tiles(rows, columns, TILE_PX, self.net.reach_px):
+                out = self.net.of_normalized(x[..., *tile.window].to(self.device))
+                inside = out.float().cpu().numpy()[:, 0][:, *tile.inside(FINENESS)]
+                maps[:, *tile.place(FINENESS)] = inside
+        if not np.isfinite(maps).all():
+            raise InputError(f"The weights {self.name} give no numbers; use others.")
+        return maps, [places_in_map(m, self.certainty, FINENESS) for m in maps]
+
+    def notes(
+        self, table: LocalizationTable, imaging: ImagingModel, movie: Movie, photons_known: bool
+    ) -> list[str]:
+        """What is outside of what the weights were trained for."""
+        _, rows, columns = movie.shape
+        values: dict[str, float] = {"psf_fwhm_px": 2.3548 * imaging.sigma_px}
+        if len(table):
+            counts = np.bincount(table.frame - table.frame.min())
+            crowded = counts >= np.quantile(counts, 1 - CROWD_SHARE)
+            values["density_per_px2"] = float(counts[crowded].mean()) / (rows * columns)
+            assert table.photons is not None
+            if photons_known:
+                values["photons"] = float(np.median(table.photons))
+        return [*out_of_range_frames(self.card, values), self.card.prior]
+
+
+def out_of_range_frames(card: Card, values: dict[str, float]) -> list[str]:
+    """A sentence where frames are of another kind than what was trained on.
+
+    ``values`` may hold ``psf_fwhm_px``, ``density_per_px2`` and ``photons``.
+    """
+    names = {
+        "psf_fwhm_px": "PSF width in camera px",
+        "density_per_px2": "emitters per camera px² and frame",
+        "photons": "photons of an emitter",
+    }
+    found = [
+        f"{names[name]} {value:.3g}, trained on {low:.3g} to {high:.3g}"
+        for name, value in values.items()
+        for low, high in [card.ranges.get(name, (0.0, np.inf))]
+        if not 0.93 * low <= value <= 1.07 * high
+    ]
+    if not found:
+        return []
+    return [
+        f"This movie is outside of what {card.name} was trained for ({'; '.join(found)}): "
+        "emitters may be missing or invented."
+    ]

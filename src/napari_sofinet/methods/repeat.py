@@ -1,0 +1,109 @@
+"""Making a recorded reconstruction again."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report, silent
+from napari_sofinet.base.settings import parameters
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.data.open_input import MethodInput, open_input
+from napari_sofinet.data.recipe import Recipe
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.io.fingerprint import fingerprint
+from napari_sofinet.methods.channels import reconstruct_channels
+from napari_sofinet.methods.registry import method_named
+from napari_sofinet.methods.run import reconstruct
+from napari_sofinet.networks import weights
+
+
+def repeat(
+    recipe: Recipe, input: str | Path | None = None, report: Report = silent
+) -> Reconstruction:
+    """Make a recorded reconstruction again.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        From `Recipe.load` or a reconstruction.
+    input : path-like, optional
+        Another place of the movie, or another movie of the same size.
+    report : Report, optional
+        Called with the progress; raise `Cancelled` in it to stop the work.
+
+    Returns
+    -------
+    Reconstruction
+        The same picture, bit for bit on the same machine.
+
+    Raises
+    ------
+    InputError
+        The movie, a file or the weights that were used are gone or have changed, or the movie was
+        only in memory.
+    """
+    _check_files(recipe)
+    _check_weights(recipe)
+    movie = _open(recipe, input)
+    run = reconstruct_channels if recipe.open.every_channel else reconstruct
+    step = recipe.reconstruct
+    return run(movie, step.method, report=report, device=step.device, **step.settings)
+
+
+def _open(recipe: Recipe, input: str | Path | None) -> MethodInput:
+    """Open what the recipe was made from, with its selection."""
+    step = recipe.open
+    path = input if input is not None else step.path
+    if path is None:
+        raise InputError(
+            f"The recipe was made from {step.name} in memory; save that movie and give the file as "
+            "input."
+        )
+    if not os.path.exists(path):
+        raise InputError(f"There is no file {path}; give the movie or table to use as input.")
+    movie = open_input(
+        path,
+        step.pixel_size_um,
+        step.channel or None,
+        step.z or None,  # plane 0 of a Z axis that is taken as time would mean that it is depth
+        frame_interval_s=step.frame_interval_s,
+        stack_axis=step.stack_axis,
+    )
+    if step.fingerprint is not None and movie.provenance().fingerprint != step.fingerprint:
+        if input is None:
+            raise InputError(
+                f"{path} is no longer the movie that the recipe was made from; give the movie to "
+                "use as input."
+            )
+        note = "The movie is not the one that the recipe was made from."
+        movie = replace(movie, notes=(*movie.notes, note))
+    movie = movie.select(step.frames, step.roi)
+    shape = movie.provenance().shape
+    if shape != step.shape and isinstance(movie, Movie):
+        wanted, found = (f"{t} frames of {y} x {x} pixels" for t, y, x in (step.shape, shape))
+        raise InputError(f"The recipe is for {wanted}, {movie.name} has {found}.")
+    return movie
+
+
+def _check_files(recipe: Recipe) -> None:
+    """Raise `InputError` where a file that a setting names is gone or has changed."""
+    for name, file in recipe.files.items():
+        if not os.path.isfile(file):
+            raise InputError(f"The file {file}, which the recipe needs for {name}, is gone.")
+        if fingerprint((file,))[1] != recipe.reconstruct.fingerprints[name]:
+            raise InputError(f"The file {file} is no longer the one that the recipe used.")
+
+
+def _check_weights(recipe: Recipe) -> None:
+    """Raise `InputError` where weights are no longer those that were used."""
+    known = recipe.reconstruct.weights_sha256
+    if known is None:
+        return
+    for leaf in parameters(method_named(recipe.reconstruct.method).settings):
+        used = str(recipe.reconstruct.settings.get(leaf.name))
+        same = known if isinstance(known, str) else known.get(leaf.name)
+        if leaf.weights and weights.identity(used, leaf.weights)[1] != same:
+            raise InputError(f"The weights {used} are not those that the recipe used.")

@@ -1,0 +1,176 @@
+"""Running a method on a movie or a table, and recording how."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report, silent
+from napari_sofinet.base.settings import Settings, build, flatten_settings, parameters
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.data.open_input import MethodInput
+from napari_sofinet.data.recipe import MethodStep, OpenStep, Recipe, versions
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.data.table import LocalizationTable
+from napari_sofinet.io.fingerprint import fingerprint
+from napari_sofinet.methods.contract import Method
+from napari_sofinet.methods.registry import method_named, methods
+from napari_sofinet.networks import weights
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+def reconstruct(
+    movie: Movie | LocalizationTable,
+    method: str,
+    *,
+    report: Report = silent,
+    device: Device = "auto",
+    **settings: Any,
+) -> Reconstruction:
+    """Run a method on a movie or a table of localisations.
+
+    Parameters
+    ----------
+    movie : Movie or LocalizationTable
+        From `open_movie` or `open_input`, narrowed by its ``select``.
+    method : str
+        Name of the method, one of `methods`.
+    report : Report, optional
+        Called with the progress; raise `Cancelled` in it to stop the work.
+    device : {"auto", "cpu", "cuda"}, optional
+        Where networks run. By default on the GPU where there is one.
+    **settings
+        Settings of the method. Nested ones have dotted names and are passed as
+        ``**{"drift.correct": True}``.
+
+    Returns
+    -------
+    Reconstruction
+        With the recipe that makes it again.
+
+    Raises
+    ------
+    InputError
+        The movie, a setting or the device is unusable.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_sofinet import open_movie
+    >>> frames = np.random.default_rng(0).poisson(100, (20, 16, 16))
+    >>> reconstruct(open_movie(frames), "average").image.shape
+    (16, 16)
+    """
+    if not isinstance(movie, Movie | LocalizationTable):
+        raise InputError("Open the movie first: open_movie(array or file name).")
+    chosen = method_named(method)
+    values = build(chosen.settings, settings)
+    check_input(movie, chosen)
+    check_device(device)
+    chosen.check_installed()
+    # Before the work: a file that is replaced meanwhile must not pass for what was used.
+    used = _inputs_of(movie, values)
+    result = chosen.run(movie, values, report, *((device,) if chosen.uses_torch else ()))
+    recipe = Recipe(
+        open=used.opened,
+        reconstruct=MethodStep(
+            method=chosen.name,
+            settings=used.settings,
+            device=device,
+            details=result.details,
+            fingerprints=used.fingerprints,
+            weights_sha256=used.weights_sha256,
+        ),
+        versions=versions(),
+        methods_paragraph=_paragraph(movie, chosen, values, result.details),
+    )
+    return replace(result, recipe=recipe, notes=tuple(dict.fromkeys((*movie.notes, *result.notes))))
+
+
+def check_input(movie: MethodInput, method: Method) -> None:
+    """Raise `InputError` where a method cannot start from a movie, or from a table."""
+    if isinstance(movie, method.takes):
+        return
+    others = ", ".join(m.name for m in methods().values() if isinstance(movie, m.takes))
+    if isinstance(movie, LocalizationTable):
+        raise InputError(
+            f"{movie.name} is a table of localisations; {method.name} needs a movie (methods for "
+            f"tables: {others})."
+        )
+    raise InputError(
+        f"{movie.name} is a movie; {method.name} needs a table of localisations (methods for "
+        f"movies: {others})."
+    )
+
+
+def check_device(device: str) -> None:
+    """Raise `InputError` for an unknown device or a GPU that is not there."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise InputError(f"The device must be auto, cpu or cuda, not {device}.")
+    if device == "cuda":
+        try:
+            import torch
+
+            found = torch.cuda.is_available()
+        except ImportError:
+            found = False
+        if not found:
+            raise InputError("This machine has no usable NVIDIA GPU; use the device auto or cpu.")
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """Everything that a method reads, as it was before the work began."""
+
+    opened: OpenStep
+    settings: dict[str, Any]
+    fingerprints: dict[str, str]
+    weights_sha256: str | dict[str, str] | None
+
+
+def _inputs_of(movie: MethodInput, settings: Settings) -> _Inputs:
+    values = flatten_settings(settings)
+    fingerprints: dict[str, str] = {}
+    sha256: dict[str, str] = {}
+    for leaf in parameters(type(settings)):
+        if leaf.weights:
+            used = weights.identity(values[leaf.name], leaf.weights)
+            values[leaf.name], sha256[leaf.name] = used
+        if leaf.file and values[leaf.name]:
+            values[leaf.name] = os.path.abspath(values[leaf.name])
+            try:
+                fingerprints[leaf.name] = fingerprint((values[leaf.name],))[1]
+            except OSError as error:
+                raise InputError(
+                    f"{values[leaf.name]} cannot be read ({error.strerror}); choose another file."
+                ) from error
+    return _Inputs(
+        movie.provenance(),
+        values,
+        fingerprints,
+        next(iter(sha256.values()), None) if len(sha256) < 2 else sha256,
+    )
+
+
+def _paragraph(
+    movie: MethodInput, method: Method, settings: Settings, details: dict[str, float]
+) -> str:
+    made_by = versions().get("napari-sofinet", "")
+    described = method.describe(settings, details)
+    if isinstance(movie, LocalizationTable):
+        frames = movie.frame_count
+        return (
+            f"{len(movie)} localisations in {frames} frames were processed with napari-sofinet "
+            f"{made_by}. {described}"
+        )
+    frames, height, width = movie.shape
+    pixel = "" if movie.pixel_size_um is None else f" of {1000 * movie.pixel_size_um:.4g} nm"
+    interval = movie.frame_interval_s
+    rate = "" if interval is None else f", {1000 * interval:.4g} ms per frame"
+    return (
+        f"{frames} frames{rate}, {height} x {width} pixels{pixel}, were processed with "
+        f"napari-sofinet {made_by}. {described}"
+    )

@@ -1,0 +1,225 @@
+"""A table of localisations as a method: keep rows, correct drift, draw a picture."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import model_validator
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report, portion, silent
+from napari_sofinet.base.settings import Settings, parameter
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.data.table import LocalizationTable
+from napari_sofinet.localization.drift import correct_drift
+from napari_sofinet.localization.rendering import render
+from napari_sofinet.methods.contract import Method
+
+DEFAULT_PIXEL_NM = 20.0
+DEFAULT_PIXEL_PX = 0.2
+"""Of a camera whose pixel is not known."""
+
+
+class TableSettings(Settings):
+    """A picture, or a time series, of a table of localisations."""
+
+    where: str = parameter(
+        "",
+        "Conditions that rows must meet, joined by 'and', e.g. 'photons > 300 and frame < 500'.",
+        basic=True,
+        empty="all rows",
+    )
+    drift: str = parameter(
+        "no", "Correct drift: 'no', 'auto', or the number of frames of a block.", basic=True
+    )
+    render: Literal["gaussian", "histogram"] = parameter(
+        "gaussian", "Spots as wide as their uncertainty, or counts per pixel.", basic=True
+    )
+    pixel_nm: float | None = parameter(
+        None, "Pixel size of the picture.", unit="nm", gt=0, empty="20 nm or 0.2 camera pixels"
+    )
+    fineness: float | None = parameter(
+        None, "Instead of a pixel size: pixels of the picture along one camera pixel.", gt=0
+    )
+    window: int | None = parameter(
+        None,
+        "Frames of each picture of a time series.",
+        unit="frames",
+        empty="one picture of all",
+        ge=1,
+        lt=10**9,
+    )
+    step: int | None = parameter(
+        None,
+        "Frames from one picture of a time series to the next.",
+        unit="frames",
+        empty="half a window",
+        ge=1,
+        lt=10**9,
+    )
+
+    @property
+    def conditions(self) -> list[str]:
+        """The conditions one by one."""
+        return [word.strip() for word in self.where.split(" and ") if word.strip()]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old_recipe(cls, values: Any) -> Any:
+        """Accept lists of conditions, and a window with its step, as old recipes have them."""
+        if not isinstance(values, dict):
+            return values
+        values = dict(values)
+        if isinstance(values.get("where"), list | tuple):
+            values["where"] = " and ".join(values["where"])
+        if isinstance(values.get("drift"), int):
+            values["drift"] = str(values["drift"])
+        if isinstance(values.get("window"), list | tuple):
+            values["window"], values["step"] = values["window"]
+        return values
+
+    @model_validator(mode="after")
+    def _drift_is_known(self) -> TableSettings:
+        known = self.drift in ("no", "auto")
+        if not known and not (self.drift.isdecimal() and 1 <= int(self.drift) <= 10**9):
+            raise ValueError(
+                f"The setting drift takes no, auto or a number of frames, not {self.drift[:40]!r}."
+            )
+        return self
+
+
+def draw(table: LocalizationTable, settings: TableSettings, report: Report) -> Reconstruction:
+    """Draw the rows of a table that meet the conditions, without drift.
+
+    Returns
+    -------
+    Reconstruction
+        ``image`` (Y, X), or (T, Y, X) with a window: localisations per pixel, float32.
+
+    Raises
+    ------
+    InputError
+        A condition cannot be read, no row is left, or the picture would be too large.
+    """
+    corrected = prepare(table, settings, portion(report, 0.0, 0.5))[1]
+    return draw_prepared(corrected, settings, portion(report, 0.5, 1.0))
+
+
+def prepare(
+    table: LocalizationTable, settings: TableSettings, report: Report = silent
+) -> tuple[np.ndarray | None, LocalizationTable]:
+    """Keep the rows that meet the conditions, and correct drift.
+
+    Returns
+    -------
+    drift_px : ndarray of shape (T, 2), or None
+        Position y, x of the sample in every frame in camera pixels; None without a correction.
+    table : LocalizationTable
+        The rows that are left.
+
+    Raises
+    ------
+    InputError
+        A condition cannot be read, no row is left, or there is too little to find the drift.
+    """
+    kept = keep(_selected(table), settings.conditions)
+    if settings.drift == "no":
+        return None, kept
+    block = None if settings.drift == "auto" else int(settings.drift)
+    path, kept = correct_drift(kept, block, report)
+    extent = farthest(path)
+    pixel = kept.camera_pixel_um
+    length = f"{extent:.2g} camera px" if pixel is None else f"{1000 * extent * pixel:.3g} nm"
+    return path, kept.noted(f"The drift was {length}; it was corrected.")
+
+
+def keep(table: LocalizationTable, conditions: list[str]) -> LocalizationTable:
+    """Return the rows that meet all conditions, see `LocalizationTable.filter`; at least one.
+
+    Raises
+    ------
+    InputError
+        A condition cannot be read, or no row is left.
+    """
+    if not len(table):
+        raise InputError(f"{table.name} holds no localisation.")
+    kept = table.filter(*conditions)
+    if not len(kept):
+        raise InputError(table.why_none(*conditions))
+    if len(kept) < len(table):
+        kept = kept.noted(f"{len(kept)} of {len(table)} localisations meet the conditions.")
+    return kept
+
+
+def draw_prepared(
+    table: LocalizationTable, settings: TableSettings, report: Report = silent
+) -> Reconstruction:
+    """Draw all rows of a table; raises as `render`."""
+    window = settings.window
+    return render(
+        table,
+        _pixel_px(table, settings),
+        settings.render,
+        roi=table.roi,
+        frames_window=None if window is None else (window, settings.step or max(window // 2, 1)),
+        report=report,
+    )
+
+
+def farthest(path: np.ndarray) -> float:
+    """Return the diagonal of the box around a path (T, 2)."""
+    return float(np.hypot(*(path.max(axis=0) - path.min(axis=0))))
+
+
+def _selected(table: LocalizationTable) -> LocalizationTable:
+    if table.frame_range is None:
+        return table
+    first, last = table.frame_range
+    return table.rows((table.frame >= first) & (table.frame < last))
+
+
+def _pixel_px(table: LocalizationTable, settings: TableSettings) -> float:
+    """Pixel size of the picture in camera pixels."""
+    camera = table.camera_pixel_um
+    if settings.pixel_nm is not None and camera is None:
+        raise InputError(
+            f"The camera pixel of {table.name} is not known; give it in um (--pixel-size), or "
+            "leave --pixel-nm."
+        )
+    if settings.fineness is not None:
+        return 1 / settings.fineness
+    return (
+        DEFAULT_PIXEL_PX
+        if camera is None
+        else (settings.pixel_nm or DEFAULT_PIXEL_NM) / 1000 / camera
+    )
+
+
+def describe(settings: TableSettings, details: dict[str, float]) -> str:
+    """Sentences for the methods section of a paper."""
+    conditions = settings.conditions
+    kept = f"Those that meet {' and '.join(conditions)}" if conditions else "They"
+    drawn = (
+        "as normal distributions as wide as their uncertainty"
+        if settings.render == "gaussian"
+        else "as a histogram"
+    )
+    drift = (
+        ""
+        if settings.drift == "no"
+        else " Drift was corrected by redundant cross-correlation of blocks (Wang et al., Opt. "
+        "Express 22, 15982 (2014))."
+    )
+    return f"{kept} were drawn {drawn}.{drift}"
+
+
+METHOD = Method(
+    "table",
+    "Picture of localisations",
+    TableSettings,
+    draw,
+    describe,
+    takes=(LocalizationTable,),
+    gives=("image", "time series"),
+)

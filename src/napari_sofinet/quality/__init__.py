@@ -1,0 +1,1 @@
+"""Measurements of pictures in files and layers: resolution, agreement, regions and figures."""

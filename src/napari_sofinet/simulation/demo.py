@@ -1,0 +1,14 @@
+"""The bundled movie: simulated microtubules, made offline."""
+
+from __future__ import annotations
+
+from napari_sofinet.simulation.settings import SimulationSettings, StructureSettings
+from napari_sofinet.simulation.simulate import Simulation, simulate
+
+DEMO = SimulationSettings(frames=500, seed=7, structure=StructureSettings(count=10))
+"""The bundled movie: 128 x 128 px of 100 nm, 500 frames of 10 ms."""
+
+
+def demo_movie() -> Simulation:
+    """The bundled movie and its truth, the same everywhere."""
+    return simulate(DEMO)

@@ -1,0 +1,120 @@
+"""Validation of a network while it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from napari_sofinet.networks.weights import Uncertainty
+from napari_sofinet.training.calibration import calibrate
+from napari_sofinet.training.loop import Training
+from napari_sofinet.training.settings import LearningSettings
+from napari_sofinet.training.training_data import TrainingData
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a training shows while it runs: losses by step, and a crop that is held out.
+
+    ``mean``, ``picture`` and ``target`` (2Y-1, 2X-1) of that crop.
+    """
+
+    trained: list[tuple[int, float]]
+    held_out: list[tuple[int, float]]
+    mean: np.ndarray
+    picture: np.ndarray
+    target: np.ndarray
+
+
+class Validation:
+    """Looks at movies that are held out, and keeps the best weights."""
+
+    def __init__(
+        self,
+        training: Training,
+        data: TrainingData,
+        settings: LearningSettings,
+        show: Callable[[Progress], None] | None,
+    ) -> None:
+        self.training, self.data, self.settings, self.show = training, data, settings, show
+        self.losses: list[tuple[int, float]] = []
+        self.kinds: dict[str, float] = {}
+        self.epochs_without_improvement = 0
+        self._validated_at = -1
+
+    def after_step(self) -> None:
+        """Look, where it is time."""
+        step = self.training.step
+        if step != self._validated_at and step % self.settings.validate_every == 0:
+            self.validate()
+
+    def enough(self) -> bool:
+        """Whether nothing has improved for long."""
+        return self.epochs_without_improvement >= self.settings.patience
+
+    def validate(self) -> None:
+        """Measure the averaged weights."""
+        training = self.training
+        if training.step == self._validated_at:
+            return
+        self._validated_at = training.step
+        sums, total, picture = {}, 0, (np.zeros(0), np.zeros(0))
+        with training.averaged() as net:
+            for kind, samples in self.data.held_out:
+                sums[kind] = training.measure(net, samples)
+                total += len(samples.frames)
+            if self.show is not None:
+                picture = self._picture(net)
+        mean = sum(sums[kind] * len(samples.frames) for kind, samples in self.data.held_out) / max(
+            total, 1
+        )
+        self.losses.append((training.step, mean))
+        if mean < training.least:
+            training.least, self.kinds, self.epochs_without_improvement = mean, sums, 0
+            training.best = {k: v.clone() for k, v in training.average.items()}
+        else:
+            self.epochs_without_improvement += 1
+        if self.show is not None:
+            target = self.data.held_out[0][1].target[0].numpy()
+            self.show(
+                Progress(
+                    [(n + 1, a) for n, (a, _) in enumerate(training.losses)],
+                    list(self.losses),
+                    *picture,
+                    # Of a sequence, the middle is shown.
+                    target if target.ndim == 2 else target[len(target) // 2],
+                )
+            )
+
+    def _picture(self, net: torch.nn.Module) -> tuple[np.ndarray, np.ndarray]:
+        """Average of a movie that is held out, or what else is known, and the network's picture."""
+        samples = self.data.held_out[0][1]
+        if self.data.show is not None:
+            return self.data.show(net, samples)
+        frames = samples.frames[:1].to(next(net.parameters()).device)
+        with torch.inference_mode():
+            out = net(frames)
+        return samples.frames[0].mean(dim=0).numpy(), out[0, 0].float().cpu().numpy()
+
+    def calibration(self, batches: int) -> Uncertainty | None:
+        """Calibration of the best weights, on movies of their own; None without an error."""
+        return self.data.calibrate(self._best(), (self.data.fresh(k) for k in range(batches)))
+
+    def flip_rotate_calibration(self, batches: int) -> Uncertainty | None:
+        """The same for the spread of pictures in eight orientations."""
+        if not self.data.flip_rotate:
+            return None
+        fresh = (self.data.fresh(k) for k in range(batches))
+        return calibrate(self._best(), fresh, flip_rotate=True)
+
+    def _best(self) -> torch.nn.Module:
+        net = self.training.net
+        net.load_state_dict(self.training.best)
+        return net.eval()
+
+    def by_kind(self) -> dict[str, float]:
+        """Loss of the best weights by structure."""
+        return {f"held_out_loss_{kind}": round(loss, 5) for kind, loss in self.kinds.items()}

@@ -1,0 +1,62 @@
+"""A thread that always works on the latest request and forgets the ones before."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+
+
+class Latest(QObject):
+    """Runs the latest task asked for; results of tasks that were overtaken are dropped.
+
+    Signals: ``done`` (the task's result), ``failed`` (the exception), in the GUI's thread.
+    """
+
+    done = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._lock = threading.Lock()
+        self._next: Callable[[], Any] | None = None
+        self._running = False
+        self._closed = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a task is running or waits."""
+        return self._running
+
+    def ask(self, task: Callable[[], Any]) -> None:
+        """Run a task as soon as the one that runs is finished, unless another is asked for."""
+        with self._lock:
+            if self._closed:
+                return
+            self._next = task
+            if self._running:
+                return
+            self._running = True
+        threading.Thread(target=self._work, daemon=True, name="sofinet-latest").start()
+
+    def close(self) -> None:
+        """Forget what waits and tell nobody of what runs."""
+        with self._lock:
+            self._closed, self._next = True, None
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                task, self._next = self._next, None
+                if task is None:
+                    self._running = False
+                    return
+            try:
+                result, signal = task(), self.done
+            except Exception as error:
+                result, signal = error, self.failed
+            with self._lock:
+                if self._next is None and not self._closed:
+                    signal.emit(result)
