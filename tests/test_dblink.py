@@ -21,7 +21,7 @@ from napari_sofinet.localization.events import (
     events_of_table,
 )
 from napari_sofinet.methods import dblink as method  # noqa: E402
-from napari_sofinet.methods.dblink import DblinkSettings, film_of  # noqa: E402
+from napari_sofinet.methods.moving_structure_settings import DblinkSettings, film_of  # noqa: E402
 from napari_sofinet.methods.repeat import repeat  # noqa: E402
 from napari_sofinet.networks import recurrent_series as recurrent  # noqa: E402
 from napari_sofinet.networks import weights  # noqa: E402

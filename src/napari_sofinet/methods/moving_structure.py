@@ -17,8 +17,8 @@ from napari_sofinet.data.selection import Roi
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.io.large_array import large_array
 from napari_sofinet.localization.events import LocalizationEvents, events_of_maps, events_of_table
-from napari_sofinet.methods.dblink import DblinkSettings
 from napari_sofinet.methods.localize import localize
+from napari_sofinet.methods.moving_structure_settings import DblinkSettings
 from napari_sofinet.networks import weights
 from napari_sofinet.networks.contract import Network
 from napari_sofinet.networks.dblink import banks, told

@@ -18,7 +18,7 @@ from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.saturation import Saturation
 from napari_sofinet.data.spool import Spool
 from napari_sofinet.io.large_array import large_array
-from napari_sofinet.methods.network_method import (
+from napari_sofinet.methods.network_settings import (
     FRAMES_MIN,
     QUANTITATIVE,
     SIDE_MIN_PX,

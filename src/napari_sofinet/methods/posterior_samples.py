@@ -18,12 +18,12 @@ from napari_sofinet.data.saturation import Saturation
 from napari_sofinet.data.spool import Spool
 from napari_sofinet.io.large_array import large_array
 from napari_sofinet.methods import localization_settings, sofinet
-from napari_sofinet.methods.ddpm import DdpmSettings
 from napari_sofinet.methods.localize import measure_imaging
 from napari_sofinet.methods.network_detector import NetworkDetector, out_of_range_frames
-from napari_sofinet.methods.network_method import FRAMES_MIN, QUANTITATIVE, SIDE_MIN_PX
 from napari_sofinet.methods.network_picture import TILE_PX, accumulate
+from napari_sofinet.methods.network_settings import FRAMES_MIN, QUANTITATIVE, SIDE_MIN_PX
 from napari_sofinet.methods.out_of_range import out_of_range_notes, shows_nothing
+from napari_sofinet.methods.posterior_settings import DdpmSettings
 from napari_sofinet.networks import weights
 from napari_sofinet.networks.contract import Network
 from napari_sofinet.networks.device import (

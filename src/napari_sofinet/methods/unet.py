@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from napari_sofinet.base.settings import parameter
-from napari_sofinet.methods.network_method import NetworkSettings, network_method
+from napari_sofinet.methods.network_method import network_method
+from napari_sofinet.methods.network_settings import NetworkSettings
 from napari_sofinet.networks.contract import Network
 
 

@@ -12,7 +12,7 @@ from napari_sofinet.base.progress import Report, portion
 from napari_sofinet.base.settings import flatten_settings
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.table import LocalizationTable
-from napari_sofinet.methods.network_method import QUANTITATIVE
+from napari_sofinet.methods.network_settings import QUANTITATIVE
 from napari_sofinet.methods.registry import method_named, methods
 from napari_sofinet.methods.run import Device, reconstruct
 from napari_sofinet.networks.weights import find, read_card

@@ -1,0 +1,69 @@
+"""Settings of the reconstruction of moving structures."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from napari_sofinet.base.settings import Settings, parameter
+from napari_sofinet.methods.localization_settings import LocalizationSettings
+
+
+class DblinkSettings(Settings):
+    """A film of a structure that moves while its emitters blink, from their localisations."""
+
+    weights: str = parameter(
+        "dblink",
+        "What the network has learnt: 'dblink' expects thin filaments or filled shapes that move "
+        "(a prior); or own weights.",
+        basic=True,
+        weights="dblink",
+    )
+    window: int = parameter(
+        10,
+        "Frames in which the sample hardly moves. What is seen in a picture rests on up to 64 "
+        "windows before and after it, the near ones most.",
+        unit="frames",
+        basic=True,
+        ge=1,
+        le=100_000,
+    )
+    step: int | None = parameter(
+        None,
+        "Frames from one picture of the film to the next.",
+        unit="frames",
+        empty="a window",
+        basic=True,
+        ge=1,
+        le=100_000,
+    )
+    fineness: int = parameter(
+        4,
+        "Samples of the picture along one camera pixel. Localisations should be uncertain by 0.3 "
+        "to 1.5 samples.",
+        ge=1,
+        le=32,
+    )
+    input: Literal["movie", "maps"] = parameter(
+        "movie",
+        "What the frames are: the camera's ('movie', also for tables), or maps of localisations "
+        "that a program has made ('maps'), of which a pixel is a sample, whatever the fineness.",
+    )
+    map_sum: float = parameter(
+        1.0,
+        "What a localisation adds up to in a film of maps: 1 in counts, 6.283 in films of "
+        "deepstorm.",
+        gt=0,
+        le=1e9,
+    )
+    structure: Literal["either", "filaments", "mitochondria"] = parameter(
+        "either",
+        "What you know of the sample: few localisations look alike on lines (filaments) and on "
+        "filled shapes (mitochondria).",
+        basic=True,
+    )
+    localize: LocalizationSettings = LocalizationSettings()
+
+    @property
+    def samples(self) -> int:
+        """Samples along a pixel of the input."""
+        return 1 if self.input == "maps" else self.fineness
