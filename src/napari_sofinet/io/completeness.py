@@ -9,13 +9,12 @@ import json
 import struct
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree
 
-from napari_sofinet.base.errors import InputError
+from tifffile import TiffFile, TiffPageSeries
 
-if TYPE_CHECKING:
-    from tifffile import TiffFile, TiffPageSeries
+from napari_sofinet.base.errors import InputError
 
 
 def check_complete(tif: TiffFile, series: TiffPageSeries, name: str) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from tifffile import TiffFile
+from tifffile import TiffFile
 
 UM_PER = {
     "nm": 1e-3,

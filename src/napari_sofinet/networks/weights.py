@@ -8,16 +8,13 @@ import os
 import struct
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.io.atomic import atomic_write
 from napari_sofinet.networks.contract import Network, builder_of
-
-if TYPE_CHECKING:
-    import torch
 
 SHIPPED = Path(__file__).parent.parent / "weights"
 SUFFIX = ".safetensors"
@@ -189,7 +186,7 @@ def _read_card(path: Path, size: int, changed: int) -> Card:
 class Loaded(NamedTuple):
     """A network in evaluation mode with its weights, their card, and the file's SHA-256."""
 
-    net: torch.nn.Module
+    net: Any
     card: Card
     sha256: str
 
@@ -213,7 +210,7 @@ def load(name: str, network: Network) -> Loaded:
 
 
 @lru_cache(4)
-def _load(path: Path, network: Network, size: int, changed: int) -> tuple[torch.nn.Module, str]:
+def _load(path: Path, network: Network, size: int, changed: int) -> tuple[Any, str]:
     from safetensors.torch import load as tensors_of
 
     content = path.read_bytes()
@@ -228,11 +225,11 @@ def _load(path: Path, network: Network, size: int, changed: int) -> tuple[torch.
     return net.eval(), hashlib.sha256(content).hexdigest()
 
 
-def build(network: Network, parameters: dict[str, int]) -> torch.nn.Module:
+def build(network: Network, parameters: dict[str, int]) -> Any:
     """A network with random weights."""
     import torch
 
-    net: torch.nn.Module = builder_of(network)(**parameters)
+    net = builder_of(network)(**parameters)
     return net.to(memory_format=torch.channels_last)
 
 
@@ -253,13 +250,13 @@ def digest(path: str | Path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def save(path: Path, tensors: dict[str, torch.Tensor], card: Card) -> None:
+def save(path: Path, tensors: dict[str, Any], card: Card) -> None:
     """Write weights with their card; the file appears only when complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_tensors(path, tensors, {"card": card.model_dump_json()})
 
 
-def write_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+def write_tensors(path: Path, tensors: dict[str, Any], metadata: dict[str, str]) -> None:
     """Write a safetensors file that appears only when complete; `InputError` on a full disk."""
     from safetensors.torch import save as content_of
 
