@@ -106,7 +106,7 @@ def scikit_image() -> dict[str, Callable[..., dict[str, float | None]]]:
         return {"SSIM": metrics.structural_similarity(truth, image, data_range=span)}
 
     def four(truth: np.ndarray, image: np.ndarray) -> dict[str, float | None]:
-        """What `likeness` gives, in its precision."""
+        """Return the four values of `likeness`, in double precision."""
         a, b = truth.astype(np.float64), image.astype(np.float64)
         metrics.peak_signal_noise_ratio(a, b, data_range=float(np.ptp(a)))
         metrics.normalized_root_mse(a, b)

@@ -1,12 +1,13 @@
-"""Networks on this machine's processor: windows of 20 frames, streams, and films.
+"""Networks on this machine's processor: windows of 20 frames, streams, and time series.
 
-    python benchmarks/models_speed.py [--threads 2] [--sides 128,256,512] [--repeats 5] [--film 300]
+    python benchmarks/models_speed.py [--threads 2] [--sides 128,256,512] [--repeats 5]
+        [--time-series 300]
 
 Medians of runs that take turns. "Plain" is the network as one would write it down: single
 precision, all frames at once, in the ConvGRU a loop over frames with three separate convolutions of
 the joined input and state; "product" is what a reconstruction uses, 16 bits where the processor has
-them. A film is compared with the same windows one by one, both as a user makes them, and with all
-of its pictures computed and none blended.
+them. A time series is compared with the same windows one by one, both with the default settings and
+with every picture computed and none interpolated.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ WEIGHTS = {"sofinet": "sofinet-universal", "convgru": "convgru-komen2024"}
 
 
 def medians(jobs: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Seconds of each job; they take turns."""
+    """Return the median time of each job in s; they take turns."""
     times: dict[str, list[float]] = {name: [] for name in jobs}
     for turn in range(repeats + 1):
         for name, job in jobs.items():
@@ -47,7 +48,7 @@ def medians(jobs: dict[str, Callable[[], object]], repeats: int) -> dict[str, fl
 
 
 def plain_gru(net: ConvGRU, frames: torch.Tensor) -> torch.Tensor:
-    """The ConvGRU without what makes it fast."""
+    """Run the ConvGRU without its optimisations."""
     x = normalize(frames)
     hidden = [None, None]
     total = 0
@@ -76,22 +77,22 @@ def plain_gru(net: ConvGRU, frames: torch.Tensor) -> torch.Tensor:
 
 
 def window(net: torch.nn.Module, frames: torch.Tensor) -> torch.Tensor:
-    """One picture as the product makes it."""
+    """Return one picture as a reconstruction computes it."""
     with precision("cpu"):
         state = net.running(*frames.shape[2:])
         state.add(normalize(frames)[0])
         return state.result()
 
 
-def films(length: int, repeats: int) -> None:
-    """A picture for every window of a simulated movie."""
+def time_series(length: int, repeats: int) -> None:
+    """Time a picture for every window of a simulated movie."""
     made = simulate(komen2024_condition(1, 4).model_copy(update={"frames": length}))
     movie = sofinet.open_movie(made.frames, 0.1)
-    print("\n| film of 128², per picture | film, ms | single windows, ms | times cheaper |")
+    print("\n| series of 128², per picture | series, ms | single windows, ms | times cheaper |")
     print("|---|---|---|---|")
     for method, name in WEIGHTS.items():
         jobs: dict[str, Callable[[], object]] = {
-            "film": partial(sofinet.reconstruct, movie, method, weights=name, window=FRAMES),
+            "series": partial(sofinet.reconstruct, movie, method, weights=name, window=FRAMES),
             "window": partial(
                 sofinet.reconstruct, movie.select((40, 40 + FRAMES)), method, weights=name
             ),
@@ -103,7 +104,7 @@ def films(length: int, repeats: int) -> None:
         t = medians(jobs, repeats)
         for job in [one for one in jobs if one != "window"]:
             each = t[job] / (length - FRAMES + 1)
-            label = name if job == "film" else f"{name}, every picture computed"
+            label = name if job == "series" else f"{name}, every picture computed"
             print(
                 f"| {label} | {1e3 * each:.1f} | {1e3 * t['window']:.0f} | "
                 f"{t['window'] / each:.1f} |",
@@ -116,7 +117,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--sides", default="128,256,512")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--film", type=int, default=300, help="frames of the film's movie")
+    parser.add_argument("--time-series", type=int, default=300, help="frames of its movie")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     nets = {"sofinet": StatisticsNet(), "ConvGRU": ConvGRU()}
@@ -139,7 +140,7 @@ def main() -> None:
                     f"{t['plain'] / t['product']:.2f} |",
                     flush=True,
                 )
-    films(options.film, max(options.repeats // 2, 1))
+    time_series(options.time_series, max(options.repeats // 2, 1))
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ import numpy as np
 import tifffile
 
 import napari_sofinet as sofinet
-from napari_sofinet.cli.demo import demo_movie
 from napari_sofinet.data.blocks import time_blocks
 from napari_sofinet.data.movie import Movie
+from napari_sofinet.simulation.demo import demo_movie
 from napari_sofinet.sofi import cross_cumulants
 
 if TYPE_CHECKING:

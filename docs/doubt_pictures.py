@@ -13,11 +13,11 @@ from napari_sofinet.simulation import preset_settings, simulate
 from napari_sofinet.training.emitters import emitter_map, spots
 
 IMAGES = Path(__file__).parent / "images"
-COLUMNS = "average", "truth", "first guess", "expected", "standard deviation", "sample", "another"
+COLUMNS = "average", "truth", "estimate", "mean", "standard deviation", "sample", "another"
 
 
 def filaments() -> tuple[np.ndarray, np.ndarray]:
-    """Twenty frames of microtubules, and the ideal image."""
+    """Return 20 frames of microtubules and the ideal image."""
     settings = preset_settings("komen2024")
 
     movie = simulate(settings.model_copy(update={"frames": 20, "rows": 64, "columns": 64}))
@@ -26,7 +26,7 @@ def filaments() -> tuple[np.ndarray, np.ndarray]:
 
 
 def emitters(density_um2: float, photons: float) -> tuple[np.ndarray, np.ndarray]:
-    """One frame of crowded emitters in pixels of 0.1 um, and the map of them."""
+    """Return a movie of crowded emitters, pixels of 0.1 um, and the map of their positions."""
     rng = np.random.default_rng(4)
     places = rng.uniform(-3, 35, (rng.poisson(0.01 * density_um2 * 38**2), 2))
     light = spots(places, np.full(len(places), photons), 0.92, 32, 32) + 1
@@ -34,7 +34,7 @@ def emitters(density_um2: float, photons: float) -> tuple[np.ndarray, np.ndarray
 
 
 def main(pictures: str, single: str) -> None:
-    """A row for every scene."""
+    """Draw one row per scene."""
     scenes = (filaments(), pictures), (emitters(0.5, 200), single), (emitters(3, 1000), single)
     figure = Figure(figsize=(12, 5.6), layout="constrained")
     axes = figure.subplots(len(scenes), len(COLUMNS))
@@ -49,7 +49,7 @@ def main(pictures: str, single: str) -> None:
         shown = (
             frames.mean(axis=0),
             truth,
-            maps["guess"],
+            maps["estimate"],
             found.image,
             maps["standard_deviation"],
             *found.samples[:2],

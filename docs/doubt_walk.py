@@ -1,4 +1,4 @@
-"""Screenshot of samples of what may be true in the dock widget Model reconstruction.
+"""Screenshot of posterior samples in the dock widget Model reconstruction.
 
     QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1600x1200x24 +extension GLX" \
         python docs/doubt_walk.py MOVIE [WEIGHTS]

@@ -46,8 +46,8 @@ def main() -> None:
         weights=options.weights,
         step=10,
     )
-    assert result.film is not None
-    first, step = result.film
+    assert result.time_series is not None
+    first, step = result.time_series
     figure, axes = plt.subplots(len(TIMES), 4, figsize=(10, 2.5 * len(TIMES)))
     for row, time in zip(axes, TIMES, strict=True):
         k = round((time - first) / step)

@@ -20,8 +20,6 @@ from typing import TYPE_CHECKING, Any
 import napari
 import numpy as np
 from napari._app_model import get_app_model
-from napari_sofinet.quality.scores import compare as compare_pictures
-from napari_sofinet.quality.scores import compare_squirrel, measure_resolution
 from PIL import Image
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
@@ -30,6 +28,8 @@ from qtpy.QtWidgets import QApplication
 from napari_sofinet.cli.main import main as sofinet
 from napari_sofinet.quality.figure import Grid, on_grid
 from napari_sofinet.quality.picture import Picture, open_picture, open_truth
+from napari_sofinet.quality.scores import compare as compare_pictures
+from napari_sofinet.quality.scores import compare_squirrel, measure_resolution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,8 +108,8 @@ class Walk:
         QTest.mouseMove(native, first)
         wait(seconds=0.1)
         QTest.mousePress(native, left, pos=first)
-        for share in np.linspace(0, 1, 12)[1:]:
-            QTest.mouseMove(native, first + (last - first) * float(share))
+        for fraction in np.linspace(0, 1, 12)[1:]:
+            QTest.mouseMove(native, first + (last - first) * float(fraction))
             wait(seconds=0.04)
         QTest.mouseRelease(native, left, pos=last)
         wait(seconds=0.2)

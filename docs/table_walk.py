@@ -1,4 +1,4 @@
-"""Screenshots of the dock widget Localisations, and of a film from a table, driven by a script.
+"""Screenshots of the dock widget Localisations, and of a time series from a table.
 
     QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1600x1200x24 +extension GLX" \
         python docs/table_walk.py TABLE
@@ -34,8 +34,8 @@ def localisations(path: str) -> None:
     viewer.close()
 
 
-def film() -> None:
-    """Moving filaments: found by deepstorm, then the film of the points."""
+def time_series() -> None:
+    """Moving filaments: found by deepstorm, then the time series of the points."""
     viewer = window()
     settings = preset_settings("dblink-filaments", 4)
     movie = simulate(settings)
@@ -70,4 +70,4 @@ def film() -> None:
 
 if __name__ == "__main__":
     localisations(sys.argv[1])
-    film()
+    time_series()

@@ -1,17 +1,17 @@
-"""Fidelity and hallucination of films of moving structures, as the DBlink paper counts them.
+"""Fidelity and hallucination of time series of moving structures, as the DBlink paper counts them.
 
     python benchmarks/tables/dblink.py [--weights NAME_OR_FILE] [--scenes 3] [--pictures FOLDER]
-        [--either] [--thin] [--times | --learnt]
+        [--either] [--thin] [--times | --trained]
 
 Scenes: 3000 frames of 128 x 128 samples of 40 nm, made by code of this file alone, after the
 paper's description (rotation about the centre), and by the simulator's presets with 20 nm of
-localisation error; the network is told whether they are lines or filled, or not (``--either``).
+localisation error; the network is given the kind of structure, or not (``--either``).
 Truth, at the time of the picture: filled shapes, or lines as the paper draws them (every sample
 that the line passes through, 1.27 times as many as it is long), or thinner ones (``--thin``:
 samples whose centre is within half a sample of the line, as many as it is long). For each bin,
 means over the pictures:
 
-- fidelity: share of true samples that are above the threshold, the same for all scenes;
+- fidelity: fraction of true samples that are above the threshold, the same for all scenes;
 - hallucination: samples above it that are false, in % of the background (as the paper counts);
 - with a tolerance of 1 sample: recall, and false samples in % of the predicted;
 - baseline: fidelity of the sum of 50 windows after a Gaussian of 0.8 samples, with the threshold
@@ -19,8 +19,8 @@ means over the pictures:
 - least sure, most sure: false samples in % of the least and the most confident quarter of those
   that are predicted; by the picture, where a network (the paper's) gives no confidence.
 
-``--learnt`` compares on scenes like those that the weights have learnt from, of seeds that no
-training uses: 40 sequences of as many windows, of which the middle picture is looked at.
+``--trained`` compares on scenes like those of the training, with seeds that no training uses: 40
+sequences of as many windows, of which the middle picture is evaluated.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from skimage.draw import polygon
 
 import napari_sofinet as sofinet
 from napari_sofinet.data.table import LocalizationTable
-from napari_sofinet.methods.dblink import THRESHOLD
+from napari_sofinet.methods.moving_structure import THRESHOLD
 from napari_sofinet.simulation import Simulation, preset_settings, simulate
 from napari_sofinet.simulation.structures import place
 
@@ -92,7 +92,7 @@ def line_picture(points: np.ndarray, thin: bool = True) -> np.ndarray:
     return (distance_transform_edt(fine) <= 2.5)[2::5, 2::5][2:-2, 2:-2]
 
 
-def turned(points: np.ndarray, frame: float | np.ndarray, speed: np.ndarray, turn: float):
+def rotated(points: np.ndarray, frame: float | np.ndarray, speed: np.ndarray, turn: float):
     angle = turn * np.asarray(frame, float)
     y, x = (points - (SIDE - 1) / 2).T
     c, s = np.cos(angle), np.sin(angle)
@@ -129,7 +129,7 @@ def paper_filaments(seed: int, low: int, high: int, thin: bool) -> Scene:
     points = np.concatenate(lines)
     speed = rng.uniform(-0.002, 0.002, 2)
     turn = np.deg2rad(0.0002) * rng.choice([-1, 1])
-    truth = np.stack([line_picture(turned(points, t, speed, turn), thin) for t in times()])
+    truth = np.stack([line_picture(rotated(points, t, speed, turn), thin) for t in times()])
     return Scene(*paper_blinks(points, amount, speed, turn, rng), truth)
 
 
@@ -137,7 +137,7 @@ def paper_blinks(points, amount, speed, turn, rng) -> tuple[np.ndarray, np.ndarr
     """Per frame ceil(0.002 per sample), off by up to a sample; clusters, and 0 to 4 false ones."""
     count = int(np.ceil(0.002 * amount))
     frame = np.repeat(np.arange(FRAMES), count)
-    at = turned(points[rng.integers(0, len(points), len(frame))], frame, speed, turn)
+    at = rotated(points[rng.integers(0, len(points), len(frame))], frame, speed, turn)
     at = np.round(at) + rng.integers(-1, 2, at.shape)
     near = np.repeat(np.flatnonzero(rng.random(len(at)) < 0.2), 1)
     near = np.repeat(near, rng.integers(1, 8, len(near)))
@@ -250,8 +250,8 @@ def baseline(scene: Scene) -> np.ndarray:
     return np.stack(out)
 
 
-def scores(scene: Scene, film: np.ndarray, confidence: np.ndarray, threshold: float) -> dict:
-    truth, found = scene.truth, film > threshold
+def scores(scene: Scene, series: np.ndarray, confidence: np.ndarray, threshold: float) -> dict:
+    truth, found = scene.truth, series > threshold
     wrong = found & ~truth
     hallucination = wrong.sum() / (~truth).sum()
     away = np.stack([distance_transform_edt(~one) > 1.5 if one.any() else ~one for one in truth])
@@ -288,14 +288,16 @@ def main() -> None:
     parser.add_argument("--threshold", type=float, default=THRESHOLD)
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--thin", action="store_true", help="true lines half a sample to each side")
-    parser.add_argument("--either", action="store_true", help="do not tell what the structure is")
+    parser.add_argument("--either", action="store_true", help="do not give the kind of structure")
     parser.add_argument(
         "--times", action="store_true", help="milliseconds per picture, and no more"
     )
-    parser.add_argument("--learnt", action="store_true", help="only scenes as learnt from")
+    parser.add_argument(
+        "--trained", action="store_true", help="only scenes like those of the training"
+    )
     options = parser.parse_args()
-    if options.learnt:
-        compare_learnt(options.weights, options.threshold)
+    if options.trained:
+        compare_trained(options.weights, options.threshold)
         return
     if options.times:
         compare_times(options.weights)
@@ -350,7 +352,7 @@ def draw(scene: Scene, result, path: Path) -> None:
             axis.imshow(image, cmap="gray")
             axis.axis("off")
     for axis, name in zip(
-        axes[0], ("sum of 50 windows", "film", "confidence", "truth"), strict=True
+        axes[0], ("sum of 50 windows", "time series", "confidence", "truth"), strict=True
     ):
         axis.set_title(name)
     figure.tight_layout()
@@ -386,18 +388,19 @@ def compare_times(name: str) -> None:
     print(f"{half / min(spent):.0f} x)")
 
 
-def compare_learnt(name: str, threshold: float) -> None:
+def compare_trained(name: str, threshold: float) -> None:
     """The paper's network and the sum of all windows, on sequences like those of its training."""
     import shlex
 
     import torch
 
     from napari_sofinet.base.settings import build
+    from napari_sofinet.methods.dblink import NETWORK
     from napari_sofinet.networks import weights
     from napari_sofinet.training.dynamics import dynamics_sequences
     from napari_sofinet.training.settings import DynamicsTrainingSettings
 
-    net, card, _ = weights.load(name, "dblink")
+    net, card, _ = weights.load(name, NETWORK)
     words = shlex.split(card.command)
     given = {
         word[2:].replace("-", "_"): value
@@ -408,14 +411,14 @@ def compare_learnt(name: str, threshold: float) -> None:
     made = dynamics_sequences(settings, 40, FIRST_SEED)
     middle = settings.windows // 2
     with torch.inference_mode():
-        film = torch.cat([net(one) for one in made.frames.split(1)])[:, middle].numpy()
+        series = torch.cat([net(one) for one in made.frames.split(1)])[:, middle].numpy()
     truth = made.target[:, middle].numpy() > 0
     summed = made.frames.sum(dim=1).numpy()
     blurred = np.stack([gaussian_filter(one, 0.8) for one in summed])
-    found = film > threshold
+    found = series > threshold
     false = (found & ~truth).sum() / (~truth).sum()
     print(f"true samples: {100 * truth.mean():.1f} %; squared error, of nothing at all: 1")
-    for what, one in (("network", film), ("sum", summed), ("blurred sum", blurred)):
+    for what, one in (("network", series), ("sum", summed), ("blurred sum", blurred)):
         # With the brightness that suits it best.
         best = (one[truth].sum() / (one**2).sum()) if what != "network" else 1.0
         error = ((best * one - truth) ** 2).sum() / truth.sum()

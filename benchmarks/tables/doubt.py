@@ -1,15 +1,15 @@
-"""How far can a picture be believed? Three answers on movies whose truth is known.
+"""How far can a picture be trusted? Three kinds of uncertainty on movies with ground truth.
 
     python benchmarks/tables/doubt.py [--quick] [--emitters WEIGHTS] [--pictures WEIGHTS]
 
 1. An isolated emitter: the standard deviation of the samples of `ddpm` against the posterior of its
-   place, drawn by Metropolis' method from the movie's counts.
-2. Crowded emitters and pictures of 20 frames: what the network itself says, the spread of its
-   pictures of the movie turned and mirrored, and `ddpm`; how often the truth lies in their
-   intervals of 90 %, and how well they tell wrong samples (AUROC). Where something shows: truth or
-   first guess above 0.1. Wrong: the first guess is off by 0.3 or more of what is bright.
-3. Fields with nothing in them.
-4. What it costs.
+   position, sampled by the Metropolis algorithm from the movie's counts.
+2. Crowded emitters and pictures of 20 frames: the network's own uncertainty, the standard deviation
+   of its pictures of the flipped and rotated movie, and `ddpm`; how often the ground truth lies in
+   their 90 % intervals, and how well they detect wrong pixels (AUROC). Foreground: ground truth or
+   estimate above 0.1. Wrong: the estimate is off by 0.3 or more of the bright level.
+3. Empty fields.
+4. Computing time.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def counts(rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
 def posterior(
     rng: np.random.Generator, frame: np.ndarray, start: np.ndarray, photons: float
 ) -> np.ndarray:
-    """Places (N, 2) of one emitter, given its photons, as Metropolis' walk visits them."""
+    """Sample positions (N, 2) of one emitter of known brightness by the Metropolis algorithm."""
     signal = frame - 100 + READ_VARIANCE  # with the variance added, it is nearly Poisson's
 
     def likelihood(place: np.ndarray) -> float:
@@ -61,7 +61,7 @@ def posterior(
 
 
 def isolated(weights: str, repeats: int) -> None:
-    print("| photons | correlation of the maps (least) | scale | Pearson of guess / mean |")
+    print("| photons | correlation of the maps (minimum) | scale | Pearson of estimate / mean |")
     print("|---|---|---|---|")
     for photons in (100, 200, 1000):
         rng = np.random.default_rng(SEED)
@@ -79,18 +79,18 @@ def isolated(weights: str, repeats: int) -> None:
             truth = emitter_map(place, 20, 20)
             alike.append(pearson(spread, known))
             scale.append(np.sqrt((spread**2).sum() / (known**2).sum()))
-            agree.append((pearson(found.maps["guess"], truth), pearson(found.image, truth)))
-        guess, mean = np.mean(agree, axis=0)
+            agree.append((pearson(found.maps["estimate"], truth), pearson(found.image, truth)))
+        estimate, mean = np.mean(agree, axis=0)
         print(
             f"| {photons} | {np.mean(alike):.3f} ({min(alike):.3f}) | {np.mean(scale):.2f} "
-            f"({min(scale):.2f} to {max(scale):.2f}) | {guess:.4f} / {mean:.4f} |",
+            f"({min(scale):.2f} to {max(scale):.2f}) | {estimate:.4f} / {mean:.4f} |",
             flush=True,
         )
 
 
 @dataclass
-class Doubt:
-    """Of one way to doubt, over all movies."""
+class Uncertainty:
+    """Results of one kind of uncertainty over all movies."""
 
     inside: list[np.ndarray] = field(default_factory=list)
     score: list[np.ndarray] = field(default_factory=list)
@@ -99,21 +99,21 @@ class Doubt:
 
 
 def opened(frames: np.ndarray) -> sofinet.Movie:
-    """A movie, also of a single frame, which is no movie when it is opened."""
+    """Open frames as a movie, also a single frame."""
     if len(frames) > 1:
         return sofinet.open_movie(frames)
     return sofinet.open_movie(np.repeat(frames, 2, axis=0)).select((0, 1))
 
 
 def auroc(score: np.ndarray, wrong: np.ndarray) -> float:
-    """Chance that a wrong sample has a higher score than a right one."""
+    """Return the probability that a wrong pixel has a higher score than a right one."""
     ranks = rankdata(score)
     n = int(wrong.sum())
     return float((ranks[wrong].sum() - n * (n + 1) / 2) / (n * (len(wrong) - n)))
 
 
-def turned(frames: np.ndarray, method: str, **settings: object) -> np.ndarray:
-    """Pictures (8, Y, X) of a movie turned and mirrored, turned back."""
+def flipped_and_rotated(frames: np.ndarray, method: str, **settings: object) -> np.ndarray:
+    """Return the pictures (8, Y, X) of a movie in eight orientations, brought back to one."""
     pictures = []
     for mirrored in (False, True):
         for quarter in range(4):
@@ -127,51 +127,51 @@ def turned(frames: np.ndarray, method: str, **settings: object) -> np.ndarray:
 def compare(
     movies: list[tuple[np.ndarray, np.ndarray]], method: str, weights: str, own: str, **more: object
 ) -> None:
-    """Print a row for every way to doubt the pictures of a method."""
-    ways = {"own": Doubt(), "turned": Doubt(), "ddpm": Doubt()}
-    guesses, truths = [], []
+    """Print a row for every kind of uncertainty of a method's pictures."""
+    kinds = {"own": Uncertainty(), "flip_rotate": Uncertainty(), "ddpm": Uncertainty()}
+    estimates, truths = [], []
     for frames, truth in movies:
         movie = opened(frames)
         start = time.perf_counter()
         first = sofinet.reconstruct(movie, method, weights=own)
-        guess = first.image
-        ways["own"].seconds += time.perf_counter() - start
+        estimate = first.image
+        kinds["own"].seconds += time.perf_counter() - start
         half = first.maps.get("uncertainty")
         if half is not None:
-            ways["own"].inside.append(np.abs(truth - guess) <= half)
-            ways["own"].score.append(half)
-        ways["own"].agree.append(pearson(guess, truth) if truth.any() else np.nan)
+            kinds["own"].inside.append(np.abs(truth - estimate) <= half)
+            kinds["own"].score.append(half)
+        kinds["own"].agree.append(pearson(estimate, truth) if truth.any() else np.nan)
         start = time.perf_counter()
-        pictures = turned(frames, method, weights=own)
-        ways["turned"].seconds += time.perf_counter() - start
+        pictures = flipped_and_rotated(frames, method, weights=own)
+        kinds["flip_rotate"].seconds += time.perf_counter() - start
         mean, spread = pictures.mean(axis=0), pictures.std(axis=0, ddof=1)
-        ways["turned"].inside.append(np.abs(truth - mean) <= NORMAL_90 * spread)
-        ways["turned"].score.append(spread)
-        ways["turned"].agree.append(pearson(mean, truth) if truth.any() else np.nan)
+        kinds["flip_rotate"].inside.append(np.abs(truth - mean) <= NORMAL_90 * spread)
+        kinds["flip_rotate"].score.append(spread)
+        kinds["flip_rotate"].agree.append(pearson(mean, truth) if truth.any() else np.nan)
         start = time.perf_counter()
         found = sofinet.reconstruct(movie, "ddpm", weights=weights, **more)
-        ways["ddpm"].seconds += time.perf_counter() - start
+        kinds["ddpm"].seconds += time.perf_counter() - start
         low, high = found.maps["lower"], found.maps["upper"]
-        ways["ddpm"].inside.append((truth >= low) & (truth <= high))
-        ways["ddpm"].score.append(found.maps["standard_deviation"])
-        ways["ddpm"].agree.append(pearson(found.image, truth) if truth.any() else np.nan)
-        guesses.append(guess)
+        kinds["ddpm"].inside.append((truth >= low) & (truth <= high))
+        kinds["ddpm"].score.append(found.maps["standard_deviation"])
+        kinds["ddpm"].agree.append(pearson(found.image, truth) if truth.any() else np.nan)
+        estimates.append(estimate)
         truths.append(truth)
-    guess, truth = (np.concatenate([m.ravel() for m in maps]) for maps in (guesses, truths))
-    wrong = np.abs(guess - truth) > WRONG
-    shows = np.maximum(guess, truth) > SHOWS
-    bands = (truth > 0.5), (guess > 0.5)
-    for name, way in ways.items():
-        row = f"| {method}: {name} | {np.nanmean(way.agree):.3f} | "
-        if way.inside:
+    estimate, truth = (np.concatenate([m.ravel() for m in maps]) for maps in (estimates, truths))
+    wrong = np.abs(estimate - truth) > WRONG
+    shows = np.maximum(estimate, truth) > SHOWS
+    bands = (truth > 0.5), (estimate > 0.5)
+    for name, kind in kinds.items():
+        row = f"| {method}: {name} | {np.nanmean(kind.agree):.3f} | "
+        if kind.inside:
             inside, score = (
-                np.concatenate([m.ravel() for m in maps]) for maps in (way.inside, way.score)
+                np.concatenate([m.ravel() for m in maps]) for maps in (kind.inside, kind.score)
             )
             row += " | ".join(f"{100 * inside[at].mean():.1f}" for at in (shows, *bands))
             row += f" | {auroc(score[shows], wrong[shows]):.3f} | {auroc(score, wrong):.3f}"
         else:
             row += "– | – | – | – | –"
-        print(f"{row} | {way.seconds / len(movies):.2f} |", flush=True)
+        print(f"{row} | {kind.seconds / len(movies):.2f} |", flush=True)
 
 
 def crowded(density_um2: float, photons: float, frames: int, side: int = 40) -> list:
@@ -235,8 +235,8 @@ def main() -> None:
     few = options.quick
     isolated(options.emitters, 5 if few else 20)
     print(
-        "\n| | Pearson | in the 90 % interval, where something shows | truth > 0.5 | guess > 0.5 | "
-        "AUROC, where something shows | AUROC, everywhere | s |\n|---|---|---|---|---|---|---|---|"
+        "\n| | Pearson | in the 90 % interval, foreground | truth > 0.5 | estimate > 0.5 | "
+        "AUROC, foreground | AUROC, everywhere | s |\n|---|---|---|---|---|---|---|---|"
     )
     for density, photons in ((0.5, 300.0), (2.0, 1000.0), (5.0, 1000.0)):
         print(f"| *{density:g} emitters per µm², {photons:g} photons* | | | | | | | |")
@@ -245,11 +245,11 @@ def main() -> None:
         )
     for title, movies in (
         ("microtubules, 12 conditions", conditions(12 if few else 24)),
-        ("any structure, some of it hopeless", simulated(8 if few else 32)),
+        ("any structure, some of it without visible signal", simulated(8 if few else 32)),
     ):
         print(f"| *20 frames: {title}* | | | | | | | |")
         compare(movies, "sofinet", options.pictures, "sofinet-universal")
-    print("\n| nothing there | background | 99.9 % of samples | brightest |\n|---|---|---|---|")
+    print("\n| empty field | background | 99.9 % of samples | brightest |\n|---|---|---|---|")
     nothing(options.emitters, options.pictures)
     print("\n| 128 x 128 px, 16 samples | s |\n|---|---|")
     cost(options.emitters, options.pictures)

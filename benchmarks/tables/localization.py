@@ -3,8 +3,8 @@
     python benchmarks/tables/localization.py [--weights FILE] [--bundled MOVIE.tif POSITIONS.csv.gz]
 
 Every table is made by the product's own method `deepstorm`, with its network and with its
-single-emitter fitter. Matching is one to one. Frames are simulated here, apart from all that a
-training has seen: PSF of 0.92 px standard deviation, offset 100, read noise variance 5, gain 1.
+single-emitter fitter. Matching is one to one. Frames are simulated here, independently of all
+training data: PSF of 0.92 px standard deviation, offset 100, read noise variance 5, gain 1.
 """
 
 from __future__ import annotations
@@ -41,54 +41,56 @@ def score(
     table = result.localizations
     assert table is not None
     tp = fp = fn = 0
-    errors, doubts = [], []
+    errors, uncertainties = [], []
     for number, truth in enumerate(places):
         at = table.frame == number
         found = np.stack([table.y_px[at], table.x_px[at]], axis=1)
         one = localization_scores(found, truth, radius_px)
         tp, fp, fn = tp + one.tp, fp + one.fp, fn + one.fn
         errors.append(truth[one.pairs[:, 0]] - found[one.pairs[:, 1]])
-        doubts.append(table.uncertainty_px[at][one.pairs[:, 1]])
-    d, doubt = np.concatenate(errors), np.concatenate(doubts)
+        uncertainties.append(table.uncertainty_px[at][one.pairs[:, 1]])
+    d, uncertainty = np.concatenate(errors), np.concatenate(uncertainties)
     return {
         "precision": tp / max(tp + fp, 1),
         "recall": tp / max(tp + fn, 1),
         "jaccard": tp / max(tp + fp + fn, 1),
         "rmse_px": float(np.sqrt((d**2).mean())),
-        "error over uncertainty": float(np.sqrt(((d / doubt[:, None]) ** 2).mean())),
+        "error over uncertainty": float(np.sqrt(((d / uncertainty[:, None]) ** 2).mean())),
     }
 
 
-def isolated(settings: dict[str, object], finder: str) -> None:
+def isolated(settings: dict[str, object], detector: str) -> None:
     """One emitter in 24 x 24 px."""
     for photons in (200, 500, 1000, 2000, 5000):
         rng = np.random.default_rng([photons, 77])
         places = [11.5 + rng.uniform(-0.5, 0.5, (1, 2)) for _ in range(400)]
         frames = movie_of(rng, places, photons, 24, 2)
-        s = score(frames, places, 1.25, finder=finder, **settings)
+        s = score(frames, places, 1.25, detector=detector, **settings)
         bound = crlb(photons, SIGMA_PX, 2, read_noise_variance=READ_VARIANCE)[0]
         print(
-            f"| {finder} | {photons} | {s['recall']:.3f} | {s['precision']:.3f} | "
+            f"| {detector} | {photons} | {s['recall']:.3f} | {s['precision']:.3f} | "
             f"{s['rmse_px'] * PIXEL_NM:.2f} | {s['rmse_px'] / bound:.2f} | "
             f"{s['error over uncertainty']:.2f} |"
         )
 
 
-def disc(settings: dict[str, object], finder: str) -> None:
+def disc(settings: dict[str, object], detector: str) -> None:
     """The paper's test: 10 emitters on a disc of 7 px radius in 20 x 20 px, 200 photons."""
     rng = np.random.default_rng(78)
     places = []
     for _ in range(1000):
         r, a = 7 * np.sqrt(rng.random(10)), rng.uniform(0, 2 * np.pi, 10)
         places.append(9.5 + np.stack([r * np.sin(a), r * np.cos(a)], axis=1))
-    s = score(movie_of(rng, places, 200, 20, 0), places, 135 / PIXEL_NM, finder=finder, **settings)
+    s = score(
+        movie_of(rng, places, 200, 20, 0), places, 135 / PIXEL_NM, detector=detector, **settings
+    )
     print(
-        f"| {finder} | {s['precision']:.3f} | {s['recall']:.3f} | {s['jaccard']:.3f} | "
+        f"| {detector} | {s['precision']:.3f} | {s['recall']:.3f} | {s['jaccard']:.3f} | "
         f"{s['rmse_px'] * PIXEL_NM:.1f} |"
     )
 
 
-def crowds(settings: dict[str, object], finder: str) -> None:
+def crowds(settings: dict[str, object], detector: str) -> None:
     """Emitters everywhere in 64 x 64 px."""
     for per_um2 in (0.1, 0.5, 1, 2, 5, 10):
         for photons in (200, 1000, 5000):
@@ -96,21 +98,21 @@ def crowds(settings: dict[str, object], finder: str) -> None:
             number = per_um2 * (64 * PIXEL_NM / 1000) ** 2
             places = [rng.uniform(-0.5, 63.5, (rng.poisson(number), 2)) for _ in range(20)]
             frames = movie_of(rng, places, photons, 64, 2)
-            s = score(frames, places, 1.25, finder=finder, **settings)
+            s = score(frames, places, 1.25, detector=detector, **settings)
             print(
-                f"| {finder} | {per_um2} | {photons} | {s['precision']:.3f} | {s['recall']:.3f} | "
-                f"{s['jaccard']:.3f} | {s['rmse_px'] * PIXEL_NM:.1f} | "
+                f"| {detector} | {per_um2} | {photons} | {s['precision']:.3f} | "
+                f"{s['recall']:.3f} | {s['jaccard']:.3f} | {s['rmse_px'] * PIXEL_NM:.1f} | "
                 f"{s['error over uncertainty']:.2f} |"
             )
 
 
-def bundled(movie: str, positions: str, settings: dict[str, object], finder: str) -> None:
+def bundled(movie: str, positions: str, settings: dict[str, object], detector: str) -> None:
     """The simulated bundled tubes of the 2013 challenge: 5.5 emitters per um² and frame."""
     from scipy.spatial import KDTree
 
     truth = np.loadtxt(positions, delimiter=",", skiprows=1)
     result = sofinet.reconstruct(
-        sofinet.open_movie(movie, 0.1), "deepstorm", finder=finder, **settings
+        sofinet.open_movie(movie, 0.1), "deepstorm", detector=detector, **settings
     )
     table = result.localizations
     assert table is not None
@@ -123,7 +125,7 @@ def bundled(movie: str, positions: str, settings: dict[str, object], finder: str
         one = localization_scores(found[table.frame == number - 1], at[truth[:, 0] == number], 1.0)
         tp, fp, fn = tp + one.tp, fp + one.fp, fn + one.fn
     print(
-        f"| {finder} | {len(table)} | {100 * near.mean():.1f} % | {tp / (tp + fp + fn):.3f} | "
+        f"| {detector} | {len(table)} | {100 * near.mean():.1f} % | {tp / (tp + fp + fn):.3f} | "
         f"{tp / (tp + fp):.3f} | {tp / (tp + fn):.3f} |"
     )
 
@@ -135,29 +137,33 @@ def main() -> None:
     parser.add_argument("--bundled", nargs=2, metavar=("MOVIE", "POSITIONS"))
     options = parser.parse_args()
     settings: dict[str, object] = {"weights": options.weights}
-    finders = "network", "single"
+    detectors = "network", "single"
     print("Isolated emitters\n")
-    print("| finder | photons | recall | precision | RMSE (nm) | over CRLB | over uncertainty |")
+    print("| detector | photons | recall | precision | RMSE (nm) | over CRLB | over uncertainty |")
     print("|---|---|---|---|---|---|---|")
-    for finder in finders:
-        isolated(settings, finder)
+    for detector in detectors:
+        isolated(settings, detector)
     print("\nTen emitters on a disc, 200 photons, matched within 135 nm\n")
-    print("| finder | precision | recall | Jaccard | RMSE (nm) |\n|---|---|---|---|---|")
-    for finder in finders:
-        disc(settings, finder)
+    print("| detector | precision | recall | Jaccard | RMSE (nm) |\n|---|---|---|---|---|")
+    for detector in detectors:
+        disc(settings, detector)
     print("\nCrowds, matched within 135 nm\n")
-    print("| finder | per um² | photons | precision | recall | Jaccard | RMSE (nm) | over doubt |")
+    print(
+        "| detector | per um² | photons | precision | recall | Jaccard | RMSE (nm) | "
+        "over uncertainty |"
+    )
     print("|---|---|---|---|---|---|---|---|")
-    for finder in finders:
-        crowds(settings, finder)
+    for detector in detectors:
+        crowds(settings, detector)
     if options.bundled:
         print("\nBundled tubes, 5.5 per um² and frame; Jaccard within 100 nm\n")
         print(
-            "| finder | localisations | within 25 nm of an emitter | Jaccard | precision | recall |"
+            "| detector | localisations | within 25 nm of an emitter | Jaccard | precision | "
+            "recall |"
         )
         print("|---|---|---|---|---|---|")
-        for finder in finders:
-            bundled(*options.bundled, settings, finder)
+        for detector in detectors:
+            bundled(*options.bundled, settings, detector)
 
 
 if __name__ == "__main__":

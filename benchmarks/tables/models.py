@@ -1,4 +1,4 @@
-"""The tables of the ConvGRU paper, regenerated with the flagship beside them.
+"""The tables of the ConvGRU paper, computed again with the default network beside it.
 
     python benchmarks/tables/models.py [--seeds 1] [--frames 8,10,15,20,25] [--moving] [--picture F]
         [--weights METHOD=NAME_OR_FILE ...]
@@ -7,7 +7,7 @@ Movies: 128 x 128 px of microtubules in the paper's 12 conditions (`komen2024`),
 seeds that no training has used. Truth: emitters blurred to 110 nm. Scores are means over the
 conditions: resolution by decorrelation (nm), Pearson, SQUIRREL's RSP against the standard deviation
 of all 100 frames, TPR and TNR of Li masks, FRC to the truth (nm; 100 where it never falls below
-1/7), the share of false filament length, and the worst condition's Pearson. ``--moving``: the
+1/7), the fraction of false filament length, and the worst condition's Pearson. ``--moving``: the
 structure moves by one sample of the result (50 nm) in 20 frames.
 """
 
@@ -54,7 +54,7 @@ def movies(seed: int, moving: bool) -> list[Simulation]:
     return made
 
 
-def truth_of(movie: Simulation, frames: int, result: sofinet.reconstruction.Reconstruction):
+def truth_of(movie: Simulation, frames: int, result: sofinet.Reconstruction):
     """The emitters as they lie in the middle of the frames used, on the result's grid."""
     return movie.truth.ideal(
         fineness=2,
@@ -73,7 +73,7 @@ def scores(movie: Simulation, frames: int, method: str, settings: dict) -> dict[
 
         at = np.arange(0, 127.5, 0.5)
         image = map_coordinates(image, np.meshgrid(at, at, indexing="ij"), order=1)
-        result = sofinet.reconstruction.Reconstruction({"image": image}, (0.5, 0.5))
+        result = sofinet.Reconstruction({"image": image}, (0.5, 0.5))
     truth = truth_of(movie, frames, result)
     mask = mask_scores(image, truth)
     resolution = decorrelation_resolution(image).resolution_px

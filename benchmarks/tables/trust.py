@@ -1,15 +1,15 @@
-"""When can a network's picture be believed? The flagship on what it must not get wrong.
+"""When can a network's picture be trusted? Tests of the default weights on known pitfalls.
 
     python benchmarks/tables/trust.py [--weights sofinet-universal] [--quick]
 
 1. PSF widths, background, offset and gain: Pearson on the paper's 12 conditions from 20 frames.
 2. Other structures than microtubules, 20 frames, against SOFI of 100 frames of the same movie, ours
-   and the field's own program, re-computed; and what could be known at best without any prior:
-   every photon of the 20 frames at its emitter's place.
-3. Nothing invented: the worst of some fields of noise, an empty field with background, one bright
-   bead.
-4. Intervals: how often the truth lies within picture ± uncertainty, by the picture's brightness.
-5. Out of range: movies inside and outside of what the weights were trained for, and who is told.
+   and the field's own program, re-implemented; and an upper bound for methods without a prior:
+   every photon of the 20 frames at the position of its emitter.
+3. False structure: the worst of several fields of noise, an empty field with background, and one
+   bright bead.
+4. Intervals: how often the ground truth lies within picture ± uncertainty, by brightness.
+5. Out of range: how often movies inside and outside the training range are reported.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ import numpy as np
 from other_movies import reference_program
 
 import napari_sofinet as sofinet
+from napari_sofinet.methods.out_of_range import out_of_range_notes
 from napari_sofinet.metrics import pearson
-from napari_sofinet.networks.weights import find, read_card
+from napari_sofinet.networks.weights import Card, find, read_card
+from napari_sofinet.preprocess.characteristics import characteristics_of
 from napari_sofinet.simulation import Simulation, SimulationSettings, simulate
 from napari_sofinet.simulation.presets import draw_filaments, draw_universal, komen2024_condition
 
@@ -31,7 +33,7 @@ SEED = 770_000
 
 
 def changed(settings: SimulationSettings, **values: object) -> SimulationSettings:
-    """Settings with some of them, by group__name, changed."""
+    """Return settings with some values, named group__name, changed."""
     for name, value in values.items():
         group, _, last = name.partition("__")
         if last:
@@ -43,7 +45,7 @@ def changed(settings: SimulationSettings, **values: object) -> SimulationSetting
 
 
 def picture(frames: np.ndarray, weights: str):
-    """The flagship's reconstruction of all frames."""
+    """Return the reconstruction of all frames by the network."""
     return sofinet.reconstruct(sofinet.open_movie(frames, 0.1), "sofinet", weights=weights)
 
 
@@ -111,7 +113,7 @@ def structures(weights: str, repeats: int) -> None:
 
 
 def every_photon(movie: Simulation, frames: int) -> np.ndarray:
-    """Emitters as the truth draws them, each as bright as it was in so many frames."""
+    """Return the ideal image with every emitter as bright as it was in the first frames."""
     events = movie.truth.events.between(0, frames)
     light = np.bincount(events.emitter, events.fraction, len(movie.truth.photons))
     seen = replace(movie.truth, photons=movie.truth.photons * light)
@@ -161,7 +163,7 @@ def intervals(weights: str, repeats: int) -> None:
         lit = truth[truth > 0.02 * truth.max()]
         truth = truth / np.quantile(lit, 0.995) if lit.size else truth
         if "uncertainty" not in result.maps:
-            print("\nThese weights tell no uncertainty.")
+            print("\nThese weights give no uncertainty.")
             return
         close = np.abs(truth - result.image) <= result.maps["uncertainty"]
         for band, (low, high) in enumerate(pairwise(edges)):
@@ -183,7 +185,7 @@ def ranges(weights: str, count: int) -> None:
     }
     rows = []
     alarms = sum(
-        bool(told(changed(komen2024_condition(SEED + n, n % 12), frames=20), card))
+        bool(warnings(changed(komen2024_condition(SEED + n, n % 12), frames=20), card))
         for n in range(count)
     )
     rows.append(("inside: the 12 conditions", alarms, count))
@@ -191,25 +193,28 @@ def ranges(weights: str, count: int) -> None:
     alarms = dark = 0
     for n in range(count):
         rng = np.random.default_rng([SEED, n, 2])
-        said = told(draw(rng, SEED + n, 128, 128, int(rng.integers(8, 100))), card)
+        said = warnings(draw(rng, SEED + n, 128, 128, int(rng.integers(8, 100))), card)
         dark += "Hardly" in "".join(said)
         alarms += "outside" in "".join(said)
     rows.append(("inside: as in training", alarms, count))
-    rows.append(("as in training, told to show hardly any light", dark, count))
+    rows.append(("as in training, reported to show hardly any light", dark, count))
     for name, values in outer.items():
         each = max(count // len(outer), 1)
         alarms = sum(
-            bool(told(changed(komen2024_condition(SEED + n, n % 12), frames=20, **values), card))
+            bool(
+                warnings(changed(komen2024_condition(SEED + n, n % 12), frames=20, **values), card)
+            )
             for n in range(each)
         )
         rows.append((f"outside: {name}", alarms, each))
-    print("\n| movies | told to be outside, or to show hardly any light |\n|---|---|")
+    print("\n| movies | reported as outside, or as showing hardly any light |\n|---|---|")
     for name, alarms, total in rows:
         print(f"| {name} | {alarms} of {total} |")
 
 
-def told(settings: SimulationSettings, card: object) -> list[str]:
-    return outside(sofinet.open_movie(simulate(settings).frames), card)
+def warnings(settings: SimulationSettings, card: Card) -> list[str]:
+    movie = sofinet.open_movie(simulate(settings).frames)
+    return out_of_range_notes(characteristics_of(movie), card)
 
 
 def main() -> None:
