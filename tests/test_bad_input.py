@@ -315,7 +315,9 @@ def test_too_little_memory_is_no_bug(tmp_path, refused, path, monkeypatch):
         (OSError(errno.EIO, "Input/output error"), "could not be written"),
     ],
 )
-@pytest.mark.parametrize("where", ["tifffile.imwrite", "os.fsync", "tempfile.mkstemp"])
+@pytest.mark.parametrize(
+    "where", ["tifffile.imwrite", "os.fsync", "napari_sofinet.io.atomic._new_file"]
+)
 def test_a_place_that_fails_while_writing(tmp_path, refused, path, monkeypatch, error, says, where):
     def fail(*args, **options):
         if where == "tifffile.imwrite":

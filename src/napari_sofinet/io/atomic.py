@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,21 +26,27 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     partial: Path | None = None
     try:
         check_writable(path)
-        handle, name = tempfile.mkstemp(prefix=".sofinet.", suffix=".partial", dir=path.parent)
-        os.close(handle)
-        partial = Path(name)
+        partial = _new_file(path.parent)
         yield partial
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        partial.chmod(0o666 & ~umask)
         partial.replace(path)
     except OSError as error:
         raise InputError(_why(path, error)) from error
     finally:
         if partial is not None:
             partial.unlink(missing_ok=True)
+
+
+def _new_file(folder: Path) -> Path:
+    """Make an empty file of an unused name, with the permissions of any other new file.
+
+    The system applies the umask to the mode given here. Reading the umask instead would mean to
+    change it for a moment, for all threads of the process.
+    """
+    path = folder / f".sofinet.{secrets.token_hex(8)}.partial"
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
+    return path
 
 
 def check_writable(path: Path) -> None:
