@@ -117,10 +117,13 @@ def _stoppable() -> Iterator[None]:
 def _renamed_told() -> Iterator[None]:
     """Print one line where a setting was given under an old name."""
     show = warnings.showwarning
+    told: set[str] = set()
 
     def tell(message: Any, category: type[Warning], *rest: Any, **options: Any) -> None:
         if issubclass(category, RenamedWarning):
-            say(f"note: {message}")
+            if str(message) not in told:
+                say(f"note: {message}")
+            told.add(str(message))
         else:
             show(message, category, *rest, **options)
 

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QPushButton
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.progress import Report, portion
 from napari_sofinet.base.settings import flatten_settings
+from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.methods.network_settings import QUANTITATIVE
@@ -23,6 +24,9 @@ from napari_sofinet.widgets.sample_slider import SampleSlider
 from napari_sofinet.widgets.tables import table_layers
 from napari_sofinet.widgets.worker import TaskWorker
 
+OWN_DOCK = ("sofi",)
+"""Methods that have a dock widget of their own."""
+
 
 class ModelWidget(MethodWidget):
     """A network's picture, or film, of a movie; what its weights have learnt; and SOFI beside."""
@@ -30,12 +34,15 @@ class ModelWidget(MethodWidget):
     title = "model"
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        networks = [m for m in methods().values() if m.network is not None]
-        super().__init__(napari_viewer, networks[0])
+        offered = sorted(
+            (m for m in methods().values() if Movie in m.takes and m.name not in OWN_DOCK),
+            key=lambda m: m.network is None,
+        )
+        super().__init__(napari_viewer, offered[0])
         self.layer_box.setToolTip("A movie, or localisations for networks that start from them.")
         self.network_box = QComboBox()
         narrow(self.network_box)
-        for method in networks:
+        for method in offered:
             self.network_box.addItem(method.title, method.name)
         self.network_box.currentIndexChanged.connect(self._network_changed)
         self.device_box = QComboBox()
@@ -43,7 +50,7 @@ class ModelWidget(MethodWidget):
             self.device_box.addItem(title, name)
         self.prior = QLabel(wordWrap=True)
         row = QFormLayout()
-        row.addRow("Network", self.network_box)
+        row.addRow("Method", self.network_box)
         row.addRow("Runs on", self.device_box)
         self.above_form.addLayout(row)
         self.above_form.addWidget(self.prior)
@@ -79,14 +86,23 @@ class ModelWidget(MethodWidget):
         self._watch_weights()
 
     def _watch_weights(self) -> None:
-        box = self.form.editors["weights"]
-        assert isinstance(box, WeightsBox)
-        box.currentTextChanged.connect(lambda *_: self._show_prior())
+        box = self._weights_box()
+        if box is not None:
+            box.currentTextChanged.connect(lambda *_: self._show_prior())
         self._show_prior()
 
+    def _weights_box(self) -> WeightsBox | None:
+        """Choice of weights; None for a method without any."""
+        box = self.form.editors.get("weights")
+        return box if isinstance(box, WeightsBox) else None
+
     def _show_prior(self) -> None:
-        box = self.form.editors["weights"]
-        assert isinstance(box, WeightsBox)
+        box = self._weights_box()
+        self.prior.setVisible(box is not None)
+        self.device_box.setEnabled(self.method.uses_torch)
+        if box is None:
+            self.known_notes = ()
+            return
         try:
             card = read_card(find(box.currentText(), box.network))
             self.prior.setText(card.prior)
