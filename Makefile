@@ -22,7 +22,7 @@ test: $(VENV)/.test
 	tests/on-a-screen $(BIN)
 
 lint: $(VENV)/.test
-	$(BIN)/ruff check . && $(BIN)/mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy
 
 docs: $(VENV)/.test
 	docs/make $(BIN)
