@@ -9,13 +9,23 @@ from pathlib import Path
 import pytest
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-REFERENCE = SHARED / "reference"
+REFERENCE = Path(__file__).parent / "reference"
 DATA = SHARED / "data"
 needs_shared = pytest.mark.skipif(
     not SHARED.is_dir() and not os.environ.get("CI"),
     reason=f"the reference data are not at {SHARED}",
 )
 """Skipped without the reference data; where ``CI`` is set such a test fails instead."""
+
+
+def reference(*parts: str) -> Path:
+    """A file of reference values: from ``tests/reference``, larger ones from the shared data."""
+    own, other = REFERENCE.joinpath(*parts), SHARED.joinpath("reference", *parts)
+    if own.exists() or other.exists():
+        return own if own.exists() else other
+    if os.environ.get("CI"):
+        pytest.fail(f"the reference data {other} are missing")
+    pytest.skip(f"the reference data are not at {SHARED}")
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from conftest import REFERENCE, needs_shared
+from conftest import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -18,11 +18,10 @@ from napari_sofinet.sofi.moments import MomentSums, needed_products
 from napari_sofinet.sofi.pixel_sets import PixelSet, pixel_sets, spread
 
 
-@needs_shared
 @pytest.mark.parametrize("name", ["a_filaments", "d_random_12x10"])
 def test_single_sets_give_the_reference_values(name):
-    stored = np.load(REFERENCE / "sofi" / f"{name}__full.npz")
-    movie = open_movie(REFERENCE / "sofi" / f"{name}.tif")
+    stored = np.load(reference("sofi", f"{name}__full.npz"))
+    movie = open_movie(reference("sofi", f"{name}.tif"))
     found = cross_cumulants(movie, orders=(2, 3, 4), pixel_sets="single")
     for n in (2, 3, 4):
         error = np.abs(found[n] - stored[f"raw{n}"]).max() / np.abs(stored[f"raw{n}"]).max()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import REFERENCE, needs_shared
+from conftest import reference
 from scipy.ndimage import convolve
 from skimage.restoration import richardson_lucy as skimage_richardson_lucy
 
@@ -14,21 +14,19 @@ from napari_sofinet.sofi.deconvolution import gaussian_blur, richardson_lucy
 from napari_sofinet.sofi.flattening import noise_level, phase_weights
 
 
-@needs_shared
 @pytest.mark.parametrize("name", ["a_filaments", "d_random_12x10"])
 @pytest.mark.parametrize("order", [2, 3, 4])
 def test_phase_means_as_the_reference(name, order):
-    stored = np.load(REFERENCE / "sofi" / f"{name}__full.npz")
+    stored = np.load(reference("sofi", f"{name}__full.npz"))
     flat = flatten(stored[f"raw{order}"], order, "phase-mean")
     expected = stored[f"flat{order}"]
     assert np.abs(flat - expected).max() < 1e-12 * np.abs(expected).max()
 
 
-@needs_shared
 @pytest.mark.parametrize(("tag", "fwhm"), [("full", 2.2), ("thesis100", 1.1)])
 @pytest.mark.parametrize("order", [2, 3, 4])
 def test_linearised_as_the_reference(tag, fwhm, order):
-    stored = np.load(REFERENCE / "sofi" / f"a_filaments__{tag}.npz")
+    stored = np.load(reference("sofi", f"a_filaments__{tag}.npz"))
     if f"lin{order}" not in stored:
         pytest.skip("the reference has no such order")
     image = stored[f"sofi_c{order}"].astype(float)  # after the reference's 2 x 2 median

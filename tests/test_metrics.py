@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import REFERENCE, needs_shared
+from conftest import REFERENCE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
@@ -53,7 +53,6 @@ def spots(seed: int, side: int = 128, count: int = 60, fwhm: float = 4.0, margin
     return 300 * out
 
 
-@needs_shared
 @pytest.mark.parametrize("name", ["dc02", "dc04", "dc08", "dc10", "dc15"])
 def test_decorrelation_is_imdecorrs(name):
     case = stored("decorr")[name]
@@ -65,7 +64,6 @@ def test_decorrelation_is_imdecorrs(name):
     np.testing.assert_allclose(found.curve, expected["d0_curve"], atol=1e-3)
 
 
-@needs_shared
 def test_noise_has_no_resolution():
     case = stored("decorr")["dc11"]
     found = decorrelation_resolution(image(case["file"]))
@@ -112,7 +110,6 @@ def test_maps_show_where_an_image_is_sharp():
     assert np.nanmean(found[:, 0]) < 0.7 * np.nanmean(found[:, -1])
 
 
-@needs_shared
 @pytest.mark.parametrize("name", ["fr02", "fr06"])
 def test_ring_correlation_is_that_of_other_programs(name):
     case = stored("frc")[name]
@@ -150,7 +147,6 @@ def test_frc_needs_two_noises():
     assert part == pytest.approx(found.resolution_px, rel=0.15)
 
 
-@needs_shared
 @pytest.mark.parametrize("name", ["sq01", "sq05"])
 def test_squirrel_finds_the_least_error(name):
     case = stored("squirrel")[name]
@@ -168,7 +164,6 @@ def test_squirrel_finds_the_least_error(name):
     assert found.warning is None
 
 
-@needs_shared
 def test_squirrel_at_another_magnification():
     case = stored("squirrel")["sq04"]
     found = squirrel(image(case["sr"]), image(case["ref"]))
@@ -203,7 +198,6 @@ def test_squirrel_says_what_is_wrong():
         squirrel(spots(4, side=100), picture)
 
 
-@needs_shared
 @pytest.mark.parametrize("name", ["ss01", "ss03"])
 def test_likeness_is_scikit_images(name):
     case = stored("similarity")[name]
@@ -225,7 +219,6 @@ def test_units_are_fitted_away():
         likeness(truth, np.ones_like(truth))
 
 
-@needs_shared
 def test_masks_are_lis():
     case = stored("li_tpr")
     found = mask_scores(image("li_tpr/li01_pred.npy"), image("li_tpr/li01_gt.npy"))
@@ -281,7 +274,6 @@ def test_live_pictures_per_second():
         real_time_rate(0, 100, 0)
 
 
-@needs_shared
 def test_line_profiles_are_known():
     case = stored("line_fwhm")["fw01"]
     picture = image("line_fwhm/fw01.npy")
@@ -308,7 +300,6 @@ def test_a_pair_of_lines_has_a_dip():
         line_profile(picture, (1, 1), (1, 1.2))
 
 
-@needs_shared
 @pytest.mark.parametrize("name", ["ac02", "ac07", "ac09"])
 def test_autocorrelation_widths(name):
     case = stored("acf_fwhm")[name]
@@ -321,7 +312,6 @@ def test_autocorrelation_widths(name):
         np.testing.assert_allclose(freed, case["truth"]["fwhm_true_px"], rtol=0.09)
 
 
-@needs_shared
 @pytest.mark.parametrize("name", ["lo01", "lo05"])
 def test_localisations_are_matched(name):
     case = stored("localisation")[name]
@@ -361,7 +351,6 @@ def test_matching_in_groups_is_matching_at_once(seed, n, m):
         assert own == pytest.approx(total)
 
 
-@needs_shared
 @pytest.mark.parametrize("name", ["cr00", "cr02", "cr05", "cr08"])
 def test_least_errors_are_known(name):
     case = stored("crlb")[name]

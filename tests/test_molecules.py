@@ -6,7 +6,7 @@ from math import comb
 
 import numpy as np
 import pytest
-from conftest import REFERENCE, needs_shared
+from conftest import reference
 
 import napari_sofinet as sofinet
 from napari_sofinet.metrics import pearson
@@ -100,11 +100,10 @@ def test_maps_are_brought_to_the_grid_of_the_image():
     np.testing.assert_allclose(fine, np.add.outer(np.arange(10) / 3, 10 * np.arange(13) / 3))
 
 
-@needs_shared
 @pytest.mark.parametrize(("tag", "fwhm"), [("full", 2.2), ("thesis100", 1.1)])
 @pytest.mark.parametrize("order", [2, 3, 4])
 def test_given_exponents_give_the_references_adaptive_image(tag, fwhm, order):
-    stored = np.load(REFERENCE / "sofi" / f"a_filaments__{tag}.npz")
+    stored = np.load(reference("sofi", f"a_filaments__{tag}.npz"))
     if f"adalin{order}" not in stored:
         pytest.skip("the reference has no such order")
     image = stored[f"sofi_c{order}"].astype(float)  # after the reference's 2 x 2 median
