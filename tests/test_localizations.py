@@ -14,9 +14,10 @@ import pytest
 from conftest import DATA, needs_shared
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from shared_tables import drifting, some_table
 
-from napari_sofinet.cli.main import main
 from napari_sofinet import InputError, Reconstruction
+from napari_sofinet.cli.main import main
 from napari_sofinet.data.recipe import Recipe
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.data.table_files import (
@@ -28,7 +29,8 @@ from napari_sofinet.data.table_files import (
 from napari_sofinet.localization.drift import correct_drift
 from napari_sofinet.localization.rendering import render
 from napari_sofinet.methods.repeat import repeat
-from napari_sofinet.methods.table import draw_table, keep, record
+from napari_sofinet.methods.run import reconstruct
+from napari_sofinet.methods.table import keep
 
 THUNDERSTORM = (
     '"id","frame","x [nm]","y [nm]","sigma [nm]","intensity [photon]","offset [photon]",'
@@ -41,22 +43,6 @@ THUNDERSTORM = (
 def written(path, text: str):
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def some_table(n: int = 500, seed: int = 0, **more) -> LocalizationTable:
-    rng = np.random.default_rng(seed)
-    return LocalizationTable(
-        frame=np.sort(rng.integers(0, 100, n)),
-        y_px=rng.uniform(-0.5, 40, n),
-        x_px=rng.uniform(-0.5, 60, n),
-        photons=rng.uniform(100, 5000, n),
-        uncertainty_px=rng.uniform(0.01, 0.3, n),
-        background=rng.uniform(0, 50, n),
-        z_um=rng.normal(0, 0.3, n),
-        camera_pixel_um=0.1,
-        frames=100,
-        **more,
-    )
 
 
 def test_thunderstorm_counts_from_one_and_from_the_corner(tmp_path):
@@ -282,17 +268,15 @@ def test_it_is_said_why_no_row_is_left():
     with pytest.raises(InputError, match="it goes from 100 to 300"):
         keep(table, ["photons > 1e9"])
     with pytest.raises(InputError, match="holds no"):
-        keep(table.select(slice(0, 0)), [])
+        keep(table.rows(slice(0, 0)), [])
     hollow = replace(table, photons=[np.nan, np.nan])
     assert "none has it" in hollow.why_none("photons > 1")
 
 
 def test_a_picture_from_memory_is_not_repeated(tmp_path):
-    settings = {"where": [], "drift": "no", "render": "histogram", "pixel_nm": None, "window": None}
-    table = some_table()
-    result = draw_table(table, settings | {"fineness": 8})
+    result = reconstruct(some_table(), "table", render="histogram", fineness=8)
     assert result.pixel_px == (0.125, 0.125)
-    replace(result, recipe=record(table, settings, None)).save(tmp_path / "t.ome.tif")
+    result.save(tmp_path / "t.ome.tif")
     with pytest.raises(InputError, match="in memory"):
         repeat(Recipe.load(tmp_path / "t.ome.tif"))
 
@@ -357,14 +341,14 @@ def test_gaussians_are_as_wide_as_the_uncertainty():
 
 def test_films_have_true_windows():
     table = some_table(2000, shape=(40, 60))
-    shuffled = table.select(np.random.default_rng(3).permutation(2000))
+    shuffled = table.rows(np.random.default_rng(3).permutation(2000))
     film = render(shuffled, 0.5, "histogram", frames_window=(30, 20))
     assert film.axes == "TYX"
     assert film.image.shape == (4, 80, 120)
-    assert film.film == (14.5, 20)
+    assert film.time_series == (14.5, 20)
     for k, picture in enumerate(film.image):
         rows = (table.frame >= 20 * k) & (table.frame < 20 * k + 30)
-        np.testing.assert_array_equal(picture, render(table.select(rows), 0.5, "histogram").image)
+        np.testing.assert_array_equal(picture, render(table.rows(rows), 0.5, "histogram").image)
     with pytest.raises(InputError, match="window"):
         render(table, 0.5, frames_window=(200, 10))
 
@@ -375,26 +359,11 @@ def test_pictures_that_can_not_be():
     with pytest.raises(InputError, match="larger samples"):
         render(far, 0.01)
     with pytest.raises(InputError, match="no localisation"):
-        render(table.select(slice(0, 0)))
+        render(table.rows(slice(0, 0)))
     with pytest.raises(InputError, match="above 0"):
         render(table, np.nan)
     with pytest.raises(InputError, match="shape"):
         LocalizationTable([0, 1], [1.0, 2.0], [1.0])
-
-
-def drifting(n: int, frames: int, seed: int = 0, uncertainty: float = 0.1):
-    """Curved lines of 40 px that move by 2.5 and 1.5 px; their table and the way, y, x."""
-    rng = np.random.default_rng(seed)
-    angle = rng.uniform(0, 2 * np.pi, (12, 1)) + np.cumsum(rng.normal(0, 0.03, (12, 500)), axis=1)
-    step = 0.1 * np.stack([np.sin(angle), np.cos(angle)], axis=-1)
-    lines = (rng.uniform(5, 35, (12, 1, 2)) + np.cumsum(step, axis=1)).reshape(-1, 2)
-    t = np.arange(frames) / frames
-    way = np.stack([2.5 * t + 0.3 * np.sin(5 * t), -1.5 * t**2 + 0.2 * np.cos(7 * t)], axis=1)
-    way -= way[0]
-    frame = np.sort(rng.integers(0, frames, n))
-    at = lines[rng.integers(0, len(lines), n)] + way[frame]
-    y, x = (at + rng.normal(0, uncertainty, (n, 2))).T
-    return LocalizationTable(frame, y, x, camera_pixel_um=0.1, frames=frames), way
 
 
 @pytest.mark.parametrize(("n", "nm"), [(12_000, 2.0), (6000, 4.0)])
@@ -406,7 +375,7 @@ def test_known_drift_is_found(n, nm):
     error -= error.mean(axis=0)
     assert 100 * np.sqrt((error**2).mean()) < nm
     np.testing.assert_allclose(corrected.y_px, table.y_px - found[table.frame, 0])
-    mixed = table.select(np.random.default_rng(1).permutation(n))
+    mixed = table.rows(np.random.default_rng(1).permutation(n))
     np.testing.assert_allclose(correct_drift(mixed)[0], found, atol=1e-9)
     still, _ = correct_drift(corrected)
     assert 100 * np.abs(still).max() < 4 * nm
@@ -426,7 +395,7 @@ def test_drift_that_can_not_be_found():
     with pytest.raises(InputError, match="a few frames"):
         correct_drift(replace(table, frame=table.frame * 0 + 3))
     # A shutter that was closed for half of the time.
-    paused = table.filter("frame < 700").select(table.filter("frame < 700").frame % 700 > 200)
+    paused = table.filter("frame < 700").rows(table.filter("frame < 700").frame % 700 > 200)
     found = correct_drift(paused)[0][201:700] - way[201:700]
     assert 100 * np.abs(found - found.mean(axis=0)).max() < 20
     assert len(correct_drift(table, 100)[0]) == 1000
@@ -461,7 +430,7 @@ def test_the_command(tmp_path, capsys):
     assert run("-o", tmp_path / "fine.ome.tif", "--fineness", "8")[0] == 0
     assert Reconstruction.load(tmp_path / "fine.ome.tif").pixel_px == (0.125, 0.125)
     assert run("-o", tmp_path / "film.ome.tif", "--window", "200", "--render", "histogram")[0] == 0
-    assert Reconstruction.load(tmp_path / "film.ome.tif").film == (99.5, 100)
+    assert Reconstruction.load(tmp_path / "film.ome.tif").time_series == (99.5, 100)
     for words in (
         ("-o", source),
         ("-o", tmp_path / "x.png"),

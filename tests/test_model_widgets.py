@@ -10,13 +10,14 @@ torch = pytest.importorskip("torch")
 from napari.layers import Image  # noqa: E402
 from qtpy.QtCore import Qt  # noqa: E402
 from qtpy.QtWidgets import QLabel, QScrollArea  # noqa: E402
-from test_ddpm import weights_file  # noqa: E402
-from test_models import SMALL, card  # noqa: E402
+from shared_networks import save_posterior, save_small  # noqa: E402
 
 from napari_sofinet.data.reconstruction import Reconstruction  # noqa: E402
 from napari_sofinet.data.table_files import read_localizations  # noqa: E402
+from napari_sofinet.io import saved_settings  # noqa: E402
+from napari_sofinet.methods.registry import networks  # noqa: E402
 from napari_sofinet.networks import weights  # noqa: E402
-from napari_sofinet.training.settings import settings_of  # noqa: E402
+from napari_sofinet.training.task import task_of  # noqa: E402
 from napari_sofinet.widgets import method_widget, model_widget, train_widget  # noqa: E402
 
 POINT = np.array([8.0, 9.5])
@@ -37,9 +38,7 @@ def notices(monkeypatch):
 def viewer(make_napari_viewer, monkeypatch, tmp_path, notices):
     monkeypatch.setattr(saved_settings, "folder", lambda method: tmp_path / "presets" / method)
     monkeypatch.setattr(weights, "user_weights_folder", lambda: tmp_path / "weights")
-    torch.manual_seed(1)
-    net = weights.build("sofinet", SMALL)
-    weights.save(tmp_path / "weights" / "small.safetensors", net.state_dict(), card())
+    save_small(tmp_path / "weights" / "small.safetensors")
     return make_napari_viewer()
 
 
@@ -79,7 +78,7 @@ def test_a_picture_and_a_film_lie_over_the_movie(viewer, qtbot, notices, tmp_pat
     assert film.data.shape == (3, 71, 87)
     assert film.save(str(tmp_path / "film.ome.tif"))
     saved = Reconstruction.load(tmp_path / "film.ome.tif")
-    assert saved.film == (9.5 - 5, 5.0)
+    assert saved.time_series == (9.5 - 5, 5.0)
     np.testing.assert_array_equal(saved.image, film.data)
     # Picture 1 is of frames 5 to 14, whose middle is 9.5.
     np.testing.assert_allclose(film.data_to_world((1, 16, 19)), layer.data_to_world((9.5, 8, 9.5)))
@@ -123,7 +122,7 @@ def test_every_network_can_be_chosen_for_training(viewer):
     for row in range(widget.network_box.count()):
         widget.network_box.setCurrentIndex(row)
         network = widget.network_box.currentData()
-        assert isinstance(widget.form.settings(), settings_of(network))
+        assert isinstance(widget.form.settings(), task_of(networks()[network]).settings)
         assert widget.movie_list.isEnabled() is (network in ("sofinet", "convgru", "unet"))
 
 
@@ -191,7 +190,7 @@ def test_cancelled_training_stops_soon(viewer, qtbot, tmp_path):
 
 
 def test_samples_are_shown_by_a_slider(viewer, qtbot, notices, tmp_path):
-    name = weights_file(tmp_path / "weights" / "mine.safetensors", "sofinet-universal")
+    name = save_posterior(tmp_path / "weights" / "mine.safetensors", "sofinet-universal")
     widget = model_widget.ModelWidget(viewer)
     viewer.window.add_dock_widget(widget)
     layer = movie_layer(viewer)

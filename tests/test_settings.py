@@ -16,6 +16,7 @@ from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.settings import Settings, build, flatten_settings, parameter, parameters
 from napari_sofinet.base.settings_text import command_options, parse, text_of
 from napari_sofinet.cli.options import add_options, given_values
+from napari_sofinet.methods.registry import methods
 from napari_sofinet.methods.sofi import SofiSettings
 
 

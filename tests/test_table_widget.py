@@ -10,25 +10,19 @@ import pytest
 pytest.importorskip("napari")
 
 from qtpy.QtWidgets import QApplication
-from test_localizations import drifting, some_table
+from shared_tables import drifting, some_table
 
 from napari_sofinet.cli.main import main
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.data.table_files import read_localizations, write_localizations
-from napari_sofinet.methods.table import draw_table, record
+from napari_sofinet.io import saved_settings
+from napari_sofinet.methods.run import reconstruct
 from napari_sofinet.widgets import method_widget, table_reader, table_widget
 from napari_sofinet.widgets.layers import picture_options
 from napari_sofinet.widgets.tables import TableLayer, table_layers
 
-DRAWN = {
-    "where": [],
-    "drift": "no",
-    "render": "histogram",
-    "pixel_nm": None,
-    "fineness": 2.0,
-    "window": None,
-}
+DRAWN = {"render": "histogram", "fineness": 2.0}
 
 
 @pytest.fixture
@@ -142,7 +136,7 @@ def test_picture_and_points_lie_where_the_table_does(viewer, widget, qtbot, tmp_
     # Both can be saved; the picture's recipe makes it again.
     assert picture.save(str(tmp_path / "picture.ome.tif"), plugin="napari-sofinet")
     saved = Reconstruction.load(tmp_path / "picture.ome.tif")
-    assert saved.recipe.reconstruct.settings["where"] == ["photons >= 500"]
+    assert saved.recipe.reconstruct.settings["where"] == "photons >= 500"
     words = ["run", str(tmp_path / "picture.ome.tif"), "-o", str(tmp_path / "again.ome.tif")]
     assert main(words) == 0
     np.testing.assert_array_equal(
@@ -209,7 +203,7 @@ def test_bad_input_is_one_sentence(viewer, widget, qtbot, tmp_path, notices):
     widget.drift_box.setChecked(False)
     widget.samples.setText("0")
     run(widget, qtbot)
-    assert "above 0" in notices[-1]
+    assert "greater than 0" in notices[-1]
     widget.samples.setText("20")
     widget.least_photons.setText("1e9")
     run(widget, qtbot)
@@ -296,9 +290,8 @@ def test_tables_of_pictures_keep_their_place_on_a_turned_movie(viewer, widget, q
     turned[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     turned[1:3, 3] = 4, -7
     movie.affine = turned
-    result = draw_table(table, DRAWN)
-    recipe = record(table, DRAWN, None, 0.05)
-    result = replace(result, localizations=table, recipe=recipe)
+    result = reconstruct(replace(table, frame_interval_s=0.05), "table", **DRAWN)
+    result = replace(result, localizations=table)
     picture = viewer.add_image(result.image, **picture_options(movie, result, "found", 0))
     assert table_layers(viewer.layers) == [picture]
     seen = TableLayer(picture)
@@ -330,7 +323,7 @@ def test_the_manifest_offers_the_widget():
 def models(viewer, monkeypatch, tmp_path, notices):
     """The dock widget, with weights of a small DBlink that has learnt nothing."""
     torch = pytest.importorskip("torch")
-    from test_models import card
+    from shared_networks import card
 
     from napari_sofinet.networks import weights
     from napari_sofinet.networks.dblink import BlinkNet
@@ -379,7 +372,7 @@ def test_dblink_starts_from_localisations(viewer, models, qtbot, tmp_path, notic
     assert [str(unit) for unit in film.units] == ["pixel", "micrometer", "micrometer"]
     assert film.metadata["sofinet_result"].recipe.repeatable
     assert film.save(str(tmp_path / "film.ome.tif"), plugin="napari-sofinet")
-    assert Reconstruction.load(tmp_path / "film.ome.tif").film == (24.5, 20.0)
+    assert Reconstruction.load(tmp_path / "film.ome.tif").time_series == (24.5, 20.0)
     models.copy_command()
     command = QApplication.clipboard().text()
     assert command.startswith(f"sofinet reconstruct dblink {tmp_path / 'locs.hdf5'} -o locs_dblink")
@@ -401,7 +394,7 @@ def test_dblink_keeps_the_time_and_place_of_the_movie(viewer, models, qtbot):
         translate=(0, 2, 3),
         units=("second", "micrometer", "micrometer"),
     )
-    result = replace(draw_table(table, DRAWN), recipe=record(table, DRAWN, None, 0.05))
+    result = reconstruct(replace(table, frame_interval_s=0.05), "table", **DRAWN)
     models.add_pictures(movie, replace(result, localizations=table))
     points = viewer.layers[-1]
     choose(models, "dblink")

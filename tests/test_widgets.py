@@ -12,11 +12,13 @@ import pytest
 import tifffile
 from qtpy.QtWidgets import QApplication
 
-from napari_sofinet.cli.main import main
 from napari_sofinet import Recipe
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.settings import build
+from napari_sofinet.cli.main import main
 from napari_sofinet.data.open_movie import open_movie
+from napari_sofinet.io import saved_settings
+from napari_sofinet.methods.registry import methods
 from napari_sofinet.methods.run import reconstruct
 from napari_sofinet.methods.sofi import SofiSettings
 from napari_sofinet.simulation import simulate
