@@ -17,8 +17,8 @@ import tifffile
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from napari_sofinet.cli.main import main
 from napari_sofinet.base.errors import InputError
+from napari_sofinet.cli.main import main
 from napari_sofinet.data.open_movie import open_movie
 from napari_sofinet.io.atomic import atomic_write
 from napari_sofinet.methods.run import reconstruct
@@ -281,7 +281,7 @@ def test_a_recipe_that_can_not_be_followed(tmp_path, refused, path, capsys):
     refused("run", changed("open", path="x" * 5000))
     movie = path.read_bytes()
     path.write_bytes(movie[:-1] + b"\0\0")
-    assert "not the movie any more" in refused("run", out)
+    assert "no longer the movie" in refused("run", out)
     path.unlink()
     assert "no file" in refused("run", out)
 
@@ -446,7 +446,7 @@ def test_a_traceback_is_shown_only_on_request(monkeypatch, capsys):
     def bug(options):
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr(cli, "_methods", bug)
+    monkeypatch.setattr("napari_sofinet.cli.reconstruct.run_methods", bug)
     assert main(["methods"]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
     monkeypatch.setenv("SOFINET_DEBUG", "1")

@@ -7,8 +7,8 @@ import pytest
 from tifffile import TiffFile, imwrite
 
 import napari_sofinet as sofinet
-from napari_sofinet.cli.main import main
 from napari_sofinet.base.errors import InputError
+from napari_sofinet.cli.main import main
 from napari_sofinet.methods.channels import reconstruct_channels
 from napari_sofinet.methods.repeat import repeat
 

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_sofinet.cli.main import main
 from napari_sofinet.base.errors import Cancelled
-from napari_sofinet.cli.demo import demo_movie
+from napari_sofinet.cli.main import main
+from napari_sofinet.cli.progress import ProgressLine
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.metrics import pearson
+from napari_sofinet.simulation.demo import demo_movie
 
 RNG = np.random.default_rng(0)
 MOVIE = RNG.integers(100, 1000, (20, 16, 18), dtype=np.uint16)
@@ -156,7 +157,7 @@ def test_signal_handlers_are_restored(path, capsys):
 PAUSE = """
 import signal, sys, time
 import tifffile
-from napari_sofinet import cli
+from napari_sofinet.cli.main import main
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job is born deaf to it
 if hasattr(signal, "SIGHUP"):
@@ -217,7 +218,7 @@ def test_a_reader_that_leaves_early(path):
 
 
 def test_progress_is_silent_in_a_file_and_one_line_in_a_terminal(capsys, monkeypatch):
-    line = cli.ProgressLine()
+    line = ProgressLine()
     line(0.5, "frame 5 of 10")
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(line, "live", True)

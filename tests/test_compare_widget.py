@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 from scipy.ndimage import gaussian_filter
 
 from napari_sofinet.base.errors import InputError
@@ -146,9 +147,16 @@ def test_scores_differences_and_errors(pair, qtbot):
 
 def test_figures_have_panels_scale_bars_and_insets(pair, qtbot, tmp_path):
     pair.viewer.add_shapes(np.array([[0.5, 0.5], [2.0, 2.5]]), name="region", ndim=2)
-    for name in ("f.png", "f.svg", "f.pdf"):
-        pair.save_figure(str(tmp_path / name))
-        assert (tmp_path / name).stat().st_size > 2000
+    for kind in ("png", "svg", "pdf"):
+        pair.save_figure(str(tmp_path / f"f.{kind}"))
+    svg = (tmp_path / "f.svg").read_text(encoding="utf-8")
+    assert svg.count("<image") == 4  # two panels and the box of each
+    assert "<!-- fine -->" in svg
+    assert "<!-- wide (mean) -->" in svg
+    assert (tmp_path / "f.pdf").read_bytes().startswith(b"%PDF-")
+    drawn = imread(tmp_path / "f.png")
+    middle = drawn[..., :3][: drawn.shape[0] // 2]
+    assert np.ptp(middle, axis=2).max() > 0.5  # in colours, not grey
     figure = figure_of(
         [Picture(scene(44, 1.0), "a", pixel_um=0.1, pixel_px=(1, 1), origin_px=(0, 0))],
         box=((5.0, 5.0), (20.0, 20.0)),

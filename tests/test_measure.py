@@ -7,14 +7,14 @@ import json
 import numpy as np
 import pytest
 from conftest import DATA, needs_shared
-from napari_sofinet.cli.main import main
-from napari_sofinet.quality.scores import compare, measure_resolution
 from scipy.ndimage import gaussian_filter
 from tifffile import imwrite
 
 import napari_sofinet as sofinet
+from napari_sofinet.cli.main import main
 from napari_sofinet.metrics import decorrelation_resolution, pearson
 from napari_sofinet.quality.picture import open_picture, open_truth
+from napari_sofinet.quality.scores import compare, measure_resolution
 from napari_sofinet.simulation import preset_settings, simulate
 
 

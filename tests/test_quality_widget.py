@@ -7,6 +7,7 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 from scipy.ndimage import gaussian_filter
@@ -162,10 +163,20 @@ def test_a_movie_has_a_trace_and_two_halves(widget, qtbot, tmp_path):
     assert {row["layer"] for row in rows} == {"movie"}
     widget.copy()
     assert "movie\tdecorrelation" in QApplication.clipboard().text()
-    for name in ("table.csv", "curves.svg", "curves.pdf", "curves.png"):
-        save = widget.save_csv if name.endswith("csv") else widget.save_figure
-        save(str(tmp_path / name))
-        assert (tmp_path / name).stat().st_size > 100
+    widget.save_csv(str(tmp_path / "table.csv"))
+    with (tmp_path / "table.csv").open(newline="", encoding="utf-8") as file:
+        saved = list(csv.DictReader(file))
+    assert saved == rows
+    numbers = [float(row["value"]) if row["value"] else None for row in saved]
+    assert numbers == [row.value for row in widget.findings.rows]
+    for kind in ("svg", "pdf", "png"):
+        widget.save_figure(str(tmp_path / f"curves.{kind}"))
+    svg = (tmp_path / "curves.svg").read_text(encoding="utf-8")
+    assert "decorrelation" in svg  # matplotlib notes a text before it draws it
+    assert (tmp_path / "curves.pdf").read_bytes().startswith(b"%PDF-")
+    drawn = imread(tmp_path / "curves.png")
+    assert drawn.shape[:2] == (900, 1350)
+    assert (drawn[..., :3].min(axis=2) < 0.5).mean() > 0.005  # dark lines and letters on white
 
 
 def test_maps_lie_over_their_picture(widget, qtbot):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_sofinet.cli.main import main
 from napari_sofinet.base.errors import InputError
+from napari_sofinet.cli.main import main
 from napari_sofinet.data.open_movie import open_movie
 from napari_sofinet.data.recipe import Recipe
 from napari_sofinet.data.reconstruction import Reconstruction
@@ -148,9 +148,9 @@ def test_a_changed_movie_is_noticed(path):
     other = path.with_name("other.tif")
     tifffile.imwrite(other, changed, resolution=(1e5, 1e5), resolutionunit="CENTIMETER")
     np.testing.assert_allclose(repeat(recipe, other).image, changed.mean(0), rtol=1e-6)
-    assert any("another one" in note for note in repeat(recipe, other).notes)
+    assert any("is not the one" in note for note in repeat(recipe, other).notes)
     other.replace(path)
-    with pytest.raises(InputError, match="not the movie any more"):
+    with pytest.raises(InputError, match="no longer the movie"):
         repeat(recipe)
 
 
