@@ -1,1 +1,1 @@
-"""What every other folder builds on: settings, progress, errors and the number of threads."""
+"""The foundation of all other folders: settings, progress, errors and threads."""

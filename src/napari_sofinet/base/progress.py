@@ -1,4 +1,4 @@
-"""How long-running work reports its progress, and how it is cancelled."""
+"""Progress of long-running work, and its cancellation."""
 
 from __future__ import annotations
 

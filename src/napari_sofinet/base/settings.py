@@ -1,4 +1,4 @@
-"""What every settings model shares.
+"""The base of all settings models.
 
 A settings model is the only description of a method's parameters: forms, command line options,
 presets and recipes are built from it. Every field has a type, limits, a default and a sentence of
@@ -140,7 +140,7 @@ class Parameter:
 
     @property
     def empty(self) -> str:
-        """What an empty field means."""
+        """Meaning of an empty field."""
         return str(self._extra.get("empty", "automatic"))
 
     @property

@@ -1,1 +1,1 @@
-"""What methods take and give: movies, tables of localisations, reconstructions and recipes."""
+"""Inputs and outputs of methods: movies, localisation tables, reconstructions and recipes."""

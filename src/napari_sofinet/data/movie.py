@@ -1,4 +1,4 @@
-"""A movie: lazy frames, their scale, and what of them the user selected."""
+"""A movie: lazy frames, their scale and the user's selection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from napari_sofinet.io.tiff import StackAxis
 
 
 class FrameSource(Protocol):
-    """Where the frames of a movie are."""
+    """Source of the frames of a movie."""
 
     @property
     def name(self) -> str:
@@ -138,25 +138,25 @@ class FrameStep(Protocol):
 class Movie:
     """A lazy movie of one channel and one plane.
 
-    Nothing is read before it is asked for, and never the whole movie at once. A movie that was
-    opened from a file pickles as path and selection.
+    Frames are read when they are needed, block by block. A movie that was opened from a file
+    pickles as its path and its selection.
 
-    Attributes
+    Parameters
     ----------
-    source
-        Where the frames are: a stack of TIFF pages or an array.
-    pixel_size_um
-        Size of a camera pixel in the sample in um, None where it is not known.
-    frame_interval_s
-        Time from frame to frame in s, None where it is not known.
-    frame_range
-        First frame and the one after the last, of the file's frames.
-    roi
-        ((y0, y1), (x0, x1)) in pixels of the file, end excluded.
-    notes
-        Sentences about what was assumed when the movie was opened.
-    steps
-        Corrections of its frames, which then are float32; see `corrected`.
+    source : FrameSource
+        A stack of TIFF pages or an array.
+    pixel_size_um : float, optional
+        Size of a camera pixel in the sample in um; None if unknown.
+    frame_interval_s : float, optional
+        Time between frames in s; None if unknown.
+    frame_range : (int, int), optional
+        First selected frame of the file, and the one after the last; None for all.
+    roi : ((int, int), (int, int)), optional
+        Selected rectangle ((y0, y1), (x0, x1)) in pixels of the file, ends excluded.
+    notes : tuple of str, optional
+        Assumptions that were made when the movie was opened, as sentences.
+    steps : tuple of FrameStep, optional
+        Corrections of the frames, which are then float32; see `corrected`.
     """
 
     source: FrameSource
@@ -169,7 +169,7 @@ class Movie:
 
     @property
     def frames(self) -> Any:
-        """The selected frames, (T, Y, X) dask array in the camera's dtype, or corrected float32."""
+        """Selected frames: dask array (T, Y, X) in the camera's dtype, or float32 once corrected."""
         array = self.whole
         if self.steps:
             length = frames_per_block(array.shape, np.float32)
@@ -184,7 +184,7 @@ class Movie:
 
     @property
     def whole(self) -> Any:
-        """All frames of the source, uncorrected, (T, Y, X) dask array."""
+        """All frames of the source, uncorrected: dask array (T, Y, X)."""
         return self.source.lazy()
 
     @property
@@ -234,11 +234,19 @@ class Movie:
         return (0.0, 0.0) if self.roi is None else (float(self.roi[0][0]), float(self.roi[1][0]))
 
     def corrected(self, step: FrameStep) -> Movie:
-        """The movie with one more correction, made as frames are read, before they are cut."""
+        """Return the movie with one more correction.
+
+        Frames are corrected as they are read, before they are cropped to the ROI.
+
+        Parameters
+        ----------
+        step : FrameStep
+            The correction.
+        """
         return replace(self, steps=(*self.steps, step))
 
     def select_whole_field(self) -> Movie:
-        """The movie without its ROI."""
+        """Return the movie without its ROI."""
         return replace(self, roi=None)
 
     def select(
@@ -246,7 +254,19 @@ class Movie:
         frames: Sequence[int | None] | None = None,
         roi: Roi | None = None,
     ) -> Movie:
-        """Narrow the movie to a range of frames and a rectangle, both in numbers of the file.
+        """Select a range of frames and a rectangle, both counted in the file.
+
+        Parameters
+        ----------
+        frames : sequence of two int or None, optional
+            First frame, and the one after the last; None stands for an end of the movie.
+        roi : ((int, int), (int, int)), optional
+            ((y0, y1), (x0, x1)) in camera pixels, ends excluded.
+
+        Returns
+        -------
+        Movie
+            The same movie with another selection; nothing is read.
 
         Raises
         ------
@@ -310,7 +330,7 @@ def _apply_to_chunk(
 
 def apply_steps(frames: np.ndarray, steps: tuple[FrameStep, ...], first: int) -> np.ndarray:
     """Correct frames (t, Y, X), of which the first is number ``first`` of the file."""
-    # What is too bright for a correction becomes infinite, and is refused by who reads it.
+    # Values too bright for a correction become infinite, and are refused by the reader.
     with np.errstate(over="ignore", invalid="ignore"):
         for step in steps:
             frames = step(np.asarray(frames, np.float32), first)

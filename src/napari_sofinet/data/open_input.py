@@ -12,7 +12,7 @@ from napari_sofinet.data.table_files import SUFFIXES, read_localizations
 from napari_sofinet.io.tiff import StackAxis
 
 MethodInput = Movie | LocalizationTable
-"""What a method can start from."""
+"""Anything that a method can start from."""
 
 
 def open_input(

@@ -37,7 +37,7 @@ def open_movie(
     channel, z
         Which channel and plane to take where there are several; the first by default, with a note.
     stack_axis
-        What a file's Z axis without a time axis is: many programs save movies so, hence
+        Meaning of a Z axis in a file without a time axis. Many programs save movies so, hence
         ``"time"`` (with a note); ``"depth"`` keeps it as planes to choose with ``z``.
     name
         Name of an array, for messages and layers.

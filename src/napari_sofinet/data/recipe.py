@@ -1,4 +1,4 @@
-"""Recipes: how a reconstruction was made, kept with it, and enough to make it again."""
+"""Recipes: a complete record of how a reconstruction was made."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class MethodStep(BaseModel):
     details: dict[str, float] = {}
     fingerprints: dict[str, str] = {}
     weights_sha256: str | dict[str, str] | None = None
-    """Of the weights, or of each by the setting that names them where there are several."""
+    """SHA-256 of the weights; a dictionary by setting where several settings name weights."""
 
 
 class Recipe(BaseModel):

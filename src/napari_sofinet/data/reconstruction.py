@@ -1,4 +1,4 @@
-"""The result of a method: named maps on one grid, where they lie in the world, and the recipe."""
+"""The result of a method: named maps on one grid, their position and their recipe."""
 
 from __future__ import annotations
 
@@ -21,36 +21,44 @@ SAMPLE = "sample "
 
 @dataclass(frozen=True, eq=False)
 class Reconstruction:
-    """Maps of one movie on one grid.
+    """Named maps on one grid.
 
     World coordinates have the centre of camera pixel (0, 0) of the file at (0, 0); the sample
     (i, j) of a map lies at ``origin + (i, j) * pixel size``.
 
-    Attributes
+    Parameters
     ----------
-    maps
-        Arrays of one shape by name; the first is ``"image"``, or ``"channel 0"`` of several.
-    pixel_px, origin_px
-        Distance of samples and place of sample (0, 0), (y, x) in camera pixels.
-    camera_pixel_um
-        Size of a camera pixel in um, None where it is not known.
-    axes
-        ``"YX"``, ``"TYX"`` or ``"ZYX"``.
-    frame_interval_s
+    maps : dict of str to ndarray
+        Arrays of one shape by name. The first is ``"image"``, or ``"channel 0"`` of several.
+    pixel_px, origin_px : (float, float), optional
+        Pixel size, and position of pixel (0, 0), along y and x in camera pixels.
+    camera_pixel_um : float, optional
+        Size of a camera pixel in um; None if unknown.
+    axes : {"YX", "TYX", "ZYX"}, optional
+        Axes of the maps.
+    frame_interval_s : float, optional
         Time step of a ``T`` axis in s.
-    time_series
-        Frame of the file in the middle of the first picture of a time series, and frames from one
-        picture to the next; None for a single picture.
-    localizations
-        Table of the emitters that were found, of methods that find any.
-    samples
-        Pictures (K, Y, X) of what the truth may be, of methods that draw any.
-    recipe
+    time_series : (float, float), optional
+        For a time series: the frame of the file at the centre of its first picture, and the number
+        of frames between pictures.
+    localizations : LocalizationTable, optional
+        The emitters that were found, for methods that find any.
+    samples : ndarray of shape (K, Y, X), optional
+        Posterior samples, for methods that draw any.
+    recipe : Recipe, optional
         How the maps were made.
-    notes
+    notes : tuple of str, optional
         Sentences that the user should read, e.g. about saturated pixels.
-    details
-        What the method found on its way, e.g. ``psf_fwhm_px``; kept in the recipe.
+    details : dict of str to float, optional
+        Values that the method measured, e.g. ``psf_fwhm_px``; kept in the recipe.
+
+    Examples
+    --------
+    >>> picture = Reconstruction({"image": np.zeros((5, 5))}, (0.5, 0.5), (1.0, 1.0), 0.1)
+    >>> picture.pixel_size_um
+    (0.05, 0.05)
+    >>> picture.origin_um
+    (0.1, 0.1)
     """
 
     maps: dict[str, np.ndarray]
@@ -68,17 +76,17 @@ class Reconstruction:
 
     @property
     def image(self) -> np.ndarray:
-        """The picture itself, of several channels the first."""
+        """The picture; of several channels, the first one."""
         return next(iter(self.maps.values()))
 
     @property
     def pixel_size_um(self) -> tuple[float, float] | None:
-        """Distance of samples along y and x in um, None without a known camera pixel."""
+        """Pixel size along y and x in um; None if the camera pixel is unknown."""
         return self._in_um(self.pixel_px)
 
     @property
     def origin_um(self) -> tuple[float, float] | None:
-        """World coordinate y, x of sample (0, 0) in um, None without a known camera pixel."""
+        """Position y, x of pixel (0, 0) in um; None if the camera pixel is unknown."""
         return self._in_um(self.origin_px)
 
     def _in_um(self, yx: tuple[float, float]) -> tuple[float, float] | None:
@@ -88,15 +96,19 @@ class Reconstruction:
     def save(self, path: str | Path) -> None:
         """Write a float32 OME-TIFF with scale, position and recipe, readable by Fiji.
 
-        The maps become named channels, ``image`` the first, and samples those after them. The file
-        appears only when complete.
-        A name that ends in .csv or .hdf5 gets the table of localisations instead, and a file
-        .recipe.json beside it.
+        The maps become named channels, followed by the posterior samples. The file appears only
+        when it is complete.
+
+        Parameters
+        ----------
+        path : path-like
+            A name that ends in .ome.tif; or in .csv or .hdf5 to save the table of localisations,
+            with its recipe in a file .recipe.json beside it.
 
         Raises
         ------
         InputError
-            The name ends otherwise, there is no table, or the place can not be written to.
+            The name ends otherwise, there is no table, or the folder cannot be written to.
         """
         path = Path(path)
         if path.name.lower().endswith(SUFFIXES):

@@ -33,9 +33,9 @@ class Saturation:
 
     @property
     def note(self) -> str | None:
-        """One sentence about the share of saturated pixels, None where there are none."""
+        """Sentence about the percentage of saturated pixels; None if there are none."""
         certain = self.highest in (255, 65535)
         if self.count < (1 if certain else FEWEST_SATURATED):
             return None
-        share = 100 * self.count / self.seen
-        return f"{share:.2g} % of the pixels are saturated; the picture is not reliable there."
+        percentage = 100 * self.count / self.seen
+        return f"{percentage:.2g} % of the pixels are saturated; the picture is not reliable there."

@@ -66,14 +66,14 @@ def read_localizations(
     Raises
     ------
     InputError
-        The file is no table of localisations, or holds none; its units can not be known.
+        The file is no table of localisations, or holds none; its units are unknown.
     PixelSizeNeeded
         The table is in nm or um, and no size of a pixel was given.
     """
     path = Path(path)
     if camera_pixel_um is not None and not 0 < camera_pixel_um <= LARGEST_PIXEL_UM:
         raise InputError(
-            f"A camera pixel of {camera_pixel_um} um can not be; give it in um, e.g. 0.1."
+            f"A camera pixel of {camera_pixel_um} um is not plausible; give it in um, e.g. 0.1."
         )
     if _is_hdf5(path):
         columns, facts = read_picasso(path)
@@ -209,7 +209,7 @@ def _meanings(names: tuple[str, ...]) -> dict[str, tuple[str, str]]:
 
 
 def _per_px(unit: str | None, pixel: float | None, name: str) -> float:
-    """What one camera pixel measures in a unit."""
+    """Return the size of a camera pixel in a unit."""
     if unit == "px":
         return 1.0
     if unit is None:
@@ -262,7 +262,7 @@ def _frames(
     """Frames from 0."""
     low, high = frame.min(), frame.max()
     if low < 0 or high > LAST_FRAME:
-        raise InputError(f"Frames of {name} go from {low:g} to {high:g}, which can not be.")
+        raise InputError(f"Frames of {name} go from {low:g} to {high:g}, which is not plausible.")
     whole = frame.astype(np.int64)
     if frame.dtype.kind == "f" and not np.array_equal(whole, frame):
         raise InputError(f"The column frame of {name} holds fractions, so it is no frame's number.")

@@ -1,4 +1,4 @@
-"""Whether a TIFF file holds all the images that it promises.
+"""Checking that a TIFF file holds all the images it declares.
 
 tifffile shows what is left of a truncated file, often without an error: fewer frames, or zeros.
 """

@@ -22,7 +22,7 @@ KEYS = "Pixelsize", "Width", "Height", "Frames"
 
 @dataclass(frozen=True)
 class MovieFacts:
-    """What a file says about the movie: pixel in um, (rows, columns), frames; else None."""
+    """Facts about the movie: pixel size in um, (rows, columns) and frames; None if unknown."""
 
     pixel_um: float | None = None
     shape: tuple[int, int] | None = None

@@ -15,14 +15,14 @@ DEFAULTS = "defaults"  # the name of the settings that nobody has changed
 
 
 def folder(method: str) -> Path:
-    """Where the presets of a method are kept."""
+    """Return the folder with the presets of a method."""
     from platformdirs import user_data_path
 
     return Path(user_data_path("napari-sofinet", appauthor=False)) / "presets" / method
 
 
 def names(method: str) -> list[str]:
-    """Names of the presets of a method, sorted."""
+    """Return the names of the presets of a method, sorted."""
     return sorted(path.stem for path in folder(method).glob("*.json"))
 
 

@@ -27,6 +27,7 @@ UM_PER = {
     "micrometers": 1.0,
     "millimeter": 1e3,
     "m": 1e6,
+    "meter": 1e6,
 }
 S_PER = {
     "s": 1.0,

@@ -36,7 +36,7 @@ class NumberTable:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a text file is written: its names, what comes before its rows, its separator."""
+    """Layout of a text file: column names, lines before the first row, separator."""
 
     names: tuple[str, ...]
     skipped: int
