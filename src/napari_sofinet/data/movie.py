@@ -169,7 +169,7 @@ class Movie:
 
     @property
     def frames(self) -> Any:
-        """Selected frames: dask array (T, Y, X) in the camera's dtype, or float32 once corrected."""
+        """Selected frames: dask array (T, Y, X) in the camera's dtype, float32 once corrected."""
         array = self.whole
         if self.steps:
             length = frames_per_block(array.shape, np.float32)
