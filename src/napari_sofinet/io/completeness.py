@@ -37,8 +37,8 @@ def _check_pages(tif: TiffFile, series: TiffPageSeries, name: str, cut: str) -> 
     pages = prod(series.shape) // prod(series.keyframe.shape)
     if series.kind != "ome" and not series.is_multifile and len(tif.pages) < pages:
         raise InputError(cut)
-    held = list(series)
-    missing = sum(page is None for page in held)
+    held = [page for page in series if page is not None]
+    missing = len(series) - len(held)
     if missing:
         absent = _absent_file(tif)
         if absent:

@@ -217,7 +217,8 @@ def _understand(
         count = 1 if axis == time else sizes.get(axis, 1)
         fixed[axis] = _choose(count, what, option, chosen, path.name, notes)
     pages = _frame_pages(axes[:-2], shape[:-2], time, fixed, path.name)
-    files = dict.fromkeys(p.parent.filehandle.path for p in series) if series.is_multifile else ()
+    pages_held = [page for page in series if page is not None] if series.is_multifile else []
+    files = dict.fromkeys(page.parent.filehandle.path for page in pages_held)
     own = str(path.resolve())
     described = TiffStack(
         (own,),
