@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.data.open_movie import open_movie
-from napari_sofinet.io import tiff
+from napari_sofinet.io import tiff_stack
 
 MOVIE = np.random.default_rng(0).integers(100, 1000, (20, 16, 18), dtype=np.uint16)
 STACK = np.random.default_rng(1).integers(100, 1000, (6, 3, 2, 16, 18), dtype=np.uint16)
@@ -156,7 +156,7 @@ def test_opening_reads_no_frame(tmp_path, kind, monkeypatch):
         (tifffile.TiffPage, "asarray"),
         (tifffile.FileHandle, "read_array"),
         (tifffile.FileHandle, "read_segments"),
-        (tiff, "read_frames"),
+        (tiff_stack, "read_frames"),
     ):
         monkeypatch.setattr(owner, name, refuse)
     movie = open_movie(path)

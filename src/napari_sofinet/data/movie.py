@@ -13,7 +13,7 @@ from napari_sofinet.data.recipe import OpenStep
 from napari_sofinet.data.selection import Roi, check_frames, check_roi
 from napari_sofinet.io.blocks import frames_per_block
 from napari_sofinet.io.fingerprint import fingerprint_input
-from napari_sofinet.io.tiff import StackAxis
+from napari_sofinet.io.tiff_stack import StackAxis
 
 
 class FrameSource(Protocol):

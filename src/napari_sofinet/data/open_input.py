@@ -9,7 +9,7 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_movie import open_movie
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.data.table_files import SUFFIXES, read_localizations
-from napari_sofinet.io.tiff import StackAxis
+from napari_sofinet.io.tiff_stack import StackAxis
 
 MethodInput = Movie | LocalizationTable
 """Anything that a method can start from."""

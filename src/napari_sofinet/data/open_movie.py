@@ -12,7 +12,8 @@ import numpy as np
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.data.movie import ArraySource, Movie
 from napari_sofinet.io.scale import LARGEST_PIXEL_UM
-from napari_sofinet.io.tiff import StackAxis, open_tiff
+from napari_sofinet.io.tiff import open_tiff
+from napari_sofinet.io.tiff_stack import StackAxis
 
 
 def open_movie(

@@ -143,14 +143,7 @@ def _table(
     name: str, raw: NumberTable, facts: MovieFacts, camera_pixel_um: float | None
 ) -> LocalizationTable:
     meanings = _meanings(tuple(raw.columns))
-    missing = [key for key in ("frame", "x", "y") if key not in meanings]
-    if missing:
-        has = ", ".join([*raw.columns, *raw.dropped][:20])
-        raise InputError(
-            f"{name} has no column {' and no column '.join(missing)} with numbers; it has {has}."
-        )
-    if not len(raw.columns[meanings["x"][0]]):
-        raise InputError(f"{name} holds no localisation, only the names of its columns.")
+    _check_columns(name, raw, meanings)
     # Only Picasso leaves its units out; without uncertainties its text is like any other's.
     precise = {"lpx", "lpy"} <= raw.columns.keys()
     picasso = (precise or _is_hdf5(Path(name))) and not meanings["x"][1]
@@ -169,15 +162,14 @@ def _table(
     unit = {key: meanings[key][1] or usual for key in ("x", "y")}
     y, x = (_in_px(taken(key), unit[key], pixel, name) for key in ("y", "x"))
     found: dict[str, Any] = {"frame": frame, "y_px": y, "x_px": x}
-    for key, column in (("photons", "photons"), ("background", "background")):
+    for key in ("photons", "background"):
         if key in meanings:
-            found[column] = taken(key)
+            found[key] = taken(key)
     if "z" in meanings:
         found["z_um"] = taken("z") * {"um": 1.0, "px": pixel or 1.0}.get(meanings["z"][1], 1e-3)
     if "uncertainty" in meanings:
-        found["uncertainty_px"] = taken("uncertainty") / _per_px(
-            meanings["uncertainty"][1] or unit["x"], pixel, name
-        )
+        size = _per_px(meanings["uncertainty"][1] or unit["x"], pixel, name)
+        found["uncertainty_px"] = taken("uncertainty") / size
     elif picasso and precise:
         found["uncertainty_px"] = np.sqrt((rest["lpx"] ** 2.0 + rest["lpy"] ** 2.0) / 2)
     found, rest = _usable(name, found, rest, notes)
@@ -193,6 +185,18 @@ def _table(
         name=name,
         notes=tuple(notes),
     )
+
+
+def _check_columns(name: str, raw: NumberTable, meanings: dict[str, tuple[str, str]]) -> None:
+    """Raise `InputError` unless there are frames and positions."""
+    missing = [key for key in ("frame", "x", "y") if key not in meanings]
+    if missing:
+        has = ", ".join([*raw.columns, *raw.dropped][:20])
+        raise InputError(
+            f"{name} has no column {' and no column '.join(missing)} with numbers; it has {has}."
+        )
+    if not len(raw.columns[meanings["x"][0]]):
+        raise InputError(f"{name} holds no localisation, only the names of its columns.")
 
 
 def _meanings(names: tuple[str, ...]) -> dict[str, tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""napari reader: TIFF movies as lazy layers."""
+"""napari reader: TIFF movies as lazy layers, and saved reconstructions as pictures."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from napari_sofinet.base.errors import InputError
 from napari_sofinet.cli.command_text import bare_name
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_movie import open_movie
+from napari_sofinet.data.recipe import Recipe
 from napari_sofinet.data.reconstruction import Reconstruction
-from napari_sofinet.io.tiff import TiffStack
-
-LayerData = tuple[Any, dict[str, Any], str]
+from napari_sofinet.io.ome_tiff import read_annotation
+from napari_sofinet.io.tiff_stack import TiffStack
+from napari_sofinet.widgets.result_layers import LayerData, layers_of_file
 
 
 def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
-    """Napari's hook: our reader for a TIFF movie or folder of frames, else None."""
+    """Napari's hook: our reader for a TIFF movie, a saved reconstruction or a folder, else None."""
     if isinstance(path, list):
         if len(path) != 1:
             return None
@@ -28,39 +29,29 @@ def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None
     where = Path(path)
     if not where.is_dir() and where.suffix.lower() not in (".tif", ".tiff"):
         return None
+    if _is_reconstruction(where):
+        return read_reconstruction
     try:
         open_movie(where)
         return read_movie
     except InputError:
-        pass
-    try:
-        Reconstruction.load(where)
-        return read_reconstruction
-    except InputError:
         return None  # another picture: napari's own reader opens it
 
 
+def _is_reconstruction(path: Path) -> bool:
+    """Whether a file was written by `Reconstruction.save`; its maps look like a movie's frames."""
+    if path.is_dir():
+        return False
+    try:
+        return read_annotation(path, "grid") is not None and bool(Recipe.load(path))
+    except InputError:
+        return False
+
+
 def read_reconstruction(path: str | list[str]) -> list[LayerData]:
-    """A saved reconstruction where it belongs: over a movie whose first pixel is at 0."""
+    """Return the maps of a saved reconstruction, over its movie as `read_movie` opens it."""
     where = Path(path[0] if isinstance(path, list) else path)
-    result = Reconstruction.load(where)
-    known = result.pixel_size_um is not None and result.origin_um is not None
-    options = {
-        "scale": result.pixel_size_um if known else result.pixel_px,
-        "translate": result.origin_um if known else result.origin_px,
-        "units": ("micrometer" if known else "pixel",) * 2,
-        "axis_labels": ("y", "x"),
-        "colormap": "inferno",
-        "metadata": {
-            "sofinet_result": result,
-            "sofinet": result.recipe.model_dump(mode="json") if result.recipe else None,
-        },
-    }
-    name = bare_name(where)
-    return [
-        (data, options | {"name": name if key == "image" else f"{name} {key}"}, "image")
-        for key, data in result.maps.items()
-    ]
+    return layers_of_file(Reconstruction.load(where), bare_name(where))
 
 
 def read_movie(path: str | list[str]) -> list[LayerData]:
