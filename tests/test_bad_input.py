@@ -201,7 +201,7 @@ def test_an_unusable_output(tmp_path, refused, path, output, monkeypatch):
     def never(*args, **options):
         raise AssertionError("the output must be looked at before the work")
 
-    monkeypatch.setattr("napari_sofinet.methods.sofi.cross_cumulants", never)
+    monkeypatch.setattr("napari_sofinet.methods.sofi_cumulants.cross_cumulants", never)
     (tmp_path / "folder.tif").mkdir()
     refused("reconstruct", "sofi", path, "-o", tmp_path / output)
 
@@ -298,7 +298,7 @@ def test_too_little_memory_is_no_bug(tmp_path, refused, path, monkeypatch):
     def full(*args, **options):
         raise MemoryError
 
-    monkeypatch.setattr("napari_sofinet.methods.sofi.cross_cumulants", full)
+    monkeypatch.setattr("napari_sofinet.methods.sofi_cumulants.cross_cumulants", full)
     assert "memory" in refused("reconstruct", "sofi", path, "-o", tmp_path / "out.tif")
 
 

@@ -137,7 +137,9 @@ def test_the_output_has_the_usual_permissions(tmp_path, path):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, Cancelled])
-@pytest.mark.parametrize("where", ["napari_sofinet.methods.sofi.cross_cumulants", "os.fsync"])
+@pytest.mark.parametrize(
+    "where", ["napari_sofinet.methods.sofi_cumulants.cross_cumulants", "os.fsync"]
+)
 def test_stopping_ends_with_130(tmp_path, path, capsys, monkeypatch, error, where):
     def stop(*args, **options):
         raise error

@@ -263,7 +263,7 @@ def test_a_map_of_signal_to_noise_leaves_the_picture_alone():
 
 def test_high_orders_are_not_taken_from_short_sub_sequences():
     movie = sofinet.open_movie(movie_of(rows=40, columns=40).frames)
-    with pytest.raises(InputError, match="Order 5 can not be taken from sub-sequences"):
+    with pytest.raises(InputError, match="Order 5 cannot be computed from sub-sequences"):
         sofinet.reconstruct(movie, "sofi", order=5, **{"sub_sequences.frames": 100})
     # Lags lengthen sub-sequences instead of failing.
     sofinet.reconstruct(movie, "sofi", order=3, lag=9, **{"sub_sequences.frames": 20})

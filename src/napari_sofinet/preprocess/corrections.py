@@ -1,4 +1,4 @@
-"""The stage before every method: what it offers to set, and what it makes of a movie."""
+"""Corrections that run before a method: their settings, their results and their description."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from napari_sofinet.preprocess.drift import DriftCorrection, ShiftFrames, estima
 
 
 class CalibrationSettings(Settings):
-    """What every method offers; all of it is off until asked for."""
+    """Corrections that every method offers; by default all of them are off."""
 
     camera: CameraCorrection = CameraCorrection()
     background: BackgroundCorrection = BackgroundCorrection()
 
 
 class MovieSettings(CalibrationSettings):
-    """What methods offer that make one picture of many frames."""
+    """Corrections offered by methods that make one picture of many frames."""
 
     bleaching: BleachingCorrection = BleachingCorrection()
     drift: DriftCorrection = DriftCorrection()
@@ -37,68 +37,124 @@ class MovieSettings(CalibrationSettings):
 
 @dataclass(frozen=True)
 class Corrected:
-    """A corrected movie, what was found on the way, and sentences for the user."""
+    """A corrected movie.
+
+    Parameters
+    ----------
+    movie : Movie
+        The movie whose frames are corrected when they are read.
+    details : dict of str to float
+        Measured values for the recipe, e.g. ``drift_px``.
+    notes : tuple of str
+        Sentences for the user.
+    """
 
     movie: Movie
     details: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class MeasuredBleaching:
+    """Bleaching of a movie.
+
+    Parameters
+    ----------
+    half_life : float or None
+        Frames until half of the bleaching light has gone; None if no bleaching is measurable.
+    trace : numpy.ndarray
+        Mean count of every frame, of shape (T,).
+    """
+
+    half_life: float | None
+    trace: np.ndarray
+
+    @property
+    def details(self) -> dict[str, float]:
+        """Measured values for the recipe."""
+        return {} if self.half_life is None else {"bleaching_half_life_frames": self.half_life}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the user."""
+        return ("The movie does not bleach measurably.",) if self.half_life is None else ()
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredDrift:
+    """Drift of the sample.
+
+    Parameters
+    ----------
+    path_px : numpy.ndarray
+        Position of the sample in every frame, of shape (T, 2), y and x in camera pixels.
+    fwhm_px : float
+        PSF width in camera pixels, from the same images.
+    """
+
+    path_px: np.ndarray
+    fwhm_px: float
+
+    @property
+    def details(self) -> dict[str, float]:
+        """Measured values for the recipe."""
+        return {"drift_px": float(np.abs(self.path_px).max())}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the user."""
+        return (f"The sample drifts by up to {self.details['drift_px']:.2g} camera px.",)
+
+
+def measure_bleaching(movie: Movie, report: Report) -> MeasuredBleaching:
+    """Measure the bleaching from the mean count of every frame."""
+    trace, floor = mean_trace(movie, report)
+    return MeasuredBleaching(half_life(trace, floor), trace)
+
+
+def measure_drift(movie: Movie, block: int, report: Report) -> MeasuredDrift:
+    """Measure the drift from SOFI images of blocks of frames; see `estimate_drift`."""
+    return MeasuredDrift(*estimate_drift(movie, block, report))
+
+
 def calibrate_movie(movie: Movie, settings: CalibrationSettings, report: Report) -> Corrected:
-    """Camera and background corrected; for methods that see to bleaching and drift themselves."""
+    """Correct camera and background, for methods that handle bleaching and drift themselves."""
     movie, details = calibrate(movie, settings.camera)
     return Corrected(subtract_background(movie, settings.background, report), details)
 
 
 def correct(movie: Movie, settings: MovieSettings, report: Report) -> Corrected:
-    """All corrections, frame by frame; order: camera, background, bleaching, drift.
+    """Correct camera, background, bleaching and drift, in this order.
 
-    Moved frames are interpolated, which smooths their noise a little: it correlates neighbours.
+    Moved frames are interpolated, which smooths their noise slightly and correlates neighbouring
+    pixels.
+
+    Raises
+    ------
+    InputError
+        A correction cannot be measured on this movie.
     """
-    found = calibrate_movie(movie, settings, portion(report, 0.0, 0.3))
-    movie, details, notes = found.movie, dict(found.details), list(found.notes)
+    calibrated = calibrate_movie(movie, settings, portion(report, 0.0, 0.3))
+    movie, details, notes = calibrated.movie, dict(calibrated.details), list(calibrated.notes)
+    start = movie.first_frame
     if settings.bleaching.correct:
-        trace, floor = mean_trace(movie, portion(report, 0.3, 0.6))
-        life = half_life(trace, floor)
-        if life is None:
-            notes.append("The movie does not bleach measurably.")
-        else:
-            details["bleaching_half_life_frames"] = life
-            start = movie.first_frame
-            movie = movie.corrected(RescaleFrames(start, *decay_of(trace)))
+        bleaching = measure_bleaching(movie, portion(report, 0.3, 0.6))
+        details |= bleaching.details
+        notes += bleaching.notes
+        if bleaching.half_life is not None:
+            movie = movie.corrected(RescaleFrames(start, *decay_of(bleaching.trace)))
     if settings.drift.correct:
-        path, _ = estimate_drift(movie, settings.drift.block, portion(report, 0.6, 1.0))
-        far = details["drift_px"] = float(np.abs(path).max())
-        notes.append(f"The sample drifts by up to {far:.2g} camera px.")
-        start = movie.first_frame
-        movie = movie.corrected(ShiftFrames(start, path))
+        drift = measure_drift(movie, settings.drift.block, portion(report, 0.6, 1.0))
+        details |= drift.details
+        notes += drift.notes
+        movie = movie.corrected(ShiftFrames(start, drift.path_px))
     return Corrected(movie, details, tuple(notes))
 
 
 def describe_corrections(settings: CalibrationSettings, details: dict[str, float]) -> str:
-    """Sentences for a methods section about camera and background, empty without any."""
-    text = ""
-    c, b = settings.camera, settings.background
-    offset = details.get("camera_offset", c.offset)
-    gain = details.get("camera_gain", c.gain)
-    if offset is not None or gain is not None:
-        text += "Counts were converted"
-        if offset is not None:
-            text += f" by an offset of {offset:.4g}"
-            text += " (each pixel's own, from dark frames)" if c.dark_frames else ""
-        if gain is not None:
-            text += " and" if offset is not None else " by"
-            text += f" a gain of {gain:.3g} counts per photoelectron"
-        found = [
-            name
-            for name, there in (
-                ("offset", "camera_offset" in details and not c.dark_frames),
-                ("gain", "camera_gain" in details),
-            )
-            if there
-        ]
-        text += f"; the {' and the '.join(found)} followed" if found else ""
-        text += " from the movie's photon transfer. " if found else ". "
+    """Return sentences on camera and background for a methods section, empty without any."""
+    text = _describe_camera(settings.camera, details)
+    b = settings.background
     if b.method == "percentile":
         text += (
             f"The background, the {b.percentile:g} % quantile of each pixel's values in blocks of "
@@ -111,3 +167,25 @@ def describe_corrections(settings: CalibrationSettings, details: dict[str, float
             "subtracted. "
         )
     return text
+
+
+def _describe_camera(camera: CameraCorrection, details: dict[str, float]) -> str:
+    offset = details.get("camera_offset", camera.offset)
+    gain = details.get("camera_gain", camera.gain)
+    parts = []
+    if offset is not None:
+        own = " (each pixel's own, from dark frames)" if camera.dark_frames else ""
+        parts.append(f"an offset of {offset:.4g}{own}")
+    if gain is not None:
+        parts.append(f"a gain of {gain:.3g} counts per photoelectron")
+    if not parts:
+        return ""
+    measured = []
+    if "camera_offset" in details and not camera.dark_frames:
+        measured.append("offset")
+    if "camera_gain" in details:
+        measured.append("gain")
+    text = f"Counts were converted by {' and '.join(parts)}"
+    if measured:
+        text += f"; the {' and the '.join(measured)} followed from the movie's photon transfer"
+    return text + ". "

@@ -17,7 +17,7 @@ FAINT = 0.05  # of the largest average second cumulant; nothing is said where th
 
 ON_RATIOS = np.concatenate([np.geomspace(1e-3, 0.1, 40), np.linspace(0.12, 0.98, 44)])
 CORRELATION_TIMES = np.geomspace(0.05, 1000, 48)  # frames
-LONGEST_SHARE = 0.98
+LAGGED_FRACTION_MAX = 0.98
 """Share of a frame's fluctuations that the next frame may share; above it on-times are unknown."""
 
 
@@ -100,7 +100,7 @@ def molecules(
     times = np.full(mean[2].shape, CORRELATION_TIMES[-1])
     with np.errstate(all="ignore"):
         if lagged is not None:
-            share = np.clip(np.nan_to_num(local(lagged, 2) / mean[2]), 0, LONGEST_SHARE)
+            share = np.clip(np.nan_to_num(local(lagged, 2) / mean[2]), 0, LAGGED_FRACTION_MAX)
             times = np.clip(correlation_time(share), CORRELATION_TIMES[0], CORRELATION_TIMES[-1])
         first, second = 1.5 * mean[3] / mean[2], 2 * mean[4] / mean[2]
         squared = 3 * first**2 - 2 * second

@@ -1,13 +1,14 @@
-"""Cumulants of sub-sequences, put together: free of slow change, and of drift."""
+"""Means of cumulants of sub-sequences, which suppress slow changes and drift."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from napari_sofinet.base.progress import Report, silent
+from napari_sofinet.base.progress import Report, portion, silent
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.saturation import Saturation
@@ -18,23 +19,33 @@ from napari_sofinet.sofi.pixel_sets import Kind
 SHORTEST = 20
 """Frames of the shortest sub-sequence that is cut."""
 MOST_DRIFT_PX = 0.15
-"""Drift within a sub-sequence; more would look like fluctuations at edges."""
+"""Largest drift within a sub-sequence; more would look like fluctuations at edges."""
 
 
 def plan_segments(
     frames: int, longest: int | None = None, drift_px: np.ndarray | None = None
 ) -> list[tuple[int, int]]:
-    """First and last frame (exclusive) of sub-sequences.
+    """Cut a movie into sub-sequences.
 
     Parameters
     ----------
-    frames
-        Frames of the movie.
-    longest
-        Most frames of a sub-sequence, any number if None; never fewer than 20.
-    drift_px
-        (T, 2) position of the sample; it moves at most 0.15 px in a sub-sequence, if 20 frames are
-        short enough for that.
+    frames : int
+        Number of frames of the movie.
+    longest : int, optional
+        Most frames of a sub-sequence, at least 20; unlimited if None.
+    drift_px : numpy.ndarray, optional
+        Position of the sample in every frame, of shape (T, 2), in camera pixels. It moves by at
+        most 0.15 px within a sub-sequence, unless 20 frames are too long for that.
+
+    Returns
+    -------
+    list of tuple of int
+        First and last frame (exclusive) of each sub-sequence.
+
+    Examples
+    --------
+    >>> plan_segments(100, longest=40)
+    [(0, 40), (40, 80), (80, 100)]
     """
     longest = max(min(longest or frames, frames), SHORTEST)
     cuts = [0]
@@ -58,87 +69,126 @@ def mean_cumulant(
     segments: list[tuple[int, int]],
     *,
     lag: int = 0,
-    worth: Sequence[float] | None = None,
+    weights: Sequence[float] | None = None,
     drift_px: np.ndarray | None = None,
     fwhm_px: float | None = None,
     report: Report = silent,
     preview: Callable[[np.ndarray], Reconstruction | None] | None = None,
     saturation: Saturation | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of the cumulants of sub-sequences and its standard error.
+    """Return the mean of the cumulants of sub-sequences and its standard error.
 
     Parameters
     ----------
-    lag
-        Frames between a set's pixels, see `cross_cumulants`.
-    worth
-        Weight of each sub-sequence's frames, all alike if None.
-    drift_px
-        (T, 2) position of the sample: each sub-sequence's image is flattened and moved back by
-        its mean. Frames are never interpolated, which would correlate the noise of neighbours.
-    fwhm_px
-        PSF width for that flattening, needed with ``drift_px`` and for weighted pixel sets.
-    preview
-        Makes what is reported from the mean so far.
+    movie : Movie
+        Movie to read.
+    order : int
+        Order of the cumulant, 2 to 6.
+    kind : {"all", "weighted", "single"}
+        Pixel sets, see `cross_cumulants`.
+    segments : list of tuple of int
+        First and last frame (exclusive) of each sub-sequence.
+    lag : int, default 0
+        Frames between the pixels of a set, see `cross_cumulants`.
+    weights : sequence of float, optional
+        Weight of each sub-sequence's frames; equal if None.
+    drift_px : numpy.ndarray, optional
+        Position of the sample in every frame, of shape (T, 2), in camera pixels. The image of each
+        sub-sequence is flattened and moved back by its mean. Frames are never interpolated, since
+        that would correlate the noise of neighbouring pixels.
+    fwhm_px : float, optional
+        PSF width in camera pixels, needed with ``drift_px`` and for weighted pixel sets.
+    report : Report, optional
+        Receives the progress.
+    preview : callable, optional
+        Makes the reported reconstruction from the mean so far.
+    saturation : Saturation, optional
+        Counts the pixels at full scale.
 
     Returns
     -------
-    Image in counts**order as `cross_cumulants` gives it; with ``drift_px`` it is flattened, and
-    what moved in from outside is zero. Its standard error follows from the scatter of the
-    sub-sequences (NaN for a single one), since those of separate frames are independent.
+    mean : numpy.ndarray
+        Image in counts**order as from `cross_cumulants`; with ``drift_px`` it is flattened, and
+        zero where the movie never showed the sample.
+    error : numpy.ndarray
+        Its standard error from the scatter of the sub-sequences, which are independent since they
+        share no frames; NaN for a single one.
     """
-    from scipy.ndimage import shift
-
     start = movie.first_frame
-    total: np.ndarray | None = None
-    squares = np.zeros(0)
-    weight: np.ndarray | float = 0.0
-    weight_squares: np.ndarray | float = 0.0
-    about = np.zeros(0)
+    mean = _WeightedMean()
     for number, (a, b) in enumerate(segments):
-
-        def step(
-            fraction: float,
-            message: str = "",
-            preview: Reconstruction | None = None,
-            at: int = number,
-        ) -> None:
-            report((at + fraction) / len(segments), f"sub-sequence {at + 1} of {len(segments)}")
-
-        piece = movie.select(frames=(start + a, start + b))
+        step = portion(report, number / len(segments), (number + 1) / len(segments))
         image = cross_cumulants(
-            piece,
+            movie.select(frames=(start + a, start + b)),
             (order,),
             kind,
             lag=lag,
             fwhm_px=fwhm_px,
             unbiased=True,
-            report=step,
+            report=_without_preview(step, f"sub-sequence {number + 1} of {len(segments)}"),
             saturation=saturation,
         )[order]
-        share: np.ndarray | float = (b - a) * (1.0 if worth is None else float(worth[number]))
+        weight: np.ndarray | float = (b - a) * (1.0 if weights is None else float(weights[number]))
         if drift_px is not None:
             assert fwhm_px is not None
-            image = flatten(image, order, "psf", fwhm_px, out=image)
             back = -order * drift_px[a:b].mean(axis=0)
-            image = shift(image, back, order=3, mode="nearest")
-            inside = shift(np.ones(image.shape, np.float32), back, order=0, mode="constant", cval=0)
-            share = share * inside
-        if total is None:
-            total, squares = np.zeros_like(image), np.zeros_like(image)
-            about = image.copy()
-        total += share * image
-        squares += share * (image - about) ** 2
-        weight = weight + share
-        weight_squares = weight_squares + share**2
+            image, inside = _moved_back(flatten(image, order, "psf", fwhm_px, out=image), back)
+            weight = weight * inside
+        mean.add(image, weight)
         if preview is not None and number + 1 < len(segments):
-            report((number + 1) / len(segments), "", preview(total / np.maximum(weight, 1e-9)))
-    assert total is not None
-    mean = total / np.maximum(weight, 1e-9)
-    if len(segments) < 2:
-        return mean, np.full(mean.shape, np.nan)
-    variance = squares / np.maximum(weight, 1e-9) - (mean - about) ** 2
-    # As many as equal ones that would scatter alike.
-    count = weight**2 / np.maximum(weight_squares, 1e-9)
-    variance /= np.maximum(count - 1, 1e-9)
-    return mean, np.sqrt(np.maximum(variance, 0))
+            report((number + 1) / len(segments), "", preview(mean.value()))
+    value = mean.value()
+    return value, mean.standard_error(value)
+
+
+def _without_preview(report: Report, text: str) -> Report:
+    """Return a report of the fraction alone, with a fixed text."""
+
+    def step(fraction: float, message: str = "", preview: Any = None) -> None:
+        report(fraction, text)
+
+    return step
+
+
+def _moved_back(image: np.ndarray, by: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shift an image, and return a mask (1 or 0) of the samples that come from inside it."""
+    from scipy.ndimage import shift
+
+    moved = shift(image, by, order=3, mode="nearest")
+    inside = shift(np.ones(image.shape, np.float32), by, order=0, mode="constant", cval=0)
+    return moved, inside
+
+
+class _WeightedMean:
+    """Weighted mean of images and its standard error, updated image by image.
+
+    Squares are summed about the first image, which keeps their precision.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = self.squares = self.about = np.zeros(0)
+        self.weight: np.ndarray | float = 0.0
+        self.weight_squares: np.ndarray | float = 0.0
+
+    def add(self, image: np.ndarray, weight: np.ndarray | float) -> None:
+        if not self.count:
+            self.total, self.squares = np.zeros_like(image), np.zeros_like(image)
+            self.about = image.copy()
+        self.count += 1
+        self.total += weight * image
+        self.squares += weight * (image - self.about) ** 2
+        self.weight = self.weight + weight
+        self.weight_squares = self.weight_squares + weight**2
+
+    def value(self) -> np.ndarray:
+        return np.asarray(self.total / np.maximum(self.weight, 1e-9))
+
+    def standard_error(self, mean: np.ndarray) -> np.ndarray:
+        if self.count < 2:
+            return np.full(mean.shape, np.nan)
+        variance = self.squares / np.maximum(self.weight, 1e-9) - (mean - self.about) ** 2
+        # The number of equally weighted images that would scatter alike.
+        effective = self.weight**2 / np.maximum(self.weight_squares, 1e-9)
+        variance /= np.maximum(effective - 1, 1e-9)
+        return np.asarray(np.sqrt(np.maximum(variance, 0)))

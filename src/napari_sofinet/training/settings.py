@@ -7,7 +7,7 @@ from typing import Literal
 
 from napari_sofinet.base.settings import Settings, parameter
 from napari_sofinet.data.movie import Movie
-from napari_sofinet.methods.sofi import SofiSettings
+from napari_sofinet.methods.sofi_settings import SofiSettings
 
 ENOUGH_MOVIES, ENOUGH_FRAMES, ENOUGH_SIDE_PX = 4, 3000, 350
 """What Komen et al. (2024) found to be needed to train on own movies."""
