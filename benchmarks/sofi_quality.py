@@ -57,7 +57,7 @@ VARIANTS = {
     "plain average": average,
     "reference program": lambda f: reference(f, False),
     "reference program, reconvolved": lambda f: reference(f, True),
-    "**ours, no knob touched**": ours(),
+    "**ours, default settings**": ours(),
     "one pixel set": ours(pixel_sets="single"),
     "flattening by phase means": ours(flattening="phase-mean"),
     "unweighted, no noise floor": ours(**{"deconvolution.weighted": False}),
@@ -73,7 +73,7 @@ def picture(path: Path, movies: list[tuple[np.ndarray, np.ndarray]]) -> None:
     """Draw the easiest and the hardest condition beside the average and the truth."""
     from matplotlib.figure import Figure
 
-    names = "plain average", "reference program, reconvolved", "**ours, no knob touched**"
+    names = "plain average", "reference program, reconvolved", "**ours, default settings**"
     figure = Figure(figsize=(14, 7.3), layout="constrained")
     axes = figure.subplots(2, 4)
     for row, (frames, truth) in zip(axes, (movies[0], movies[-1]), strict=True):
