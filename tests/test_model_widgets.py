@@ -174,6 +174,22 @@ def test_training_on_own_movies_makes_a_model(viewer, qtbot, tmp_path, notices):
     assert "mine" in [box.itemText(row) for row in range(box.count())]
 
 
+def test_a_ticked_movie_can_be_renamed(viewer):
+    widget = train_widget.TrainWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    movie_layer(viewer)
+    layer = movie_layer(viewer)
+    widget.movie_list.item(1).setCheckState(Qt.CheckState.Checked)
+    layer.name = "renamed"
+    assert [movie.name for movie in widget._movies()] == ["renamed"]
+    assert widget.movie_list.item(1).text() == "renamed"
+    assert widget.movie_list.item(1).checkState() == Qt.CheckState.Checked
+    assert "3000" in widget.missing.text()
+    viewer.layers.remove(layer)
+    assert widget._movies() == []
+    assert "simulated" in widget.missing.text()
+
+
 def test_cancelled_training_stops_soon(viewer, qtbot, tmp_path):
     widget = train_widget.TrainWidget(viewer)
     viewer.window.add_dock_widget(widget)

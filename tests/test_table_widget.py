@@ -18,7 +18,13 @@ from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.data.table_files import read_localizations, write_localizations
 from napari_sofinet.io import saved_settings
 from napari_sofinet.methods.run import reconstruct
-from napari_sofinet.widgets import method_widget, table_reader, table_widget
+from napari_sofinet.widgets import (
+    method_widget,
+    result_layers,
+    table_reader,
+    table_widget,
+    table_work,
+)
 from napari_sofinet.widgets.layers import picture_options
 from napari_sofinet.widgets.tables import TableLayer, table_layers
 
@@ -29,7 +35,7 @@ DRAWN = {"render": "histogram", "fineness": 2.0}
 def notices(monkeypatch):
     """Sentences shown to the user."""
     shown: list[str] = []
-    for module in (table_widget, table_reader, method_widget):
+    for module in (table_widget, table_reader, method_widget, result_layers):
         for name in ("show_error", "show_warning", "show_info"):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, shown.append)
@@ -257,7 +263,7 @@ def test_a_table_without_a_pixel_size_or_columns(viewer, widget, qtbot, tmp_path
 
 
 def test_too_many_stay_a_picture(viewer, widget, qtbot, tmp_path, notices, monkeypatch):
-    for module in (table_reader, table_widget):
+    for module in (table_reader, table_work, result_layers):
         monkeypatch.setattr(module, "MOST_POINTS", 200)
     table = some_table(shape=(40, 60))
     table.y_px[:50], table.x_px[:50] = 20.3, 31.6

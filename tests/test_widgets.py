@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import shlex
 import threading
+from dataclasses import replace
 
 import dask.array as da
 import numpy as np
@@ -12,17 +13,19 @@ import pytest
 import tifffile
 from qtpy.QtWidgets import QApplication
 
-from napari_sofinet import Recipe
+from napari_sofinet import Recipe, Reconstruction
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.settings import build
 from napari_sofinet.cli.main import main
 from napari_sofinet.data.open_movie import open_movie
+from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.io import saved_settings
 from napari_sofinet.methods.registry import methods
 from napari_sofinet.methods.run import reconstruct
 from napari_sofinet.methods.sofi import SofiSettings
 from napari_sofinet.simulation import simulate
 from napari_sofinet.widgets import (
+    layer_box,
     layers,
     method_widget,
     reader,
@@ -225,7 +228,7 @@ def test_mistakes_are_told_in_one_sentence(widget, qtbot, notices):
     widget.run_button.click()
     assert "outside" in notices[-1]
     assert all("\n" not in notice for notice in notices)
-    widget.roi_box.setCurrentText(method_widget.WHOLE_IMAGE)
+    widget.roi_box.setCurrentText(layer_box.WHOLE_IMAGE)
     run(widget, qtbot)
     assert "SOFI2 cell" in viewer.layers
 
@@ -397,6 +400,84 @@ def test_a_saved_picture_comes_back_where_it_belongs(tmp_path, pixel_um):
     index = [np.sum(data * grid) / data.sum() for grid in np.indices(data.shape)]
     world = np.array(options["translate"]) + np.array(index) * options["scale"]
     assert np.abs(world / unit - POINT).max() <= 0.02
+
+
+@pytest.fixture
+def opened_movie(make_napari_viewer, tmp_path):
+    """The layer of a movie of 0.1 um and 0.05 s that napari has read from a file."""
+    path = tmp_path / "cell.tif"
+    metadata = {"axes": "TYX", "unit": "um", "finterval": 0.05}
+    tifffile.imwrite(path, blinking_point(), imagej=True, resolution=(10, 10), metadata=metadata)
+    (layer,) = make_napari_viewer().open(str(path), plugin="napari-sofinet")
+    return layer
+
+
+def test_a_saved_time_series_opens_where_and_when_it_was(
+    opened_movie, make_napari_viewer, tmp_path
+):
+    movie = opened_movie.metadata["sofinet_movie"]
+    rng = np.random.default_rng(1)
+    table = LocalizationTable(
+        np.arange(60),
+        *rng.uniform(4, 14, (2, 60)),
+        camera_pixel_um=movie.pixel_size_um,
+        frame_interval_s=movie.frame_interval_s,
+        shape=movie.shape[1:],
+    ).select(roi=((3, 16), (2, 17)))
+    result = reconstruct(table, "table", render="histogram", fineness=4, window=20, step=10)
+    for name, frames in (("series", slice(None)), ("one", slice(0, 1))):
+        path = tmp_path / f"{name}.ome.tif"
+        replace(result, maps={"image": result.image[frames]}).save(path)
+        (layer,) = make_napari_viewer().open(str(path), plugin="napari-sofinet")
+        np.testing.assert_array_equal(layer.data, result.image[frames])
+        (y, x), (dy, dx), (first, step) = result.origin_px, result.pixel_px, result.time_series
+        for k, i, j in ((0, 0, 0), (3, 20, 30)):
+            np.testing.assert_allclose(
+                layer.data_to_world((k, i, j)),
+                opened_movie.data_to_world((first + k * step, y + i * dy, x + j * dx)),
+                atol=1e-9,
+            )
+        assert layer.units == opened_movie.units
+        assert layer.name == name
+        recipe = Recipe.model_validate(layer.metadata["sofinet"])
+        assert recipe.reconstruct.settings["window"] == 20
+        # It is saved again with its recipe.
+        assert layer.save(str(tmp_path / "again.ome.tif"), plugin="napari-sofinet")
+        assert Reconstruction.load(tmp_path / "again.ome.tif").time_series == result.time_series
+
+
+def test_saved_maps_open_by_their_names(opened_movie, make_napari_viewer, tmp_path):
+    movie = opened_movie.metadata["sofinet_movie"].select(roi=((2, 16), (3, 18)))
+    result = reconstruct(movie, "sofi")
+    maps = {"image": result.image, "lower": 0.5 * result.image, "upper": 2 * result.image}
+    replace(result, maps=maps).save(tmp_path / "maps.ome.tif")
+    viewer = make_napari_viewer()
+    viewer.open(str(tmp_path / "maps.ome.tif"), plugin="napari-sofinet")
+    assert [layer.name for layer in viewer.layers] == ["maps upper", "maps lower", "maps"]
+    assert [layer.visible for layer in viewer.layers] == [False, False, True]
+    expected = opened_movie.data_to_world([0, *POINT])[1:]
+    for layer, factor in zip(viewer.layers, (2, 0.5, 1), strict=True):
+        np.testing.assert_array_equal(layer.data, np.float32(factor) * result.image)
+        assert np.abs((world_centre(layer) - expected) / 0.1).max() <= 0.02
+        assert layer.units == opened_movie.units[1:]
+        assert layer.metadata["sofinet_result"].origin_px == result.origin_px
+        assert Recipe.model_validate(layer.metadata["sofinet"]).open.roi == ((2, 16), (3, 18))
+
+
+def test_the_pixel_size_keeps_all_digits(widget, qtbot):
+    size = 0.10833333333333334
+    units = ("second", "micrometer", "micrometer")
+    widget.viewer.add_image(blinking_point(), name="cell", scale=(1, size, size), units=units)
+    assert widget.pixel_edit.text() == "0.108333"
+    assert widget.chooser.movie().pixel_size_um == size
+    run(widget, qtbot)
+    recipe = Recipe.model_validate(widget.viewer.layers["SOFI2 cell"].metadata["sofinet"])
+    assert recipe.open.pixel_size_um == size
+    widget.copy_command()
+    words = shlex.split(QApplication.clipboard().text())
+    assert words[words.index("--pixel-size") + 1] == repr(size)
+    widget.pixel_edit.setText("0,11")
+    assert widget.chooser.movie().pixel_size_um == 0.11
 
 
 def test_a_layer_that_is_given_other_frames_is_read_anew(widget):

@@ -15,9 +15,8 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_input import MethodInput
 from napari_sofinet.data.open_movie import check_dtype, open_movie
 from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.io.scale import UM_PER
 from napari_sofinet.widgets.tables import TableLayer
-
-UM = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "meter": 1e6, "centimeter": 1e4}
 
 
 def follow(layers: LayerList, refresh: Callable[..., None]) -> None:
@@ -101,8 +100,13 @@ def _interval_s(layer: Image, time_axis: int) -> float | None:
 
 def layer_pixel_um(layer: Image | TableLayer) -> float | None:
     """Camera pixel in um from a layer's scale, None where its units are no lengths."""
-    factor = UM.get(str(layer.units[-1]))
+    factor = um_per_unit(layer)
     return float(abs(layer.scale[-1])) * factor if factor else None
+
+
+def um_per_unit(layer: Image | TableLayer) -> float | None:
+    """Micrometres of one unit of a layer's x axis, None where that is no length."""
+    return UM_PER.get(str(layer.units[-1]))
 
 
 def place(
@@ -174,11 +178,14 @@ def picture_options(
         "contrast_limits": contrast(result.image),
     }
     if result.recipe is not None:
-        options["metadata"] = {
-            "sofinet": result.recipe.model_dump(mode="json"),
-            "sofinet_result": result,
-        }
+        options["metadata"] = result_metadata(result)
     return options
+
+
+def result_metadata(result: Reconstruction) -> dict[str, Any]:
+    """Metadata of all layers of a result: the result itself, and its recipe."""
+    recipe = None if result.recipe is None else result.recipe.model_dump(mode="json")
+    return {"sofinet": recipe, "sofinet_result": result}
 
 
 def contrast(image: np.ndarray) -> tuple[float, float]:

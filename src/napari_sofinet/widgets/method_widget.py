@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-from napari.layers import Image, Layer, Shapes
+from napari.layers import Image, Layer
 from napari.utils import progress
 from napari.utils.notifications import show_error, show_info, show_warning
 from napari.viewer import Viewer
@@ -16,13 +13,9 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
-    QFormLayout,
     QHBoxLayout,
     QInputDialog,
-    QLabel,
-    QLineEdit,
     QPushButton,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -30,30 +23,17 @@ from qtpy.QtWidgets import (
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.settings import flatten_settings
 from napari_sofinet.cli.command_text import reconstruct_command
-from napari_sofinet.data.open_input import MethodInput
 from napari_sofinet.data.reconstruction import Reconstruction
-from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.io import saved_settings
 from napari_sofinet.methods.contract import Method
 from napari_sofinet.methods.run import Device
 from napari_sofinet.widgets.form import SettingsForm, narrow
-from napari_sofinet.widgets.layers import (
-    contrast,
-    follow,
-    input_of,
-    layer_pixel_um,
-    likely_time_axis,
-    on_axes_of,
-    picture_options,
-    place,
-    roi_of,
-    stack_axes,
-)
-from napari_sofinet.widgets.table_reader import MOST_POINTS, points_options
-from napari_sofinet.widgets.tables import TableLayer, as_movie_layer
+from napari_sofinet.widgets.layers import contrast, follow, picture_options
+from napari_sofinet.widgets.movie_chooser import MovieChooser
+from napari_sofinet.widgets.result_layers import add_points, layers_over, title_of
+from napari_sofinet.widgets.tables import TableLayer
 from napari_sofinet.widgets.worker import MethodWorker, TaskWorker, WorkingWidget
 
-WHOLE_IMAGE = "whole image"
 NO_PRESET = saved_settings.DEFAULTS
 
 
@@ -82,7 +62,6 @@ class MethodWidget(WorkingWidget):
         self._preview: Image | None = None
         self._source: Image | TableLayer | None = None
         self._time_axis: int | None = None
-        self._pixel_shown: tuple[str, float | None] = ("", None)
         self._bar: progress | None = None
         self._build()
         follow(self.viewer.layers, self._refresh_layers)
@@ -91,23 +70,15 @@ class MethodWidget(WorkingWidget):
     # -- what the user sees ---------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.layer_box = QComboBox()
-        self.layer_box.currentIndexChanged.connect(self._layer_changed)
-        self.axis_box = QComboBox()
-        self.axis_box.setToolTip("Which axis of the layer is time.")
-        self.axis_box.currentIndexChanged.connect(self._axis_changed)
-        self.other_axes = QFormLayout()
-        self.positions: dict[int, QSpinBox] = {}
-        self.first, self.last = QSpinBox(), QSpinBox()
-        self.first.setToolTip("First frame to use; frames count from 0.")
-        self.last.setToolTip("The frame after the last one to use.")
-        self.roi_box = QComboBox()
-        self.roi_box.setToolTip("A rectangle in a Shapes layer: only its pixels are used.")
-        self.pixel_edit = QLineEdit()
-        self.pixel_edit.setPlaceholderText("not known")
-        self.pixel_edit.setToolTip("Size of a camera pixel in the sample, for the saved file.")
+        self.chooser = MovieChooser(self.viewer)
+        self.chooser.changed.connect(self._movie_changed)
+        self.layer_box, self.axis_box = self.chooser.layer_box, self.chooser.axis_box
+        self.first, self.last = self.chooser.first, self.chooser.last
+        self.roi_box, self.pixel_edit = self.chooser.roi_box, self.chooser.pixel_edit
+        self.positions = self.chooser.positions
         self.form = SettingsForm(self.method.settings)
         self.preset_box = QComboBox()
+        narrow(self.preset_box)
         self.preset_box.activated.connect(self._load_preset)
         self.save_preset = QPushButton("Save…")
         self.save_preset.clicked.connect(self._save_preset)
@@ -117,97 +88,34 @@ class MethodWidget(WorkingWidget):
         self.copy_button = QPushButton("Copy as command")
         self.copy_button.setToolTip("The same reconstruction for a terminal or a batch script.")
         self.copy_button.clicked.connect(self.copy_command)
-        for box in (self.layer_box, self.axis_box, self.roi_box, self.preset_box):
-            narrow(box)
         self._lay_out()
 
     def _lay_out(self) -> None:
-        frames, preset = QHBoxLayout(), QHBoxLayout()
-        for row, widgets in (
-            (frames, (self.first, QLabel("to"), self.last)),
-            (preset, (self.preset_box, self.save_preset, self.delete_preset)),
-        ):
-            for widget in widgets:
-                row.addWidget(widget, 1 if isinstance(widget, (QSpinBox, QComboBox)) else 0)
-        top = QFormLayout()
-        top.addRow("Movie", self.layer_box)
-        top.addRow("Time axis", self.axis_box)
-        top.addRow(self.other_axes)
-        top.addRow("Frames", frames)
-        top.addRow("ROI", self.roi_box)
-        top.addRow("Pixel size (µm)", self.pixel_edit)
-        top.addRow("Preset", preset)
+        preset = QHBoxLayout()
+        preset.addWidget(self.preset_box, 1)
+        preset.addWidget(self.save_preset)
+        preset.addWidget(self.delete_preset)
+        self.chooser.addRow("Preset", preset)
         self.above_form, self.above_below = QVBoxLayout(), QVBoxLayout()
         self.below = QHBoxLayout()
         self.below.addWidget(self.copy_button)
         self._fill_dock(
-            (top, self.above_form, self.form),
+            (self.chooser, self.above_form, self.form),
             (self.run_button, self.progress_bar, self.status, self.above_below, self.below),
         )
 
     def _refresh_layers(self, event: Any = None) -> None:
         images = self.sources()
-        shapes = [layer for layer in self.viewer.layers if isinstance(layer, Shapes)]
-        for layer in [*images, *shapes]:
-            layer.events.name.connect(self._refresh_layers)
-        for layer in images:
-            if not isinstance(layer, Image):
-                continue
-            for event in (layer.events.data, layer.events.scale, layer.events.units):
-                event.connect(self._layer_edited)
-        _offer(self.layer_box, images)
-        _offer(self.roi_box, [None, *shapes])
+        self.chooser.offer(images, self._refresh_layers)
         self.run_button.setEnabled(bool(images) or self.worker is not None)
         if not images:
             self.status.setText("Open a movie: drop a TIFF file into the window.")
         elif self.worker is None and self.status.text().startswith("Open a movie"):
             self.status.setText("")
 
-    def _layer_edited(self, event: Any) -> None:
-        if event.source is self.layer_box.currentData():
-            self._layer_changed()
-
-    def _layer_changed(self, index: int = 0) -> None:
-        layer = self._layer()
-        if layer is None:
-            return
-        axes = stack_axes(layer)
-        self.axis_box.blockSignals(True)
-        self.axis_box.clear()
-        for index, label, length in axes:
-            self.axis_box.addItem(f"{label} ({length})", index)
-        self.axis_box.setCurrentIndex(self.axis_box.findData(likely_time_axis(axes)))
-        self.axis_box.blockSignals(False)
-        self.axis_box.setEnabled(len(axes) > 1)
-        size = layer_pixel_um(layer)
-        # Shown shortened; used in full unless it was edited.
-        self._pixel_shown = ("" if size is None else f"{size:.6g}", size)
-        self.pixel_edit.setText(self._pixel_shown[0])
+    def _movie_changed(self, layer: Image | TableLayer) -> None:
         notes = getattr(layer.metadata.get("sofinet_movie"), "notes", ())
         self.status.setText(" ".join(notes))
-        self._axis_changed()
-
-    def _axis_changed(self, index: int = 0) -> None:
-        layer = self._layer()
-        if layer is None:
-            return
-        axes = stack_axes(layer)
-        chosen = self.axis_box.currentData()
-        while self.other_axes.rowCount():
-            self.other_axes.removeRow(0)
-        self.positions = {}
-        for axis, label, length in axes:
-            if axis == chosen:
-                for box, value in ((self.first, 0), (self.last, length)):
-                    box.setRange(0, length)
-                    box.setValue(value)
-            else:
-                box = QSpinBox()
-                box.setRange(0, length - 1)
-                shown = layer.world_to_data(self.viewer.dims.point[-layer.ndim :])[axis]
-                box.setValue(round(float(shown)))
-                self.other_axes.addRow(f"{label} (of {length})", box)
-                self.positions[axis] = box
 
     def sources(self) -> list[Layer]:
         """Layers that can be reconstructed."""
@@ -216,10 +124,6 @@ class MethodWidget(WorkingWidget):
             for layer in self.viewer.layers
             if isinstance(layer, Image) and layer.ndim > 2 and not layer.rgb
         ]
-
-    def _layer(self) -> Image | TableLayer | None:
-        layer = self.layer_box.currentData()
-        return as_movie_layer(layer) if layer in self.viewer.layers else None
 
     # -- presets and command --------------------------------------------------------------------
 
@@ -263,7 +167,9 @@ class MethodWidget(WorkingWidget):
     def copy_command(self) -> None:
         """Put the command line that does the same on the clipboard."""
         try:
-            text, hint = reconstruct_command(self.method.name, self._movie(), self.form.settings())
+            text, hint = reconstruct_command(
+                self.method.name, self.chooser.movie(), self.form.settings()
+            )
         except InputError as error:
             show_error(str(error))
             return
@@ -280,42 +186,17 @@ class MethodWidget(WorkingWidget):
             self._cancel()
             return
         try:
-            movie, settings = self._movie(), self.form.settings()
+            movie, settings = self.chooser.movie(), self.form.settings()
         except InputError as error:
             show_error(str(error))
             return
-        self._source, self._time_axis = self._layer(), self.axis_box.currentData()
+        self._source, self._time_axis = self.chooser.layer(), self.chooser.time_axis()
         values = flatten_settings(settings)
         self._start(MethodWorker(movie, self.method.name, values, self.device()))
 
     def device(self) -> Device:
         """Where networks run."""
         return "auto"
-
-    def _movie(self) -> MethodInput:
-        layer = self._layer()
-        if layer is None:
-            raise InputError("Choose a movie first; drop a TIFF file into the window.")
-        position = {axis: box.value() for axis, box in self.positions.items()}
-        movie = input_of(layer, self.axis_box.currentData(), position, self._pixel_size())
-        frames = self.first.value(), self.last.value()
-        roi = None
-        if self.roi_box.currentData() is not None:
-            roi = roi_of(self.roi_box.currentData(), layer)
-        whole = frames == (0, self.last.maximum())
-        return movie.select(None if whole else frames, roi)
-
-    def _pixel_size(self) -> float | None:
-        text = self.pixel_edit.text().strip().replace(",", ".")
-        if text == self._pixel_shown[0]:
-            return self._pixel_shown[1]
-        try:
-            size = float(text) if text else None
-        except ValueError:
-            raise InputError(f"The pixel size must be a number in µm, not {text!r}.") from None
-        if size is not None and not 0 < size < 1e6:
-            raise InputError(f"The pixel size must be positive, not {text} µm.")
-        return size
 
     def _start(self, worker: MethodWorker) -> None:
         self._begin(worker, f"{self.title} {worker.movie.name}")
@@ -366,48 +247,27 @@ class MethodWidget(WorkingWidget):
         seconds = time.monotonic() - self._started
         self.status.setText(" ".join((f"Done in {_duration(seconds)}.", *result.notes)))
 
-    def add_pictures(self, source: Image, result: Reconstruction) -> str:
+    def add_pictures(self, source: Image | TableLayer, result: Reconstruction) -> str:
         """Show a result over its movie: the picture on top, the other maps there to be shown.
 
         Returns the picture's name among the layers.
         """
         shown = ""
-        for name, image in reversed(result.maps.items()):
-            options = picture_options(source, result, title_of(result), self._time_axis)
-            if name != "image":
-                options |= {
-                    "name": f"{options['name']} {name}",
-                    "contrast_limits": contrast(image),
-                    "colormap": "viridis",
-                    "visible": False,
-                }
-            shown = self.viewer.add_image(
-                on_axes_of(source, image, self._time_axis), **options
-            ).name
+        for image, options, _ in layers_over(source, result, self._time_axis):
+            shown = self.viewer.add_image(image, **options).name
         table = result.localizations
-        if table is not None and len(table):
-            self._add_points(source, result, table)
-        return str(shown)
-
-    def _add_points(self, source: Image, result: Reconstruction, table: LocalizationTable) -> None:
-        """Localisations over their movie, there to be shown; too many stay a picture."""
-        if isinstance(source, TableLayer):
-            return  # they are what the picture was made from
-        if len(table) > MOST_POINTS:
-            show_info(
-                f"{len(table)} localisations are more than napari moves as points; save the "
-                "picture's layer as .csv or .hdf5 to use them."
+        # A picture of a table was made from points that are there already.
+        if table is not None and len(table) and not isinstance(source, TableLayer):
+            add_points(
+                self.viewer,
+                source,
+                table,
+                1.0,
+                name=f"{title_of(result)} {source.name} localisations",
+                metadata={"sofinet_table": table, "sofinet_result": result},
+                visible=result.time_series is None,
             )
-            return
-        plane = replace(result, time_series=None, pixel_px=(1.0, 1.0), origin_px=(0.0, 0.0))
-        self.viewer.add_points(
-            np.stack([table.y_px, table.x_px], axis=1),
-            **points_options(table, 1.0),
-            **place(source, plane),
-            name=f"{title_of(result)} {source.name} localisations",
-            metadata={"sofinet_table": table, "sofinet_result": result},
-            visible=result.time_series is None,
-        )
+        return str(shown)
 
     def _failed(self, error: Exception) -> None:
         self._remove_preview()
@@ -433,30 +293,6 @@ class MethodWidget(WorkingWidget):
         if self._preview is not None and self._preview in self.viewer.layers:
             self.viewer.layers.remove(self._preview)
         self._preview = None
-
-
-def title_of(result: Reconstruction) -> str:
-    """What stands before the movie's name in a layer's: SOFI's order, or a network's weights."""
-    if result.recipe is None:
-        return "picture"
-    step = result.recipe.reconstruct
-    if "order" in step.settings:
-        return f"SOFI{step.settings['order']}"
-    return Path(str(step.settings.get("weights", step.method))).stem
-
-
-def _offer(box: QComboBox, layers: list[Any]) -> None:
-    """Offer layers (None is the whole image), keeping the choice where it is still there."""
-    current = box.currentData()
-    box.blockSignals(True)
-    box.clear()
-    for layer in layers:
-        box.addItem(WHOLE_IMAGE if layer is None else layer.name, layer)
-    if current in layers:
-        box.setCurrentIndex(layers.index(current))
-    box.blockSignals(False)
-    if box.currentData() is not current:
-        box.currentIndexChanged.emit(box.currentIndex())
 
 
 def _duration(seconds: float) -> str:

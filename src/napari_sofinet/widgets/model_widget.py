@@ -19,9 +19,10 @@ from napari_sofinet.methods.run import Device, reconstruct
 from napari_sofinet.networks.weights import find, read_card
 from napari_sofinet.widgets.form import WeightsBox, narrow
 from napari_sofinet.widgets.layers import picture_options
-from napari_sofinet.widgets.method_widget import MethodWidget, title_of
+from napari_sofinet.widgets.method_widget import MethodWidget
+from napari_sofinet.widgets.result_layers import title_of
 from napari_sofinet.widgets.sample_slider import SampleSlider
-from napari_sofinet.widgets.tables import table_layers
+from napari_sofinet.widgets.tables import TableLayer, table_layers
 from napari_sofinet.widgets.worker import TaskWorker
 
 OWN_DOCK = ("sofi",)
@@ -110,7 +111,7 @@ class ModelWidget(MethodWidget):
         except InputError as error:
             self.prior.setText(str(error))
 
-    def add_pictures(self, source: Image, result: Reconstruction) -> str:
+    def add_pictures(self, source: Image | TableLayer, result: Reconstruction) -> str:
         """As other methods; samples of what the truth may be are shown by a slider."""
         shown = super().add_pictures(source, result)
         if result.samples is not None:
@@ -125,11 +126,11 @@ class ModelWidget(MethodWidget):
         if self.worker is not None:
             return
         try:
-            movie, settings = self._movie(), self.form.settings()
+            movie, settings = self.chooser.movie(), self.form.settings()
         except InputError as error:
             show_error(str(error))
             return
-        self._source, self._time_axis = self._layer(), self.axis_box.currentData()
+        self._source, self._time_axis = self.chooser.layer(), self.chooser.time_axis()
         values = flatten_settings(settings)
         # One picture of all frames, as SOFI makes.
         values |= {k: v for k, v in (("window", None), ("time_series", False)) if k in values}

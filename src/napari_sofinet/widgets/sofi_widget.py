@@ -40,7 +40,7 @@ class SofiWidget(MethodWidget):
         if self.worker is not None:
             return
         try:
-            movie = self._movie()
+            movie = self.chooser.movie()
             if not isinstance(movie, Movie):
                 raise InputError(f"{movie.name} is a table of localisations; choose a movie.")
             order = flatten_settings(self.form.settings())["order"]

@@ -11,7 +11,7 @@ from napari.layers import Image
 
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.quality.picture import Picture, mean_of_movie
-from napari_sofinet.widgets.layers import UM, movie_of, stack_axes
+from napari_sofinet.widgets.layers import movie_of, stack_axes, um_per_unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ def source_of(layer: Image) -> Source:
 
     corner = world(0, 0)
     step = float(abs(world(1, 0) - corner)[0]), float(abs(world(0, 1) - corner)[1])
-    factor = UM.get(str(layer.units[-1]))
+    factor = um_per_unit(layer)
     return Source(
         id(layer),
         layer.name,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from napari import Viewer
 from napari.layers import Points
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -25,36 +25,23 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.base.progress import Report, portion
-from napari_sofinet.base.settings import build, flatten_settings
-from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.io.scale import LARGEST_PIXEL_UM
-from napari_sofinet.methods.run import reconstruct
-from napari_sofinet.methods.table import DEFAULT_PIXEL_NM, DEFAULT_PIXEL_PX, TableSettings, prepare
-from napari_sofinet.widgets.curves import draw_drift, show_pixels
+from napari_sofinet.methods.table import DEFAULT_PIXEL_NM, DEFAULT_PIXEL_PX
+from napari_sofinet.widgets.curves import show_pixels
 from napari_sofinet.widgets.form import narrow
-from napari_sofinet.widgets.layers import follow, picture_options, place
-from napari_sofinet.widgets.table_reader import MOST_POINTS, contrast_of_spots, points_options
+from napari_sofinet.widgets.layer_box import LayerBox
+from napari_sofinet.widgets.layers import follow, picture_options
+from napari_sofinet.widgets.result_layers import add_points
+from napari_sofinet.widgets.table_reader import contrast_of_spots
+from napari_sofinet.widgets.table_work import Made, make
 from napari_sofinet.widgets.tables import TableLayer, table_layers
 from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget
 
 PAUSE_MS = 150
 SPOTS = {"as wide as uncertain": "gaussian", "counts per sample": "histogram", "no picture": ""}
 NM, PER_PIXEL = "nm", "per camera pixel"
-PLOT = 300, 190  # px
 HINT = "Open a table of localisations first: drop its file into the window."
-
-
-@dataclass(frozen=True, eq=False)
-class Made:
-    """What the thread makes: the table, the sample's way, its curve, and the picture, if any."""
-
-    table: LocalizationTable
-    changed: bool
-    way: np.ndarray | None
-    curve: np.ndarray | None
-    picture: Reconstruction | None
 
 
 class TableWidget(WorkingWidget):
@@ -79,8 +66,7 @@ class TableWidget(WorkingWidget):
     # -- what the user sees ---------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.table_box = QComboBox()
-        self.table_box.setToolTip("Points of a table, or a picture that was made from one.")
+        self.table_box = LayerBox("Points of a table, or a picture that was made from one.")
         self.table_box.currentIndexChanged.connect(self._table_changed)
         self.pixel_edit = QLineEdit()
         self.pixel_edit.setPlaceholderText("not known")
@@ -117,8 +103,7 @@ class TableWidget(WorkingWidget):
         self._unit_changed(NM)
         self.run_button.setToolTip("A picture, and points where some were left out or moved.")
         self.run_button.clicked.connect(self.run_or_cancel)
-        for box in (self.table_box, self.spots_box):
-            narrow(box)
+        narrow(self.spots_box)
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -155,28 +140,22 @@ class TableWidget(WorkingWidget):
 
     def _refresh_layers(self, event: Any = None) -> None:
         layers = table_layers(self.viewer.layers)
-        current = self.table_box.currentData()
-        self.table_box.blockSignals(True)
-        self.table_box.clear()
         for layer in layers:
-            self.table_box.addItem(layer.name, layer)
-            layer.events.name.connect(self._refresh_layers)
             if isinstance(layer, Points):
                 layer.events.data.connect(self._points_changed)
-        self.table_box.setCurrentIndex(layers.index(current) if current in layers else 0)
-        self.table_box.blockSignals(False)
-        if not layers or self.table_box.currentData() is not current:
+        self.table_box.offer(layers, self._refresh_layers)
+        if not layers:
             self._table_changed()
 
     def _points_changed(self, event: Any) -> None:
-        if event.source is self.table_box.currentData():
+        if event.source is self.table_box.layer():
             self._timer.start()
 
     def _table_changed(self, index: int = 0) -> None:
         """Begin with another table; the limits that were typed stay."""
         for label in (self.curve, self.drift_text):
             label.hide()
-        layer = self.table_box.currentData()
+        layer = self.table_box.layer()
         size = None if layer is None else TableLayer(layer).carried.camera_pixel_um
         self.pixel_edit.blockSignals(True)
         self.pixel_edit.setText("" if size is None else f"{size:.6g}")
@@ -244,7 +223,7 @@ class TableWidget(WorkingWidget):
 
     def table_layer(self) -> TableLayer:
         """What was chosen; `InputError` where there is nothing."""
-        layer = self.table_box.currentData()
+        layer = self.table_box.layer()
         if layer is None or layer not in self.viewer.layers:
             raise InputError(HINT)
         return TableLayer(layer)
@@ -306,7 +285,7 @@ class TableWidget(WorkingWidget):
             show_error(str(error))
             return
         self._source, self._before = layer, table.notes
-        worker = TaskWorker(partial(_make, table, settings))
+        worker = TaskWorker(partial(make, table, settings))
         self._show_work(worker)
         self.status.setText("Working …")
         worker.returned.connect(self._show)
@@ -325,31 +304,19 @@ class TableWidget(WorkingWidget):
             options["contrast_limits"] = contrast_of_spots(made.picture.image)
             self.viewer.add_image(made.picture.image, **options)
         if made.changed:
-            self._add_points(source, made)
+            add_points(
+                self.viewer,
+                source,
+                made.table,
+                made.table.camera_pixel_um or 1.0,
+                name=f"{source.name} {'kept' if made.way is None else 'without drift'}",
+                metadata=_metadata(source, made),
+                visible=made.picture is None,
+            )
         notes = made.table.notes if made.picture is None else made.picture.notes
         new = [note for note in notes if note not in self._before]
         seconds = time.monotonic() - self._started
         self.status.setText(" ".join((f"Done in {seconds:.1f} s.", *new)))
-
-    def _add_points(self, source: TableLayer, made: Made) -> None:
-        table = made.table
-        if len(table) > MOST_POINTS:
-            show_info(
-                f"{len(table)} localisations are more than napari moves as points; save the "
-                "picture's layer as .csv or .hdf5 to use them."
-            )
-            return
-        metadata: dict[str, Any] = {"sofinet_table": table, "sofinet_interval_s": source.interval_s}
-        if made.picture is not None:
-            metadata["sofinet_result"] = made.picture
-        self.viewer.add_points(
-            np.stack([table.y_px, table.x_px], axis=1),
-            **points_options(table, table.camera_pixel_um or 1.0),
-            **place(source, Reconstruction({"image": np.zeros((1, 1), np.float32)})),
-            name=f"{source.name} {'kept' if made.way is None else 'without drift'}",
-            metadata=metadata,
-            visible=made.picture is None,
-        )
 
     def _show_drift(self, made: Made) -> None:
         for label in (self.curve, self.drift_text):
@@ -368,29 +335,10 @@ class TableWidget(WorkingWidget):
             show_error(str(error))
 
 
-def _make(table: LocalizationTable, form: dict[str, Any], report: Report) -> Made:
-    """Keep, correct and draw, as `sofinet table` does; in the thread."""
-    drawn = bool(form["render"])
-    settings = build(TableSettings, {k: v for k, v in form.items() if v != ""})
-    way, kept = prepare(table, settings, portion(report, 0.0, 0.5))
-    changed = kept is not table
-    if not drawn:
-        if not changed:
-            raise InputError(
-                "The table would stay as it is; narrow what to keep, correct its drift or choose "
-                "a picture."
-            )
-        if len(kept) > MOST_POINTS:
-            raise InputError(
-                f"{len(kept)} localisations are more than napari moves as points; choose a "
-                "picture, or keep fewer."
-            )
-    curve = None if way is None else draw_drift(way, kept.camera_pixel_um, *PLOT)
-    if not drawn:
-        return Made(kept, changed, way, curve, None)
-    values = flatten_settings(settings)
-    picture = reconstruct(table, "table", report=portion(report, 0.5, 1.0), **values)
-    return Made(kept, changed, way, curve, replace(picture, localizations=kept))
+def _metadata(source: TableLayer, made: Made) -> dict[str, Any]:
+    """Of the points' layer."""
+    known = {"sofinet_table": made.table, "sofinet_interval_s": source.interval_s}
+    return known if made.picture is None else known | {"sofinet_result": made.picture}
 
 
 def _number(edit: QLineEdit, what: str) -> float:

@@ -94,21 +94,28 @@ class TrainWidget(WorkingWidget):
         return task_of(networks()[self.network_box.currentData()])
 
     def _refresh_layers(self, event: Any = None) -> None:
-        ticked = [item.text() for item in self._items() if item.checkState() == _TICKED]
+        ticked = self._ticked()
         self.movie_list.blockSignals(True)
         self.movie_list.clear()
         for layer in self.viewer.layers:
             if isinstance(layer, Image) and layer.ndim > 2 and not layer.rgb:
                 item = QListWidgetItem(layer.name)
                 item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
-                item.setCheckState(_TICKED if layer.name in ticked else Qt.CheckState.Unchecked)
+                item.setData(Qt.ItemDataRole.UserRole, layer)
+                item.setCheckState(_TICKED if layer in ticked else Qt.CheckState.Unchecked)
                 self.movie_list.addItem(item)
+                layer.events.name.connect(self._refresh_layers)
         self.movie_list.blockSignals(False)
         self._movies_changed()
 
-    def _items(self) -> list[QListWidgetItem]:
+    def _ticked(self) -> list[Image]:
+        """Layers that are ticked, which may have been renamed or removed since."""
         items = (self.movie_list.item(row) for row in range(self.movie_list.count()))
-        return [item for item in items if item is not None]
+        return [
+            item.data(Qt.ItemDataRole.UserRole)
+            for item in items
+            if item is not None and item.checkState() == _TICKED
+        ]
 
     def _movies_changed(self, item: Any = None) -> None:
         if not self._takes_movies():
@@ -123,13 +130,7 @@ class TrainWidget(WorkingWidget):
         self.missing.setText(" ".join(missing_notes(movies)) if movies else simulated)
 
     def _movies(self) -> list[Movie]:
-        names = [item.text() for item in self._items() if item.checkState() == _TICKED]
-        return [
-            movie_of(
-                self.viewer.layers[name], likely_time_axis(stack_axes(self.viewer.layers[name]))
-            )
-            for name in names
-        ]
+        return [movie_of(layer, likely_time_axis(stack_axes(layer))) for layer in self._ticked()]
 
     def run_or_cancel(self) -> None:
         """Start training, or cancel the one that runs."""

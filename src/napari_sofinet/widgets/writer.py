@@ -10,7 +10,7 @@ from napari.utils.notifications import show_warning
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.table_files import write_localizations
-from napari_sofinet.widgets.layers import UM
+from napari_sofinet.io.scale import UM_PER
 from napari_sofinet.widgets.tables import table_of_points
 
 
@@ -30,7 +30,7 @@ def write_reconstruction(path: str, data: Any, attributes: dict[str, Any]) -> li
         if "sofinet" in attributes.get("metadata", {}):
             show_warning("The picture was changed since its reconstruction: no recipe is saved.")
         scale, translate = attributes.get("scale", (1, 1)), attributes.get("translate", (0, 0))
-        factor = UM.get(str(attributes.get("units", ("pixel",))[-1]))
+        factor = UM_PER.get(str(attributes.get("units", ("pixel",))[-1]))
         result = Reconstruction(
             {"image": array},
             pixel_px=(float(scale[0]), float(scale[1])),

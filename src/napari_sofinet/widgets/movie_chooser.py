@@ -1,0 +1,172 @@
+"""The choice of a movie's layer, and of what of it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from napari.layers import Image, Layer, Shapes
+from napari.viewer import Viewer
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QSpinBox
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.open_input import MethodInput
+from napari_sofinet.widgets.form import narrow
+from napari_sofinet.widgets.layer_box import LayerBox
+from napari_sofinet.widgets.layers import (
+    input_of,
+    layer_pixel_um,
+    likely_time_axis,
+    roi_of,
+    stack_axes,
+)
+from napari_sofinet.widgets.tables import TableLayer, as_movie_layer
+
+
+class MovieChooser(QFormLayout):
+    """Rows of a form: the movie, its axis of time, frames, region of interest and pixel size.
+
+    Signals: ``changed`` (the layer, or the table's layer as a movie) where it is another one or
+    its data are others.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Where the movie is.
+    """
+
+    changed = Signal(object)
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self._pixel_shown: tuple[str, float | None] = ("", None)
+        self.layer_box = LayerBox()
+        self.layer_box.currentIndexChanged.connect(self._layer_changed)
+        self.axis_box = QComboBox()
+        narrow(self.axis_box)
+        self.axis_box.setToolTip("Which axis of the layer is time.")
+        self.axis_box.currentIndexChanged.connect(self._axis_changed)
+        self.other_axes = QFormLayout()
+        self.positions: dict[int, QSpinBox] = {}
+        self.first, self.last = QSpinBox(), QSpinBox()
+        self.first.setToolTip("First frame to use; frames count from 0.")
+        self.last.setToolTip("The frame after the last one to use.")
+        self.roi_box = LayerBox("A rectangle in a Shapes layer: only its pixels are used.")
+        self.pixel_edit = QLineEdit()
+        self.pixel_edit.setPlaceholderText("not known")
+        self.pixel_edit.setToolTip("Size of a camera pixel in the sample, for the saved file.")
+        frames = QHBoxLayout()
+        frames.addWidget(self.first, 1)
+        frames.addWidget(QLabel("to"), 0)
+        frames.addWidget(self.last, 1)
+        self.addRow("Movie", self.layer_box)
+        self.addRow("Time axis", self.axis_box)
+        self.addRow(self.other_axes)
+        self.addRow("Frames", frames)
+        self.addRow("ROI", self.roi_box)
+        self.addRow("Pixel size (µm)", self.pixel_edit)
+
+    def offer(self, sources: list[Layer], refresh: Callable[..., None]) -> None:
+        """Offer other layers, and the shapes that there are now.
+
+        Parameters
+        ----------
+        sources : list of Layer
+            Those that can be chosen.
+        refresh : callable
+            Called when one of the layers is renamed.
+        """
+        shapes = [layer for layer in self.viewer.layers if isinstance(layer, Shapes)]
+        for layer in sources:
+            if isinstance(layer, Image):
+                for event in (layer.events.data, layer.events.scale, layer.events.units):
+                    event.connect(self._layer_edited)
+        self.layer_box.offer(sources, refresh)
+        self.roi_box.offer([None, *shapes], refresh)
+
+    def layer(self) -> Image | TableLayer | None:
+        """Return the chosen layer; one that carries a table has the shape of its movie."""
+        layer = self.layer_box.layer()
+        return as_movie_layer(layer) if layer in self.viewer.layers else None
+
+    def time_axis(self) -> int | None:
+        """Return the index of the layer's axis that is time."""
+        axis: int | None = self.axis_box.currentData()
+        return axis
+
+    def movie(self) -> MethodInput:
+        """Return what was chosen.
+
+        Raises
+        ------
+        InputError
+            Nothing was chosen, or a choice does not fit the movie.
+        """
+        layer = self.layer()
+        if layer is None:
+            raise InputError("Choose a movie first; drop a TIFF file into the window.")
+        position = {axis: box.value() for axis, box in self.positions.items()}
+        movie = input_of(layer, self.time_axis(), position, self._pixel_size())
+        frames = self.first.value(), self.last.value()
+        shapes = self.roi_box.layer()
+        roi = None if shapes is None else roi_of(shapes, layer)
+        whole = frames == (0, self.last.maximum())
+        return movie.select(None if whole else frames, roi)
+
+    def _layer_edited(self, event: Any) -> None:
+        if event.source is self.layer_box.layer():
+            self._layer_changed()
+
+    def _layer_changed(self, index: int = 0) -> None:
+        layer = self.layer()
+        if layer is None:
+            return
+        axes = stack_axes(layer)
+        self.axis_box.blockSignals(True)
+        self.axis_box.clear()
+        for index, label, length in axes:
+            self.axis_box.addItem(f"{label} ({length})", index)
+        self.axis_box.setCurrentIndex(self.axis_box.findData(likely_time_axis(axes)))
+        self.axis_box.blockSignals(False)
+        self.axis_box.setEnabled(len(axes) > 1)
+        size = layer_pixel_um(layer)
+        # Shown shortened; used in full unless it was edited.
+        self._pixel_shown = ("" if size is None else f"{size:.6g}", size)
+        self.pixel_edit.setText(self._pixel_shown[0])
+        self.changed.emit(layer)
+        self._axis_changed()
+
+    def _axis_changed(self, index: int = 0) -> None:
+        layer = self.layer()
+        if layer is None:
+            return
+        chosen = self.time_axis()
+        while self.other_axes.rowCount():
+            self.other_axes.removeRow(0)
+        self.positions.clear()
+        for axis, label, length in stack_axes(layer):
+            if axis == chosen:
+                for box, value in ((self.first, 0), (self.last, length)):
+                    box.setRange(0, length)
+                    box.setValue(value)
+            else:
+                box = QSpinBox()
+                box.setRange(0, length - 1)
+                shown = layer.world_to_data(self.viewer.dims.point[-layer.ndim :])[axis]
+                box.setValue(round(float(shown)))
+                self.other_axes.addRow(f"{label} (of {length})", box)
+                self.positions[axis] = box
+
+    def _pixel_size(self) -> float | None:
+        text = self.pixel_edit.text().strip().replace(",", ".")
+        if text == self._pixel_shown[0]:
+            return self._pixel_shown[1]
+        try:
+            size = float(text) if text else None
+        except ValueError:
+            raise InputError(f"The pixel size must be a number in µm, not {text!r}.") from None
+        if size is not None and not 0 < size < 1e6:
+            raise InputError(f"The pixel size must be positive, not {text} µm.")
+        return size

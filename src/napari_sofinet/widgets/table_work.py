@@ -1,0 +1,56 @@
+"""The work of the dock widget "Localisations", in its thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report, portion
+from napari_sofinet.base.settings import build, flatten_settings
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.data.table import LocalizationTable
+from napari_sofinet.methods.run import reconstruct
+from napari_sofinet.methods.table import TableSettings, prepare
+from napari_sofinet.widgets.curves import draw_drift
+from napari_sofinet.widgets.table_reader import MOST_POINTS
+
+PLOT = 300, 190  # px
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What the thread makes: the table, the sample's way, its curve, and the picture, if any."""
+
+    table: LocalizationTable
+    changed: bool
+    way: np.ndarray | None
+    curve: np.ndarray | None
+    picture: Reconstruction | None
+
+
+def make(table: LocalizationTable, form: dict[str, Any], report: Report) -> Made:
+    """Keep, correct and draw, as `sofinet table` does; in the thread."""
+    drawn = bool(form["render"])
+    settings = build(TableSettings, {k: v for k, v in form.items() if v != ""})
+    way, kept = prepare(table, settings, portion(report, 0.0, 0.5))
+    changed = kept is not table
+    if not drawn:
+        if not changed:
+            raise InputError(
+                "The table would stay as it is; narrow what to keep, correct its drift or choose "
+                "a picture."
+            )
+        if len(kept) > MOST_POINTS:
+            raise InputError(
+                f"{len(kept)} localisations are more than napari moves as points; choose a "
+                "picture, or keep fewer."
+            )
+    curve = None if way is None else draw_drift(way, kept.camera_pixel_um, *PLOT)
+    if not drawn:
+        return Made(kept, changed, way, curve, None)
+    values = flatten_settings(settings)
+    picture = reconstruct(table, "table", report=portion(report, 0.5, 1.0), **values)
+    return Made(kept, changed, way, curve, replace(picture, localizations=kept))
