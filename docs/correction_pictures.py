@@ -194,12 +194,12 @@ def frames_needed(out: Path) -> None:
             )
             for n in numbers
         ]
-        foretold = [found.agreement(n) for n in numbers]
+        predicted = [found.agreement(n) for n in numbers]
         axes.plot(numbers, real, "o", color=colour, label=f"condition {condition}: real")
-        axes.plot(numbers, foretold, color=colour, label="foretold by its first 100 frames")
-        error = np.abs(np.subtract(real, foretold)).max()
+        axes.plot(numbers, predicted, color=colour, label="predicted from its first 100 frames")
+        error = np.abs(np.subtract(real, predicted)).max()
         print(
-            f"condition {condition}: foretold to {error:.3f}; 0.9 needs {found.frames_for(0.9):.0f}"
+            f"condition {condition}: predicted to {error:.3f}; 0.9 needs {found.frames_for(0.9):.0f}"
         )
     axes.set(xscale="log", xlabel="frames", ylabel="agreement with endlessly many", ylim=(0, 1))
     axes.legend(fontsize=8)
