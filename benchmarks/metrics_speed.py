@@ -35,10 +35,10 @@ ONE_THREAD = {
     f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM")
 }
 FRAMES = 8
-"""Of one exposure."""
+"""Number of frames of one exposure."""
 GOALS = {"decorrelation": 10, "FRC": 10, "SQUIRREL": 3}
 ENOUGH_S = 10
-"""What took so long in its turns so far is not repeated."""
+"""Jobs whose turns took this long in total are not repeated."""
 MAGNIFICATION = 4
 CACHING = "decorrelation", "frc"
 """Modules of ours that keep what they prepare for a size of image."""

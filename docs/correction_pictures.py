@@ -199,9 +199,10 @@ def frames_needed(out: Path) -> None:
         axes.plot(numbers, predicted, color=colour, label="predicted from its first 100 frames")
         error = np.abs(np.subtract(real, predicted)).max()
         print(
-            f"condition {condition}: predicted to {error:.3f}; 0.9 needs {found.frames_for(0.9):.0f}"
+            f"condition {condition}: predicted to {error:.3f}; "
+            f"0.9 needs {found.frames_for(0.9):.0f}"
         )
-    axes.set(xscale="log", xlabel="frames", ylabel="agreement with endlessly many", ylim=(0, 1))
+    axes.set(xscale="log", xlabel="frames", ylabel="agreement with infinitely many", ylim=(0, 1))
     axes.legend(fontsize=8)
     figure.savefig(out / "corrections-frames.png", dpi=80)
 

@@ -96,7 +96,7 @@ class Walk:
         keep(self.viewer.screenshot(canvas_only=False, flash=False), name)
 
     def at(self, place: Place) -> QPoint:
-        """Where a place of the sample is on the canvas."""
+        """Return the canvas position of a point of the sample."""
         view = self.canvas.view
         x, y, _, w = (view.transform * view.scene.transform).map([place[1], place[0]])
         return QPoint(round(x / w), round(y / w))

@@ -300,7 +300,7 @@ def universal() -> None:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What a movie's fluctuations look like, after its bleaching curve is divided out.
+    """Statistics of a movie's fluctuations after division by its bleaching curve.
 
     ``dark`` and ``bright`` are the means in counts of the darkest and brightest quarters of the
     mean image, ``noise`` the temporal standard deviations there, ``memory`` the autocovariance of

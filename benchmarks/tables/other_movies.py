@@ -11,13 +11,12 @@ of 220 nm; pixels of 100 nm with offset 100, 2 counts per electron and 3 electro
 The truth is the emitters blurred to half the PSF. Other PSFs: 160, 300 and 500 nm, as bright at
 their peak.
 
-Simulators of the field differ in what they make of the paper's conditions. Where the brightness is
-that of the whole spot, there is five times less light than where it is that of the peak
-(`models.py`). Emitters lie at random in the paper, and evenly along filaments elsewhere: 37 nm
+Simulators of the field interpret the paper's conditions differently. If the brightness is that of
+the whole spot, there is five times less light than if it is that of the peak (`models.py`). Emitters lie at random in the paper, and evenly along filaments elsewhere: 37 nm
 apart with a standard deviation of 11 nm in the simulated movie that our SOFI is compared with
-others on (shared/reference/sofi/a_filaments_truth.npz). What lies evenly is easier to guess from
-the few emitters that shone. So both are measured. The field's own program (sofipackage,
-re-computed) tells how hard movies are, and is scored as well.
+others on (shared/reference/sofi/a_filaments_truth.npz). Even emitters are easier to
+infer from the few that blinked, so both are measured. The field's own program (sofipackage,
+re-implemented) shows how hard the movies are, and is scored as well.
 
 Other structures have the paper's 5000 emitters per um2: membranes of tubes and vesicles, rings as
 many as if they were 10 nm wide, discs of 100 nm.
@@ -190,13 +189,13 @@ def movie(
 
 
 def reference_program(frames: np.ndarray) -> np.ndarray:
-    """What sofipackage computes with the true PSF and reconvolved, without its half-pixel shift."""
+    """Return the result of sofipackage, true PSF, reconvolved, without its half-pixel shift."""
     flat = flatten(cross_cumulants(frames, (2,), "single")[2], 2, "phase-mean")
     return linearize(flat, 2, PSF_NM / PIXEL_NM, iterations=10, reconvolve=True, boundary="wrap")
 
 
 def scores(image: np.ndarray, truth: np.ndarray) -> tuple[float, float, float, float]:
-    """Pearson, TPR, TNR and share of false length."""
+    """Return Pearson, TPR, TNR and the fraction of false length."""
     masks = mask_scores(image, truth)
     return (
         pearson(image, truth),
@@ -276,7 +275,7 @@ def structure_scores(kind: str, seeds: int, weights: list[str]) -> Found:
 
 
 def reconstructed(opened: sofinet.Movie, weights: str) -> np.ndarray:
-    """What `sofinet` makes of a movie with these weights, or the ConvGRU with its own."""
+    """Return the picture of `sofinet` with these weights, or of the ConvGRU with its own."""
     method = "convgru" if "convgru" in weights else "sofinet"
     return np.asarray(sofinet.reconstruct(opened, method, weights=weights).image)
 
