@@ -12,11 +12,12 @@ The truth is the emitters blurred to half the PSF. Other PSFs: 160, 300 and 500 
 their peak.
 
 Simulators of the field interpret the paper's conditions differently. If the brightness is that of
-the whole spot, there is five times less light than if it is that of the peak (`models.py`). Emitters lie at random in the paper, and evenly along filaments elsewhere: 37 nm
-apart with a standard deviation of 11 nm in the simulated movie that our SOFI is compared with
-others on (shared/reference/sofi/a_filaments_truth.npz). Even emitters are easier to
-infer from the few that blinked, so both are measured. The field's own program (sofipackage,
-re-implemented) shows how hard the movies are, and is scored as well.
+the whole spot, there is five times less light than if it is that of the peak (`models.py`).
+Emitters lie at random in the paper, and evenly along filaments elsewhere: 37 nm apart with a
+standard deviation of 11 nm in the simulated movie that our SOFI is compared with others on
+(shared/reference/sofi/a_filaments_truth.npz). Even emitters are easier to infer from the few that
+blinked, so both are measured. The field's own program (sofipackage, re-implemented) shows how hard
+the movies are, and is scored as well.
 
 Other structures have the paper's 5000 emitters per um2: membranes of tubes and vesicles, rings as
 many as if they were 10 nm wide, discs of 100 nm.
