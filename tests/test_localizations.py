@@ -125,8 +125,8 @@ def test_other_columns(tmp_path, text, x, first):
         ("frame,x_furlong,y_furlong\n1,2,3\n", "no column x"),
         ("frame,x_nm,y_nm\n1,nan,3\n", "no row with numbers"),
         ("frame,x_nm,y_nm\n1,high,low\n", "no column x"),
-        ("frame,x_nm,y_nm\n-1,2,3\n", "can not be"),
-        ("frame,x_nm,y_nm\n1e15,2,3\n", "can not be"),
+        ("frame,x_nm,y_nm\n-1,2,3\n", "not plausible"),
+        ("frame,x_nm,y_nm\n1e15,2,3\n", "not plausible"),
         ("frame,x_nm,y_nm\n1.5,2,3\n", "fractions"),
         ("frame,x_nm,y_nm\n1,1e300,3\n", "no row with numbers"),
         ("PK\x03\x04\x00\x00\x00\x00", "no table of text"),
@@ -163,7 +163,7 @@ def test_damaged_files_are_one_sentence(tmp_path):
         read_localizations(tmp_path / "missing.csv")
     with pytest.raises(PixelSizeNeeded, match="--pixel-size"):
         read_localizations(written(tmp_path / "t.csv", THUNDERSTORM))
-    with pytest.raises(InputError, match="can not be"):
+    with pytest.raises(InputError, match="not plausible"):
         read_localizations(tmp_path / "t.csv", -1)
 
 
