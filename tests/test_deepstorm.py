@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("torch")
 
 import napari_sofinet as sofinet
-from napari_sofinet.cli.main import main
 from napari_sofinet.base.errors import Cancelled, InputError
+from napari_sofinet.cli.main import main
 from napari_sofinet.data.table_files import read_localizations
 from napari_sofinet.localization.detection import (
     places_in_frame,

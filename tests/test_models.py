@@ -14,8 +14,8 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 import napari_sofinet as sofinet  # noqa: E402
-from napari_sofinet.cli.main import main
 from napari_sofinet.base.errors import Cancelled, InputError  # noqa: E402
+from napari_sofinet.cli.main import main
 from napari_sofinet.data.reconstruction import Reconstruction  # noqa: E402
 from napari_sofinet.methods.repeat import repeat  # noqa: E402
 from napari_sofinet.networks import weights  # noqa: E402

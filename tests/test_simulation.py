@@ -21,9 +21,9 @@ from simulated import (
     rng,
 )
 
-from napari_sofinet.cli.main import main
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.settings import build, flatten_settings, parameters
+from napari_sofinet.cli.main import main
 from napari_sofinet.data.open_movie import open_movie
 from napari_sofinet.metrics import mask_scores, pearson
 from napari_sofinet.simulation import (
