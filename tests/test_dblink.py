@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,20 +12,23 @@ torch = pytest.importorskip("torch")
 
 import napari_sofinet as sofinet  # noqa: E402
 from napari_sofinet.base.errors import Cancelled, InputError  # noqa: E402
-from napari_sofinet.data.open_input import as_movie, open_table  # noqa: E402
+from napari_sofinet.data.open_input import open_input  # noqa: E402
 from napari_sofinet.data.open_movie import open_movie  # noqa: E402
 from napari_sofinet.data.table import LocalizationTable  # noqa: E402
 from napari_sofinet.data.table_files import write_localizations  # noqa: E402
-from napari_sofinet.localization.events import (
+from napari_sofinet.io import large_array  # noqa: E402
+from napari_sofinet.localization.events import (  # noqa: E402
     LocalizationEvents,
     events_of_maps,
     events_of_table,
 )
-from napari_sofinet.methods import dblink as method  # noqa: E402
-from napari_sofinet.methods.moving_structure_settings import DblinkSettings, film_of  # noqa: E402
+from napari_sofinet.methods import moving_structure as method  # noqa: E402
+from napari_sofinet.methods.dblink import NETWORK  # noqa: E402
+from napari_sofinet.methods.moving_structure import series_of  # noqa: E402
+from napari_sofinet.methods.moving_structure_settings import DblinkSettings  # noqa: E402
 from napari_sofinet.methods.repeat import repeat  # noqa: E402
+from napari_sofinet.networks import device, weights  # noqa: E402
 from napari_sofinet.networks import recurrent_series as recurrent  # noqa: E402
-from napari_sofinet.networks import weights  # noqa: E402
 from napari_sofinet.networks.dblink import (  # noqa: E402
     TIMES,
     BlinkNet,
@@ -72,6 +76,7 @@ def bank_as_net() -> torch.nn.Module:
 
     class Sum(torch.nn.Module):
         reach_px = 0
+        recurrent = False
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.stack([x.sum(dim=1), x[:, 0] + x[:, 7]], dim=1)
@@ -189,26 +194,26 @@ def test_a_sweep_over_a_film_gives_the_same_banks(count):
 def test_windows_slide_by_single_frames():
     table = some_table()
     shape, frames = (40, 52), (0, 120)
-    every = film_of(blinks_of(table), shape, frames, DblinkSettings(step=1), bank_as_net())
+    every = series_of(blinks_of(table), shape, frames, DblinkSettings(step=1), bank_as_net())
     assert every.shape == (2, 111, 40, 52)
-    third = film_of(blinks_of(table), shape, frames, DblinkSettings(step=3), bank_as_net())
+    third = series_of(blinks_of(table), shape, frames, DblinkSettings(step=3), bank_as_net())
     np.testing.assert_allclose(third, every[:, ::3], rtol=1e-4, atol=1e-4)
     # The same movie three frames later gives the same pictures three frames later.
     later = LocalizationTable(table.frame + 3, table.y_px, table.x_px, shape=(10, 13))
-    moved = film_of(blinks_of(later), shape, (3, 123), DblinkSettings(step=1), bank_as_net())
+    moved = series_of(blinks_of(later), shape, (3, 123), DblinkSettings(step=1), bank_as_net())
     np.testing.assert_allclose(moved, every, rtol=1e-4, atol=1e-4)
 
 
 def test_parts_of_a_field_fit_together(monkeypatch, small_weights):
-    net, _, _ = weights.load(small_weights, "dblink")
+    net, _, _ = weights.load(small_weights, NETWORK)
     rng = np.random.default_rng(4)
     table = LocalizationTable(
         rng.integers(0, 60, 900), rng.uniform(0, 60, 900), rng.uniform(0, 50, 900), shape=(60, 50)
     )
     chosen = blinks_of(table), (240, 200), (0, 60), DblinkSettings(step=20), net
-    whole = film_of(*chosen)
+    whole = series_of(*chosen)
     monkeypatch.setattr(method, "BYTES", 1)
-    parts = film_of(*chosen)
+    parts = series_of(*chosen)
     np.testing.assert_allclose(parts, whole, atol=0.02)
 
 
@@ -223,7 +228,7 @@ def small_table() -> LocalizationTable:
 @pytest.fixture
 def exact(monkeypatch):
     """Computing with 32 bits."""
-    monkeypatch.setattr(model, "has_fast_16_bits", lambda device: False)
+    monkeypatch.setattr(device, "has_fast_16_bits", lambda device: False)
 
 
 def whole_sequence(net: DBlink, table: LocalizationTable, first: int, window: int) -> np.ndarray:
@@ -248,12 +253,12 @@ def test_the_papers_film_in_chunks_and_parts_is_that_of_the_whole(monkeypatch, e
     monkeypatch.setattr(recurrent, "CHUNK_BYTES", 7 * 8 * 4 * 20 * 24)  # 7 windows
     monkeypatch.setattr(recurrent, "TILE", 12)
     monkeypatch.setattr(recurrent, "WARM_UP", 15)
-    chunks = film_of(*chosen, device="cpu")
+    chunks = series_of(*chosen, device="cpu")
     assert chunks.shape == (1, 30, 20, 24)
     np.testing.assert_allclose(chunks[0], whole, atol=2e-4)
     # Beginning the future of a chunk at its end would be seen.
     monkeypatch.setattr(recurrent, "WARM_UP", 0)
-    assert np.abs(film_of(*chosen, device="cpu")[0] - whole).max() > 0.05
+    assert np.abs(series_of(*chosen, device="cpu")[0] - whole).max() > 0.05
 
 
 def test_the_papers_film_has_pictures_where_they_are_wanted(monkeypatch, exact):
@@ -262,14 +267,14 @@ def test_the_papers_film_has_pictures_where_they_are_wanted(monkeypatch, exact):
     sequences = [whole_sequence(net, table, first, 10) for first in range(10)]
     for step in (7, 10, 20):  # between windows, one after the other, every second
         settings = DblinkSettings(window=10, step=step)
-        film = film_of(blinks_of(table), (20, 24), (0, 150), settings, net, device="cpu")[0]
+        film = series_of(blinks_of(table), (20, 24), (0, 150), settings, net, device="cpu")[0]
         assert len(film) == 140 // step + 1
         for picture, start in zip(film, range(0, 141, step), strict=True):
             np.testing.assert_allclose(picture, sequences[start % 10][start // 10], atol=2e-4)
     # The same movie three frames later gives the same pictures.
     later = blinks_of(table)
     later = LocalizationEvents(later.time + 3, later.y, later.x, later.count)
-    moved = film_of(later, (20, 24), (3, 153), settings, net, device="cpu")[0]
+    moved = series_of(later, (20, 24), (3, 153), settings, net, device="cpu")[0]
     np.testing.assert_allclose(moved, film, atol=2e-4)
 
 
@@ -279,7 +284,8 @@ def test_the_papers_network_gives_a_film_without_confidence(tmp_path, paper_weig
     ours = sofinet.reconstruct(table, "dblink", weights=small_weights)
     assert set(film.maps) == {"image"}
     assert film.image.shape == ours.image.shape
-    assert (film.origin_px, film.pixel_px, film.film) == (ours.origin_px, ours.pixel_px, ours.film)
+    for name in ("origin_px", "pixel_px", "time_series"):
+        assert getattr(film, name) == getattr(ours, name)
     assert 0 <= film.image.min()
     assert film.image.max() <= 1
     assert any("no confidence" in note for note in film.notes)
@@ -313,13 +319,13 @@ def test_a_film_of_maps_is_the_table_that_it_shows(request, tmp_path, table_of_s
     tifffile.imwrite(path, counts_of(table_of_samples), photometric="minisblack")
     chosen = {"weights": request.getfixturevalue(which), "window": 6, "step": 4}
     part = (10, 50), ((2, 18), (3, 24))
-    table = as_movie(table_of_samples).select(*part)
+    table = table_of_samples.select(*part)
     expected = sofinet.reconstruct(table, "dblink", fineness=1, **chosen)
     movie = open_movie(path, 0.04).select(*part)
     film = sofinet.reconstruct(movie, "dblink", input="maps", **chosen)
     for name, pictures in expected.maps.items():
         np.testing.assert_allclose(film.maps[name], pictures, atol=1e-5)
-    for name in ("pixel_px", "origin_px", "film", "details"):
+    for name in ("pixel_px", "origin_px", "time_series", "details"):
         assert getattr(film, name) == getattr(expected, name)
     np.testing.assert_array_equal(repeat(film.recipe).image, film.image)
     assert "film of maps" in film.recipe.methods_paragraph
@@ -346,7 +352,7 @@ def test_what_is_no_film_of_maps_is_refused(small_weights):
     chosen = {"weights": small_weights, "input": "maps"}
     with pytest.raises(InputError, match="no maps of single"):
         sofinet.reconstruct(open_movie(camera), "dblink", **chosen)
-    with pytest.raises(InputError, match="not a film of maps"):
+    with pytest.raises(InputError, match="not a time series of maps"):
         sofinet.reconstruct(some_table(), "dblink", **chosen)
     maps = np.zeros((30, 20, 20), np.float32)
     assert not sofinet.reconstruct(open_movie(maps), "dblink", **chosen).image.max() > 1
@@ -365,10 +371,10 @@ def test_a_localisation_lies_where_the_film_says(monkeypatch, small_weights, fin
     table = LocalizationTable(
         np.array([50]), np.array([6.3]), np.array([4.1]), frames=100, shape=(14, 16)
     )
-    movie = as_movie(table).select((20, 90), ((2, 12), (1, 9)))
+    movie = table.select((20, 90), ((2, 12), (1, 9)))
     result = sofinet.reconstruct(movie, "dblink", weights=small_weights, fineness=fineness, step=1)
     assert result.image.shape == (61, 10 * fineness, 8 * fineness)
-    first, step = result.film
+    first, step = result.time_series
     brightest = result.image.sum(axis=(1, 2)).argmax()
     assert first + step * brightest == pytest.approx(50, abs=0.5)
     picture = result.image[brightest] / result.image[brightest].sum()
@@ -382,7 +388,7 @@ def test_a_localisation_lies_where_the_film_says(monkeypatch, small_weights, fin
 def test_a_table_on_disk_becomes_a_film_that_can_be_repeated(tmp_path, small_weights):
     path = tmp_path / "locs.csv"
     write_localizations(path, some_table())
-    movie = open_table(path, 0.16, 0.01).select((0, 100))
+    movie = open_input(path, 0.16, frame_interval_s=0.01).select((0, 100))
     result = sofinet.reconstruct(movie, "dblink", weights=small_weights, step=20)
     assert result.axes == "TYX"
     assert set(result.maps) == {"image", "confidence"}
@@ -413,14 +419,14 @@ def test_localisations_of_another_kind_are_told():
         ranges={"blinks_per_window": (0.01, 0.1), "error_samples": (0.5, 2.0)},
     )  # fmt: skip
     pictures = np.zeros((3, 8, 8))
-    assert "No structure" in method.outside(table, 10 / 3, pictures, DblinkSettings(), card)[0]
+    assert "No structure" in method.out_of_range(table, 10 / 3, pictures, DblinkSettings(), card)[0]
     pictures[:, 0] = 1
     # 400 localisations in 120 frames: 33 in a window, on 8 samples.
-    rate, error = method.outside(table, 10 / 3, pictures, DblinkSettings(fineness=1), card)
+    rate, error = method.out_of_range(table, 10 / 3, pictures, DblinkSettings(fineness=1), card)
     assert "4.2 localisations" in rate or "fewer" in rate
     assert "fineness of 10" in error
-    empty = table.select(slice(0, 0))
-    assert "no localisation" in method.outside(empty, 0, pictures, DblinkSettings(), card)[0]
+    empty = table.rows(slice(0, 0))
+    assert "no localisation" in method.out_of_range(empty, 0, pictures, DblinkSettings(), card)[0]
 
 
 def test_samples_show_what_they_say():
@@ -439,7 +445,7 @@ def test_samples_show_what_they_say():
 
 def test_sequences_show_the_structure_where_it_blinks():
     settings = DynamicsTrainingSettings(
-        side_px=16, structure="filaments", windows=12, blinks_least=0.2, density_least=300
+        side_px=16, structure="filaments", windows=12, blinks_min=0.2, density_min=300
     )
     made = dynamics_sequences(settings, 6, 5)
     assert made.frames.shape == made.target.shape == (6, 12, 64, 64)
@@ -450,7 +456,7 @@ def test_sequences_show_the_structure_where_it_blinks():
     near = torch.nn.functional.max_pool2d(made.target, 3, 1, 1)
     assert (made.frames * near).sum() / made.frames.sum() > 0.5
     # Where it moves, it is where they are then, not where they are at the other end.
-    fast = settings.model_copy(update={"speed_most": 2.0, "density_most": 500})
+    fast = settings.model_copy(update={"speed_max": 2.0, "density_max": 500})
     made = dynamics_sequences(fast, 12, 5)
     near = torch.nn.functional.max_pool2d(made.target, 3, 1, 1)
     gone = near * (1 - near.flip(1))
@@ -505,21 +511,21 @@ def test_the_papers_network_learns_goes_on_and_shows_how_far_it_is(tmp_path):
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        train("dblink", out, chosen, device="cpu", report=stop)
-    card = train("dblink", out, chosen, device="cpu", show=seen.append)
+        train(NETWORK, out, chosen, device="cpu", report=stop)
+    card = train(NETWORK, out, chosen, device="cpu", show=seen.append)
     assert card.parameters == {"paper": 1}
     assert card.steps == 3
-    assert [step for step, _ in seen[-1].learnt] == [1, 2, 3]
+    assert [step for step, _ in seen[-1].trained] == [1, 2, 3]
     for picture in (seen[-1].mean, seen[-1].picture, seen[-1].target):
         assert picture.shape == (32, 32)
     film = sofinet.reconstruct(some_table(), "dblink", weights=str(out), step=60)
     assert film.image.shape == (2, 40, 52)
     # To go on from, their card says which network it is.
     more = DynamicsTrainingSettings(**chosen.model_dump() | {"start": str(out), "parameters": ""})
-    assert train("dblink", tmp_path / "more.safetensors", more).parameters == {"paper": 1}
+    assert train(NETWORK, tmp_path / "more.safetensors", more).parameters == {"paper": 1}
     both = DynamicsTrainingSettings(parameters="paper=1", start="dblink", steps=1)
     with pytest.raises(InputError, match="size"):
-        train("dblink", tmp_path / "no.safetensors", both)
+        train(NETWORK, tmp_path / "no.safetensors", both)
 
 
 def test_long_sequences_have_the_same_gradient(monkeypatch):
@@ -561,8 +567,9 @@ def test_the_loss_is_least_for_the_probability():
 
 
 def test_a_film_larger_than_the_disk_is_refused(monkeypatch, small_weights):
-    monkeypatch.setattr(model, "IN_MEMORY_BYTES", 0)
-    monkeypatch.setattr(model.shutil, "disk_usage", lambda place: type("", (), {"free": 1000}))
+    monkeypatch.setattr(large_array, "IN_MEMORY_BYTES", 0)
+    full = SimpleNamespace(free=1000)
+    monkeypatch.setattr(large_array.shutil, "disk_usage", lambda place: full)
     with pytest.raises(InputError, match="no room"):
         sofinet.reconstruct(some_table(), "dblink", weights=small_weights)
 
@@ -596,7 +603,7 @@ def test_shipped_weights_have_a_card():
 def test_shipped_weights_follow_a_line_that_moves(structure):
     table = line_that_moves(np.random.default_rng(8), 0.002)
     result = sofinet.reconstruct(table, "dblink", structure=structure, step=100)
-    first, step = result.film
+    first, step = result.time_series
     for k in (2, 5, 8):
         now = 8 + 0.002 * (first + step * k)
         picture = result.image[k][:, 24:76]  # away from the line's ends
