@@ -12,9 +12,10 @@ from torch.nn import functional  # noqa: E402
 from napari_sofinet.base.errors import InputError  # noqa: E402
 from napari_sofinet.networks import convgru  # noqa: E402
 from napari_sofinet.networks.convgru import ConvGRU, Stream  # noqa: E402
-from napari_sofinet.networks.normalization import brightness, normalize
-from napari_sofinet.networks.pixel_statistics import SHIFTS, raw_statistics
-from napari_sofinet.networks.sofinet import REACH_PX, StatisticsNet
+from napari_sofinet.networks.layers import Upsample2x  # noqa: E402
+from napari_sofinet.networks.normalization import brightness, normalize  # noqa: E402
+from napari_sofinet.networks.pixel_statistics import SHIFTS, raw_statistics  # noqa: E402
+from napari_sofinet.networks.sofinet import REACH_PX, StatisticsNet  # noqa: E402
 from napari_sofinet.networks.tiling import tiles  # noqa: E402
 from napari_sofinet.networks.unet import UNet, fourier_finer  # noqa: E402
 from napari_sofinet.simulation.presets import draw_filaments  # noqa: E402
@@ -60,7 +61,7 @@ def test_a_point_of_weights_lies_at_half_its_index():
     image += 0.01 * torch.rand_like(image)
     with torch.no_grad():
         for module in net.modules():
-            if isinstance(module, (torch.nn.Conv2d, torch.nn.ConvTranspose2d, Finer)):
+            if isinstance(module, (torch.nn.Conv2d, torch.nn.ConvTranspose2d, Upsample2x)):
                 module.weight.zero_()
                 module.bias.zero_()
                 n = min(module.weight.shape[:2])
@@ -74,9 +75,9 @@ def test_a_point_of_weights_lies_at_half_its_index():
     assert np.unravel_index(picture.argmax(), picture.shape) == (10, 14)
 
 
-def test_finer_is_a_transposed_convolution():
+def test_upsampling_is_a_transposed_convolution():
     torch.manual_seed(0)
-    ours = Finer(6)
+    ours = Upsample2x(6)
     theirs = torch.nn.ConvTranspose2d(6, 6, 3, stride=2, padding=1)
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(2, 6, 7, 9)
@@ -108,9 +109,9 @@ def test_tiles_that_overlap_by_the_reach_are_exact():
     own_field = np.zeros((90, 101), int)
     with torch.inference_mode():
         whole = net.of_normalized(x[None])[0]
-        for seen, own in tiles(90, 101, 40, REACH_PX):
-            (top, bottom), (left, right) = seen
-            (y0, y1), (x0, x1) = own
+        for tile in tiles(90, 101, 40, REACH_PX):
+            (top, bottom), (left, right) = tile.seen
+            (y0, y1), (x0, x1) = tile.own
             own_field[y0:y1, x0:x1] += 1
             part = net.of_normalized(x[None, :, top:bottom, left:right])[0]
             rows, columns = 2 * (y1 - y0) - 1, 2 * (x1 - x0) - 1
@@ -144,17 +145,17 @@ def test_targets_are_one_where_bright_and_zero_where_empty():
     assert torch.all(scaled_target(torch.zeros(1, 9, 9)) == 0)
 
 
-def test_the_loss_of_the_truth_is_zero_and_doubt_is_learnt_at_the_true_error():
+def test_the_loss_of_the_truth_is_zero_and_that_of_an_error_is_least_at_its_size():
     target = torch.rand(2, 15, 15)
     out = torch.stack([target, torch.full_like(target, -8.0)], dim=1)
     assert float(picture_loss(out, target)[0]) == pytest.approx(0, abs=1e-6)
     # The likelihood of an error e is best at log(e).
     error = 0.3
-    doubts = [
+    likelihoods = [
         float(picture_loss(torch.stack([target + error, torch.full_like(target, d)], 1), target)[1])
         for d in (np.log(0.2), np.log(error), np.log(0.45))
     ]
-    assert doubts[1] == min(doubts)
+    assert likelihoods[1] == min(likelihoods)
 
 
 def test_training_learns_stops_and_goes_on_where_it_was(tmp_path):
