@@ -38,7 +38,7 @@ def save_small(path, seed: int = 1) -> None:
     weights.save(path, net.state_dict(), card())
 
 
-def save_posterior(path, estimate: str) -> str:
+def save_posterior(path, estimate: str, **changes: object) -> str:
     """Write random weights of a small network that draws samples around another's estimate."""
     _, of, digest = load_estimator(estimate, list(SOURCES))
     sizes = SOURCES_BY_NAME[of.network].sizes
@@ -47,13 +47,12 @@ def save_posterior(path, estimate: str) -> str:
     with torch.no_grad():
         for parameter in net.parameters():  # so that every part does something
             parameter.add_(0.15 * torch.randn_like(parameter))
-    known = card(
-        "ddpm",
-        name=path.stem,
-        parameters=sizes | {"features": 8, "wide": 8},
-        prior="",
-        estimate=estimate,
-        estimate_sha256=digest,
-    )
-    weights.save(path, net.state_dict(), known)
+    known = {
+        "name": path.stem,
+        "parameters": sizes | {"features": 8, "wide": 8},
+        "prior": "",
+        "estimate": estimate,
+        "estimate_sha256": digest,
+    }
+    weights.save(path, net.state_dict(), card("ddpm", **(known | changes)))
     return str(path)

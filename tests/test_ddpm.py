@@ -5,6 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from shared_networks import save_posterior  # noqa: E402
 from tifffile import imwrite  # noqa: E402
 
 import napari_sofinet as sofinet  # noqa: E402
@@ -12,19 +13,23 @@ from napari_sofinet.base.errors import Cancelled, InputError  # noqa: E402
 from napari_sofinet.cli.main import main  # noqa: E402
 from napari_sofinet.data.reconstruction import Reconstruction  # noqa: E402
 from napari_sofinet.localization.fitting import Noise  # noqa: E402
+from napari_sofinet.methods.registry import networks  # noqa: E402
 from napari_sofinet.methods.repeat import repeat  # noqa: E402
 from napari_sofinet.networks import sampling, weights  # noqa: E402
 from napari_sofinet.networks.diffusion import DiffusionNet, folded, unfolded  # noqa: E402
-from napari_sofinet.networks.prior_estimate import FirstGuess, drawn_with_doubt, guesser, of_frames
+from napari_sofinet.networks.prior_estimate import (  # noqa: E402
+    PriorEstimate,
+    drawn_with_error,
+    load_estimator,
+    of_frames,
+)
 from napari_sofinet.networks.sample_summary import summary  # noqa: E402
 from napari_sofinet.networks.sampling import Posterior  # noqa: E402
 from napari_sofinet.networks.schedules import noise_levels  # noqa: E402
-from napari_sofinet.networks.weights import Card, Uncertainty  # noqa: E402
+from napari_sofinet.networks.weights import Uncertainty  # noqa: E402
 from napari_sofinet.training.emitters import emitter_map, spots  # noqa: E402
-from napari_sofinet.training.posterior import (  # noqa: E402
-    emitter_conditions,
-    sizes_for,
-)
+from napari_sofinet.training.posterior import emitter_conditions  # noqa: E402
+from napari_sofinet.training.posterior_task import SOURCES, SOURCES_BY_NAME  # noqa: E402
 
 
 def restless(**sizes: int) -> DiffusionNet:
@@ -37,15 +42,21 @@ def restless(**sizes: int) -> DiffusionNet:
     return net.eval()
 
 
-def first_guess(rows: int, columns: int, inputs: int = 21, fineness: int = 2) -> FirstGuess:
+def prior_estimate(rows: int, columns: int, inputs: int = 21, fineness: int = 2) -> PriorEstimate:
     torch.manual_seed(4)
-    guess = torch.rand(1, fineness**2, rows, columns)
+    estimate = torch.rand(1, fineness**2, rows, columns)
     others = torch.randn(1, inputs - fineness**2, rows, columns)
-    return FirstGuess(guess, torch.cat([guess, others], dim=1))
+    return PriorEstimate(estimate, torch.cat([estimate, others], dim=1))
+
+
+def even(value: float, side: int = 24) -> PriorEstimate:
+    """An estimate that is the same everywhere."""
+    estimate = torch.full((1, 4, side, side), value)
+    return PriorEstimate(estimate, estimate)
 
 
 class Known:
-    """Knows that the truth is normal around 0.3 above the first guess, with a spread of 0.2."""
+    """Knows that the truth is normal around 0.3 above the estimate, with a spread of 0.2."""
 
     fineness, reach_px, encoder_reach_px = 2, 0, 0
 
@@ -78,32 +89,28 @@ def test_the_papers_schedule_never_reaches_noise() -> None:
 
 @pytest.mark.parametrize(("schedule", "steps"), [("full", 16), ("full", 12), ("guided", 10)])
 def test_samples_have_the_distribution_that_the_network_knows(schedule, steps) -> None:
-    guess = torch.full((1, 4, 24, 24), 2.0)
-    drawn = pictures(Known(), FirstGuess(guess, guess), [(1, k) for k in range(8)], schedule, steps)
-    # What begins at the first guess with noise of 1, and not 0.3 above it, stays nearer to it.
+    drawn = pictures(Known(), even(2.0), [(1, k) for k in range(8)], schedule, steps)
+    # What begins at the estimate with noise of 1, and not 0.3 above it, stays nearer to it.
     kept = 0.3 * 0.2 / (1 + 0.2**2) ** 0.5 if schedule == "guided" else 0.0
     assert drawn.mean() == pytest.approx(2.3 - kept, abs=0.01)
     assert drawn.std() == pytest.approx(0.2, rel=0.06)
 
 
 def test_what_is_expected_is_the_mean_of_endless_samples() -> None:
-    guess = torch.full((1, 4, 8, 8), 2.0)
-    posterior = Posterior(Known(), FirstGuess(guess, guess), "cpu", False, lambda f: None)
+    posterior = Posterior(Known(), even(2.0, 8), "cpu", False, lambda f: None)
     np.testing.assert_allclose(posterior.expected((1,)).numpy(), 2.3, atol=0.001)
 
 
-def test_the_papers_sampler_starts_beside_what_it_has_learnt() -> None:
-    """With a spread as large as its first noise it comes out right only where the guess is 0.5."""
-    guess = torch.full((1, 4, 24, 24), 0.2)
-    drawn = pictures(Known(), FirstGuess(guess, guess), [(1, k) for k in range(8)], "paper")
+def test_the_papers_sampler_starts_beside_what_it_was_trained_on() -> None:
+    """A spread as large as its first noise comes out right only where the estimate is 0.5."""
+    drawn = pictures(Known(), even(0.2), [(1, k) for k in range(8)], "paper")
     assert drawn.mean() == pytest.approx(0.5, abs=0.02)  # of 0.2 + 0.3, and its own 0.5
-    guess = torch.full((1, 4, 24, 24), 2.0)
-    drawn = pictures(Known(), FirstGuess(guess, guess), [(1, k) for k in range(8)], "paper")
+    drawn = pictures(Known(), even(2.0), [(1, k) for k in range(8)], "paper")
     assert drawn.mean() < 2.2  # not 2.3: noise around 0.5 is not where the steps begin
 
 
 def test_a_seed_gives_its_sample_whatever_else_is_drawn() -> None:
-    net, first = restless(), first_guess(16, 20)
+    net, first = restless(), prior_estimate(16, 20)
     all_of_them = pictures(net, first, [(7, k) for k in range(4)])
     again = pictures(net, first, [(7, 2)])
     np.testing.assert_allclose(again[0], all_of_them[2], rtol=1e-3, atol=1e-3)
@@ -113,7 +120,7 @@ def test_a_seed_gives_its_sample_whatever_else_is_drawn() -> None:
 @pytest.mark.parametrize("sizes", [{}, {"inputs": 52, "fineness": 4, "guesses": 2}])
 def test_pictures_do_not_depend_on_tiles(monkeypatch, sizes) -> None:
     net = restless(**sizes)
-    first = first_guess(72, 58, net.inputs, net.fineness)
+    first = prior_estimate(72, 58, net.inputs, net.fineness)
     whole = pictures(net, first, [(1, 0), (1, 1)], steps=4)
     monkeypatch.setattr(sampling, "TILE_PX", 24)
     monkeypatch.setattr(sampling, "STATE_BYTES", 1)
@@ -125,12 +132,12 @@ def test_pictures_do_not_depend_on_tiles(monkeypatch, sizes) -> None:
 
 def test_progress_reaches_the_end_and_can_be_left() -> None:
     seen: list[float] = []
-    pictures(restless(), first_guess(16, 16), [(1, k) for k in range(5)], report=seen.append)
+    pictures(restless(), prior_estimate(16, 16), [(1, k) for k in range(5)], report=seen.append)
     assert seen == sorted(seen)
     assert seen[-1] < 1
     assert len(seen) >= 16
 
-    posterior = Posterior(restless(), first_guess(16, 16), "cpu", False, seen.append)
+    posterior = Posterior(restless(), prior_estimate(16, 16), "cpu", False, seen.append)
     list(posterior.samples([(1, 0)], "full", 4))
     for number in range(2):
         posterior.expected((number,))
@@ -141,7 +148,7 @@ def test_progress_reaches_the_end_and_can_be_left() -> None:
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        pictures(restless(), first_guess(16, 16), [(1, 0)], report=leave)
+        pictures(restless(), prior_estimate(16, 16), [(1, 0)], report=leave)
 
 
 def test_folding_is_undone() -> None:
@@ -151,16 +158,16 @@ def test_folding_is_undone() -> None:
     assert torch.equal(unfolded(folded(odd, 2), 2)[:, :31, :27], odd)
 
 
-# -- first guesses --------------------------------------------------------------------------------
+# -- prior estimates ------------------------------------------------------------------------------
 
 
 def test_the_spread_that_a_fit_expects_is_that_of_moved_emitters() -> None:
     rng = np.random.default_rng(0)
     places, spread = np.array([[8.2, 9.1], [70.3, 8.0]]), np.array([[0.04, 0.08], [0.05, 0.03]])
-    drawn, doubt = drawn_with_doubt(places, spread, 80, 18)
+    drawn, error = drawn_with_error(places, spread, 80, 18)
     np.testing.assert_allclose(drawn, emitter_map(places, 80, 18), atol=1e-5)
     moved = [emitter_map(p, 80, 18) for p in rng.normal(places, spread, (800, 2, 2))]
-    np.testing.assert_allclose(doubt, np.std(moved, axis=0), atol=0.03)
+    np.testing.assert_allclose(error, np.std(moved, axis=0), atol=0.03)
 
 
 def test_of_frames_shows_where_the_fit_leaves_something() -> None:
@@ -175,14 +182,14 @@ def test_of_frames_shows_where_the_fit_leaves_something() -> None:
 
 
 def test_dim_emitters_are_no_part_of_the_truth() -> None:
-    net, card, _ = guesser("deepstorm")
+    net, card, _ = load_estimator("deepstorm", list(SOURCES))
 
     def drawn(least: float, most: float):
         ranges = card.ranges | {"photons": (least, most)}
         return emitter_conditions(net, card.model_copy(update={"ranges": ranges}), 8, 16, 5)
 
     bright, dim = drawn(4000, 5000), drawn(5, 6)
-    assert bright.frames.shape == (8, sizes_for(card)["inputs"], 16, 16)
+    assert bright.frames.shape == (8, SOURCES_BY_NAME["deepstorm"].sizes["inputs"], 16, 16)
     assert bright.target.shape == (8, 64, 64)
     assert bright.target.sum() > 100
     assert dim.target.sum() < 0.1 * bright.target.sum()  # in the same places
@@ -226,30 +233,6 @@ def test_samples_are_saved_and_read(tmp_path) -> None:
 # -- the method -----------------------------------------------------------------------------------
 
 
-def weights_file(path, guess: str, **changed) -> str:
-    """Small random weights that doubt those of that name."""
-    _, card, digest = guesser(guess)
-    sizes = sizes_for(card) | {"features": 8, "wide": 8}
-    net = restless(**{k: v for k, v in sizes.items() if k not in ("features", "wide")})
-    values = {
-        "name": path.stem,
-        "network": "ddpm",
-        "parameters": sizes,
-        "prior": "",
-        "trained_on": "",
-        "command": "",
-        "seed": 1,
-        "steps": 0,
-        "minutes": 0,
-        "machine": "",
-        "date": "",
-        "guess": guess,
-        "guess_sha256": digest,
-    }
-    weights.save(path, net.state_dict(), Card(**(values | changed)))
-    return str(path)
-
-
 @pytest.fixture(scope="module")
 def blinking() -> np.ndarray:
     rng = np.random.default_rng(5)
@@ -258,9 +241,9 @@ def blinking() -> np.ndarray:
     return np.round(100 + rng.poisson(on[:, None, None] * light + 3)).astype(np.uint16)
 
 
-@pytest.mark.parametrize("guess", ["sofinet-universal", "deepstorm"])
-def test_maps_lie_over_the_movie(tmp_path, blinking, guess) -> None:
-    name = weights_file(tmp_path / "own.safetensors", guess)
+@pytest.mark.parametrize("estimate", ["sofinet-universal", "deepstorm"])
+def test_maps_lie_over_the_movie(tmp_path, blinking, estimate) -> None:
+    name = save_posterior(tmp_path / "own.safetensors", estimate)
     movie = sofinet.open_movie(blinking, 0.1).select((0, 6), ((1, 21), (2, 25)))
     seen: list[float] = []
     result = sofinet.reconstruct(
@@ -271,12 +254,12 @@ def test_maps_lie_over_the_movie(tmp_path, blinking, guess) -> None:
         steps=4,
         report=lambda f, m="", p=None: seen.append(f),
     )
-    alike = sofinet.reconstruct(movie, "sofinet" if guess != "deepstorm" else "deepstorm")
+    alike = sofinet.reconstruct(movie, "sofinet" if estimate != "deepstorm" else "deepstorm")
     assert result.image.shape == alike.image.shape
     assert result.origin_um == alike.origin_um
     assert result.pixel_size_um == alike.pixel_size_um
-    np.testing.assert_allclose(result.maps["guess"], alike.image, atol=0.02 * alike.image.max())
-    assert list(result.maps) == ["image", "standard_deviation", "lower", "upper", "guess"]
+    np.testing.assert_allclose(result.maps["estimate"], alike.image, atol=0.02 * alike.image.max())
+    assert list(result.maps) == ["image", "standard_deviation", "lower", "upper", "estimate"]
     assert result.samples.shape == (4, *result.image.shape)
     assert seen == sorted(seen)
     assert 0.9 < seen[-1] <= 1
@@ -287,7 +270,7 @@ def test_maps_lie_over_the_movie(tmp_path, blinking, guess) -> None:
 
 
 def test_a_saved_recipe_draws_the_same_samples(tmp_path, blinking) -> None:
-    name = weights_file(tmp_path / "own.safetensors", "sofinet-universal")
+    name = save_posterior(tmp_path / "own.safetensors", "sofinet-universal")
     imwrite(tmp_path / "movie.tif", blinking, photometric="minisblack")
     words = ["reconstruct", "ddpm", str(tmp_path / "movie.tif"), "-o", str(tmp_path / "a.ome.tif")]
     assert main([*words, "--weights", name, "--samples", "4", "--steps", "4", "--seed", "9"]) == 0
@@ -299,10 +282,10 @@ def test_a_saved_recipe_draws_the_same_samples(tmp_path, blinking) -> None:
 
 
 def test_bad_input_is_one_sentence(tmp_path, blinking) -> None:
-    name = weights_file(tmp_path / "own.safetensors", "sofinet-universal")
-    emitters = weights_file(tmp_path / "emitters.safetensors", "deepstorm")
+    name = save_posterior(tmp_path / "own.safetensors", "sofinet-universal")
+    emitters = save_posterior(tmp_path / "emitters.safetensors", "deepstorm")
     movie = sofinet.open_movie(blinking, 0.1)
-    changed = weights_file(tmp_path / "c.safetensors", "deepstorm", guess_sha256="0")
+    changed = save_posterior(tmp_path / "c.safetensors", "deepstorm", estimate_sha256="0")
     for chosen, settings, what in (
         (movie.select((0, 4)), {"weights": name}, "at least 5 frames"),
         (movie.select(None, ((0, 8), (0, 20))), {"weights": name}, "12 x 12"),
@@ -319,23 +302,25 @@ def test_bad_input_is_one_sentence(tmp_path, blinking) -> None:
         sofinet.reconstruct(sofinet.open_movie(nothing), "ddpm", weights=name)
 
 
-@pytest.mark.parametrize("guess", ["sofinet-universal", "deepstorm"])
-def test_training_starts_and_is_used(tmp_path, guess, capsys) -> None:
+@pytest.mark.parametrize("estimate", ["sofinet-universal", "deepstorm"])
+def test_training_starts_and_is_used(tmp_path, estimate, capsys) -> None:
     out = tmp_path / "mine.safetensors"
-    words = ["train", "ddpm", "-o", str(out), "--guess", guess, "--steps", "2", "--batch", "2"]
-    words += ["--side-px", "16", "--parameters", "features=8,wide=8", "--validate-every", "1"]
+    words = ["train", "ddpm", "-o", str(out), "--estimate", estimate]
+    words += "--steps 2 --batch 2 --side-px 16 --validate-every 1".split()
+    words += ["--parameters", "features=8,wide=8"]
     assert main(words) == 0
     card = weights.read_card(out)
-    assert card.guess == guess
+    assert card.estimate == estimate
     assert card.network == "ddpm"
     assert card.steps == 2
-    net, _, _ = weights.load(str(out), "ddpm")
-    assert net.inputs == sizes_for(guesser(guess)[1])["inputs"]
+    net, _, _ = weights.load(str(out), networks()["ddpm"])
+    kind = load_estimator(estimate, list(SOURCES)).card.network
+    assert net.inputs == SOURCES_BY_NAME[kind].sizes["inputs"]
 
 
 def test_training_refuses_what_makes_no_pictures(tmp_path, capsys) -> None:
     out = tmp_path / "mine.safetensors"
-    assert main(["train", "ddpm", "-o", str(out), "--guess", "dblink", "--steps", "1"]) == 2
+    assert main(["train", "ddpm", "-o", str(out), "--estimate", "dblink", "--steps", "1"]) == 2
     assert "dblink" in capsys.readouterr().err
     assert not out.exists()
 
@@ -343,12 +328,12 @@ def test_training_refuses_what_makes_no_pictures(tmp_path, capsys) -> None:
 # -- shipped weights ------------------------------------------------------------------------------
 
 
-def test_shipped_weights_doubt_what_is_shipped() -> None:
+def test_shipped_weights_start_from_shipped_weights() -> None:
     for name in ("ddpm-universal", "ddpm-emitters"):
         path = weights.find(name, "ddpm")
         card = weights.read_card(path)
         assert path.stat().st_size < 15e6
-        assert guesser(card.guess)[2] == card.guess_sha256
+        assert load_estimator(card.estimate, list(SOURCES)).sha256 == card.estimate_sha256
         assert card.uncertainty is not None
         assert card.command.startswith("sofinet train ddpm")
 
