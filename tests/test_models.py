@@ -12,52 +12,53 @@ torch = pytest.importorskip("torch")
 
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
+from shared_networks import SMALL, card  # noqa: E402
 
 import napari_sofinet as sofinet  # noqa: E402
 from napari_sofinet.base.errors import Cancelled, InputError  # noqa: E402
-from napari_sofinet.cli.main import main
+from napari_sofinet.cli.main import main  # noqa: E402
 from napari_sofinet.data.reconstruction import Reconstruction  # noqa: E402
+from napari_sofinet.methods import network_picture  # noqa: E402
+from napari_sofinet.methods.network_picture import NOT_CALIBRATED, half_width  # noqa: E402
+from napari_sofinet.methods.network_settings import QUANTITATIVE  # noqa: E402
+from napari_sofinet.methods.out_of_range import out_of_range_notes  # noqa: E402
+from napari_sofinet.methods.registry import networks  # noqa: E402
 from napari_sofinet.methods.repeat import repeat  # noqa: E402
 from napari_sofinet.networks import weights  # noqa: E402
-from napari_sofinet.networks.normalization import background_level, normalize  # noqa: E402
-from napari_sofinet.networks.weights import Card, Uncertainty  # noqa: E402
+from napari_sofinet.networks.normalization import (  # noqa: E402
+    background_level,
+    measure_normalization,
+    normalize,
+)
+from napari_sofinet.networks.orientations import (  # noqa: E402
+    ORIENTATIONS,
+    orient,
+    orient_back,
+)
+from napari_sofinet.networks.weights import Uncertainty  # noqa: E402
+from napari_sofinet.preprocess.characteristics import characteristics_of  # noqa: E402
 from napari_sofinet.simulation import preset_settings, simulate  # noqa: E402
 from napari_sofinet.training import own_movies  # noqa: E402
 from napari_sofinet.training.settings import (  # noqa: E402
     EmitterTrainingSettings,
     TrainingSettings,
-    what_is_missing,
+    missing_notes,
 )
+from napari_sofinet.training.task import task_of  # noqa: E402
 from napari_sofinet.training.train import train  # noqa: E402
 
-SMALL = {"features": 4, "channels": 8, "wide": 8, "deep": 1, "blocks": 1}
-
-
-def card(network: str = "sofinet", **changes: object) -> Card:
-    values = {
-        "name": "small",
-        "network": network,
-        "parameters": SMALL if network == "sofinet" else {"channels": 4},
-        "prior": "It has seen nothing.",
-        "trained_on": "nothing",
-        "command": "none",
-        "seed": 1,
-        "steps": 0,
-        "minutes": 0.0,
-        "machine": "none",
-        "date": "2026-01-01",
-    }
-    return Card.model_validate(values | changes)
+SIZES = ",".join(f"{name}={size}" for name, size in SMALL.items())
+NETWORKS = networks()
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """Weights of a small network that has learnt nothing."""
+    """Weights of a small network that is not trained."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
     table = Uncertainty(brightness=(0.0, 1.0), half_width=(2.0, 3.0))
     one = card(uncertainty=table)
-    weights.save(path, weights.build("sofinet", SMALL).state_dict(), one)
+    weights.save(path, weights.build(NETWORKS["sofinet"], SMALL).state_dict(), one)
     return path
 
 
@@ -69,17 +70,17 @@ def frames():
 def test_a_picture_is_the_networks_on_all_frames(small, frames):
     movie = sofinet.open_movie(frames, 0.1)
     result = sofinet.reconstruct(movie, "sofinet", weights=str(small))
-    net, _, _ = weights.load(str(small), "sofinet")
+    net, _, _ = weights.load(str(small), NETWORKS["sofinet"])
     with torch.inference_mode():
         out = net(torch.from_numpy(frames.astype(np.float32))[None])[0].numpy()
     assert result.image.shape == (79, 87)
     np.testing.assert_allclose(result.image, np.maximum(out[0], 0), atol=0.01)
-    expected = model.half_width(
+    expected = half_width(
         result.image, out[1], Uncertainty(brightness=(0.0, 1.0), half_width=(2.0, 3.0))
     )
     np.testing.assert_allclose(result.maps["uncertainty"], expected, rtol=0.05)
     assert (result.pixel_px, result.origin_px) == ((0.5, 0.5), (0, 0))
-    assert model.QUANTITATIVE in result.notes
+    assert QUANTITATIVE in result.notes
     # A part of the field lies where it is.
     part = sofinet.reconstruct(
         movie.select(None, ((6, 30), (8, 40))), "sofinet", weights=str(small)
@@ -90,26 +91,26 @@ def test_a_picture_is_the_networks_on_all_frames(small, frames):
 def test_tiles_make_no_seams(small, frames, monkeypatch):
     movie = sofinet.open_movie(np.tile(frames[:6], (1, 2, 3)))
     whole = sofinet.reconstruct(movie, "sofinet", weights=str(small))
-    monkeypatch.setattr(model, "TILE_PX", 24)
+    monkeypatch.setattr(network_picture, "TILE_PX", 24)
     tiled = sofinet.reconstruct(movie, "sofinet", weights=str(small))
     np.testing.assert_allclose(tiled.image, whole.image, atol=0.01)
 
 
-def test_a_film_is_a_picture_for_every_window(small, frames, tmp_path):
+def test_a_time_series_is_a_picture_for_every_window(small, frames, tmp_path):
     movie = sofinet.open_movie(frames, 0.1, frame_interval_s=0.02)
-    film = sofinet.reconstruct(movie, "sofinet", weights=str(small), window=8, step=4)
-    assert film.image.shape == (5, 79, 87)
-    assert (film.axes, film.film, film.frame_interval_s) == ("TYX", (3.5, 4.0), 0.08)
-    assert film.maps["uncertainty"].shape == film.image.shape
-    film.save(tmp_path / "film.ome.tif")
-    back = Reconstruction.load(tmp_path / "film.ome.tif")
-    assert (back.axes, back.film) == ("TYX", (3.5, 4.0))
-    np.testing.assert_array_equal(back.image, film.image)
+    series = sofinet.reconstruct(movie, "sofinet", weights=str(small), window=8, step=4)
+    assert series.image.shape == (5, 79, 87)
+    assert (series.axes, series.time_series, series.frame_interval_s) == ("TYX", (3.5, 4.0), 0.08)
+    assert series.maps["uncertainty"].shape == series.image.shape
+    series.save(tmp_path / "series.ome.tif")
+    back = Reconstruction.load(tmp_path / "series.ome.tif")
+    assert (back.axes, back.time_series) == ("TYX", (3.5, 4.0))
+    np.testing.assert_array_equal(back.image, series.image)
 
 
 def test_levels_are_those_of_the_network(frames):
     movie = sofinet.open_movie(frames)
-    levels = model.measure_normalization(movie, None)
+    levels = measure_normalization(movie, None)
     counts = frames.astype(np.float32)
     ours = (counts - levels.offset[:, None, None]) / levels.scale[:, None, None]
     theirs = normalize(torch.from_numpy(counts)[None])[0].numpy()
@@ -124,7 +125,7 @@ def test_a_field_that_is_nearly_the_same_everywhere_is_nearly_empty(level):
     for t, y, x in rng.integers(0, (25, 64, 64), (6, 3)):
         frames[t, y, x] += rng.choice([-1, 1])
     assert np.abs(normalize(torch.from_numpy(frames)[None]).numpy()).max() < 1.01
-    levels = model.measure_normalization(sofinet.open_movie(frames), None)
+    levels = measure_normalization(sofinet.open_movie(frames), None)
     np.testing.assert_allclose(levels.scale, 1, atol=0.01)
     made = sofinet.reconstruct(sofinet.open_movie(frames, 0.1), "sofinet")
     assert made.image.max() < 0.1
@@ -144,29 +145,29 @@ def test_a_hot_pixel_does_not_matter(small):
     assert other.max() < 10 * max(one.max(), 0.1)
 
 
-def test_pictures_between_computed_ones_are_blended(small, frames):
+def test_pictures_between_computed_ones_are_interpolated(small, frames):
     movie = sofinet.open_movie(frames)
 
-    def film(**settings):
+    def series(**settings):
         return sofinet.reconstruct(movie, "sofinet", weights=str(small), window=10, **settings)
 
-    every, some = film(every=1), film(every=4)
+    every, some = series(every=1), series(every=4)
     assert len(every.image) == 15
     computed = [0, 4, 8, 12, 14]  # the last one, too
     np.testing.assert_array_equal(some.image[computed], every.image[computed])
     quarter = 0.75 * some.image[4] + 0.25 * some.image[8]
     np.testing.assert_allclose(some.image[5], quarter, atol=2e-3)  # before negative ones become 0
-    assert any("blended" in note for note in some.notes)
-    assert not any("blended" in note for note in every.notes)
-    np.testing.assert_array_equal(film().image, film(every=2).image)
-    np.testing.assert_array_equal(film(step=3).image, every.image[::3])
+    assert any("interpolated" in note for note in some.notes)
+    assert not any("interpolated" in note for note in every.notes)
+    np.testing.assert_array_equal(series().image, series(every=2).image)
+    np.testing.assert_array_equal(series(step=3).image, every.image[::3])
 
 
 def test_whole_numbers_do_not_flicker():
     # The median of counts around 100.5 is 100 in one frame and 101 in the next.
     frames = np.round(np.random.default_rng(1).normal(100.5, 5**0.5, (20, 48, 48)))
     assert np.ptp(np.median(frames, axis=(1, 2))) == 1
-    offset = model.measure_normalization(sofinet.open_movie(frames.astype(np.uint16)), None).offset
+    offset = measure_normalization(sofinet.open_movie(frames.astype(np.uint16)), None).offset
     assert np.ptp(offset) < 0.35
     assert offset.mean() == pytest.approx(100.5, abs=0.05)
     alike = background_level(torch.from_numpy(frames.astype(np.float32))[None])[0]
@@ -175,11 +176,11 @@ def test_whole_numbers_do_not_flicker():
     assert picture.image.max() < 0.05  # 0.2 with medians
 
 
-def test_a_fading_film_stays_as_bright():
+def test_a_fading_movie_stays_as_bright():
     rng = np.random.default_rng(0)
     fading = np.exp(-np.arange(100) / 50)[:, None, None]
     frames = 100 + 1000 * fading * (rng.random((100, 20, 20)) > 0.95)
-    levels = model.measure_normalization(sofinet.open_movie(frames), 10)
+    levels = measure_normalization(sofinet.open_movie(frames), 10)
     peaks = ((frames - levels.offset[:, None, None]) / levels.scale[:, None, None]).max(axis=(1, 2))
     assert peaks[10:90] == pytest.approx(1, abs=0.15)
 
@@ -194,9 +195,9 @@ def test_recipes_know_their_weights(small, frames, tmp_path):
     result = sofinet.reconstruct(movie, "sofinet", weights=str(copy))
     assert result.recipe.reconstruct.weights_sha256 == weights.digest(copy)
     np.testing.assert_array_equal(repeat(result.recipe).image, result.image)
-    net = weights.build("sofinet", SMALL)
+    net = weights.build(NETWORKS["sofinet"], SMALL)
     weights.save(copy, net.state_dict(), card())
-    with pytest.raises(InputError, match="other ones"):
+    with pytest.raises(InputError, match="not those that the recipe used"):
         repeat(result.recipe)
 
 
@@ -218,10 +219,12 @@ def broken(kind: str, small, tmp_path):
 
         save_file({"a": torch.zeros(3)}, path)
     elif kind == "other network":
-        net = weights.build("convgru", {"channels": 4})
+        net = weights.build(NETWORKS["convgru"], {"channels": 4})
         weights.save(path, net.state_dict(), card("convgru"))
     elif kind == "other size":
-        weights.save(path, weights.build("sofinet", SMALL).state_dict(), card(parameters={}))
+        weights.save(
+            path, weights.build(NETWORKS["sofinet"], SMALL).state_dict(), card(parameters={})
+        )
     return path
 
 
@@ -273,13 +276,14 @@ def test_any_file_is_refused_in_words(tmp_path_factory, content):
 def test_movies_of_another_kind_are_told(small, frames):
     one = card(ranges={"psf_fwhm_px": (1.5, 5.0), "drift_px": (0.0, 1.5)})
     movie = sofinet.open_movie(frames)
-    assert model.outside(movie, one) == []
+    assert out_of_range_notes(characteristics_of(movie), one) == []
     wide = preset_settings(
         "microtubules",
         2,
         {"rows": 64, "columns": 64, "optics.psf_fwhm_um": 0.9, "blinking.photons": 3000},
     )
-    told = model.outside(sofinet.open_movie(simulate(wide).frames[:24]), one)
+    blurred = sofinet.open_movie(simulate(wide).frames[:24])
+    told = out_of_range_notes(characteristics_of(blurred), one)
     assert len(told) == 1
     assert "PSF width" in told[0]
 
@@ -291,7 +295,7 @@ def test_training_writes_weights_that_can_be_used(tmp_path, capsys, frames):
     out = tmp_path / "mine.safetensors"
     words = [
         "train", "sofinet", "-o", str(out), "--steps", "4", "--batch", "2", "--side-px", "16",
-        "--validate-every", "2", "--parameters", ",".join(f"{k}={v}" for k, v in SMALL.items()),
+        "--validate-every", "2", "--parameters", SIZES,
     ]  # fmt: skip
     assert main(words) == 0
     written = weights.read_card(out)
@@ -307,7 +311,7 @@ def test_training_writes_weights_that_can_be_used(tmp_path, capsys, frames):
 def test_the_papers_emitter_network_can_be_trained(tmp_path):
     out = tmp_path / "phi.safetensors"
     chosen = EmitterTrainingSettings(steps=2, batch=2, side_px=16, parameters="paper=1")
-    assert train("deepstorm", out, chosen).parameters == {"paper": 1}
+    assert train(NETWORKS["deepstorm"], out, chosen).parameters == {"paper": 1}
     frames = np.random.default_rng(0).poisson(10, (3, 20, 22))
     found = sofinet.reconstruct(sofinet.open_movie(frames), "deepstorm", weights=str(out))
     assert found.image.shape == (80, 88)
@@ -315,8 +319,8 @@ def test_the_papers_emitter_network_can_be_trained(tmp_path):
 
 def test_training_that_is_left_goes_on(tmp_path):
     whole, left = tmp_path / "whole.safetensors", tmp_path / "left.safetensors"
-    chosen = TrainingSettings(parameters="channels=4", frames_least=5, frames_most=6, **QUICK)
-    train("convgru", whole, chosen)
+    chosen = TrainingSettings(parameters="channels=4", frames_min=5, frames_max=6, **QUICK)
+    train(NETWORKS["convgru"], whole, chosen)
 
     class Killed(BaseException):
         pass
@@ -326,9 +330,9 @@ def test_training_that_is_left_goes_on(tmp_path):
             raise Killed
 
     with pytest.raises(Killed):
-        train("convgru", left, chosen, report=kill)
+        train(NETWORKS["convgru"], left, chosen, report=kill)
     assert not left.exists()
-    train("convgru", left, chosen)
+    train(NETWORKS["convgru"], left, chosen)
     from safetensors.torch import load_file
 
     for name, tensor in load_file(whole).items():
@@ -342,11 +346,9 @@ def test_cancelled_training_keeps_the_best(tmp_path):
         if message.startswith("step 3"):
             raise Cancelled
 
-    chosen = TrainingSettings(
-        parameters=",".join(f"{k}={v}" for k, v in SMALL.items()), **QUICK | {"steps": 50}
-    )
+    chosen = TrainingSettings(parameters=SIZES, **QUICK | {"steps": 50})
     with pytest.raises(Cancelled):
-        train("sofinet", out, chosen, report=cancel)
+        train(NETWORKS["sofinet"], out, chosen, report=cancel)
     assert weights.read_card(out).steps == 3
 
 
@@ -357,30 +359,39 @@ def test_other_settings_begin_anew(tmp_path):
         if message.startswith("step 3"):
             raise Cancelled
 
-    sizes = ",".join(f"{k}={v}" for k, v in SMALL.items())
-    chosen = TrainingSettings(parameters=sizes, **QUICK | {"steps": 50})
+    chosen = TrainingSettings(parameters=SIZES, **QUICK | {"steps": 50})
     with pytest.raises(Cancelled):
-        train("sofinet", out, chosen, report=cancel)
-    other = train("sofinet", out, TrainingSettings(parameters=sizes, preset="filaments", **QUICK))
+        train(NETWORKS["sofinet"], out, chosen, report=cancel)
+    other = train(
+        NETWORKS["sofinet"], out, TrainingSettings(parameters=SIZES, preset="filaments", **QUICK)
+    )
     assert other.steps == 4
     assert "filaments" in other.trained_on
 
 
 @pytest.mark.parametrize(
-    ("changes", "sentence"),
+    ("names", "changes", "sentence"),
     [
-        ({"parameters": "channels=0"}, "size"),
-        ({"parameters": "channels=x"}, "size"),
-        ({"frames_least": 9, "frames_most": 8}, "fewer"),
-        ({"target": "sofi", "sofi": {"order": 3}}, "order 2"),
-        ({"learning_rate": 0.1, "start": "nowhere"}, "no weights"),
+        ("sofinet convgru ddpm", {"parameters": "channels=0"}, "size"),
+        ("sofinet convgru ddpm", {"parameters": "channels=x"}, "size"),
+        ("sofinet convgru", {"frames_min": 9, "frames_max": 8}, "fewer"),
+        ("ddpm", {"frames_min": 9, "frames_max": 8}, "least frames must not be more"),
+        ("sofinet convgru", {"target": "sofi", "sofi": {"order": 3}}, "order 2"),
+        ("sofinet convgru ddpm", {"learning_rate": 0.1, "start": "nowhere"}, "no weights"),
     ],
 )
-def test_unusable_settings_of_a_training_give_one_sentence(changes, sentence, tmp_path):
-    chosen = TrainingSettings.model_validate({**QUICK, **changes})
-    for network in ("sofinet", "convgru", "ddpm"):
+def test_unusable_settings_of_a_training_give_one_sentence(names, changes, sentence, tmp_path):
+    for name in names.split():
+        chosen = task_of(NETWORKS[name]).settings.model_validate({**QUICK, **changes})
         with pytest.raises(InputError, match=sentence):
-            train(network, tmp_path / "mine.safetensors", chosen)
+            train(NETWORKS[name], tmp_path / "mine.safetensors", chosen)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["ddpm", "deepstorm"])
+def test_settings_of_another_training_are_refused(name, tmp_path):
+    with pytest.raises(InputError, match=f"{name} is not trained with TrainingSettings"):
+        train(NETWORKS[name], tmp_path / "mine.safetensors", TrainingSettings())
     assert not list(tmp_path.iterdir())
 
 
@@ -390,7 +401,7 @@ def test_weights_that_are_used_are_not_replaced(small, frames, tmp_path):
     copy = tmp_path / "copy.safetensors"
     copy.write_bytes(small.read_bytes())
     with pytest.raises(InputError, match="replace"):
-        train("sofinet", copy, TrainingSettings(start=str(copy), **QUICK))
+        train(NETWORKS["sofinet"], copy, TrainingSettings(start=str(copy), **QUICK))
     tifffile.imwrite(tmp_path / "movie.tif", frames, photometric="minisblack")
     disguised = tmp_path / "weights.ome.tif"
     disguised.write_bytes(small.read_bytes())
@@ -400,7 +411,7 @@ def test_weights_that_are_used_are_not_replaced(small, frames, tmp_path):
 
 
 def test_weights_without_numbers_are_refused(frames, tmp_path):
-    state = weights.build("sofinet", SMALL).state_dict()
+    state = weights.build(NETWORKS["sofinet"], SMALL).state_dict()
     broken_state = {k: torch.full_like(v, float("nan")) for k, v in state.items()}
     weights.save(tmp_path / "nan.safetensors", broken_state, card())
     with pytest.raises(InputError, match="no numbers"):
@@ -447,7 +458,7 @@ def test_own_movies_lie_over_their_targets():
     still = rng.poisson(1000 * psf + 100, (300, 40, 60)).astype(np.float32)
     with pytest.raises(InputError, match="does not blink"):
         own_movies.prepare([sofinet.open_movie(still)], 24, settings.sofi, lambda *_: None)
-    missing = what_is_missing([movie])
+    missing = missing_notes([movie])
     assert len(missing) == 3
     assert "3000" in missing[1]
 
@@ -462,7 +473,7 @@ def test_shipped_weights_have_cards():
             assert one.command.startswith("sofinet train")
             beside = json.loads(path.with_suffix(".yaml").read_text())
             assert beside["sha256"] == weights.digest(path)
-            weights.load(name, network)
+            weights.load(name, NETWORKS[network])
 
 
 @pytest.mark.parametrize("name", ["sofinet-universal", "sofinet-filaments"])
@@ -498,20 +509,20 @@ def test_shipped_weights_draw_filaments_and_nothing_in_noise():
         assert any("Hardly any light" in note for note in dark.notes)
 
 
-def test_turned_movies_are_turned_back(small, frames) -> None:
+def test_orientations_differ_and_are_undone(frames) -> None:
     seen = {
-        model.turned(torch.from_numpy(frames.astype(float)), k).numpy().tobytes()
-        for k in range(model.TURNS)
+        orient(torch.from_numpy(frames.astype(float)), k).numpy().tobytes()
+        for k in range(ORIENTATIONS)
     }
-    assert len(seen) == model.TURNS
-    for k in range(model.TURNS):
+    assert len(seen) == ORIENTATIONS
+    for k in range(ORIENTATIONS):
         x = torch.rand(2, 5, 7)
-        assert torch.equal(model.turned_back(model.turned(x, k), k), x)
+        assert torch.equal(orient_back(orient(x, k), k), x)
 
 
-def test_the_spread_of_turned_movies(small, frames) -> None:
+def test_uncertainty_from_eight_orientations(small, frames) -> None:
     movie = sofinet.open_movie(frames[:, :-3])
-    found = sofinet.reconstruct(movie, "sofinet", doubt="turned")
+    found = sofinet.reconstruct(movie, "sofinet", uncertainty_from="flip_rotate")
     pictures = []
     for flip in (1, -1):
         for k in range(4):
@@ -521,11 +532,15 @@ def test_the_spread_of_turned_movies(small, frames) -> None:
     assert mean.max() > 0.5
     np.testing.assert_allclose(found.image, mean, atol=0.01)
     one = weights.read_card(weights.find("sofinet-universal", "sofinet"))
-    half = model.half_width(mean, np.log(spread + 1e-9), one.turned or model.NOT_CALIBRATED)
+    half = half_width(mean, np.log(spread + 1e-9), one.flip_rotate or NOT_CALIBRATED)
     np.testing.assert_allclose(found.maps["uncertainty"], half, atol=0.02 * half.max())
-    film = sofinet.reconstruct(movie, "sofinet", doubt="turned", window=len(frames) - 1)
-    alone = sofinet.reconstruct(movie.select((1, len(frames))), "sofinet", doubt="turned")
-    np.testing.assert_allclose(film.image[1], alone.image, atol=0.05)
-    assert film.maps["uncertainty"].shape == film.image.shape
-    bare = sofinet.reconstruct(movie, "sofinet", weights=str(small), doubt="turned")
+    series = sofinet.reconstruct(
+        movie, "sofinet", uncertainty_from="flip_rotate", window=len(frames) - 1
+    )
+    alone = sofinet.reconstruct(
+        movie.select((1, len(frames))), "sofinet", uncertainty_from="flip_rotate"
+    )
+    np.testing.assert_allclose(series.image[1], alone.image, atol=0.05)
+    assert series.maps["uncertainty"].shape == series.image.shape
+    bare = sofinet.reconstruct(movie, "sofinet", weights=str(small), uncertainty_from="flip_rotate")
     assert any("no calibration" in note for note in bare.notes)

@@ -81,7 +81,7 @@ def train(
     settings = settings or task.settings()
     output = Path(output)
     _check_output(output, settings, network)
-    _check(settings, movies, task)
+    _check(settings, movies, network, task)
     started = _start(network, task, settings, movies, device, portion(report, 0.0, 1.0))
     training, data = started.training, started.data
     state = output.with_name(f".{output.stem}.training{weights.SUFFIX}")
@@ -198,8 +198,15 @@ def _check_output(output: Path, settings: LearningSettings, network: Network) ->
             )
 
 
-def _check(settings: LearningSettings, movies: Sequence[Movie], task: Task) -> None:
-    """Raise `InputError` for settings that do not go together."""
+def _check(
+    settings: LearningSettings, movies: Sequence[Movie], network: Network, task: Task
+) -> None:
+    """Raise `InputError` for settings of another network, or that do not go together."""
+    if not isinstance(settings, task.settings):
+        raise InputError(
+            f"{network.name} is not trained with {type(settings).__name__} but with "
+            f"{task.settings.__name__}."
+        )
     if isinstance(settings, TrainingSettings):
         if settings.frames_max < settings.frames_min:
             raise InputError("The most frames of a movie must not be fewer than the fewest.")
