@@ -1,4 +1,4 @@
-"""Emitters of single frames, found by a network and placed by a fit: what methods share."""
+"""Emitters of a movie, detected and fitted frame by frame; several methods start from them."""
 
 from __future__ import annotations
 
@@ -37,19 +37,35 @@ from napari_sofinet.methods.detector import (
 from napari_sofinet.methods.localization_settings import LocalizationSettings
 from napari_sofinet.preprocess.corrections import calibrate_movie
 
-SMALLEST_SIDE = 12
+SIDE_MIN_PX = 12
 PIXELS_AT_ONCE = 2**17
-LOOKED_THROUGH, LOOKED_AT = 40, 8
-"""Frames among which the brightest are taken, to measure PSF and noise from."""
+CANDIDATE_FRAMES, MEASURED_FRAMES = 40, 8
+"""PSF and noise are measured in the brightest of these frames."""
 PART_PX = 96
+"""Side of the part of a frame in which PSF and noise are measured."""
 WINDOW_PX = 16
-DOUBTFUL_PX = 0.31
-"""Where places are as uncertain, crowds of 10 emitters per um² and dim ones of 50 photons end."""
+UNCERTAINTY_MAX_PX = 0.31
+"""Median uncertainty at 10 emitters per µm², or of dim ones of 50 photons."""
+
+FrameFit = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Positions (N, 2), photons (N,), uncertainty in px (N,) and background (N,) of one frame."""
 
 
 @dataclass(frozen=True, eq=False)
 class Localized:
-    """A table, and the picture that it was read from: (4Y, 4X), or (T, 4Y, 4X) as a time series."""
+    """Emitters of a movie.
+
+    Parameters
+    ----------
+    table : LocalizationTable
+        One row for each emitter in each frame.
+    image : ndarray
+        Picture (4Y, 4X), or (T, 4Y, 4X) as a time series.
+    details : dict, optional
+        Measured values, such as ``psf_fwhm_px``.
+    notes : tuple of str, optional
+        Sentences for the user.
+    """
 
     table: LocalizationTable
     image: np.ndarray
@@ -64,7 +80,32 @@ def localize(
     device: str = "auto",
     time_series: bool = False,
 ) -> Localized:
-    """The table of emitters of a movie, and the summed map; raises as `deepstorm` does."""
+    """Find and fit the emitters of every frame of a movie.
+
+    Parameters
+    ----------
+    movie : Movie
+        At least 12 x 12 pixels.
+    settings : LocalizationSettings
+        Corrections, detector and drift.
+    report : Report, optional
+        Receives the progress.
+    device : {"auto", "cpu", "cuda"}, optional
+        Device of the network, if the detector is one.
+    time_series : bool, optional
+        Make one picture for each frame instead of their sum.
+
+    Returns
+    -------
+    Localized
+        Table and picture: the sum of the network's maps, or the rendered table where the detector
+        makes no maps or drift was corrected.
+
+    Raises
+    ------
+    InputError
+        The movie is too small or has no drift that can be found, or the weights are unusable.
+    """
     if settings.detector == "single":
         return _localize(movie, settings, report, SingleDetector(), time_series)
     from napari_sofinet.methods.network_detector import NetworkDetector  # imports torch
@@ -87,10 +128,10 @@ def _localize(
     detector: Detector,
     time_series: bool,
 ) -> Localized:
-    frames, rows, columns = movie.shape
-    if min(rows, columns) < SMALLEST_SIDE:
+    rows, columns = movie.shape[1:]
+    if min(rows, columns) < SIDE_MIN_PX:
         raise InputError(
-            f"At least {SMALLEST_SIDE} x {SMALLEST_SIDE} px are needed, this movie has {rows} x "
+            f"At least {SIDE_MIN_PX} x {SIDE_MIN_PX} px are needed, this movie has {rows} x "
             f"{columns}."
         )
     stage = calibrate_movie(movie, settings, portion(report, 0.0, 0.1))
@@ -100,48 +141,72 @@ def _localize(
         movie, detector, settings.psf_fwhm_px, notes, lambda: report(0.12, "width of the PSF")
     )
     saturation = Saturation()
-    image: np.ndarray | None = None
-    rows_of: list[tuple[np.ndarray, ...]] = []
-    done = 0
-    with ThreadPoolExecutor(thread_count()) as pool:
-        for block in time_blocks(movie, saturation):
-            saturation.add(block)
-            some = max(1, PIXELS_AT_ONCE // (rows * columns))
-            for start in range(0, len(block), some):
-                part = block[start : start + some].astype(np.float32)
-                maps, places = detector(part)
-                work = partial(_fit, imaging=imaging, alone=detector.alone)
-                for number, one in enumerate(pool.map(work, part, places)):
-                    report(0.15 + 0.75 * (done + number) / frames, f"frame {done} of {frames}")
-                    rows_of.append((np.full(len(one[0]), done + number), *one))
-                if maps is not None:
-                    image = _kept(image, maps, time_series, done, frames)
-                done += len(part)
+    fit_frames = portion(report, 0.15, 0.9)
+    fits, image = _fit_movie(movie, detector, imaging, saturation, time_series, fit_frames)
     if saturation.note:
         notes.append(saturation.note)
-    table = _table(movie, rows_of)
+    table = _table(movie, fits)
     details: dict[str, float] = {}
     if settings.drift.correct:
         path, table = correct_drift(
             table, settings.drift.block, lambda f, m="", p=None: report(0.9 + 0.1 * f, "drift")
         )
-        far = details["drift_px"] = float(np.abs(path).max())
-        notes.append(f"The sample drifts by up to {far:.2g} camera px.")
+        farthest = details["drift_px"] = float(np.abs(path).max())
+        notes.append(f"The sample drifts by up to {farthest:.2g} camera px.")
     if image is None or (settings.drift.correct and not time_series):
-        image = _drawn(table, movie, time_series)
+        image = _rendered(table, movie, time_series)
     camera = settings.camera
     notes += detector.notes(table, imaging, movie, camera.gain is not None or camera.estimate)
-    if not len(table):
-        notes.append("No emitters were found: they are too dim, or there are none.")
-    elif (doubt := float(np.median(table.uncertainty_px))) > DOUBTFUL_PX:  # type: ignore[arg-type]
-        notes.insert(
-            0,
-            f"Half of the emitters may be off by {doubt:.2g} camera px or more: too many shine in "
-            "a frame, they are too dim, or no single molecules. Do not trust their places.",
-        )
+    notes = _with_trust(notes, table)
     details |= stage.details | {"psf_fwhm_px": 2.3548 * imaging.sigma_px}
     details |= {"localizations": float(len(table)), "noise_gain": imaging.noise.gain}
     return Localized(table, np.maximum(image, 0, out=image), details, tuple(notes))
+
+
+def _fit_movie(
+    movie: Movie,
+    detector: Detector,
+    imaging: ImagingModel,
+    saturation: Saturation,
+    time_series: bool,
+    report: Report,
+) -> tuple[list[FrameFit], np.ndarray | None]:
+    """Return the fits of all frames, and the picture made of the detector's maps if it makes any.
+
+    Saturated pixels are counted on the way.
+    """
+    frames, rows, columns = movie.shape
+    at_once = max(1, PIXELS_AT_ONCE // (rows * columns))
+    image: np.ndarray | None = None
+    fits: list[FrameFit] = []
+    with ThreadPoolExecutor(thread_count()) as pool:
+        for block in time_blocks(movie, saturation):
+            saturation.add(block)
+            for start in range(0, len(block), at_once):
+                part = block[start : start + at_once].astype(np.float32)
+                done = len(fits)
+                maps, places = detector(part)
+                fit = partial(_fit, imaging=imaging, alone=detector.alone)
+                for one in pool.map(fit, part, places):
+                    report(len(fits) / frames, f"frame {done} of {frames}")
+                    fits.append(one)
+                if maps is not None:
+                    image = _with_maps(image, maps, time_series, done, frames)
+    return fits, image
+
+
+def _with_trust(notes: list[str], table: LocalizationTable) -> list[str]:
+    """Add a note if no emitter was found, or if the positions cannot be trusted."""
+    if not len(table):
+        return [*notes, "No emitters were found: they are too dim, or there are none."]
+    uncertainty = float(np.median(table.uncertainty_px))  # type: ignore[arg-type]
+    if not uncertainty > UNCERTAINTY_MAX_PX:
+        return notes
+    warning = (
+        f"Half of the emitters may be off by {uncertainty:.2g} camera px or more: too many shine "
+        "in a frame, they are too dim, or no single molecules. Do not trust their places."
+    )
+    return [warning, *notes]
 
 
 def measure_imaging(
@@ -151,21 +216,38 @@ def measure_imaging(
     notes: list[str],
     between: Callable[[], None],
 ) -> ImagingModel:
-    """Width of the PSF and noise, from some frames; ``between`` may raise to leave.
+    """Measure the width of the PSF and the noise in some frames of a movie.
 
-    They are the microscope's: where few frames are chosen, the others tell of them, too.
+    Parameters
+    ----------
+    movie : Movie
+        If few of its frames are selected, the others are used as well: PSF and noise belong to
+        the microscope.
+    detector : Detector
+        Finds the spots; it is told the width.
+    psf_fwhm_px : float or None
+        Known width of the PSF in camera pixels; measured if None.
+    notes : list of str
+        A sentence is appended if there are too few spots to measure the width.
+    between : callable
+        Called between fits; it may raise to stop the work.
+
+    Returns
+    -------
+    ImagingModel
+        Standard deviation of the PSF in camera pixels, and the noise.
     """
     first, last = movie.frame_range or (0, movie.shape[0])
-    if last - first < LOOKED_AT and not movie.steps:
+    if last - first < MEASURED_FRAMES and not movie.steps:
         first, last = 0, movie.whole_shape[0]
-    numbers = np.unique(np.linspace(first, last - 1, LOOKED_THROUGH).astype(int))
-    looked = [
+    numbers = np.unique(np.linspace(first, last - 1, CANDIDATE_FRAMES).astype(int))
+    candidates = [
         np.concatenate(list(time_blocks(movie.select((n, n + 1)))))[0].astype(np.float32)
         for n in numbers
     ]
     # The brightest, since most frames of sparse movies may be dark.
-    looked.sort(key=lambda frame: float(np.quantile(frame, 0.999) - np.median(frame)))
-    frames = [_fullest(frame) for frame in looked[-LOOKED_AT:]]
+    candidates.sort(key=lambda frame: float(np.quantile(frame, 0.999) - np.median(frame)))
+    frames = [_brightest_part(frame) for frame in candidates[-MEASURED_FRAMES:]]
     places = [detector(frame[None])[1][0][0] for frame in frames]
     if psf_fwhm_px is not None:
         sigma = psf_fwhm_px / 2.3548
@@ -182,67 +264,63 @@ def measure_imaging(
     return ImagingModel(sigma, measure_noise(frames, fits))
 
 
-def _fullest(frame: np.ndarray) -> np.ndarray:
-    """The part of a frame, of at most `PART_PX` squared, with the most light above the dark."""
+def _brightest_part(frame: np.ndarray) -> np.ndarray:
+    """Return the part of a frame, at most `PART_PX` squared, with most light above the dark."""
     light = np.maximum(frame - dark_level(frame), 0)
     parts = [
         (slice(top, top + PART_PX), slice(left, left + PART_PX))
-        for top in _starts(frame.shape[0])
-        for left in _starts(frame.shape[1])
+        for top in _part_starts(frame.shape[0])
+        for left in _part_starts(frame.shape[1])
     ]
     return frame[max(parts, key=lambda part: float(light[part].sum()))]
 
 
-def _starts(length: int) -> list[int]:
-    """Where parts of `PART_PX` begin; the last one ends with the field."""
+def _part_starts(length: int) -> list[int]:
+    """Return where parts of `PART_PX` begin; the last one ends at the edge of the field."""
     last = max(length - PART_PX, 0)
     return sorted({min(k, last) for k in range(0, length, PART_PX)})
 
 
-def _fit(
-    frame: np.ndarray, found: Places, imaging: ImagingModel, alone: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Places (N, 2), light (N,), uncertainty in px (N,) and background (N,) of one frame."""
+def _fit(frame: np.ndarray, found: Places, imaging: ImagingModel, alone: bool) -> FrameFit:
+    """Fit the spots of one frame that a detector found."""
     rows, columns = frame.shape
-    places, doubt = found
+    places, uncertainty = found
     if not len(places):
         return np.zeros((0, 2)), np.zeros(0), np.zeros(0), np.zeros(0)
     if alone:
         return _fit_alone(frame, places, imaging)
-    one = fit_spots(frame, places, imaging.sigma_px, imaging.noise, FOUND_PX)
-    at, light, spread, background = one.places, one.light, one.spread, one.background
+    fit = fit_spots(frame, places, imaging.sigma_px, imaging.noise, FOUND_PX)
+    at = fit.places
     inside: np.ndarray = np.all((at > -0.5) & (at < np.array([rows, columns]) - 0.5), axis=1)
     at = np.where(inside[:, None], at, 0.0)
     i, j = (np.clip(np.rint(at[:, k]).astype(int), 0, n - 1) for k, n in enumerate(frame.shape))
-    # What the network leaves open holds the noise of light too, which the fit knows better.
-    uncertainty = np.maximum(np.sqrt((spread[:, :2] ** 2).mean(axis=1)), doubt)
-    return at[inside], light[inside], uncertainty[inside], background[i, j][inside]
+    # The network's uncertainty holds photon noise too, which the fit knows better.
+    uncertainty = np.maximum(np.sqrt((fit.spread[:, :2] ** 2).mean(axis=1)), uncertainty)
+    return at[inside], fit.light[inside], uncertainty[inside], fit.background[i, j][inside]
 
 
-def _fit_alone(
-    frame: np.ndarray, places: np.ndarray, imaging: ImagingModel
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """As `_fit`, of every spot by itself in a window around it."""
+def _fit_alone(frame: np.ndarray, places: np.ndarray, imaging: ImagingModel) -> FrameFit:
+    """Fit every spot by itself in a window around it."""
     found = []
     for place in places:
         low = np.maximum(np.rint(place).astype(int) - WINDOW_PX, 0)
         high = np.rint(place).astype(int) + WINDOW_PX + 1
         window = frame[low[0] : high[0], low[1] : high[1]]
-        one = fit_spots(window, (place - low)[None], imaging.sigma_px, imaging.noise)
-        at = one.places[0] + low
+        fit = fit_spots(window, (place - low)[None], imaging.sigma_px, imaging.noise)
+        at = fit.places[0] + low
         # A fit that left its maximum has gone to a neighbour, which has a fit of its own.
         if np.hypot(*(at - place)) <= imaging.sigma_px:
             y, x = np.rint(place - low).astype(int)
-            uncertainty = np.sqrt((one.spread[0, :2] ** 2).mean())
-            found.append((*at, one.light[0], uncertainty, one.background[y, x]))
+            uncertainty = np.sqrt((fit.spread[0, :2] ** 2).mean())
+            found.append((*at, fit.light[0], uncertainty, fit.background[y, x]))
     table = np.array(found).reshape(-1, 5)
     edge = np.array(frame.shape) - 0.5
     table = table[((table[:, :2] > -0.5) & (table[:, :2] < edge)).all(axis=1)]
     return table[:, :2], table[:, 2], table[:, 3], table[:, 4]
 
 
-def _drawn(table: LocalizationTable, movie: Movie, time_series: bool) -> np.ndarray:
-    """Picture (4Y, 4X), or (T, 4Y, 4X), of a table: where there is no network's map."""
+def _rendered(table: LocalizationTable, movie: Movie, time_series: bool) -> np.ndarray:
+    """Return a picture (4Y, 4X), or (T, 4Y, 4X), of a table."""
     frames, rows, columns = movie.shape
     if not len(table):
         return np.zeros((*((frames,) if time_series else ()), 4 * rows, 4 * columns), np.float32)
@@ -258,29 +336,31 @@ def _drawn(table: LocalizationTable, movie: Movie, time_series: bool) -> np.ndar
     return out
 
 
-def _kept(
-    image: np.ndarray | None, maps: np.ndarray, time_series: bool, done: int, frames: int
+def _with_maps(
+    image: np.ndarray | None, maps: np.ndarray, time_series: bool, first: int, frames: int
 ) -> np.ndarray:
+    """Add maps (t, 4Y, 4X) of frames from ``first`` on to a picture or a time series."""
     if time_series:
         out = large_array((frames, *maps.shape[1:])) if image is None else image
-        out[done : done + len(maps)] = np.maximum(maps, 0)
+        out[first : first + len(maps)] = np.maximum(maps, 0)
         return out
     total: np.ndarray = np.maximum(maps, 0).sum(axis=0)
     return total if image is None else image + total
 
 
-def _table(movie: Movie, found: list[tuple[np.ndarray, ...]]) -> LocalizationTable:
-    frame, at, light, spread, background = (
-        np.concatenate([row[k] for row in found]) for k in range(5)
+def _table(movie: Movie, fits: list[FrameFit]) -> LocalizationTable:
+    """Return a table of the fits of consecutive frames."""
+    at, photons, uncertainty, background = (
+        np.concatenate([fit[k] for fit in fits]) for k in range(4)
     )
-    first = movie.first_frame
+    frame = np.repeat(np.arange(len(fits)), [len(fit[1]) for fit in fits])
     y, x = movie.origin_px
     return LocalizationTable(
-        frame=frame.astype(np.int64) + first,
+        frame=frame.astype(np.int64) + movie.first_frame,
         y_px=at[:, 0] + y,
         x_px=at[:, 1] + x,
-        photons=light,
-        uncertainty_px=spread,
+        photons=photons,
+        uncertainty_px=uncertainty,
         background=background,
         camera_pixel_um=movie.pixel_size_um,
         frames=movie.whole_shape[0],
