@@ -14,7 +14,15 @@ FEWEST_POINTS = 6
 
 @dataclass(frozen=True)
 class Profile:
-    """Brightness along a line: ``distance`` in px, ``values``."""
+    """Brightness along a line.
+
+    Parameters
+    ----------
+    distance : ndarray
+        (N,) distance from the start of the line in px, equally spaced.
+    values : ndarray
+        (N,) brightness.
+    """
 
     distance: np.ndarray
     values: np.ndarray
@@ -22,11 +30,22 @@ class Profile:
 
 @dataclass(frozen=True)
 class PeakFit:
-    """One or two Gaussians over a constant; lengths in px.
+    """One or two Gaussians over a constant base.
 
-    ``fwhm`` and ``centers`` of each peak, ``dip`` the depth between two of them (0 none, 1 down to
-    the base), None for one; ``fwhm_half`` the width at half height between base and peak without a
-    fit; ``curve`` the fit at the profile's distances. ``reason`` says why there is no fit.
+    Parameters
+    ----------
+    fwhm : tuple of float
+        Full width at half maximum of each peak in px; empty if nothing fits.
+    centers : tuple of float
+        Distance of each peak from the start of the line in px.
+    dip : float or None
+        Depth of the dip between two peaks: 0 for none, 1 if it reaches the base. None for one peak.
+    fwhm_half : float or None
+        Width at half height between base and peak in px, without a fit.
+    curve : ndarray
+        (N,) the fit at the profile's distances.
+    reason : str, optional
+        Why there is no fit, or why it is doubtful.
     """
 
     fwhm: tuple[float, ...]
@@ -40,9 +59,37 @@ class PeakFit:
 def line_profile(
     image: np.ndarray, start: tuple[float, float], end: tuple[float, float], width: float = 1
 ) -> Profile:
-    """Mean brightness across ``width`` px along a line from start to end (y, x in px).
+    """Return the brightness along a line, averaged across its width.
 
-    Linear interpolation widens what is narrow: a peak of 4 px by 3 % along a diagonal.
+    Parameters
+    ----------
+    image : ndarray
+        (Y, X).
+    start, end : (float, float)
+        Ends of the line (y, x) in px.
+    width : float, optional
+        Width of the line in px, rounded to whole pixels.
+
+    Returns
+    -------
+    Profile
+        About one value per pixel of length.
+
+    Raises
+    ------
+    InputError
+        The line is shorter than a pixel.
+
+    Notes
+    -----
+    Linear interpolation widens narrow peaks: one of 4 px by 3 % along a diagonal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.arange(12.0).reshape(3, 4)
+    >>> line_profile(image, (1, 0), (1, 3)).values
+    array([4., 5., 6., 7.])
     """
     from skimage.measure import profile_line
 
@@ -56,30 +103,74 @@ def line_profile(
 
 
 def fit_peaks(profile: Profile, peaks: int = 1) -> PeakFit:
-    """Fit one or two Gaussians and a constant base to a profile."""
+    """Fit one or two Gaussians and a constant base to a profile.
+
+    Parameters
+    ----------
+    profile : Profile
+        At least 6 points.
+    peaks : {1, 2}, optional
+        Number of Gaussians.
+
+    Returns
+    -------
+    PeakFit
+        Without widths, and with a reason, if nothing fits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.arange(21.0)
+    >>> fit = fit_peaks(Profile(x, 5 + np.exp(-((x - 9) ** 2) / 8)))
+    >>> round(fit.centers[0], 3), round(fit.fwhm[0], 3)
+    (9.0, 4.71)
+    """
     from scipy.optimize import curve_fit
 
     x, y = profile.distance, np.asarray(profile.values, np.float64)
     nothing = np.full(len(x), np.nan)
-    reason = None
-    if len(x) < FEWEST_POINTS:
-        reason = f"The line has {len(x)} points; at least {FEWEST_POINTS} are needed."
-    elif not np.isfinite(y).all():
-        reason = "There are values that are no brightness (NaN or infinite)."
-    elif np.ptp(y) <= 1e-9 * max(np.abs(y).max(), 1e-300):
-        reason = "The profile is flat."
+    reason = _reason_against_fit(y)
     if reason:
         return PeakFit((), (), None, None, nothing, reason)
-    base, top, at = float(y.min()), float(np.ptp(y)), float(x[np.argmax(y)])
     half = _half_width(x, y)
-    sigma = (half or (x[-1] - x[0]) / 4) / FWHM_PER_SIGMA
+    start, low, high = _start_and_bounds(x, y, half, peaks)
+    try:
+        found, _ = curve_fit(_gaussians, x, y, np.clip(start, low, high), bounds=(low, high))
+    except (RuntimeError, ValueError):
+        return PeakFit((), (), None, half, nothing, "No Gaussian fits the profile.")
+    in_order = sorted(np.reshape(found[1:], (-1, 3)).tolist(), key=lambda peak: peak[1])
+    centers = tuple(centre for _, centre, _ in in_order)
+    widths = tuple(FWHM_PER_SIGMA * sigma for _, _, sigma in in_order)
+    curve = _gaussians(x, *found)
+    dip = _dip(found, centers) if peaks == 2 else None
+    reason = "The peak is wider than the line." if max(widths) > x[-1] - x[0] else None
+    return PeakFit(widths, centers, dip, half, curve, reason)
 
-    def model(x: np.ndarray, base: float, *rest: float) -> np.ndarray:
-        out = np.full(x.shape, base)
-        for height, centre, width in np.reshape(rest, (-1, 3)):
-            out = out + height * np.exp(-((x - centre) ** 2) / (2 * width**2))
-        return out
 
+def _reason_against_fit(y: np.ndarray) -> str | None:
+    if len(y) < FEWEST_POINTS:
+        return f"The line has {len(y)} points; at least {FEWEST_POINTS} are needed."
+    if not np.isfinite(y).all():
+        return "There are values that are no brightness (NaN or infinite)."
+    if np.ptp(y) <= 1e-9 * max(np.abs(y).max(), 1e-300):
+        return "The profile is flat."
+    return None
+
+
+def _gaussians(x: np.ndarray, base: float, *peaks: float) -> np.ndarray:
+    """Return a base with Gaussians on it: height, centre and sigma of each."""
+    out = np.full(x.shape, base)
+    for height, centre, width in np.reshape(peaks, (-1, 3)):
+        out = out + height * np.exp(-((x - centre) ** 2) / (2 * width**2))
+    return out
+
+
+def _start_and_bounds(
+    x: np.ndarray, y: np.ndarray, half_width: float | None, peaks: int
+) -> tuple[list[float], list[float], list[float]]:
+    """Return the start of the fit and the lower and upper bounds, see `_gaussians`."""
+    base, top, at = float(y.min()), float(np.ptp(y)), float(x[np.argmax(y)])
+    sigma = (half_width or (x[-1] - x[0]) / 4) / FWHM_PER_SIGMA
     centres = [at] if peaks == 1 else _two_centres(x, y, sigma)
     start = [base]
     for centre in centres:
@@ -87,25 +178,20 @@ def fit_peaks(profile: Profile, peaks: int = 1) -> PeakFit:
     step = x[1] - x[0]
     low = [-np.inf] + [0, x[0], 0.2 * step] * peaks
     high = [np.inf] + [np.inf, x[-1], x[-1] - x[0]] * peaks
-    try:
-        found, _ = curve_fit(model, x, y, np.clip(start, low, high), bounds=(low, high))
-    except (RuntimeError, ValueError):
-        return PeakFit((), (), None, half, nothing, "No Gaussian fits the profile.")
-    each = sorted(np.reshape(found[1:], (-1, 3)).tolist(), key=lambda p: p[1])
-    curve = model(x, *found)
-    dip = None
-    if peaks == 2:
-        between = np.linspace(each[0][1], each[1][1], 101)
-        lowest = float(model(between, *found).min()) - found[0]
-        lower = min(float(model(np.array([p[1]]), *found)[0]) for p in each) - found[0]
-        dip = max(1 - lowest / lower, 0.0) if lower > 0 else 0.0
-    widths = tuple(FWHM_PER_SIGMA * p[2] for p in each)
-    reason = "The peak is wider than the line." if max(widths) > x[-1] - x[0] else None
-    return PeakFit(widths, tuple(p[1] for p in each), dip, half, curve, reason)
+    return start, low, high
+
+
+def _dip(found: np.ndarray, centers: tuple[float, ...]) -> float:
+    """Return the depth of the dip between two peaks, 1 if it reaches the base."""
+    base = found[0]
+    between = np.linspace(centers[0], centers[1], 101)
+    lowest = float(_gaussians(between, *found).min()) - base
+    lower = min(float(_gaussians(np.array([c]), *found)[0]) for c in centers) - base
+    return max(1 - lowest / lower, 0.0) if lower > 0 else 0.0
 
 
 def _half_width(x: np.ndarray, y: np.ndarray) -> float | None:
-    """Width at half height over the lowest value, by linear interpolation."""
+    """Return the width at half height over the lowest value, by linear interpolation."""
     level = (y.max() + y.min()) / 2
     k = int(np.argmax(y))
     left, right = np.flatnonzero(y[:k] < level), np.flatnonzero(y[k:] < level)
@@ -118,6 +204,7 @@ def _half_width(x: np.ndarray, y: np.ndarray) -> float | None:
 
 
 def _two_centres(x: np.ndarray, y: np.ndarray, sigma: float) -> list[float]:
+    """Return the two most prominent maxima, or two places beside the only one."""
     from scipy.signal import find_peaks
 
     tops, found = find_peaks(y, prominence=0.02 * np.ptp(y))
@@ -129,25 +216,39 @@ def _two_centres(x: np.ndarray, y: np.ndarray, sigma: float) -> list[float]:
 
 
 def fwhm_by_autocorrelation(image: np.ndarray, *, noise: bool = False) -> tuple[float, ...]:
-    """Width (FWHM, px) of the spots of an image along every axis, from its autocorrelation.
+    """Measure the width of the spots of an image along every axis by autocorrelation.
 
     Parameters
     ----------
-    image
-        (Y, X) or (Z, Y, X); negative values count as zero.
-    noise
-        Leave out lag 0, where white noise of the pixels adds up.
+    image : ndarray
+        (Y, X) or (Z, Y, X), at least 8 px a side; negative values count as zero.
+    noise : bool, optional
+        Leave out lag 0, where the white noise of the pixels adds up.
 
     Returns
     -------
-    One width per axis; NaN where no Gaussian fits.
+    tuple of float
+        Full width at half maximum in px along each axis; NaN where no Gaussian fits.
+
+    Raises
+    ------
+    InputError
+        The image is too small or has another number of axes.
 
     Notes
     -----
-    The autocorrelation of a Gaussian spot is one sqrt(2) times wider, on the wider one of how spots
-    lie: two Gaussians are fitted to it and the narrower counts (as in the evaluation of Kok and
-    Li's axial resolution, with the spacing of their padded lags corrected). Lags of the other axes
-    are 0.
+    The autocorrelation of a Gaussian spot is a Gaussian that is sqrt(2) times wider. It stands on
+    a wider one, which comes from the arrangement of the spots: two Gaussians are fitted, and the
+    narrower one counts (as in the evaluation of Kok and Li's axial resolution, with the spacing of
+    their padded lags corrected). Lags along the other axes are 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, x = np.mgrid[:64, :64] - 32
+    >>> spot = np.exp(-(y**2) / (2 * 2.0**2) - x**2 / (2 * 3.0**2))
+    >>> [round(width, 2) for width in fwhm_by_autocorrelation(spot)]
+    [4.71, 7.06]
     """
     image = np.maximum(np.asarray(image, dtype=np.float64), 0)
     if image.ndim not in (2, 3) or min(image.shape) < 8:
@@ -162,6 +263,7 @@ def fwhm_by_autocorrelation(image: np.ndarray, *, noise: bool = False) -> tuple[
 
 
 def _narrow_width(correlation: np.ndarray, noise: bool) -> float:
+    """Return the width in px of the spots that have an autocorrelation, lag 0 in its middle."""
     from scipy.optimize import curve_fit
 
     n = len(correlation)

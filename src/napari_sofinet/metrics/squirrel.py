@@ -9,22 +9,37 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from napari_sofinet.base.errors import InputError
 
-WIDEST = 0.125  # of the shorter side: sigma that is tried at most
+WIDEST = 0.125
+"""Largest sigma that is tried, as a fraction of the shorter side."""
 SCAN = 16
-NARROWEST = 0.1  # samples; less is no blur at all
-REACH = 4  # sigmas at which the blur is cut off
-STRIP = 32  # pixels that are computed together, from the samples that they need
+NARROWEST = 0.1
+"""Sigma in samples below which the image counts as not blurred."""
+REACH = 4
+"""Distance in sigmas at which the blur is cut off."""
+STRIP = 32
+"""Pixels that are computed together, from the samples that they need."""
 
 
 @dataclass(frozen=True)
 class Squirrel:
-    """Agreement with a reference after blur and scaling.
+    """Agreement of a super-resolved image with a reference after blur and scaling.
 
-    ``rsp`` is the Pearson correlation of model and reference, ``rse`` the root mean square of their
-    difference in the reference's units, ``sigma_px`` the fitted blur in samples of the
-    super-resolved image, ``alpha`` and ``beta`` scale and offset, ``error_map`` the absolute
-    difference and ``model`` the blurred and scaled image, both on the reference's grid. ``warning``
-    says what makes the numbers doubtful.
+    Parameters
+    ----------
+    rsp : float
+        Resolution-scaled Pearson correlation of model and reference.
+    rse : float
+        Resolution-scaled error: root mean square of their difference, in the reference's units.
+    sigma_px : float
+        Standard deviation of the fitted blur in samples of the super-resolved image.
+    alpha, beta : float
+        Scale and offset: the model is ``alpha`` times the blurred image plus ``beta``.
+    error_map : ndarray
+        Absolute difference on the reference's grid, NaN where the image does not cover it.
+    model : ndarray
+        The blurred and scaled image on the reference's grid, NaN where there is none.
+    warning : str, optional
+        Why the numbers are doubtful.
     """
 
     rsp: float
@@ -48,14 +63,19 @@ def squirrel(
 
     Parameters
     ----------
-    image
-        (Y, X) super-resolved.
-    reference
-        (Y, X) wide-field, e.g. the mean of the frames.
-    pixel_px, origin_px
-        Distance of the image's samples and place of its sample (0, 0), in pixels of the reference
-        (a `Reconstruction` has both). Without them the image must be a whole number of times larger
-        and covers the same area.
+    image : ndarray
+        (Y, X) super-resolved image.
+    reference : ndarray
+        (Y, X) wide-field image, e.g. the mean of the frames.
+    pixel_px, origin_px : (float, float), optional
+        Distance (y, x) of the image's samples and position of its sample (0, 0), in pixels of the
+        reference (a `Reconstruction` has both). Without them the image must be a whole number of
+        times larger and covers the same area.
+
+    Returns
+    -------
+    Squirrel
+        Agreement, fitted blur and error map.
 
     Raises
     ------
@@ -65,18 +85,23 @@ def squirrel(
     Notes
     -----
     The model of a reference pixel is the mean of the blurred image over its area, so images stay
-    registered at any magnification. For a given blur scale and offset follow from linear
+    registered at any magnification. For a given blur, scale and offset follow from linear
     regression; the blur is searched. Where the image does not cover the reference, nothing is
     compared (Culley et al., Nat. Methods 15, 263 (2018)).
-    """
-    from scipy.optimize import minimize_scalar
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.ndimage import gaussian_filter
+    >>> image = np.random.default_rng(0).random((48, 48)) ** 8
+    >>> reference = 3 * gaussian_filter(image, 2.5) + 10
+    >>> found = squirrel(image, reference)
+    >>> round(found.sigma_px, 2), round(found.rsp, 3)
+    (2.5, 1.0)
+    """
     image, reference = (np.asarray(a, dtype=np.float64) for a in (image, reference))
     for name, array in (("image", image), ("reference", reference)):
-        if array.ndim != 2 or not np.isfinite(array).all():
-            raise InputError(f"The {name} must be a single picture without NaN.")
-        if np.ptp(array) <= 1e-12 * max(np.abs(array).max(), 1e-300):
-            raise InputError(f"The {name} is the same everywhere; nothing can be compared.")
+        _check(name, array)
     pixel, origin = _grid(image.shape, reference.shape, pixel_px, origin_px)
     rows = columns = slice(None)
     boxes = None
@@ -89,22 +114,8 @@ def squirrel(
         raise InputError("Image and reference hardly overlap; nothing can be compared.")
     target = part - part.mean()
     models = _PixelModels(image, target, boxes) if boxes else _WaveModels(image, target)
-
-    def unexplained(sigma: float) -> float:
-        model = models.without_mean(sigma)
-        return 1 - _product(model, models.wanted) ** 2 / max(_product(model, model), 1e-300)
-
     widest = WIDEST * min(image.shape)
-    scan = np.concatenate([[0.0], np.geomspace(0.3, widest, SCAN)])
-    losses = [unexplained(s) for s in scan]
-    best = int(np.argmin(losses))
-    low, high = scan[max(best - 1, 0)], scan[min(best + 1, SCAN)]
-    fitted = minimize_scalar(
-        unexplained, bounds=(low, high), method="bounded", options={"xatol": 1e-6}
-    )
-    sigma = float(fitted.x)
-    if losses[best] < fitted.fun:
-        sigma = float(scan[best])
+    sigma = _best_blur(models, widest)
     model = models.in_pixels(sigma)
     mean = model.mean()
     model -= mean
@@ -113,20 +124,49 @@ def squirrel(
     beta = float(part.mean() - alpha * mean)
     model = alpha * model + part.mean()
     difference = model - part
-    error = np.full(reference.shape, np.nan)
-    error[rows, columns] = np.abs(difference)
-    whole = np.full(reference.shape, np.nan)
-    whole[rows, columns] = model
     rsp = min(abs(shared) / max(np.sqrt(own * _product(target, target)), 1e-300), 1.0)
     rse = float(np.sqrt(_product(difference, difference) / part.size))
-    warning = None
-    if alpha <= 0:
-        warning = "The image is dark where the reference is bright: it does not show it."
-    elif sigma > 0.999 * widest:
-        warning = "The blur is wider than was searched: the image does not explain the reference."
-    elif sigma < NARROWEST:
-        warning = "No blur is needed: the image is not sharper than the reference."
+    error, whole = np.full((2, *reference.shape), np.nan)
+    error[rows, columns] = np.abs(difference)
+    whole[rows, columns] = model
+    warning = _warning(alpha, sigma, widest)
     return Squirrel(float(rsp), rse, sigma, alpha, beta, error, whole, warning)
+
+
+def _check(name: str, array: np.ndarray) -> None:
+    """Raise `InputError` unless an array is a picture that shows something."""
+    if array.ndim != 2 or not np.isfinite(array).all():
+        raise InputError(f"The {name} must be a single picture without NaN.")
+    if np.ptp(array) <= 1e-12 * max(np.abs(array).max(), 1e-300):
+        raise InputError(f"The {name} is the same everywhere; nothing can be compared.")
+
+
+def _best_blur(models: _PixelModels | _WaveModels, widest: float) -> float:
+    """Return the sigma, at most ``widest`` samples, whose model explains the reference best."""
+    from scipy.optimize import minimize_scalar
+
+    def unexplained(sigma: float) -> float:
+        model = models.without_mean(sigma)
+        return 1 - _product(model, models.wanted) ** 2 / max(_product(model, model), 1e-300)
+
+    scan = np.concatenate([[0.0], np.geomspace(0.3, widest, SCAN)])
+    losses = [unexplained(s) for s in scan]
+    best = int(np.argmin(losses))
+    low, high = scan[max(best - 1, 0)], scan[min(best + 1, SCAN)]
+    fitted = minimize_scalar(
+        unexplained, bounds=(low, high), method="bounded", options={"xatol": 1e-6}
+    )
+    return float(scan[best] if losses[best] < fitted.fun else fitted.x)
+
+
+def _warning(alpha: float, sigma: float, widest: float) -> str | None:
+    if alpha <= 0:
+        return "The image is dark where the reference is bright: it does not show it."
+    if sigma > 0.999 * widest:
+        return "The blur is wider than was searched: the image does not explain the reference."
+    if sigma < NARROWEST:
+        return "No blur is needed: the image is not sharper than the reference."
+    return None
 
 
 def _grid(
@@ -135,12 +175,13 @@ def _grid(
     pixel_px: tuple[float, float] | None,
     origin_px: tuple[float, float] | None,
 ) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return distance and origin of the image's samples in pixels of the reference."""
     if pixel_px is not None:
         return pixel_px, origin_px or (0.0, 0.0)
     times = [a // b for a, b in zip(image, reference, strict=True)]
     if times[0] < 1 or any(a != times[0] * b for a, b in zip(image, reference, strict=True)):
         raise InputError(
-            f"An image of {image[0]} x {image[1]} samples can not be laid on a reference of "
+            f"An image of {image[0]} x {image[1]} samples cannot be laid on a reference of "
             f"{reference[0]} x {reference[1]} px; give its pixel size and origin."
         )
     pixel = 1 / times[0]
@@ -150,7 +191,7 @@ def _grid(
 def _boxes(
     samples: int, pixels: int, pixel_px: float, origin_px: float
 ) -> tuple[slice, np.ndarray]:
-    """Reference pixels that the image covers, and (n, samples) shares of samples in each.
+    """Return the reference pixels that the image covers, and (n, samples) weights of its samples.
 
     A sample stands for the length between the middles to its neighbours; the outermost ones also
     for the half beyond.
@@ -163,8 +204,8 @@ def _boxes(
     first, last = int(used[0]), int(used[-1]) + 1
     low, high = (np.clip(edges[k : k + last - first], 0, samples) for k in (first, first + 1))
     at = np.arange(samples)
-    shares = np.clip(np.minimum(high[:, None], at + 1) - np.maximum(low[:, None], at), 0, None)
-    return slice(first, last), shares / shares.sum(axis=1, keepdims=True)
+    weights = np.clip(np.minimum(high[:, None], at + 1) - np.maximum(low[:, None], at), 0, None)
+    return slice(first, last), weights / weights.sum(axis=1, keepdims=True)
 
 
 def _aligned(
@@ -173,7 +214,7 @@ def _aligned(
     pixel_px: tuple[float, float],
     origin_px: tuple[float, float],
 ) -> bool:
-    """Whether every pixel is a whole number of samples, and no sample is left over."""
+    """Return whether every pixel is a whole number of samples, and no sample is left over."""
     return all(
         n % m == 0 and abs(p * n - m) < 1e-9 and abs(at - (p - 1) / 2) < 1e-9
         for n, m, p, at in zip(samples, pixels, pixel_px, origin_px, strict=True)
@@ -188,8 +229,9 @@ def _product(a: np.ndarray, b: np.ndarray) -> float:
 class _WaveModels:
     """Models of aligned grids for any blur, as amplitudes of cosine waves.
 
-    In these, which mirrored borders keep, a blur is a factor for each wave, and the mean over a
-    pixel's samples another one that shows fine waves as coarse ones. Products are those of pixels.
+    Cosine waves fit mirrored borders. A blur multiplies each wave by a factor; so does the mean
+    over a pixel's samples, after which fine waves appear as coarse ones. Products of models are the
+    same as in pixels.
     """
 
     def __init__(self, image: np.ndarray, target: np.ndarray) -> None:
@@ -210,7 +252,7 @@ class _WaveModels:
         self._model = np.empty(target.shape)
 
     def without_mean(self, sigma: float) -> np.ndarray:
-        """The model's waves; valid until the next call."""
+        """Return the model's waves without that of the mean; valid until the next call."""
         kept_y, kept_x = (
             np.fft.rfft(_ring(sigma, samples)).real[order]
             for samples, order in zip(self.samples, self.orders, strict=True)
@@ -219,14 +261,17 @@ class _WaveModels:
         return np.einsum("qij,qi->ij", self._half, kept_y, out=self._model)
 
     def in_pixels(self, sigma: float) -> np.ndarray:
-        """The blurred image in the reference's pixels."""
+        """Return the blurred image in the reference's pixels."""
         from scipy.fft import idctn
 
         return np.asarray(idctn(self.without_mean(sigma), norm="ortho") + self.mean)
 
 
 def _waves_of_pixels(samples: int, pixels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Order of the samples' waves, as many times those of the pixels, and what is seen of each."""
+    """Return the samples' waves in the order of the pixels' waves, and the factor of each.
+
+    Each wave of the pixels shows as many waves of the samples as a pixel has samples.
+    """
     times = samples // pixels
     order = np.arange(samples).reshape(times, pixels)
     signs = np.ones((times, pixels))
@@ -247,22 +292,23 @@ class _PixelModels:
         self.image, self.wanted, self.boxes = image, target, boxes
 
     def without_mean(self, sigma: float) -> np.ndarray:
+        """Return the model less its mean."""
         model = self.in_pixels(sigma)
         model -= model.mean()
         return model
 
     def in_pixels(self, sigma: float) -> np.ndarray:
-        """The blurred image in the reference's pixels."""
+        """Return the blurred image in the reference's pixels."""
         boxes_y, boxes_x = self.boxes
         return _pixels(boxes_y, sigma, _pixels(boxes_x, sigma, self.image.T).T)
 
 
 def _pixels(boxes: np.ndarray, sigma: float, image: np.ndarray) -> np.ndarray:
-    """Shares of the image's blurred rows, computed only where they are not nothing."""
+    """Return the blurred image's rows averaged over boxes, computed only where they have weight."""
     samples = boxes.shape[1]
     reach = _reach(sigma)
     ring = _ring(sigma, samples)
-    # What sample j gives to sample i of the blurred row, itself and in the mirrors at both ends.
+    # Weight of sample j in blurred sample i: directly, and by its mirror images at both ends.
     straight = sliding_window_view(np.roll(ring, samples - 1)[:-1], samples)[::-1]
     mirrored = sliding_window_view(ring[1:], samples)
     out = np.empty((len(boxes), image.shape[1]))
@@ -277,11 +323,12 @@ def _pixels(boxes: np.ndarray, sigma: float, image: np.ndarray) -> np.ndarray:
 
 
 def _reach(sigma: float) -> int:
+    """Return the distance in samples at which the blur is cut off."""
     return int(REACH * sigma + 0.5)
 
 
 def _ring(sigma: float, samples: int) -> np.ndarray:
-    """A Gaussian blur's weights by distance, on a ring of the samples and their mirror image."""
+    """Return a Gaussian's weights by distance, on a ring of the samples and their mirror image."""
     reach = _reach(sigma)
     ring = np.zeros(2 * samples)
     if not reach:
