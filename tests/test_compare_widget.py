@@ -145,6 +145,7 @@ def test_scores_differences_and_errors(pair, qtbot):
     assert pair.first_box.count() == 2  # its own layers are not offered
 
 
+@pytest.mark.slow
 def test_figures_have_panels_scale_bars_and_insets(pair, qtbot, tmp_path):
     pair.viewer.add_shapes(np.array([[0.5, 0.5], [2.0, 2.5]]), name="region", ndim=2)
     for kind in ("png", "svg", "pdf"):

@@ -185,6 +185,7 @@ def test_correlated_frames_count_as_fewer():
     assert frames_as_one(20.0) == pytest.approx(expected, rel=0.04)
 
 
+@pytest.mark.slow
 def test_cumulants_of_slow_blinking_are_unbiased():
     # 400 short movies of many emitters, whose light is all but normal: the worst case for order 4.
     rng = np.random.default_rng(7)
