@@ -29,15 +29,14 @@ from napari_sofinet.methods.moving_structure_settings import DblinkSettings  # n
 from napari_sofinet.methods.repeat import repeat  # noqa: E402
 from napari_sofinet.networks import device, weights  # noqa: E402
 from napari_sofinet.networks import recurrent_series as recurrent  # noqa: E402
-from napari_sofinet.networks.dblink import (  # noqa: E402
+from napari_sofinet.networks.dblink import BlinkNet, DBlink  # noqa: E402
+from napari_sofinet.networks.decay_maps import (  # noqa: E402
     TIMES,
-    BlinkNet,
-    DBlink,
-    bank,
-    banks,
-    spread,
-    told,
+    add_localizations,
+    decay_maps,
+    decay_maps_at,
     window_map,
+    with_prior,
 )
 from napari_sofinet.training.dynamics import (  # noqa: E402
     Motion,
@@ -152,10 +151,10 @@ def test_our_network_is_a_tenth_as_much_work_and_takes_any_shape():
 def test_spreading_keeps_weight_and_place():
     y, x = np.array([2.25, 0.0, 4.6]), np.array([3.5, 1.0, -0.4])
     out, first = np.zeros((2, 5, 6))
-    spread(out[None], y, x, np.ones((1, 3)))
+    add_localizations(out[None], y, x, np.ones((1, 3)))
     # The last one is shared with samples beyond two edges: 0.4 * 0.6 of it is inside.
     assert out.sum() == pytest.approx(2 + 0.4 * 0.6)
-    spread(first[None], y[:1], x[:1], np.ones((1, 1)))
+    add_localizations(first[None], y[:1], x[:1], np.ones((1, 1)))
     rows, columns = np.mgrid[:5, :6]
     assert (first * rows).sum() == pytest.approx(2.25)
     assert (first * columns).sum() == pytest.approx(3.5)
@@ -168,26 +167,26 @@ def test_a_bank_is_the_sum_of_its_definition():
     for t, i, j in zip(time, y.astype(int), x.astype(int), strict=True):
         for k, tau in enumerate(TIMES):
             expected[k if t <= 4 else 7 + k, i, j] += np.exp(-abs(t - 4) / tau)
-    np.testing.assert_allclose(bank(time, y, x, 4.0, 6, 6), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(decay_maps_at(time, y, x, 4.0, 6, 6), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_what_is_told_of_the_structure_is_one_more_map():
     maps = np.random.default_rng(0).random((3, 14, 5, 6), np.float32)
     for prior, value in (("either", 0), ("filaments", 1), ("mitochondria", -1)):
-        out = told(maps, prior)
+        out = with_prior(maps, prior)
         assert out.shape == (3, 15, 5, 6)
         assert (out[:, 14] == value).all()
         np.testing.assert_array_equal(out[:, :14], maps)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 16, 30])
-def test_a_sweep_over_a_film_gives_the_same_banks(count):
+def test_a_sweep_over_a_film_gives_the_same_maps(count):
     table = some_table()
     times = 4.5 + 3 * np.arange(count)
-    made = list(banks(blinks_of(table, 1), times, 10, 10, 13))
+    made = list(decay_maps(blinks_of(table, 1), times, 10, 10, 13))
     assert len(made) == count
     for t, one in zip(times, made, strict=True):
-        direct = bank(table.frame / 10, table.y_px, table.x_px, t / 10, 10, 13)
+        direct = decay_maps_at(table.frame / 10, table.y_px, table.x_px, t / 10, 10, 13)
         np.testing.assert_allclose(one, direct, rtol=1e-4, atol=1e-4)
 
 

@@ -21,7 +21,7 @@ from napari_sofinet.methods.localize import localize
 from napari_sofinet.methods.moving_structure_settings import DblinkSettings
 from napari_sofinet.networks import weights
 from napari_sofinet.networks.contract import Network
-from napari_sofinet.networks.dblink import banks, told
+from napari_sofinet.networks.decay_maps import decay_maps, with_prior
 from napari_sofinet.networks.device import device_for, half_precision_copy, on_device, precision
 from napari_sofinet.networks.recurrent_series import recurrent_series
 from napari_sofinet.networks.tiling import tiles
@@ -264,10 +264,10 @@ def _maps(
     def between() -> None:
         tell(made)
 
-    for number, one in enumerate(banks(events, times, settings.window, *shape, between)):
+    for number, one in enumerate(decay_maps(events, times, settings.window, *shape, between)):
         waiting.append(one)
         if len(waiting) == some or number == len(times) - 1:
-            x = torch.from_numpy(told(np.stack(waiting), settings.structure)).to(device)
+            x = torch.from_numpy(with_prior(np.stack(waiting), settings.structure)).to(device)
             with torch.inference_mode(), precision(device):
                 out = net(x).float()
                 # Sure of just this sample: it is likely, and where structure is at all is known.

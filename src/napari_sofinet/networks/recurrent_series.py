@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from napari_sofinet.localization.events import LocalizationEvents
-from napari_sofinet.networks.dblink import DBlink, Hidden, Recurrence, window_map
+from napari_sofinet.networks.dblink import DBlink, Hidden, Recurrence
+from napari_sofinet.networks.decay_maps import window_map
 from napari_sofinet.networks.device import precision
 from napari_sofinet.networks.tiling import tiles
 

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from napari_sofinet.localization.events import LocalizationEvents
-from napari_sofinet.networks.dblink import FINENESS, TIMES, bank, told, window_map
+from napari_sofinet.networks.decay_maps import TIMES, decay_maps_at, window_map, with_prior
+from napari_sofinet.networks.deepstorm import FINENESS
 from napari_sofinet.training.data import Samples
 from napari_sofinet.training.settings import DynamicsTrainingSettings
 
@@ -61,12 +62,12 @@ class Events:
 
 
 def dynamics_samples(settings: DynamicsTrainingSettings, count: int, seed: int) -> Samples:
-    """Draw banks (B, 15, 4Y, 4X) and pictures (B, 4Y, 4X); the same seed gives the same ones.
+    """Draw decay maps (B, 15, 4Y, 4X) and pictures (B, 4Y, 4X), the same for the same seed.
 
-    Half of the banks tell whether lines or filled shapes are to be expected.
+    Half of the maps tell whether lines or filled shapes are to be expected.
     """
     side = FINENESS * settings.side_px
-    banks = np.empty((count, 2 * len(TIMES) + 1, side, side), np.float32)
+    maps = np.empty((count, 2 * len(TIMES) + 1, side, side), np.float32)
     pictures = np.empty((count, side, side), np.float32)
     for b in range(count):
         rng = np.random.default_rng([seed, b, 19])
@@ -75,10 +76,10 @@ def dynamics_samples(settings: DynamicsTrainingSettings, count: int, seed: int) 
         before, after = _stretch(rng)
         move = Motion(side, settings.speed_max, rng)
         events = draw_events(structure, move, before, after, settings, side, rng)
-        maps = bank(events.time, events.y, events.x, 0.0, side, side)
-        banks[b] = told(maps, kind if rng.random() < 0.5 else "either")
+        decayed = decay_maps_at(events.time, events.y, events.x, 0.0, side, side)
+        maps[b] = with_prior(decayed, kind if rng.random() < 0.5 else "either")
         pictures[b] = structure.picture
-    return Samples(torch.from_numpy(banks), torch.from_numpy(pictures), ())
+    return Samples(torch.from_numpy(maps), torch.from_numpy(pictures), ())
 
 
 def dynamics_sequences(settings: DynamicsTrainingSettings, count: int, seed: int) -> Samples:
