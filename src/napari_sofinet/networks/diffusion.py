@@ -1,10 +1,10 @@
-"""What a first guess leaves open: a network that takes noise off the truth's difference to it.
+"""A diffusion network: it removes noise from the difference between the truth and a prior estimate.
 
 J. Ho, A. Jain, P. Abbeel, "Denoising diffusion probabilistic models", NeurIPS (2020), conditioned
-on a first guess, as in C. Seitz, J. Liu, "Uncertainty-aware localization microscopy by variational
-diffusion" (2024) do. Inputs and outputs are scaled by the level of noise as T. Karras, M. Aittala,
-T. Aila, S. Laine, "Elucidating the design space of diffusion-based generative models", NeurIPS
-(2022), so that one network serves every schedule.
+on a prior estimate, as in C. Seitz, J. Liu, "Uncertainty-aware localization microscopy by
+variational diffusion" (2024). Inputs and outputs are scaled by the level of noise as in T. Karras,
+M. Aittala, T. Aila, S. Laine, "Elucidating the design space of diffusion-based generative models",
+NeurIPS (2022), so that one network serves every schedule.
 """
 
 from __future__ import annotations
@@ -17,32 +17,34 @@ from torch import nn
 from napari_sofinet.networks.pixel_statistics import shifted
 
 SPREAD, LEAST_SPREAD, MOST_SPREAD = 0.1, 0.03, 1.0
-"""Standard deviation of the truth around a first guess: at first, and within which limits."""
+"""Standard deviation of the truth around a prior estimate: before training, and its limits."""
 LEAST_LEVEL, MOST_LEVEL = 0.005, 25.0
-"""Standard deviations of noise that are learnt."""
+"""Standard deviations of noise in training."""
 SMALL = 0.01
 ENCODER_REACH_PX, REACH_PX = 28, 20
-"""Camera pixels that the two parts of the network see around a pixel."""
+"""Reach of the two parts of the network in camera pixels."""
 WAVES = 16
 EMBEDDED = 128
 Seen = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+"""Features on camera pixels and half as fine, and two maps, see `DiffusionNet.encode`."""
 
 
 class DiffusionNet(nn.Module):  # type: ignore[misc]
-    """The truth minus the first guess, from that with noise.
+    """Estimate the truth minus the prior estimate from that difference with noise.
 
     Maps of ``fineness`` samples along a camera pixel are folded: its samples are channels.
 
     Parameters
     ----------
-    inputs
+    inputs : int, optional
         Maps of a condition, on camera pixels.
-    fineness
+    fineness : int, optional
         Samples along a camera pixel.
-    guesses
-        1, if a condition begins with one picture, the first guess, folded; 2, if with a second one,
-        which may be the better one in places, and how far the truth may be from that one.
-    features, wide
+    guesses : {1, 2}, optional
+        Estimates in a condition. It begins with the prior estimate, folded; with 2, there follow a
+        second estimate, which may be better in places, and the standard deviation of the truth
+        around that one.
+    features, wide : int, optional
         Channels on camera pixels and on a grid half as fine.
     """
 
@@ -58,23 +60,14 @@ class DiffusionNet(nn.Module):  # type: ignore[misc]
         self.inputs, self.fineness = inputs, fineness
         n, samples = features, fineness**2
         self.encoder_reach_px, self.reach_px = ENCODER_REACH_PX, REACH_PX
-        self.look = nn.ModuleDict(
-            {
-                "first": _conv(inputs, n),
-                "fine": Block(n),
-                "down": nn.Conv2d(n, wide, 2, stride=2),
-                "coarse": nn.ModuleList([Block(wide), NeighbourAttention(wide), Block(wide)]),
-                "up": nn.Conv2d(wide, 4 * n, 1),
-                "last": Block(n),
-            }
-        )
-        # How much better the second guess is, sample by sample.
+        self.look = _encoder(inputs, n, wide)
+        # How much better the second estimate is, sample by sample.
         self.better = nn.Conv2d(n, samples, 1) if guesses > 1 else None
-        # What is said to be known of the truth's distance, and how far the guesses differ.
+        # From the second estimate's standard deviation and how far the estimates differ.
         self.told = nn.Conv2d(2 * samples, samples, 1, bias=False) if guesses > 1 else None
         if self.told is not None:
             nn.init.zeros_(self.told.weight)
-        # How far the truth may be from there, the unit of what the other part computes.
+        # Standard deviation of the truth, the unit in which the other part computes.
         self.spread = nn.Conv2d(n, samples, 1)
         nn.init.zeros_(self.spread.weight)
         nn.init.constant_(self.spread.bias, math.log(SPREAD))
@@ -92,10 +85,20 @@ class DiffusionNet(nn.Module):  # type: ignore[misc]
         self.to(memory_format=torch.channels_last)
 
     def encode(self, conditions: torch.Tensor) -> Seen:
-        """Features of conditions (B, C, Y, X), Y and X even, on pixels and half as fine.
+        """Compute what depends on the condition alone.
 
-        And two maps (B, 2, fineness², Y, X), float32: by how much the first guess is to be changed
-        where a second one is better, and the logarithm of how far the truth may be from there.
+        Parameters
+        ----------
+        conditions : torch.Tensor
+            (B, C, Y, X), Y and X even.
+
+        Returns
+        -------
+        fine, coarse : torch.Tensor
+            Features on camera pixels and half as fine.
+        maps : torch.Tensor
+            (B, 2, fineness², Y, X) float32: the change of the prior estimate where a second one is
+            better, and the logarithm of the standard deviation of the truth around the result.
         """
         look = self.look
         fine = look["fine"](nn.functional.silu(look["first"](conditions)))
@@ -108,28 +111,28 @@ class DiffusionNet(nn.Module):  # type: ignore[misc]
         if self.better is not None and self.told is not None:
             n = self.fineness**2
             change = conditions[:, n : 2 * n] - conditions[:, :n]
-            said = torch.cat([conditions[:, 2 * n : 3 * n], change.abs()], dim=1)
-            spread = (
-                spread + self.told(torch.log(said.clamp(min=0) + SMALL) - math.log(SPREAD)).float()
-            )
+            known = torch.cat([conditions[:, 2 * n : 3 * n], change.abs()], dim=1)
+            known = torch.log(known.clamp(min=0) + SMALL) - math.log(SPREAD)
+            spread = spread + self.told(known).float()
             change = torch.sigmoid(self.better(fine).float()) * change
         return fine, coarse, torch.stack([change, spread], dim=1)
 
     def denoise(self, x: torch.Tensor, level: torch.Tensor, seen: Seen) -> torch.Tensor:
-        """The expected difference to the first guess.
+        """Return the expected difference to the prior estimate.
 
         Parameters
         ----------
-        x
-            Folded differences with noise (B, K, fineness², Y, X): K for each condition.
-        level
+        x : torch.Tensor
+            Folded differences with noise (B, K, fineness², Y, X), K for each condition.
+        level : torch.Tensor
             Standard deviations (B, K) of the noise.
-        seen
+        seen : tuple of torch.Tensor
             From `encode`.
 
         Returns
         -------
-        Differences without noise, as ``x``, float32.
+        torch.Tensor
+            Differences without noise, shaped as ``x``, float32.
         """
         each = level.float()[..., None, None, None]
         base = seen[2][:, None, 0]
@@ -163,15 +166,15 @@ class DiffusionNet(nn.Module):  # type: ignore[misc]
     def forward(
         self, conditions: torch.Tensor, x: torch.Tensor, level: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Both together, for learning: what `denoise` gives, and the two maps of `encode`."""
+        """Return the result of `denoise` and the two maps of `encode`, for training."""
         seen = self.encode(conditions)
         return self.denoise(x, level, seen), seen[2]
 
 
 class Block(nn.Module):  # type: ignore[misc]
-    """Two convolutions whose result is added to what came in; the level of noise scales between.
+    """Residual block of two convolutions; the level of noise scales and shifts between them.
 
-    Without normalisation, which would make a tile's result depend on the size of the tile.
+    It has no normalization, which would make the result depend on the size of a tile.
     """
 
     def __init__(self, channels: int, told: int = 0) -> None:
@@ -182,7 +185,7 @@ class Block(nn.Module):  # type: ignore[misc]
         nn.init.zeros_(self.two.bias)
 
     def forward(self, x: torch.Tensor, told: torch.Tensor | None = None) -> torch.Tensor:
-        """Map (B, C, Y, X) to the same shape."""
+        """Return features (B, C, Y, X) of the same shape."""
         h = self.one(nn.functional.silu(x))
         if self.scale is not None:
             factor, shift = self.scale(told)[..., None, None].chunk(2, dim=1)
@@ -192,9 +195,9 @@ class Block(nn.Module):  # type: ignore[misc]
 
 
 class NeighbourAttention(nn.Module):  # type: ignore[misc]
-    """Attention of every place to the 7 x 7 around it (Ramachandran et al., NeurIPS (2019)).
+    """Attention of every pixel to the 7 x 7 around it (Ramachandran et al., NeurIPS (2019)).
 
-    Its cost and its result do not depend on the size of a field, as those of attention to all do.
+    Unlike with global attention, the result does not depend on the size of the field.
     """
 
     def __init__(self, channels: int, heads: int = 4, reach: int = 3) -> None:
@@ -211,7 +214,7 @@ class NeighbourAttention(nn.Module):  # type: ignore[misc]
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (B, C, Y, X) to the same shape."""
+        """Return features (B, C, Y, X) of the same shape."""
         # 98 shifted maps in one kernel take a compiler minutes.
         query, key, value = self.ask(x).unflatten(1, (3, self.heads, -1)).unbind(1)
         query = query / math.sqrt(query.shape[2])
@@ -221,16 +224,29 @@ class NeighbourAttention(nn.Module):  # type: ignore[misc]
                 for (dy, dx), near in zip(self.around, self.near, strict=True)
             ]
         )
-        shares = torch.softmax(alike.float(), dim=0).to(value.dtype)
+        weights = torch.softmax(alike.float(), dim=0).to(value.dtype)
         seen = torch.zeros_like(value)
-        for (dy, dx), share in zip(self.around, shares, strict=True):
-            seen = seen + share[:, :, None] * shifted(value, dy, dx)
+        for (dy, dx), weight in zip(self.around, weights, strict=True):
+            seen = seen + weight[:, :, None] * shifted(value, dy, dx)
         out: torch.Tensor = x + self.give(seen.flatten(1, 2))
         return out
 
 
 def folded(maps: torch.Tensor, fineness: int) -> torch.Tensor:
-    """Maps (..., fY, fX) as (..., f², Y, X); the last samples are repeated to fill pixels."""
+    """Fold the samples of each pixel into channels.
+
+    Parameters
+    ----------
+    maps : torch.Tensor
+        (..., fY, fX); the last samples are repeated to fill pixels.
+    fineness : int
+        Samples f along a pixel.
+
+    Returns
+    -------
+    torch.Tensor
+        (..., f², Y, X).
+    """
     rows, columns = maps.shape[-2:]
     lead = maps.shape[:-2]
     x = maps.reshape(-1, 1, rows, columns)
@@ -240,9 +256,22 @@ def folded(maps: torch.Tensor, fineness: int) -> torch.Tensor:
 
 
 def unfolded(maps: torch.Tensor, fineness: int) -> torch.Tensor:
-    """Maps (..., f², Y, X) as (..., fY, fX)."""
+    """Unfold maps (..., f², Y, X) to (..., fY, fX), see `folded`."""
     out: torch.Tensor = nn.functional.pixel_shuffle(maps, fineness)[..., 0, :, :]
     return out
+
+
+def _encoder(inputs: int, features: int, wide: int) -> nn.ModuleDict:
+    return nn.ModuleDict(
+        {
+            "first": _conv(inputs, features),
+            "fine": Block(features),
+            "down": nn.Conv2d(features, wide, 2, stride=2),
+            "coarse": nn.ModuleList([Block(wide), NeighbourAttention(wide), Block(wide)]),
+            "up": nn.Conv2d(wide, 4 * features, 1),
+            "last": Block(features),
+        }
+    )
 
 
 def _conv(inside: int, outside: int) -> nn.Conv2d:
