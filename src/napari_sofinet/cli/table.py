@@ -50,6 +50,11 @@ def add_table(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
         default="thunderstorm",
         help="columns of a .csv (default: thunderstorm)",
     )
+    _add_picture_options(parser)
+
+
+def _add_picture_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a rendered picture."""
     picture = parser.add_argument_group("picture")
     distance = picture.add_mutually_exclusive_group()
     distance.add_argument(
@@ -79,7 +84,7 @@ def run_table(options: argparse.Namespace) -> int:
 
 
 def convert_or_draw(options: argparse.Namespace, report: Report = silent) -> list[str]:
-    """Do what the command says; return the sentences to tell, the last one about the output."""
+    """Convert or draw a table, and return sentences for the user, the last one about the output."""
     source, output = Path(options.table), Path(options.output)
     drawn = output.suffix.lower() in (".tif", ".tiff")
     if drawn:
@@ -121,6 +126,7 @@ def convert_or_draw(options: argparse.Namespace, report: Report = silent) -> lis
 
 
 def _drift(text: str) -> str:
+    """Check the value of ``--drift``."""
     if text in ("no", "auto"):
         return text
     if not text.isdecimal() or not 1 <= int(text) <= 10**9:
@@ -129,7 +135,7 @@ def _drift(text: str) -> str:
 
 
 def _window(text: str | None) -> list[int] | None:
-    """Frames of a picture and frames between pictures, half as many where not said."""
+    """Read frames of a picture and frames from one to the next, by default half as many."""
     if text is None:
         return None
     words = text.split(":")

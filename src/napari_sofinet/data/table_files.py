@@ -42,6 +42,7 @@ PLAIN = re.compile(r"(?P<base>.+?)[\s_]*[\[(]\s*(?P<unit>[^\])]*?)\s*[\])]")
 JOINED = re.compile(r"(?P<base>.+?)[_ ](?P<unit>nm|um|µm|px|pix|pixels?|photons?)")
 FARTHEST_PX = 1e7
 LAST_FRAME = 10**9
+PICASSO_PRECISION = {"lpx", "lpy"}
 SUFFIXES = ".csv", ".csv.gz", ".tsv", ".txt", ".hdf5", ".h5"
 
 
@@ -142,35 +143,26 @@ def _is_hdf5(path: Path) -> bool:
 def _table(
     name: str, raw: NumberTable, facts: MovieFacts, camera_pixel_um: float | None
 ) -> LocalizationTable:
+    """Make a table of localizations from the columns of a file."""
     meanings = _meanings(tuple(raw.columns))
     _check_columns(name, raw, meanings)
-    # Only Picasso leaves its units out; without uncertainties its text is like any other's.
-    precise = {"lpx", "lpy"} <= raw.columns.keys()
-    picasso = (precise or _is_hdf5(Path(name))) and not meanings["x"][1]
-    lume = any("lume" in line.lower() for line in raw.comments)
-    usual = "px" if picasso else "nm" if lume else None
+    usual = _usual_unit(name, raw, meanings)
+    unit = {key: meanings[key][1] or usual for key in ("x", "y")}
     pixel = camera_pixel_um or facts.pixel_um
     notes = []
     if raw.dropped:
         notes.append(f"Columns of text were left out: {', '.join(raw.dropped)}.")
     rest = dict(raw.columns)
-
-    def taken(key: str) -> np.ndarray:
-        return rest.pop(meanings[key][0]) if key in meanings else np.zeros(0)
-
-    frame = taken("frame")
-    unit = {key: meanings[key][1] or usual for key in ("x", "y")}
-    y, x = (_in_px(taken(key), unit[key], pixel, name) for key in ("y", "x"))
-    found: dict[str, Any] = {"frame": frame, "y_px": y, "x_px": x}
-    for key in ("photons", "background"):
-        if key in meanings:
-            found[key] = taken(key)
-    if "z" in meanings:
-        found["z_um"] = taken("z") * {"um": 1.0, "px": pixel or 1.0}.get(meanings["z"][1], 1e-3)
-    if "uncertainty" in meanings:
+    taken = {key: rest.pop(column) for key, (column, _) in meanings.items()}
+    y, x = (_in_px(taken[key], unit[key], pixel, name) for key in ("y", "x"))
+    found: dict[str, Any] = {"frame": taken["frame"], "y_px": y, "x_px": x}
+    found |= {key: taken[key] for key in ("photons", "background") if key in taken}
+    if "z" in taken:
+        found["z_um"] = taken["z"] * {"um": 1.0, "px": pixel or 1.0}.get(meanings["z"][1], 1e-3)
+    if "uncertainty" in taken:
         size = _per_px(meanings["uncertainty"][1] or unit["x"], pixel, name)
-        found["uncertainty_px"] = taken("uncertainty") / size
-    elif picasso and precise:
+        found["uncertainty_px"] = taken["uncertainty"] / size
+    elif usual == "px" and PICASSO_PRECISION <= raw.columns.keys():
         found["uncertainty_px"] = np.sqrt((rest["lpx"] ** 2.0 + rest["lpy"] ** 2.0) / 2)
     found, rest = _usable(name, found, rest, notes)
     found["frame"] = _frames(name, found["frame"], unit["x"], usual, notes)
@@ -185,6 +177,17 @@ def _table(
         name=name,
         notes=tuple(notes),
     )
+
+
+def _usual_unit(
+    name: str, raw: NumberTable, meanings: dict[str, tuple[str, str]]
+) -> Literal["px", "nm"] | None:
+    """Return the unit of positions that do not say it: that of Picasso or of LUME."""
+    # Only Picasso leaves its units out; without uncertainties its text is like any other's.
+    precise = PICASSO_PRECISION <= raw.columns.keys()
+    if (precise or _is_hdf5(Path(name))) and not meanings["x"][1]:
+        return "px"
+    return "nm" if any("lume" in line.lower() for line in raw.comments) else None
 
 
 def _check_columns(name: str, raw: NumberTable, meanings: dict[str, tuple[str, str]]) -> None:
