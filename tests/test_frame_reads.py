@@ -11,7 +11,8 @@ from shared_networks import save_small
 
 import napari_sofinet as sofinet
 from napari_sofinet.data import spool
-from napari_sofinet.data.movie import ArraySource, Movie
+from napari_sofinet.data.frame_source import ArraySource
+from napari_sofinet.data.movie import Movie
 from napari_sofinet.methods import network_picture
 
 FRAMES, SIDE = 6, 80

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_input import MethodInput, open_input
 from napari_sofinet.data.selection import Roi
 
@@ -13,6 +14,11 @@ def add_movie_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose a movie, its scale and what of it is used."""
     group = parser.add_argument_group("movie")
     group.add_argument("--frames", metavar="A:B", help="first frame and the one after the last")
+    group.add_argument(
+        "--leave-out",
+        metavar="A:B[,A:B...]",
+        help="frames to leave out: of each range the first and the one after the last",
+    )
     group.add_argument("--roi", metavar="Y0:Y1,X0:X1", help="rectangle in camera pixels")
     group.add_argument(
         "--channel",
@@ -48,7 +54,13 @@ def open_selected(options: argparse.Namespace) -> MethodInput:
         frame_interval_s=options.frame_interval,
         stack_axis=options.stack_axis,
     )
-    return movie.select(frame_range(options.frames), rectangle(options.roi))
+    movie = movie.select(frame_range(options.frames), rectangle(options.roi))
+    left_out = frame_ranges(options.leave_out)
+    if left_out and not isinstance(movie, Movie):
+        raise InputError(
+            "Frames are left out of movies; of a table of localisations use sofinet table --where."
+        )
+    return movie.leave_out(left_out) if isinstance(movie, Movie) else movie
 
 
 def frame_range(text: str | None) -> tuple[int | None, int | None] | None:
@@ -62,6 +74,24 @@ def frame_range(text: str | None) -> tuple[int | None, int | None] | None:
             f"Frames are given as first:last, e.g. 0:500, not {text[:40]!r}."
         ) from None
     return first, last
+
+
+def frame_ranges(text: str | None) -> list[tuple[int, int]]:
+    """Read ``first:last`` ranges with commas between them; a single number is one frame."""
+    if text is None:
+        return []
+    try:
+        found = []
+        for part in text.split(","):
+            first, *last = (int(number) for number in part.split(":"))
+            found.append((first, last[0] if last else first + 1))
+            if len(last) > 1:
+                raise ValueError
+    except ValueError:
+        raise InputError(
+            f"Frames to leave out are given as first:last, e.g. 0:10,57:58, not {text[:40]!r}."
+        ) from None
+    return found
 
 
 def rectangle(text: str | None) -> Roi | None:

@@ -31,8 +31,11 @@ def reconstruct_command(method: str, movie: MethodInput, settings: Settings) -> 
         path, hint = Path(movie.path), "The command was copied; paste it into a terminal."
     words += [shlex.quote(str(path)), "-o"]
     words.append(shlex.quote(f"{bare_name(path)}_{method}.ome.tif"))
-    if movie.frame_range is not None:
-        words += ["--frames", "{}:{}".format(*movie.frame_range)]
+    chosen = movie.file_range if isinstance(movie, Movie) else movie.frame_range
+    if chosen is not None:
+        words += ["--frames", "{}:{}".format(*chosen)]
+    if isinstance(movie, Movie) and movie.left_out:
+        words += ["--leave-out", ",".join(f"{a}:{b}" for a, b in movie.left_out)]
     if movie.roi is not None:
         words += ["--roi", ",".join(f"{a}:{b}" for a, b in movie.roi)]
     if isinstance(movie, Movie):

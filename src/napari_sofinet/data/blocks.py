@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.data.movie import Movie, apply_steps, read_slice
+from napari_sofinet.data.frame_source import read_slice
+from napari_sofinet.data.movie import Movie, apply_steps
 from napari_sofinet.data.saturation import Saturation
 from napari_sofinet.io import blocks as block_size
 from napari_sofinet.io.blocks import frames_per_block
@@ -66,14 +67,24 @@ def _reader(frames: Movie | Any, saturation: Saturation | None) -> Callable[[int
     """Return a function that reads frames a .. b-1."""
     if not isinstance(frames, Movie):
         return partial(read_slice, frames)
-    source, first, steps = frames.source, frames.first_frame, frames.steps
+    source, first, steps, watch = frames.source, frames.first_frame, frames.steps, frames.watch
     if not steps and not source.whole_frames:
-        return partial(read_slice, frames.frames)
+        lazy = frames.frames
+
+        def read_selected(a: int, b: int) -> np.ndarray:
+            block = read_slice(lazy, a, b)
+            if watch is not None:
+                watch.see(block, first + a)
+            return block
+
+        return read_selected
     # Not by way of dask, which looks at its whole graph for every block.
     crop = (slice(None), *(slice(*edge) for edge in frames.roi or ((None, None),) * 2))
 
     def read(a: int, b: int) -> np.ndarray:
         block = source.read(first + a, first + b)
+        if watch is not None:
+            watch.see(block[crop], first + a)
         if steps and saturation is not None:
             saturation.add(block[crop])
         return apply_steps(block, steps, first + a)[crop]

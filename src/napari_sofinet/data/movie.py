@@ -2,129 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.frame_source import FrameSource
+from napari_sofinet.data.kept_frames import KeptFrames, frames_left
 from napari_sofinet.data.recipe import OpenStep
 from napari_sofinet.data.selection import Roi, check_frames, check_roi
 from napari_sofinet.io.blocks import frames_per_block
 from napari_sofinet.io.fingerprint import fingerprint_input
-from napari_sofinet.io.tiff_stack import StackAxis
 
 
-class FrameSource(Protocol):
-    """Source of the frames of a movie."""
+class FrameWatch(Protocol):
+    """Looks at frames as they are read, before any correction."""
 
-    @property
-    def name(self) -> str:
-        """Short name for layers and messages."""
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Number of frames, rows and columns."""
-
-    @property
-    def dtype(self) -> Any:
-        """Type of the pixels."""
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """Files with the frames; empty in memory."""
-
-    @property
-    def companions(self) -> tuple[str, ...]:
-        """Further files that belong to them."""
-
-    @property
-    def whole_frames(self) -> bool:
-        """Whether frames are read whole even where only a small ROI is needed."""
-
-    @property
-    def channel(self) -> int:
-        """The channel that was chosen."""
-
-    @property
-    def z(self) -> int:
-        """The plane that was chosen."""
-
-    @property
-    def stack_axis(self) -> StackAxis:
-        """Meaning of a Z axis without a time axis."""
-
-    @property
-    def channels(self) -> int:
-        """Number of channels in the file."""
-
-    @property
-    def planes(self) -> int:
-        """Number of planes in the file."""
-
-    def read(self, first: int, last: int) -> np.ndarray:
-        """Read frames first .. last-1, of shape (t, Y, X)."""
-
-    def lazy(self) -> Any:
-        """Return all frames as a dask array of shape (T, Y, X)."""
-
-
-@dataclass(frozen=True)
-class ArraySource:
-    """Frames in memory or read by another program.
-
-    Parameters
-    ----------
-    array : array-like
-        numpy, dask or zarr array of shape (T, Y, X).
-    name : str
-        Short name for layers and messages.
-    """
-
-    array: Any = field(repr=False)
-    name: str = "array"
-    paths: tuple[str, ...] = ()
-    companions: tuple[str, ...] = ()
-    whole_frames: bool = False
-    channel: int = 0
-    z: int = 0
-    stack_axis: StackAxis = "time"
-    channels: int = 1
-    planes: int = 1
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Number of frames, rows and columns."""
-        frames, rows, columns = self.array.shape
-        return int(frames), int(rows), int(columns)
-
-    @property
-    def dtype(self) -> Any:
-        """Type of the pixels."""
-        return self.array.dtype
-
-    def read(self, first: int, last: int) -> np.ndarray:
-        """Read frames first .. last-1, of shape (t, Y, X)."""
-        return read_slice(self.lazy(), first, last)
-
-    def lazy(self) -> Any:
-        """Return all frames as a dask array of shape (T, Y, X)."""
-        import dask.array as da
-
-        if isinstance(self.array, da.Array):
-            return self.array
-        length = frames_per_block(self.array.shape, self.array.dtype)
-        return da.from_array(self.array, chunks=(length, -1, -1), name=False)
-
-
-def read_slice(frames: Any, first: int, last: int) -> np.ndarray:
-    """Read frames first .. last-1 of a numpy, dask or zarr array of shape (T, Y, X)."""
-    part = frames[first:last]
-    if hasattr(part, "compute"):
-        # Our own threads are enough: dask's would multiply them.
-        part = part.compute(scheduler="synchronous")
-    return np.asarray(part)
+    def see(self, frames: np.ndarray, first: int) -> None:
+        """Look at frames (t, Y, X) of the selection, of which the first is number ``first``."""
 
 
 class FrameStep(Protocol):
@@ -157,6 +55,8 @@ class Movie:
         Assumptions that were made when the movie was opened, as sentences.
     steps : tuple of FrameStep, optional
         Corrections of the frames, which are then float32; see `corrected`.
+    watch : FrameWatch, optional
+        Sees the frames of the selection whenever they are read block by block.
     """
 
     source: FrameSource
@@ -166,6 +66,7 @@ class Movie:
     roi: Roi | None = None
     notes: tuple[str, ...] = ()
     steps: tuple[FrameStep, ...] = ()
+    watch: FrameWatch | None = field(default=None, repr=False, compare=False)
 
     @property
     def frames(self) -> Any:
@@ -219,6 +120,20 @@ class Movie:
     def first_frame(self) -> int:
         """Number in the file of the selection's first frame."""
         return 0 if self.frame_range is None else self.frame_range[0]
+
+    @property
+    def file_range(self) -> tuple[int, int] | None:
+        """Range of the file's frames that is selected, with those that are left out of it."""
+        source = self.source
+        if self.frame_range is None or not isinstance(source, KeptFrames):
+            return self.frame_range
+        numbers = source.numbers[slice(*self.frame_range)]
+        return int(numbers[0]), int(numbers[-1]) + 1
+
+    @property
+    def left_out(self) -> tuple[tuple[int, int], ...]:
+        """Ranges of the file's frames that are left out; see `leave_out`."""
+        return self.source.gaps if isinstance(self.source, KeptFrames) else ()
 
     @property
     def path(self) -> Path | None:
@@ -285,6 +200,51 @@ class Movie:
         """Return frames first .. last-1 of the selection, counted from its first frame."""
         return self.select((self.first_frame + first, self.first_frame + last))
 
+    def leave_out(self, ranges: Iterable[tuple[int, int]]) -> Movie:
+        """Return the movie without some of its frames; `select` first.
+
+        Parameters
+        ----------
+        ranges : iterable of (int, int)
+            First frame, and the one after the last, of each range, in numbers of the file.
+
+        Raises
+        ------
+        InputError
+            A range lies outside the movie, or no frame of the selection is left.
+        """
+        ranges = tuple(ranges)
+        if not ranges:
+            return self
+        whole: FrameSource = self.source
+        known = np.arange(whole.shape[0])
+        if isinstance(whole, KeptFrames):
+            known, whole = whole.numbers, whole.source
+        kept = np.intersect1d(frames_left(whole.shape[0], ranges), known)
+        selected = self.frame_range
+        if selected is not None:
+            first, last = known[selected[0]], known[selected[1] - 1]
+            selected = int(np.searchsorted(kept, first)), int(np.searchsorted(kept, last + 1))
+        if not len(kept) or (selected is not None and selected[0] == selected[1]):
+            raise InputError("All frames are left out; keep some.")
+        return replace(self, source=KeptFrames(whole, kept), frame_range=selected)
+
+    def file_frames(self, frames: Any) -> Any:
+        """Return numbers in the file of frames, which differ where frames are left out.
+
+        Parameters
+        ----------
+        frames : int, float or array-like
+            Numbers as in `frame_range`; between whole numbers it is linear.
+        """
+        source = self.source
+        if not isinstance(source, KeptFrames):
+            return frames
+        numbers = source.numbers
+        places = np.interp(frames, np.arange(len(numbers)), numbers)
+        whole = np.issubdtype(np.asarray(frames).dtype, np.integer)
+        return places.astype(np.int64) if whole else places
+
     def provenance(self) -> OpenStep:
         """Return what a recipe keeps of the movie: its file, its fingerprint and the selection.
 
@@ -302,7 +262,8 @@ class Movie:
             path=None,
             name=self.name,
             shape=self.shape,
-            frames=self.frame_range,
+            frames=self.file_range,
+            left_out=self.left_out,
             roi=self.roi,
             pixel_size_um=self.pixel_size_um,
             frame_interval_s=self.frame_interval_s,

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.data.movie import ArraySource, Movie
+from napari_sofinet.data.frame_source import ArraySource
+from napari_sofinet.data.movie import Movie
 from napari_sofinet.io.scale import LARGEST_PIXEL_UM
 from napari_sofinet.io.tiff import open_tiff
 from napari_sofinet.io.tiff_stack import StackAxis

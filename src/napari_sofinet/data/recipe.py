@@ -32,6 +32,7 @@ class OpenStep(BaseModel):
     z: int = 0
     stack_axis: Literal["time", "depth"] = "time"
     frames: tuple[int, int] | None = None
+    left_out: tuple[tuple[int, int], ...] = ()
     roi: tuple[tuple[int, int], tuple[int, int]] | None = None
     pixel_size_um: float | None = None
     frame_interval_s: float | None = None

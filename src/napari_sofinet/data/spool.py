@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.data.movie import ArraySource, Movie
+from napari_sofinet.data.frame_source import ArraySource
+from napari_sofinet.data.movie import Movie
 from napari_sofinet.io.large_array import large_array
 
 IN_MEMORY_BYTES = 2**26

@@ -102,7 +102,8 @@ def events_of_maps(
                 "maps that are brighter say what a localisation adds up to."
             )
         t, y, x = (axis.astype(np.int32) for axis in at)
-        parts.append((first + done + t, y, x, (block[at] / map_sum).astype(np.float32)))
+        number = movie.file_frames(first + done + t)
+        parts.append((number, y, x, (block[at] / map_sum).astype(np.float32)))
         done += len(block)
         report(done / frames, f"map {done} of {frames}")
     return LocalizationEvents(*(np.concatenate(column) for column in zip(*parts, strict=True)))

@@ -42,7 +42,7 @@ def deepstorm(
     """
     found = localize(movie, settings, report, device, time_series=settings.time_series)
     y, x = movie.origin_px
-    first = movie.first_frame
+    first = movie.file_frames(movie.first_frame)
     return Reconstruction(
         {"image": found.image},
         pixel_px=(0.25, 0.25),

@@ -331,7 +331,7 @@ def _rendered(table: LocalizationTable, movie: Movie, time_series: bool) -> np.n
     out = large_array((frames, 4 * rows, 4 * columns))
     first = movie.first_frame
     for number, picture in enumerate(out):
-        part = table.rows(table.frame == first + number)
+        part = table.rows(table.frame == movie.file_frames(first + number))
         picture[...] = render(part, 0.25, roi=roi).image if len(part) else 0
     return out
 
@@ -356,7 +356,7 @@ def _table(movie: Movie, fits: list[FrameFit]) -> LocalizationTable:
     frame = np.repeat(np.arange(len(fits)), [len(fit[1]) for fit in fits])
     y, x = movie.origin_px
     return LocalizationTable(
-        frame=frame.astype(np.int64) + movie.first_frame,
+        frame=movie.file_frames(frame.astype(np.int64) + movie.first_frame),
         y_px=at[:, 0] + y,
         x_px=at[:, 1] + x,
         photons=photons,

@@ -11,6 +11,7 @@ import torch
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.progress import Report, portion, silent
+from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_input import MethodInput
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.selection import Roi
@@ -107,7 +108,10 @@ def _selection(movie: MethodInput) -> tuple[tuple[int, int], Roi]:
         total, (rows, columns) = movie.frame_count, movie.field_px
     else:
         total, rows, columns = movie.whole_shape
-    return movie.frame_range or (0, total), movie.roi or ((0, rows), (0, columns))
+    first, last = movie.frame_range or (0, total)
+    if isinstance(movie, Movie):
+        first, last = int(movie.file_frames(first)), int(movie.file_frames(last - 1)) + 1
+    return (first, last), movie.roi or ((0, rows), (0, columns))
 
 
 def _localized(
@@ -150,7 +154,7 @@ def _reconstruction(
         origin_px=(y - 0.5 + sample / 2, x - 0.5 + sample / 2),
         camera_pixel_um=movie.pixel_size_um,
         axes="TYX",
-        time_series=(movie.first_frame + (settings.window - 1) / 2, float(step)),
+        time_series=(_selection(movie)[0][0] + (settings.window - 1) / 2, float(step)),
         frame_interval_s=None if interval is None else interval * step,
         localizations=found.table,
         notes=tuple(notes),

@@ -321,13 +321,16 @@ def _reconstruction(
         origin_px=movie.origin_px,
         camera_pixel_um=movie.pixel_size_um,
         axes="YX" if window is None else "TYX",
-        time_series=(
-            None if window is None else (movie.first_frame + (window - 1) / 2, float(settings.step))
-        ),
+        time_series=(None if window is None else (_middle(movie, window), float(settings.step))),
         frame_interval_s=None if interval is None else interval * settings.step,
         notes=(*notes, card.prior, QUANTITATIVE),
         details=corrected.details,
     )
+
+
+def _middle(movie: Movie, window: int) -> float:
+    """Number in the file of the middle of the first window."""
+    return float(movie.file_frames(movie.first_frame + (window - 1) / 2))
 
 
 def half_width(picture: np.ndarray, log_error: np.ndarray, table: Uncertainty) -> np.ndarray:

@@ -81,6 +81,8 @@ def _open(recipe: Recipe, input: str | Path | None) -> MethodInput:
         note = "The movie is not the one that the recipe was made from."
         movie = replace(movie, notes=(*movie.notes, note))
     movie = movie.select(step.frames, step.roi)
+    if isinstance(movie, Movie):
+        movie = movie.leave_out(step.left_out)
     shape = movie.provenance().shape
     if shape != step.shape and isinstance(movie, Movie):
         wanted, found = (f"{t} frames of {y} x {x} pixels" for t, y, x in (step.shape, shape))

@@ -1,0 +1,122 @@
+"""Sources of a movie's frames: stacks of TIFF pages, arrays, and parts of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from napari_sofinet.io.blocks import frames_per_block
+from napari_sofinet.io.tiff_stack import StackAxis
+
+
+class FrameSource(Protocol):
+    """Source of the frames of a movie."""
+
+    @property
+    def name(self) -> str:
+        """Short name for layers and messages."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of frames, rows and columns."""
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the pixels."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Files with the frames; empty in memory."""
+
+    @property
+    def companions(self) -> tuple[str, ...]:
+        """Further files that belong to them."""
+
+    @property
+    def whole_frames(self) -> bool:
+        """Whether frames are read whole even where only a small ROI is needed."""
+
+    @property
+    def channel(self) -> int:
+        """The channel that was chosen."""
+
+    @property
+    def z(self) -> int:
+        """The plane that was chosen."""
+
+    @property
+    def stack_axis(self) -> StackAxis:
+        """Meaning of a Z axis without a time axis."""
+
+    @property
+    def channels(self) -> int:
+        """Number of channels in the file."""
+
+    @property
+    def planes(self) -> int:
+        """Number of planes in the file."""
+
+    def read(self, first: int, last: int) -> np.ndarray:
+        """Read frames first .. last-1, of shape (t, Y, X)."""
+
+    def lazy(self) -> Any:
+        """Return all frames as a dask array of shape (T, Y, X)."""
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """Frames in memory or read by another program.
+
+    Parameters
+    ----------
+    array : array-like
+        numpy, dask or zarr array of shape (T, Y, X).
+    name : str
+        Short name for layers and messages.
+    """
+
+    array: Any = field(repr=False)
+    name: str = "array"
+    paths: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()
+    whole_frames: bool = False
+    channel: int = 0
+    z: int = 0
+    stack_axis: StackAxis = "time"
+    channels: int = 1
+    planes: int = 1
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of frames, rows and columns."""
+        frames, rows, columns = self.array.shape
+        return int(frames), int(rows), int(columns)
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the pixels."""
+        return self.array.dtype
+
+    def read(self, first: int, last: int) -> np.ndarray:
+        """Read frames first .. last-1, of shape (t, Y, X)."""
+        return read_slice(self.lazy(), first, last)
+
+    def lazy(self) -> Any:
+        """Return all frames as a dask array of shape (T, Y, X)."""
+        import dask.array as da
+
+        if isinstance(self.array, da.Array):
+            return self.array
+        length = frames_per_block(self.array.shape, self.array.dtype)
+        return da.from_array(self.array, chunks=(length, -1, -1), name=False)
+
+
+def read_slice(frames: Any, first: int, last: int) -> np.ndarray:
+    """Read frames first .. last-1 of a numpy, dask or zarr array of shape (T, Y, X)."""
+    part = frames[first:last]
+    if hasattr(part, "compute"):
+        # Our own threads are enough: dask's would multiply them.
+        part = part.compute(scheduler="synchronous")
+    return np.asarray(part)
