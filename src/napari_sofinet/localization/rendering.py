@@ -1,4 +1,4 @@
-"""Pictures of localisation tables."""
+"""Pictures of localization tables."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from napari_sofinet.data.table import LocalizationTable
 
 Kind = Literal["gaussian", "histogram"]
 LARGEST_BLUR_PX = 2.0
-"""An emitter is known better than this, whatever its uncertainty says."""
-SMALLEST_BLUR = 0.3  # of a sample
+"""Uncertainty above which localizations are not drawn wider."""
+SMALLEST_BLUR = 0.3
+"""Standard deviation of the narrowest spots in samples."""
 LARGEST_PICTURE = 2**30
-"""Samples of a picture or a film (4 GiB)."""
-MANY = 20_000  # localisations that are worth a second thread
+"""Samples of a picture or a time series (4 GiB)."""
+MANY = 20_000
+"""Localizations above which a picture is drawn in threads."""
 
 
 def render(
@@ -33,30 +35,45 @@ def render(
     frames_window: tuple[int, int] | None = None,
     report: Report = silent,
 ) -> Reconstruction:
-    """Picture of a table: localisations per sample, or a film of them.
+    """Render a table of localizations as a picture or a time series.
 
     Parameters
     ----------
-    pixel_px
+    table : LocalizationTable
+        At least one localization.
+    pixel_px : float, optional
         Distance of samples in camera pixels.
-    kind
-        ``"gaussian"``: each localisation is a normal distribution as wide as its uncertainty, at
-        least 0.3 samples and at most 2 camera pixels, and of sum one. ``"histogram"``: counts.
-    roi
-        ((y0, y1), (x0, x1)) in camera pixels, end excluded; else the movie's field where it is
-        known, and the camera pixels with localisations where not. Samples tile it from its corner,
-        which is half a camera pixel before the centre of its first pixel.
-    frames_window
-        Frames of one picture of a film, and frames from one picture to the next.
+    kind : {"gaussian", "histogram"}, optional
+        ``"gaussian"`` draws each localization as a normal distribution of sum 1 that is as wide as
+        its uncertainty, at least 0.3 samples and at most 2 camera pixels. ``"histogram"`` counts.
+    roi : ((int, int), (int, int)), optional
+        ((y0, y1), (x0, x1)) in camera pixels, end excluded. By default the movie's field where it
+        is known, and otherwise the camera pixels with localizations. Samples tile it from its
+        corner, which is half a camera pixel before the centre of its first pixel.
+    frames_window : (int, int), optional
+        Makes a time series: frames of one picture, and frames from one picture to the next.
+    report : Report, optional
+        Receives the progress.
 
     Returns
     -------
-    Its ``image`` is float32, (Y, X) or (T, Y, X). The sum is the number of localisations inside.
+    Reconstruction
+        Its ``image`` is float32, (Y, X) or (T, Y, X). The sum of a picture is the number of
+        localizations in it.
 
     Raises
     ------
     InputError
         The table is empty, or the picture would have more than 2**30 samples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> at = np.array([0.0, 0.0, 1.0])
+    >>> table = LocalizationTable(frame=np.arange(3), y_px=at, x_px=2 * at)
+    >>> render(table, 1.0, "histogram").image
+    array([[2., 0., 0.],
+           [0., 0., 1.]], dtype=float32)
     """
     if not len(table):
         raise InputError(f"{table.name} has no localisation to draw.")
@@ -69,26 +86,23 @@ def render(
             f"{table.name} would become {len(starts)} pictures of {shape[0]} x {shape[1]} samples; "
             "choose larger samples or a part of it, e.g. with --where 'x_px < 500'."
         )
-    start = (corner[0] - 0.5 + pixel_px / 2, corner[1] - 0.5 + pixel_px / 2)
+    origin = (corner[0] - 0.5 + pixel_px / 2, corner[1] - 0.5 + pixel_px / 2)
     pictures = np.zeros((len(starts), *shape), np.float32)
     table = table.by_frame() if frames_window else table
     for number, (first, picture) in enumerate(zip(starts, pictures, strict=True)):
         rows = slice(None)
         if frames_window:
             rows = slice(*np.searchsorted(table.frame, (first, first + length)))
-        _draw(table, rows, kind, start, pixel_px, picture)
+        _draw(table, rows, kind, origin, pixel_px, picture)
         report((number + 1) / len(starts), f"picture {number + 1} of {len(starts)}")
-    notes = list(table.notes)
-    if kind == "gaussian":
-        notes += _about_blur(table)
     return Reconstruction(
         {"image": pictures if frames_window else pictures[0]},
         pixel_px=(pixel_px, pixel_px),
-        origin_px=start,
+        origin_px=origin,
         camera_pixel_um=table.camera_pixel_um,
         axes="TYX" if frames_window else "YX",
         time_series=(starts[0] + (length - 1) / 2, float(step)) if frames_window else None,
-        notes=tuple(notes),
+        notes=(*table.notes, *(_about_blur(table) if kind == "gaussian" else ())),
     )
 
 
@@ -96,14 +110,15 @@ def _draw(
     table: LocalizationTable,
     rows: slice,
     kind: Kind,
-    start: tuple[float, float],
+    origin: tuple[float, float],
     pixel: float,
     picture: np.ndarray,
 ) -> None:
+    """Add some rows of a table to a picture, whose first sample lies at ``origin``."""
     from napari_sofinet.localization import rendering_kernel
 
     y, x = table.y_px[rows], table.x_px[rows]
-    grid = (start, (pixel, pixel), picture)
+    grid = (origin, (pixel, pixel), picture)
     sigma = table.uncertainty_px
     least = max(SMALLEST_BLUR * pixel, 0.0)
     sigma = np.full(1, pixel) if sigma is None else sigma[rows]
@@ -129,7 +144,7 @@ def _draw(
 def _grid(
     table: LocalizationTable, pixel: float, roi: tuple[tuple[int, int], tuple[int, int]] | None
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """First camera pixel (y, x), and rows and columns of samples that cover the field."""
+    """Return the first camera pixel (y, x) of the field, and its rows and columns of samples."""
     if roi is None and table.shape is not None:
         roi = ((0, table.shape[0]), (0, table.shape[1]))
     if roi is None:
@@ -147,7 +162,7 @@ def _grid(
 def _windows(
     table: LocalizationTable, window: tuple[int, int] | None
 ) -> tuple[list[int], int, int]:
-    """First frames of the pictures, frames of each and frames between them."""
+    """Return the first frames of the pictures, frames of each and frames between them."""
     total = table.frame_count
     if window is None:
         return [0], total, total
@@ -161,6 +176,7 @@ def _windows(
 
 
 def _about_blur(table: LocalizationTable) -> list[str]:
+    """Return sentences on uncertainties that are missing or were limited."""
     if table.uncertainty_px is None:
         return ["The table has no uncertainties; each localisation was drawn one sample wide."]
     wide = int(np.count_nonzero(table.uncertainty_px > LARGEST_BLUR_PX))

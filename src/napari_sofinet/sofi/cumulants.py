@@ -6,13 +6,14 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.base.progress import Report, silent
+from napari_sofinet.base.progress import Report, portion, silent
 from napari_sofinet.base.threads import thread_count
 from napari_sofinet.data.blocks import time_blocks
 from napari_sofinet.data.movie import Movie
@@ -23,16 +24,18 @@ from napari_sofinet.sofi.pixel_sets import HIGHEST_ORDER, Kind, Pixel, PixelSet
 from napari_sofinet.sofi.telegraph import frames_as_one
 
 MOMENT_BYTES = 240 * 2**20
-"""Memory for sums; where a movie needs more it is read once per strip of rows."""
+"""Memory for sums; a movie that needs more is read once per strip of rows."""
 
 BAND_PIXELS = 2**15
-"""Samples that are worked on at once: what order 4 needs of them fits a core's cache."""
+"""Samples that are computed together; for order 4 they fit the cache of a core."""
 
 FIRST_PREVIEW_S = 0.5
 EVERY_S = 2.0
-"""When previews are made; what takes no longer than the first needs none."""
+"""Times of the first preview, and between previews; shorter work needs none."""
 
 Preview = Callable[[dict[int, np.ndarray]], Any]
+Weighted = dict[PixelSet, float]
+"""Pixel sets and their weights, which add up to the cumulant of a phase."""
 
 
 def cross_cumulants(
@@ -48,39 +51,41 @@ def cross_cumulants(
     preview: Preview | None = None,
     saturation: Saturation | None = None,
 ) -> dict[int, np.ndarray]:
-    """Signed cross-cumulant images.
+    """Compute signed cross-cumulant images of a movie.
 
     Parameters
     ----------
-    frames
-        Movie, or (T, Y, X) numpy or dask array of any real dtype; it is read once, block by block.
-    orders
+    frames : Movie or array
+        Movie, or (T, Y, X) numpy or dask array of any real dtype, in counts; it is read once,
+        block by block.
+    orders : sequence of int, optional
         Orders from 2 to 6.
-    pixel_sets
+    pixel_sets : {"all", "weighted", "single"}, optional
         ``"all"`` averages all pixel sets of equal spread (less noise); ``"weighted"`` adds wider
-        ones, each weighted by its signal; ``"single"`` takes one, as sofipackage does.
-    lag
-        Frames between a set's pixels: the k-th is taken k * ``lag`` frames later (and the mean of
-        both directions). Noise that neighbours share within a frame then drops out, and the signal
-        falls with the on-time.
-    fwhm_px
+        ones, each weighted by its signal; ``"single"`` uses one, as sofipackage does.
+    lag : int, optional
+        Frames between the pixels of a set: the k-th is taken k * ``lag`` frames later, and the
+        mean over both directions is used. Noise that neighbours share within a frame then drops
+        out, and the signal falls with the on-time.
+    fwhm_px : float, optional
         PSF width in camera pixels, needed for ``"weighted"``.
-    unbiased
-        Estimate the cumulants of the process without the bias of few frames (k-statistics); orders
-        5 and 6 keep their bias.
-    correlation_frames
-        Correlation time of the blinking in frames, for that: frames are then not independent.
-    report
-        Told the fraction done after each block; raising in it stops the work.
-    preview
-        Makes the picture that is reported once in a while from the cumulants so far.
-    saturation
-        Told every block, to count pixels at full scale.
+    unbiased : bool, optional
+        Correct the bias of few frames (k-statistics); orders 5 and 6 keep their bias.
+    correlation_frames : float, optional
+        Correlation time of the blinking in frames, for this correction: frames are then not
+        independent.
+    report : Report, optional
+        Called with the fraction done after each block; raising in it stops the work.
+    preview : callable, optional
+        Makes the picture that is reported from time to time from the cumulants so far.
+    saturation : Saturation, optional
+        Counts saturated pixels.
 
     Returns
     -------
-    For each order n a float64 image of n(Y-4)+1 by n(X-4)+1 samples in counts**n; sample (i, j)
-    lies at camera coordinate (1 + i/n, 1 + j/n). Moments are biased (divided by T).
+    dict of int to ndarray
+        For each order n a float64 image of n(Y-4)+1 by n(X-4)+1 samples in counts**n; sample
+        (i, j) lies at camera coordinate (1 + i/n, 1 + j/n). Moments are biased (divided by T).
 
     Raises
     ------
@@ -88,13 +93,21 @@ def cross_cumulants(
         Fewer than 4 x 4 pixels, fewer frames than order and lag need, or values that are not
         finite.
     ValueError
-        Sets are to be weighted and the PSF's width is not given.
+        ``"weighted"`` without ``fwhm_px``.
 
     Notes
     -----
     The cumulant of pixels 1 .. n is the sum over their set partitions P of
     (-1)^(|P|-1) (|P|-1)! times the product of the blocks' mean products (Dertinger et al., Opt.
     Express 18, 18875 (2010)); no pixel occurs twice, so detector noise drops out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> frames = np.random.default_rng(0).poisson(100, (50, 8, 10))
+    >>> images = cross_cumulants(frames, orders=(2, 3))
+    >>> images[2].shape, images[3].shape
+    ((9, 13), (13, 19))
     """
     orders = tuple(sorted({int(n) for n in orders}))
     _check(frames, orders, lag)
@@ -114,37 +127,46 @@ def cross_cumulants(
     images = {n: np.zeros((n * (height - 4) + 1, n * (width - 4) + 1)) for n in orders}
     strips = _strips(height, width * exposures, len(products))
     for number, (top, bottom) in enumerate(strips):
-
-        def step(done: float, message: str, picture: Any, at: int = number) -> None:
-            report((at + done) / len(strips), message, picture)
-
-        def fill(sums: MomentSums, top: int = top, bottom: int = bottom) -> None:
-            for n, image in images.items():
-                part = image[n * (top - 1) : n * (bottom - 2) + 1]
-                write_cumulants(sums, n, chosen[n], part, independent)
-
-        def look(sums: MomentSums, fill: Callable[[MomentSums], None] = fill) -> Any:
-            if preview is None:
-                return None
-            fill(sums)
-            return preview(images)
-
+        parts = {n: image[n * (top - 1) : n * (bottom - 2) + 1] for n, image in images.items()}
+        fill = partial(_write_all, chosen=chosen, parts=parts, independent_frames=independent)
+        look = partial(_preview, fill=fill, preview=preview, images=images)
+        tell = portion(report, number / len(strips), (number + 1) / len(strips))
         rows = frames if len(strips) == 1 else _rows(frames, top - 1, bottom + 2)
-        fill(_accumulate(rows, products, step, look, saturation, exposures, lag))
+        fill(_accumulate(rows, products, tell, look, saturation, exposures, lag))
     return images
 
 
-Weighted = dict[PixelSet, float]
-"""Pixel sets and their weights, which add up a phase's cumulant."""
+def _write_all(
+    sums: MomentSums,
+    chosen: dict[int, dict[Pixel, Weighted]],
+    parts: dict[int, np.ndarray],
+    independent_frames: tuple[float, float] | None,
+) -> None:
+    """Write the cumulants of all orders, see `write_cumulants`."""
+    for n, part in parts.items():
+        write_cumulants(sums, n, chosen[n], part, independent_frames)
+
+
+def _preview(
+    sums: MomentSums,
+    fill: Callable[[MomentSums], None],
+    preview: Preview | None,
+    images: dict[int, np.ndarray],
+) -> Any:
+    """Return the picture of the cumulants so far."""
+    if preview is None:
+        return None
+    fill(sums)
+    return preview(images)
 
 
 def _choose(
     order: int, kind: Kind, width: int, lag: int, fwhm_px: float | None
 ) -> dict[Pixel, Weighted]:
-    """Pixel sets of every phase with their weights.
+    """Return the pixel sets of every phase with their weights.
 
-    Frames that are ``lag`` apart lie side by side, ``width`` pixels each: so a pixel of a later one
-    is a column farther to the right.
+    Frames that are ``lag`` apart lie side by side, ``width`` pixels each, so a pixel of a later
+    frame has a column farther to the right.
     """
     chosen = {}
     for phase, sets in sets_of.pixel_sets(order, kind).items():
@@ -165,6 +187,7 @@ def _choose(
 
 
 def _counted(blocks: Iterator[np.ndarray], saturation: Saturation | None) -> Iterator[np.ndarray]:
+    """Yield blocks, and count their saturated pixels."""
     for block in blocks:
         if saturation is not None:
             saturation.add(block)
@@ -172,7 +195,7 @@ def _counted(blocks: Iterator[np.ndarray], saturation: Saturation | None) -> Ite
 
 
 def _side_by_side(blocks: Iterator[np.ndarray], exposures: int, lag: int) -> Iterator[np.ndarray]:
-    """Frames with those ``lag``, 2 ``lag`` ... later to their right, float32 or float64."""
+    """Yield frames with those ``lag``, 2 ``lag`` ... later to their right, float32 or float64."""
     reach = (exposures - 1) * lag
     kept: np.ndarray | None = None
     for block in blocks:
@@ -186,6 +209,7 @@ def _side_by_side(blocks: Iterator[np.ndarray], exposures: int, lag: int) -> Ite
 
 
 def _rows(frames: Movie | Any, top: int, bottom: int) -> Movie | Any:
+    """Select rows of a movie or an array."""
     if not isinstance(frames, Movie):
         return frames[:, top:bottom]
     (y, _), columns = frames.roi or ((0, 0), (0, frames.shape[2]))
@@ -193,6 +217,7 @@ def _rows(frames: Movie | Any, top: int, bottom: int) -> Movie | Any:
 
 
 def _check(array: Any, orders: tuple[int, ...], lag: int) -> None:
+    """Raise `InputError` unless a movie has enough pixels and frames."""
     if not orders or orders[0] < 2 or orders[-1] > HIGHEST_ORDER:
         raise InputError(f"SOFI orders must be 2 to {HIGHEST_ORDER}, not {list(orders)}.")
     if len(array.shape) != 3:
@@ -213,7 +238,7 @@ def _check(array: Any, orders: tuple[int, ...], lag: int) -> None:
 
 
 def _strips(height: int, width: int, products: int) -> list[tuple[int, int]]:
-    """First and last row of anchors of each strip whose sums fit the memory."""
+    """Return the first and last row of anchors of each strip whose sums fit the memory."""
     fits = max(int(MOMENT_BYTES // (8 * width * products)) - 3, 1)
     count = math.ceil((height - 4) / fits) or 1
     edges = np.unique(np.linspace(1, height - 3, count + 1).round().astype(int))
@@ -223,13 +248,13 @@ def _strips(height: int, width: int, products: int) -> list[tuple[int, int]]:
 def _accumulate(
     array: Any,
     products: tuple[PixelSet, ...],
-    report: Callable[[float, str, Any], None],
+    report: Report,
     look: Callable[[MomentSums], Any],
     saturation: Saturation | None,
     exposures: int,
     lag: int,
 ) -> MomentSums:
-    """Sums over all frames; ``look`` makes the preview that is reported now and then."""
+    """Sum over all frames; ``look`` makes the preview that is reported from time to time."""
     sums: MomentSums | None = None
     total = int(array.shape[0]) - (exposures - 1) * lag
     blocks = time_blocks(array, saturation)
@@ -247,7 +272,7 @@ def _accumulate(
             if counted is not None:
                 counted.result()
             picture, now = None, time.perf_counter()
-            # All together cost a tenth of the time, and drawing them costs the viewer some more.
+            # Previews may cost a tenth of the time; drawing them costs the viewer some more.
             if now - shown > max(EVERY_S, 10 * cost) and sums.frames < total:
                 picture = look(sums)
                 shown = time.perf_counter()
@@ -267,8 +292,18 @@ def write_cumulants(
 ) -> None:
     """Write the cumulant image (see `cross_cumulants`) that follows from sums over time.
 
-    ``independent_frames`` are their numbers for means and for mean squares, if the bias is to be
-    taken off.
+    Parameters
+    ----------
+    sums : MomentSums
+        Sums of products over time.
+    order : int
+        Order n.
+    chosen : dict
+        Pixel sets of every phase with their weights.
+    out : ndarray
+        Image of this order, which is overwritten.
+    independent_frames : (float, float), optional
+        Numbers of independent frames for means and for mean squares, to correct the bias.
     """
     height = len(sums.about)
     width = (out.shape[1] - 1) // order + 4
@@ -289,10 +324,10 @@ def write_cumulants(
 
 
 def _cumulant(sums: MomentSums, pixels: PixelSet, rows: slice, columns: slice) -> np.ndarray:
-    """Joint cumulant from mean products, by way of those of its subsets.
+    """Return the joint cumulant of pixels from mean products, recursively over subsets.
 
-    A subset's is its mean product less, for every smaller part that holds the first pixel, the
-    cumulant of that part times the mean product of the rest.
+    The cumulant of a subset is its mean product less, for every smaller part that holds the first
+    pixel, the cumulant of that part times the mean product of the rest.
     """
     n = len(pixels)
     means = {
@@ -321,10 +356,10 @@ def _unbias(
     rows: slice,
     columns: slice,
 ) -> np.ndarray:
-    """The k-statistic of a cross-cumulant (Kendall and Stuart, vol. 1, chapter 13).
+    """Return the k-statistic of a cross-cumulant (Kendall and Stuart, vol. 1, chapter 13).
 
-    Where frames are not independent the mean products of pairs, whose variance biases order 4,
-    settle faster than means do.
+    If frames are not independent, the mean products of pairs, whose variance biases order 4,
+    converge faster than means.
     """
     t, u = (max(count, len(pixels) + 1.0) for count in frames)
     if len(pixels) == 2:

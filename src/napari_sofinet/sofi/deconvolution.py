@@ -13,17 +13,39 @@ from napari_sofinet.base.threads import thread_count
 
 Boundary = Literal["reflect", "wrap", "constant"]
 LARGE = 2**22
-"""Images of more samples are deconvolved strip by strip, which needs less memory and time."""
+"""Samples above which an image is deconvolved in strips, which needs less memory and time."""
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 SMALL = 2**16
-"""Images of fewer samples are not shared out to threads."""
+"""Samples below which an image is not divided among threads."""
 
 
 def gaussian_blur(image: np.ndarray, fwhm: float, boundary: Boundary = "reflect") -> np.ndarray:
-    """Image convolved with a Gaussian of the given width (samples), cut at 3 sigma, sum 1.
+    """Convolve an image with a Gaussian of sum 1, cut off at 3 sigma.
 
-    Beyond its edges the image is mirrored, repeated (``"wrap"``) or zero (``"constant"``).
-    Float32 stays float32, everything else becomes float64.
+    Parameters
+    ----------
+    image : ndarray
+        (Y, X).
+    fwhm : float
+        Full width at half maximum in samples.
+    boundary : {"reflect", "wrap", "constant"}, optional
+        Beyond its edges the image is mirrored, repeated or zero.
+
+    Returns
+    -------
+    ndarray
+        (Y, X), float32 for float32 input and float64 otherwise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> point = np.zeros((7, 7))
+    >>> point[3, 3] = 1
+    >>> blurred = gaussian_blur(point, 1.8)
+    >>> blurred[3].round(3)
+    array([0.   , 0.009, 0.116, 0.272, 0.116, 0.009, 0.   ])
+    >>> float(blurred.sum().round(3))
+    1.0
     """
     from napari_sofinet.sofi import blur_kernel
 
@@ -36,7 +58,7 @@ def gaussian_blur(image: np.ndarray, fwhm: float, boundary: Boundary = "reflect"
 
 
 def _kernel(fwhm: float, boundary: Boundary, dtype: np.dtype[Any]) -> tuple[np.ndarray, int]:
-    """Half of a Gaussian, its middle first, and the boundary's number."""
+    """Return half of a Gaussian, its middle first, and the number of the boundary."""
     from napari_sofinet.sofi import blur_kernel
 
     sigma = fwhm / FWHM_PER_SIGMA
@@ -53,7 +75,7 @@ def _kernel(fwhm: float, boundary: Boundary, dtype: np.dtype[Any]) -> tuple[np.n
 def _in_bands(
     pool: ThreadPoolExecutor, image: np.ndarray, work: Callable[..., Any], *args: Any
 ) -> list[Any]:
-    """Call ``work(first, last, *args)`` for bands of rows, in threads where the image is large."""
+    """Call ``work(first, last, *args)`` for bands of rows, in threads if the image is large."""
     rows = len(image)
     high = rows if image.size < SMALL else -(-rows // thread_count())
     edges = [(a, min(a + high, rows)) for a in range(0, rows, high)]
@@ -77,32 +99,45 @@ def richardson_lucy(
 
     Parameters
     ----------
-    image
+    image : ndarray
         (Y, X), not negative.
-    fwhm
+    fwhm : float
         Full width at half maximum of the Gaussian PSF, in samples of the image.
-    iterations
+    iterations : int, optional
         Number of iterations; 0 returns the image.
-    weights
-        How much each sample is to be trusted (inverse variance up to a factor); equal if None.
-    background
+    weights : ndarray, optional
+        (Y, X) weight of each sample: its inverse variance up to a factor. Equal by default.
+    background : float, optional
         Level of light in the image that is not part of the structure, e.g. of clipped noise.
-    acceleration
-        Largest momentum, 0 to 1: 0 is plain Richardson-Lucy, 1 that of Biggs and Andrews. Much of
-        it overshoots: a point turns into a few uneven samples.
-    boundary
+    acceleration : float, optional
+        Largest momentum, 0 to 1: 0 is plain Richardson-Lucy, 1 that of Biggs and Andrews. A large
+        one overshoots: a point turns into a few uneven samples.
+    boundary : {"reflect", "wrap", "constant"}, optional
         ``"reflect"`` mirrors the image at its edges; ``"wrap"`` is the circular boundary of
         programs that convolve by FFT.
+    report : Report, optional
+        Receives the progress.
 
     Returns
     -------
-    Image of the same shape and dtype.
+    ndarray
+        (Y, X) of the same dtype.
 
     References
     ----------
     Biggs and Andrews, "Acceleration of iterative image restoration algorithms", Appl. Opt. 36,
     1766 (1997): each step starts from a prediction along the last change, by the correlation of
     successive steps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> point = np.zeros((21, 21))
+    >>> point[10, 10] = 1
+    >>> blurred = gaussian_blur(point, 4.0)
+    >>> sharp = richardson_lucy(blurred, 4.0, iterations=20)
+    >>> bool(sharp.max() > 3 * blurred.max())
+    True
     """
     if iterations == 0:
         return image
@@ -113,13 +148,7 @@ def richardson_lucy(
     dtype = image.dtype
     kernel = _kernel(fwhm, boundary, dtype)
     floor, tiny = dtype.type(background), np.finfo(dtype).tiny
-    image = np.ascontiguousarray(image)
-    if weights is None:
-        gain, estimate = np.ones_like(image), image.copy()
-    else:
-        gain = 1 / gaussian_blur(weights.astype(dtype), fwhm, boundary)
-        image = image * weights.astype(dtype)
-        estimate = gaussian_blur(image, fwhm, boundary) * gain
+    image, gain, estimate = _weighted(np.ascontiguousarray(image), fwhm, weights, boundary)
     start, ratio, step = np.empty_like(image), np.empty_like(image), np.zeros_like(image)
     previous = estimate.copy()
     momentum = norm = 0.0
@@ -137,6 +166,18 @@ def richardson_lucy(
             norm = sum(f[1] for f in found)
             momentum = min(max(along / last_norm, 0.0), acceleration) if last_norm else 0.0
     return estimate
+
+
+def _weighted(
+    image: np.ndarray, fwhm: float, weights: np.ndarray | None, boundary: Boundary
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the weighted image, the factor that undoes the weights, and the first estimate."""
+    if weights is None:
+        return image, np.ones_like(image), image.copy()
+    weights = weights.astype(image.dtype)
+    gain = 1 / gaussian_blur(weights, fwhm, boundary)
+    image = image * weights
+    return image, gain, gaussian_blur(image, fwhm, boundary) * gain
 
 
 def _in_strips(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from napari_sofinet.base.progress import Report, silent
@@ -28,51 +30,57 @@ def linearize(
 
     Parameters
     ----------
-    image
-        Flattened cumulant image; negative values count as zero.
-    order
+    image : ndarray
+        (Y, X) flattened cumulant image; negative values count as zero.
+    order : int
         Order n.
-    fwhm_px
-        PSF width in camera pixels. The cumulant's PSF is its n-th power, sqrt(n) times narrower,
-        which is ``fwhm_px * sqrt(n)`` samples of the finer image.
-    exponent
-        Taken in place of 1/n, e.g. what a program found for adaptive linearisation.
-    iterations
+    fwhm_px : float
+        PSF width in camera pixels. The PSF of the cumulant is its n-th power, sqrt(n) times
+        narrower, which is ``fwhm_px * sqrt(n)`` samples of the finer image.
+    exponent : float, optional
+        Used in place of 1/n, e.g. a value that a program found for adaptive linearization.
+    iterations : int, optional
         Richardson-Lucy iterations; 0 skips the deconvolution.
-    reconvolve
+    reconvolve : bool, optional
         Blur the result with a Gaussian of ``fwhm_px`` samples, n times narrower than the PSF: the
         resolution that order n promises, without the noise below it.
-    before_root
-        Share of that blur (of its variance) that is applied before the root. A deconvolved point
+    before_root : float, optional
+        Fraction of the variance of this blur that is applied before the root. A deconvolved point
         is narrower than a sample, and the root of its few samples lies beside it; blurring first
         keeps it in place.
-    truncate
-        Share of the maximum below which values are set to zero before reconvolution.
-    weights, background, acceleration
-        Trust in each sample, level of clipped noise (in units of the image) and momentum of the
+    truncate : float, optional
+        Fraction of the maximum below which values are set to zero before reconvolution.
+    weights, background, acceleration : optional
+        Weight of each sample, level of clipped noise (in units of the image) and momentum of the
         deconvolution, see `richardson_lucy`.
-    boundary
-        ``"reflect"`` mirrors the image at its edges; ``"wrap"`` is sofipackage's way, a circular
-        deconvolution and zeros outside in the reconvolution.
+    boundary : {"reflect", "wrap"}, optional
+        ``"reflect"`` mirrors the image at its edges. ``"wrap"`` does as sofipackage: a circular
+        deconvolution, and zeros outside in the reconvolution.
+    report : Report, optional
+        Receives the progress of the deconvolution.
 
     Returns
     -------
-    Non-negative image of the same shape, float32 for float32 input, else float64; all zero where
-    nothing is positive.
+    ndarray
+        (Y, X) non-negative image, float32 for float32 input and float64 otherwise; all zero if
+        nothing is positive.
 
     References
     ----------
     Geissbuehler et al., "Mapping molecular statistics with balanced super-resolution optical
     fluctuation imaging (bSOFI)", Opt. Nanosc. 1, 4 (2012).
+
+    Examples
+    --------
+    Without deconvolution only the root is left:
+
+    >>> import numpy as np
+    >>> linearize(np.array([[-1.0, 4.0, 9.0]]), 2, 2.5, iterations=0)
+    array([[0., 2., 3.]])
     """
-    positive = np.maximum(image, 0)
-    if positive.dtype != np.float32:
-        positive = positive.astype(np.float64)
-    outside: Boundary = "reflect" if boundary == "reflect" else "constant"
-    scale = positive.max(initial=0)
+    positive, scale = _positive(image)
     if scale <= 0:
         return np.zeros_like(positive)
-    positive /= scale
     sharp = richardson_lucy(
         positive,
         fwhm_px * np.sqrt(order),
@@ -84,6 +92,7 @@ def linearize(
         report=report,
     )
     del positive  # large fields are tight
+    outside: Boundary = "reflect" if boundary == "reflect" else "constant"
     if reconvolve and before_root > 0:
         # A Gaussian to the power 1/n is sqrt(n) times wider.
         sharp = gaussian_blur(sharp, fwhm_px * np.sqrt(before_root / order), outside)
@@ -93,3 +102,14 @@ def linearize(
         linear[linear < truncate * linear.max()] = 0
         linear = gaussian_blur(linear, fwhm_px * np.sqrt(1 - before_root), outside)
     return np.asarray(linear)
+
+
+def _positive(image: np.ndarray) -> tuple[np.ndarray, Any]:
+    """Return the positive part of an image, divided by its maximum, and the maximum."""
+    positive = np.maximum(image, 0)
+    if positive.dtype != np.float32:
+        positive = positive.astype(np.float64)
+    scale = positive.max(initial=0)
+    if not scale <= 0:  # also if it is NaN
+        positive /= scale
+    return positive, scale
