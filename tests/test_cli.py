@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 
+import napari_sofinet
 from napari_sofinet.base.errors import Cancelled
 from napari_sofinet.cli.main import main
 from napari_sofinet.cli.progress import ProgressLine
@@ -60,7 +61,7 @@ def test_info_for_people(path, capsys):
     assert main(["info", str(path), "--stack-axis", "depth"]) == 2
 
 
-def test_info_shows_a_name_that_the_terminal_can_not(tmp_path):
+def test_info_shows_a_name_that_the_terminal_cannot(tmp_path):
     try:
         path = tmp_path / "zelle\udcff µ.tif"
         tifffile.imwrite(path, MOVIE)
@@ -88,6 +89,13 @@ def test_methods(capsys):
     assert "--order INT" in shown.out
     assert "default 2" in shown.out
     assert shown.err == ""
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"sofinet {napari_sofinet.__version__}\n"
 
 
 def test_no_command_and_help(capsys):

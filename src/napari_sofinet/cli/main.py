@@ -1,4 +1,4 @@
-"""The command ``sofinet``: parsing its arguments and reporting how it ended."""
+"""The command ``sofinet``: its arguments, error messages and exit codes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NoReturn
 
 from napari_sofinet.base.errors import Cancelled, InputError
@@ -58,11 +59,22 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0 done, 2 unusable input (one sentence on stderr), 1 a bug, 130 stopped."""
+    """Run a command of the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Words after ``sofinet``; by default those of the running program.
+
+    Returns
+    -------
+    int
+        Exit code: 0 done; 2 unusable input, with one sentence on stderr; 1 a bug; 130 stopped.
+    """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     # tifffile logs damage that we report ourselves, in one sentence.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-    # A file name may hold what the terminal can not show.
+    # A file name may hold characters that the terminal cannot show.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -94,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _stoppable() -> Iterator[None]:
-    """Let being ended (SIGTERM, a closed terminal) clean up as Ctrl-C does."""
+    """Clean up after SIGTERM or the closing of the terminal as after Ctrl-C."""
 
     def stop(number: int, frame: object) -> None:
         raise Cancelled
@@ -134,7 +146,7 @@ def _renamed_told() -> Iterator[None]:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one sentence."""
+    """A parser whose error message is one sentence."""
 
     def error(self, message: str) -> NoReturn:
         message = message[0].upper() + message[1:].rstrip(".")
@@ -142,10 +154,14 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _run(words: Sequence[str]) -> int:
+    """Parse the arguments, run the command and return its exit code."""
     parser = _Parser(
         prog="sofinet",
         description="Super-resolution from movies of blinking samples.",
         allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"sofinet {_version()}", help="show the version"
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, (help, add, _) in COMMANDS.items():
@@ -163,7 +179,16 @@ def _run(words: Sequence[str]) -> int:
     return code
 
 
+def _version() -> str:
+    """Return the version of the installed package; 0 for a source tree that is not installed."""
+    try:
+        return version("napari-sofinet")
+    except PackageNotFoundError:
+        return "0"
+
+
 def _part(reference: str) -> Any:
+    """Load a function of a module of this folder, given as ``module:function``."""
     return load_object(f"napari_sofinet.cli.{reference}")
 
 
