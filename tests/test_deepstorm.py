@@ -102,7 +102,7 @@ def test_a_map_gives_back_its_places():
     assert score.fn + score.fp <= 2
     assert score.rmse < 0.1
     assert np.median(doubt) < 0.05
-    # Two that a network can not tell apart: light of two, drawn wide.
+    # Two that a network cannot tell apart: light of two, drawn wide.
     wide = 2 * emitter_map(np.array([[10.0, 10.0]]), 20, 20, sigma=3.0) / 9
     found, doubt = places_in_map(wide, 0.5, 4)
     assert len(found) == 2

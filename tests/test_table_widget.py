@@ -248,7 +248,7 @@ def test_a_table_without_a_pixel_size_or_columns(viewer, widget, qtbot, tmp_path
     assert picture.data.max() == 2
     assert len(viewer.layers) == 2
     widget.pixel_edit.setText("-1")
-    assert "can not be" in widget.kept.text()
+    assert "cannot be" in widget.kept.text()
     widget.pixel_edit.setText("0,16")
     assert widget.uncertainty_label.text() == "Uncertainty (nm)"
     widget.unit_box.setCurrentText(table_widget.NM)

@@ -49,7 +49,7 @@ def run_demo(folder: Path, report: Report = silent) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"The folder {folder} can not be made ({error.strerror}).") from error
+        raise InputError(f"The folder {folder} cannot be made ({error.strerror}).") from error
     check_writable(folder / "movie.tif")
     simulation = demo_movie()
     files = [folder / "movie.tif", folder / "movie_truth.npz"]

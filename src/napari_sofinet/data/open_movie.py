@@ -84,7 +84,7 @@ def open_movie(
 def check_dtype(dtype: np.dtype[Any]) -> None:
     """Raise `InputError` for pixels that are not plain integer or floating point numbers."""
     if dtype.kind not in "uif":
-        raise InputError(f"Pixels of type {dtype} can not be used; save the movie as 16 bit.")
+        raise InputError(f"Pixels of type {dtype} cannot be used; save the movie as 16 bit.")
 
 
 def _as_frames(array: Any) -> Any:

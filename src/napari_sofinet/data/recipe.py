@@ -97,7 +97,7 @@ class Recipe(BaseModel):
             try:
                 return cls.from_json(path.read_text(encoding="utf-8", errors="replace"))
             except OSError as error:
-                raise InputError(f"{path} can not be read ({error.strerror}).") from error
+                raise InputError(f"{path} cannot be read ({error.strerror}).") from error
         text = read_annotation(path, "recipe")
         if text is None:
             raise InputError(f"{path.name} holds no recipe of napari-sofinet.")

@@ -219,7 +219,7 @@ class LocalizationTable:
         Raises
         ------
         InputError
-            A condition can not be read, or the table does not have its column.
+            A condition cannot be read, or the table does not have its column.
         """
         rows = self.meets(*conditions)
         return self if rows.all() else self.rows(rows)
@@ -270,7 +270,7 @@ class LocalizationTable:
             number = np.nan
         if match is None or np.isnan(number):
             raise InputError(
-                f"The condition {text[:60]!r} can not be read; write a column, a sign and a "
+                f"The condition {text[:60]!r} cannot be read; write a column, a sign and a "
                 "number, e.g. 'photons > 300'."
             )
         values, unit = self._named(match["name"])

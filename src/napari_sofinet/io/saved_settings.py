@@ -43,7 +43,7 @@ def load(method: str, name: str, model: type[S]) -> S:
         values: dict[str, Any] = json.loads((folder(method) / f"{name}.json").read_text())
         return build(model, values)
     except (OSError, ValueError, AttributeError) as error:
-        raise InputError(f"The preset {name} can not be used any more ({error}).") from error
+        raise InputError(f"The preset {name} cannot be used any more ({error}).") from error
 
 
 def delete(method: str, name: str) -> None:

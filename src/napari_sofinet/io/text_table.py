@@ -136,7 +136,7 @@ def read_text_table(path: Path) -> NumberTable:
             f"{path.name} is no table: {where} does not have the columns of its header."
         ) from error
     except OSError as error:
-        raise InputError(f"{path} can not be read ({error.strerror or error}).") from error
+        raise InputError(f"{path} cannot be read ({error.strerror or error}).") from error
     return NumberTable(
         {layout.names[k]: values for k, values in arrays.items()},
         layout.comments,
@@ -181,7 +181,7 @@ def _beginning(path: Path) -> tuple[bytes, bool]:
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
     except OSError as error:
-        raise InputError(f"{path} can not be read ({error.strerror}).") from error
+        raise InputError(f"{path} cannot be read ({error.strerror}).") from error
 
 
 def _names(header: str, separator: str) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ def _explained(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise InputError(f"There is no file {path}.") from error
     except OSError as error:
-        raise InputError(f"{path} can not be opened ({error.strerror or error}).") from error
+        raise InputError(f"{path} cannot be opened ({error.strerror or error}).") from error
     except Exception as error:  # tifffile and its codecs raise anything for damaged files
         raise InputError(f"{path.name} is truncated or damaged ({short_text(error)}).") from error
 

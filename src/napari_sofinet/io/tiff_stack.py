@@ -98,7 +98,7 @@ def read_frames(stack: TiffStack, first: int, last: int) -> np.ndarray:
         raise
     except Exception as error:
         raise InputError(
-            f"Frames {first} to {last - 1} of {stack.name} can not be read; the file is truncated "
+            f"Frames {first} to {last - 1} of {stack.name} cannot be read; the file is truncated "
             f"or damaged ({short_text(error)})."
         ) from error
 
@@ -142,7 +142,7 @@ def _single(path: str, stack: TiffStack) -> np.ndarray:
             alone = len(tif.pages) == 1
     except Exception as error:
         raise InputError(
-            f"{name} can not be read; it is no TIFF file, truncated or damaged "
+            f"{name} cannot be read; it is no TIFF file, truncated or damaged "
             f"({short_text(error)})."
         ) from error
     if not alone or image.shape != stack.shape[1:] or image.dtype != np.dtype(stack.dtype):

@@ -72,7 +72,7 @@ def correct_drift(
             break
     if residual * coarse > WORST_PX:
         raise InputError(
-            f"The drift of {table.name} can not be found: pictures of its blocks show no common "
+            f"The drift of {table.name} cannot be found: pictures of its blocks show no common "
             "structure; choose longer blocks of frames, or leave the drift."
         )
     positions *= coarse
@@ -98,7 +98,7 @@ def _block_counts(table: LocalizationTable, block: int | None) -> list[int]:
         most = min(most, frames // max(block, 1))
     if most < FEWEST_BLOCKS:
         raise InputError(
-            f"The drift of {table.name} can not be found: it has {rows} localisations in {frames} "
+            f"The drift of {table.name} cannot be found: it has {rows} localisations in {frames} "
             f"frames, and {FEWEST_BLOCKS} blocks of frames with {FEWEST_IN_BLOCK} localisations "
             "each are needed."
         )
@@ -114,7 +114,7 @@ def _edges(table: LocalizationTable, count: int) -> np.ndarray:
     edges = np.unique([0, *starts, table.frame_count])
     if len(edges) <= FEWEST_BLOCKS:
         raise InputError(
-            f"The drift of {table.name} can not be found: nearly all of its localisations are in "
+            f"The drift of {table.name} cannot be found: nearly all of its localisations are in "
             "a few frames."
         )
     return edges

@@ -37,7 +37,7 @@ def likeness(image: np.ndarray, truth: np.ndarray) -> Likeness:
     if a.shape != b.shape:
         raise InputError(
             f"Images of {' x '.join(map(str, a.shape))} and {' x '.join(map(str, b.shape))} "
-            "samples can not be compared pixel by pixel."
+            "samples cannot be compared pixel by pixel."
         )
     if min(a.shape) < WINDOW:
         raise InputError(f"Structural similarity needs images of at least {WINDOW} x {WINDOW} px.")

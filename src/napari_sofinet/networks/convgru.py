@@ -199,7 +199,7 @@ class Stream:
     Parameters
     ----------
     scale
-        Counts above the offset that become 1, a number or (B,). A stream can not know its future
+        Counts above the offset that become 1, a number or (B,). A stream cannot know its future
         maximum; so this is given, best as the `statistics.brightness` of 20 or more earlier frames.
     offset
         Counts that become 0; None takes the background of every frame, as `normalize` does.

@@ -147,7 +147,7 @@ def read_card(path: str | Path) -> Card:
     try:
         stat = path.stat()
     except OSError as error:
-        raise InputError(f"{path} can not be read ({error.strerror}).") from None
+        raise InputError(f"{path} cannot be read ({error.strerror}).") from None
     return _read_card(path, stat.st_size, stat.st_mtime_ns)
 
 
@@ -170,7 +170,7 @@ def _read_card(path: Path, size: int, changed: int) -> Card:
             raise InputError(f"{path.name} is incomplete; copy or download it again.")
         text = header.get("__metadata__", {}).get("card")
     except OSError as error:
-        raise InputError(f"{path} can not be read ({error.strerror}).") from None
+        raise InputError(f"{path} cannot be read ({error.strerror}).") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
@@ -272,7 +272,7 @@ def own_output(name: str) -> Path:
     Raises
     ------
     InputError
-        The name is empty, has characters that a file can not have, or is that of shipped weights.
+        The name is empty, has characters that a file cannot have, or is that of shipped weights.
     """
     name = name.strip()
     if not name or len(name) > 60 or any(c in name for c in '/\\:*?"<>|') or name[0] == ".":

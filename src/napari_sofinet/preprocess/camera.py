@@ -107,13 +107,13 @@ def dark_image(path: str | Path, movie: Movie) -> np.ndarray:
     Raises
     ------
     InputError
-        It can not be read or has another size.
+        It cannot be read or has another size.
     """
     try:
         dark = open_movie(path)
         total = sum(block.sum(axis=0, dtype=np.float64) for block in time_blocks(dark))
     except InputError as error:
-        raise InputError(f"The dark frames can not be used: {error}") from None
+        raise InputError(f"The dark frames cannot be used: {error}") from None
     _, rows, columns = movie.whole_shape
     if dark.shape[1:] != (rows, columns):
         raise InputError(

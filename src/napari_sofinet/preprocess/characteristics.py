@@ -113,7 +113,7 @@ def movie_characteristics(frames: np.ndarray, count: int | None = None) -> Chara
 
 
 def unusual(traits: Characteristics, ranges: dict[str, tuple[float, float]]) -> list[str]:
-    """Names of traits outside of ranges; those that can not be measured do not count."""
+    """Names of traits outside of ranges; those that cannot be measured do not count."""
     values = asdict(traits)
     names = set(ranges)
     if traits.signal_to_noise < LEAST_SIGNAL:

@@ -102,7 +102,7 @@ def estimate_drift(
         total = cumulant if k == 0 else total + cumulant
         if not np.any(cumulant):
             raise InputError(
-                f"{movie.name} does not change in time, so its drift can not be found; switch the "
+                f"{movie.name} does not change in time, so its drift cannot be found; switch the "
                 "drift correction off."
             )
         images.append(cumulant)

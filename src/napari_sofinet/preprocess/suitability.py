@@ -61,7 +61,7 @@ def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Findin
     Raises
     ------
     InputError
-        The movie can not be read.
+        The movie cannot be read.
     """
     frames = movie.shape[0]
     part = _middle(movie)

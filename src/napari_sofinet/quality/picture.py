@@ -69,7 +69,7 @@ def open_picture(path: str | Path, pixel_size_um: float | None = None) -> Pictur
     Raises
     ------
     InputError
-        The file can not be read or is in colour.
+        The file cannot be read or is in colour.
     """
     path = Path(path)
     if not path.exists():

@@ -90,7 +90,7 @@ def make_camera(
     Raises
     ------
     InputError
-        Dark frames that can not be read or are of another size.
+        Dark frames that cannot be read or are of another size.
     """
     s = settings
     model = MODELS[s.model]

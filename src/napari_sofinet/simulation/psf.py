@@ -45,7 +45,7 @@ def make_psf(settings: OpticsSettings, pixel_size_um: float) -> Psf:
     Raises
     ------
     InputError
-        A picture of a PSF that can not be used.
+        A picture of a PSF that cannot be used.
     """
     fwhm_px = settings.fwhm_um / pixel_size_um
     if settings.psf == "gaussian":
@@ -82,7 +82,7 @@ def image_psf(settings: OpticsSettings, pixel_size_um: float) -> Psf:
     try:
         picture = np.asarray(imread(path), dtype=np.float64)
     except Exception as error:
-        raise InputError(f"{path.name} can not be read as a TIFF ({error}).") from None
+        raise InputError(f"{path.name} cannot be read as a TIFF ({error}).") from None
     if (
         picture.ndim != 2
         or picture.shape[0] % 2 == 0

@@ -135,7 +135,7 @@ def simulate(
     Raises
     ------
     InputError
-        Files of positions, images, PSFs or dark frames that can not be used; an unknown preset.
+        Files of positions, images, PSFs or dark frames that cannot be used; an unknown preset.
     """
     if isinstance(settings, str):
         settings = preset_settings(settings, 1 if seed is None else seed)

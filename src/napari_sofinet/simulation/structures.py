@@ -42,7 +42,7 @@ def place(settings: SimulationSettings, rng: np.random.Generator) -> Labels:
     Raises
     ------
     InputError
-        A file of positions or of an image that can not be read.
+        A file of positions or of an image that cannot be read.
     """
     s = settings.structure
     margin = settings.margin_um
@@ -471,7 +471,7 @@ def read_positions(path: Path, pixel_size_um: float) -> np.ndarray:
         positions = _positions_in(path, pixel_size_um)
     except (*UNREADABLE, ValueError, TypeError, LookupError) as error:
         why = str(error).split(". ")[0]
-        raise InputError(f"The positions in {path.name} can not be read ({why}).") from None
+        raise InputError(f"The positions in {path.name} cannot be read ({why}).") from None
     if positions is None:
         raise InputError(
             f"{path.name} has no columns y_um and x_um, or 'y [nm]' and 'x [nm]'; name them so."
@@ -511,7 +511,7 @@ def _read_image(path: Path) -> np.ndarray:
     try:
         image = np.asarray(imread(path), dtype=np.float64)
     except Exception as error:
-        raise InputError(f"{path.name} can not be read as a TIFF ({error}).") from None
+        raise InputError(f"{path.name} cannot be read as a TIFF ({error}).") from None
     if image.ndim != 2 or not np.isfinite(image).all() or image.min() < 0 or image.sum() <= 0:
         raise InputError(
             f"{path.name} is no image of densities; give one that is 2-D, not negative and not "

@@ -91,7 +91,7 @@ def diffusion_loss(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """How well noise is taken off the truth's difference to a first guess, at random levels.
 
-    Squared error over what the network can not know at that level (Karras et al. (2022)), which is
+    Squared error over what the network cannot know at that level (Karras et al. (2022)), which is
     the same at all levels; places count more where the first guess shows something, or where the
     network says that the truth may be far from it. And the negative log likelihood of the truth
     around the first guess, normal with the network's spread.

@@ -234,7 +234,7 @@ class TableWidget(WorkingWidget):
             return table
         size = _number(self.pixel_edit, "pixel size")
         if not 0 < size <= LARGEST_PIXEL_UM:
-            raise InputError(f"A camera pixel of {size:g} µm can not be; give it in µm, e.g. 0.1.")
+            raise InputError(f"A camera pixel of {size:g} µm cannot be; give it in µm, e.g. 0.1.")
         return table.with_pixel(size)
 
     def conditions(self, table: LocalizationTable) -> list[str]:
