@@ -167,7 +167,7 @@ def test_figures_have_panels_scale_bars_and_insets(pair, qtbot, tmp_path):
     assert len(figure.axes) == 2
 
 
-def test_what_can_not_be_compared_is_said(widget, qtbot):
+def test_what_cannot_be_compared_is_said(widget, qtbot):
     widget.score_button.click()
     assert "two different layers" in widget.shown[-1]
     for button in (widget.swipe_button, widget.side_button, widget.blink_button):

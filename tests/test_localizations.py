@@ -353,7 +353,7 @@ def test_films_have_true_windows():
         render(table, 0.5, frames_window=(200, 10))
 
 
-def test_pictures_that_can_not_be():
+def test_pictures_that_cannot_be():
     table = some_table(10)
     far = replace(table, x_px=table.x_px + np.arange(10) * 1e5)
     with pytest.raises(InputError, match="larger samples"):
@@ -381,7 +381,7 @@ def test_known_drift_is_found(n, nm):
     assert 100 * np.abs(still).max() < 4 * nm
 
 
-def test_drift_that_can_not_be_found():
+def test_drift_that_cannot_be_found():
     table, _ = drifting(400, 1000)
     with pytest.raises(InputError, match="400 localisations in 1000 frames"):
         correct_drift(table)

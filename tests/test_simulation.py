@@ -454,7 +454,7 @@ def test_simulate_refuses_in_one_line_and_leaves_nothing(tmp_path, capsys, words
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_movie_that_can_not_be_written_leaves_no_truth_either(tmp_path, capsys, monkeypatch):
+def test_a_movie_that_cannot_be_written_leaves_no_truth_either(tmp_path, capsys, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 

@@ -308,7 +308,7 @@ def test_tables_say_where_emitters_are(tmp_path, kind):
         ("a.npz", b"text"),
     ],
 )
-def test_tables_that_can_not_be_read_are_refused_in_a_sentence(tmp_path, name, content):
+def test_tables_that_cannot_be_read_are_refused_in_a_sentence(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError) as refused:
         simulate(placed(tmp_path, [[0, 0]], structure__file=str(tmp_path / name)))
