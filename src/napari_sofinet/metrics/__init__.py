@@ -1,4 +1,4 @@
-"""Quality of reconstructions: resolution, agreement with a reference or the truth, localisation."""
+"""Quality of reconstructions: resolution, agreement with a reference or the truth, localization."""
 
 from napari_sofinet.metrics.agreement import (
     FilamentLength,

@@ -7,13 +7,14 @@ from functools import lru_cache
 
 import numpy as np
 
-APODISED_PX = 20
-"""Width of the soft border that keeps the edges of the image out of its spectrum."""
+TAPER_PX = 20
+"""Width of the border over which the image is tapered, so that its spectrum is free of edges."""
 RADII = 50
 FILTERS = 10
-LEAST_DROP = 0.0005  # of a curve after its peak
+LEAST_DROP = 0.0005
+"""Drop of a curve after its peak."""
 LEAST_HEIGHT = 0.05
-SMALLEST_SIDE = 2 * APODISED_PX + 16
+SMALLEST_SIDE = 2 * TAPER_PX + 16
 FINE_BINS = 4096
 
 
@@ -21,10 +22,19 @@ FINE_BINS = 4096
 class Decorrelation:
     """Resolution by decorrelation analysis.
 
-    ``resolution_px`` is 2 / ``kc``, None with a ``reason`` where there is no answer. ``kc`` is the
-    cut-off as a fraction of the Nyquist frequency, as ImDecorr reports it also where that means
-    nothing; ``snr`` the height of the unfiltered curve's peak; ``radii`` (fractions of the Nyquist
-    frequency) and ``curve`` that curve.
+    Parameters
+    ----------
+    resolution_px : float or None
+        2 / ``kc`` in px; None if there is no answer.
+    kc : float
+        Cut-off as a fraction of the Nyquist frequency, which ImDecorr also reports where it means
+        nothing.
+    snr : float
+        Height of the peak of the unfiltered curve.
+    radii, curve : ndarray
+        (50,) radii as fractions of the Nyquist frequency, and the unfiltered curve.
+    reason : str, optional
+        Why there is no answer.
     """
 
     resolution_px: float | None
@@ -42,23 +52,35 @@ def decorrelation_resolution(
 
     Parameters
     ----------
-    image
-        (Y, X) of at least 56 x 56 px; it need not be square.
-    sector
-        Directions (from, to) in degrees, of frequencies against the x axis, that are looked at;
-        all if None. 0 is resolution along x, 90 along y.
+    image : ndarray
+        (Y, X) of at least 56 x 56 px, not necessarily square.
+    sector : (float, float), optional
+        Directions (from, to) of the frequencies that are used, in degrees against the x axis: 0 is
+        resolution along x, 90 along y. All by default.
 
     Returns
     -------
-    The values of ImDecorr: cut-off to 0.002 on images that have one.
+    Decorrelation
+        The values of ImDecorr, with a cut-off that agrees within 0.002 on images that have one.
 
     Notes
     -----
-    For discs of growing radius the image's spectrum is correlated with the same one of amplitude 1;
-    the curve peaks where noise begins to outweigh structure. High-pass filters move the peak out;
-    the largest one found is the cut-off (Descloux, Grussmayer and Radenovic, Nat. Methods 16, 918
-    (2019)). As the phases cancel, every curve is sums of amplitudes over discs. An offset of the
-    image counts as structure at frequency 0.
+    Within discs of growing radius, the spectrum of the image is correlated with the same spectrum
+    of amplitude 1; the curve peaks where noise begins to outweigh structure. High-pass filters move
+    the peak outwards, and the largest position found is the cut-off (Descloux, Grussmayer and
+    Radenovic, Nat. Methods 16, 918 (2019)). As the phases cancel, every curve is made of sums of
+    amplitudes over discs. An offset of the image counts as structure at frequency 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.ndimage import gaussian_filter
+    >>> rng = np.random.default_rng(0)
+    >>> image = gaussian_filter(rng.random((128, 128)) ** 8, 2) + 1e-4 * rng.random((128, 128))
+    >>> 3 < decorrelation_resolution(image).resolution_px < 7
+    True
+    >>> decorrelation_resolution(np.ones((64, 64))).reason
+    'The image is the same everywhere.'
     """
     image = np.asarray(image, dtype=np.float64)
     radii = np.linspace(0, 1, RADII)
@@ -67,7 +89,7 @@ def decorrelation_resolution(
     if reason:
         return Decorrelation(None, 0.0, 0.0, radii, nothing, reason)
     rows, columns = image.shape
-    soft = _apodised(image).astype(np.float32)
+    soft = _tapered(image).astype(np.float32)
     soft = soft[: rows - 1 + rows % 2, : columns - 1 + columns % 2]
     spectrum = np.abs(np.fft.rfft2(soft.astype(np.float64)))
     order, sorted_radii, twice = _frequencies(soft.shape, sector)
@@ -84,14 +106,23 @@ def decorrelation_resolution(
 def decorrelation_map(
     image: np.ndarray, tile: int = 200, step: int = 100
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Resolution (px) in tiles: map (n, m) with NaN where there is no answer, and tiles' centres.
+    """Map the resolution of an image by decorrelation analysis, tile by tile.
 
     Parameters
     ----------
-    tile
-        Side of a tile in px; below 100 most of it is soft border.
-    step
+    image : ndarray
+        (Y, X).
+    tile : int, optional
+        Side of a tile in px; below 100 px most of it is tapered.
+    step : int, optional
         Distance of tiles in px.
+
+    Returns
+    -------
+    resolution_px : ndarray
+        (N, M) resolution in px, NaN where there is none.
+    rows, columns : ndarray
+        (N,) and (M,) centres of the tiles in px.
     """
     image = np.asarray(image, dtype=np.float64)
     tops, lefts = (
@@ -107,6 +138,7 @@ def decorrelation_map(
 
 
 def _unusable(image: np.ndarray) -> str | None:
+    """Return why an image has no resolution, if it has none."""
     if image.ndim != 2:
         return "Resolution is measured in a single image (y, x)."
     if min(image.shape) < SMALLEST_SIDE:
@@ -121,7 +153,8 @@ def _unusable(image: np.ndarray) -> str | None:
     return None
 
 
-def _apodised(image: np.ndarray) -> np.ndarray:
+def _tapered(image: np.ndarray) -> np.ndarray:
+    """Return an image that falls to its mean at its edges."""
     mean = image.mean()
     weights = [_edge(side) for side in image.shape]
     return np.asarray((image - mean) * np.outer(*weights) + mean)
@@ -129,8 +162,9 @@ def _apodised(image: np.ndarray) -> np.ndarray:
 
 @lru_cache
 def _edge(side: int) -> np.ndarray:
+    """Return the weights along one side."""
     x = np.abs(np.linspace(-side / 2, side / 2, side))
-    inner = side / 2 - APODISED_PX
+    inner = side / 2 - TAPER_PX
     edge = np.clip((side / 2 - x) / (side / 2 - x[x > inner].min()), 0, 1)
     return np.where(x > inner, (np.sin(np.pi * (edge - 0.5)) + 1) / 2, 1.0)
 
@@ -139,9 +173,10 @@ def _edge(side: int) -> np.ndarray:
 def _frequencies(
     shape: tuple[int, int], sector: tuple[float, float] | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Order of a half spectrum's samples by radius below 1, their radii, and how often each counts.
+    """Sort the samples of a half spectrum by radius below 1.
 
-    Radii are fractions of each axis' own Nyquist frequency.
+    Returns their order, radii (fractions of each axis' own Nyquist frequency), and how often each
+    counts.
     """
     rows, columns = shape
     y = np.fft.fftfreq(rows) * rows / ((rows - 1) / 2)
@@ -170,7 +205,7 @@ class _Curves:
         self._bins: tuple[bytes, tuple[np.ndarray, ...]] | None = None
 
     def at(self, r: np.ndarray, width: float | None = None) -> np.ndarray:
-        """Curve at radii ``r``, rounded down to thousandths; ``width`` is the filter's."""
+        """Return the curve at radii, rounded down to thousandths; ``width`` is that of a filter."""
         edges, middles, first, second, numbers = self._binned(r)
         if width is not None:
             passed = -np.expm1(-2 * width**2 * middles**2)
@@ -182,7 +217,7 @@ class _Curves:
         return np.asarray(np.nan_to_num(curve))
 
     def _binned(self, r: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Sums over rings so thin that a filter is constant in them, none across a radius in r."""
+        """Sum over rings so thin that a filter is constant in them, with edges at all radii."""
         if self._bins is None or self._bins[0] != r.tobytes():
             edges = np.union1d(np.linspace(0, 1, FINE_BINS), r)
             starts = np.searchsorted(self.radii, edges, "left")
@@ -196,7 +231,7 @@ class _Curves:
 
 
 def _peak(curve: np.ndarray) -> tuple[int, float]:
-    """Index and height of the last peak that the curve falls from; index 0 where there is none."""
+    """Return index and height of the last peak after which the curve falls, or index 0."""
     length = len(curve)
     while length > 1:
         at = int(np.argmax(curve[:length]))
@@ -211,9 +246,9 @@ def _peak(curve: np.ndarray) -> tuple[int, float]:
 def _cut_off(
     curves: _Curves, unfiltered: np.ndarray, radii: np.ndarray, shape: tuple[int, int]
 ) -> tuple[float, float]:
-    """Largest peak of the filtered curves, and the height of the unfiltered one's.
+    """Return the largest peak position of all curves, and the peak height of the unfiltered one.
 
-    The search is ImDecorr's, with its habits: of equal candidates the last counts, and the second
+    The search follows ImDecorr in all details: of equal candidates the last counts, and the second
     pass replaces the last candidate of the first.
     """
     rows = shape[0]

@@ -1,4 +1,4 @@
-"""Fourier ring correlation: up to which frequency two images agree."""
+"""Fourier ring correlation: the frequency up to which two images agree."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Literal
 import numpy as np
 
 Criterion = Literal["1/7", "half-bit", "3-sigma"]
-TAPER = 0.125  # of a side, half of it at each end
+TAPER = 0.125
+"""Fraction of a side that is tapered, half of it at each end."""
 SMALLEST_SIDE = 32
 SMOOTH_RINGS = 5
-"""Rings that are averaged before the crossing is looked for; the curve itself is not smoothed."""
+"""Rings that are averaged to find the crossing; the curve itself is not smoothed."""
 IDENTICAL = 0.999
 FEWEST_RINGS = 8
 HIGHEST_THRESHOLD = 0.8
@@ -23,9 +24,17 @@ HIGHEST_THRESHOLD = 0.8
 class RingCorrelation:
     """Resolution by Fourier ring correlation.
 
-    ``resolution_px`` is one over the frequency at which the curve falls below the criterion, None
-    with a ``reason`` where it does not. ``frequencies`` (cycles per px), ``curve`` and
-    ``threshold`` hold one value per ring.
+    Parameters
+    ----------
+    resolution_px : float or None
+        One over the frequency at which the curve falls below the criterion, in px; None if it does
+        not.
+    frequencies : ndarray
+        (N,) frequency of each ring in cycles per px.
+    curve, threshold : ndarray
+        (N,) correlation and threshold of each ring.
+    reason : str, optional
+        Why there is no resolution.
     """
 
     resolution_px: float | None
@@ -42,19 +51,38 @@ def frc_resolution(
 
     Parameters
     ----------
-    first, second
-        (Y, X), alike in size: two exposures, or pictures from odd and even frames. Without a second
-        one the image is split into its diagonal neighbours, which halves the counts and the
-        sampling; their curve is calibrated as by Koho et al. (Nat. Commun. 10, 3103 (2019)). Noise
-        that neighbouring pixels share then counts as structure.
-    criterion
-        Threshold: ``"1/7"``, ``"half-bit"`` or ``"3-sigma"`` of noise (both depend on the ring).
+    first, second : ndarray
+        (Y, X) of the same shape, at least 32 px a side: two exposures, or pictures from odd and
+        even frames. Without a second one, the image is split into its diagonal neighbours, which
+        halves the counts and the sampling; their curve is calibrated as by Koho et al. (Nat.
+        Commun. 10, 3103 (2019)). Noise that is correlated between neighbouring pixels then counts
+        as structure.
+    criterion : {"1/7", "half-bit", "3-sigma"}, optional
+        Threshold. The last two depend on the number of samples in the ring.
+
+    Returns
+    -------
+    RingCorrelation
+        Resolution and curve.
 
     Notes
     -----
     Saxton and Baumeister, J. Microsc. 127, 127 (1982); van Heel and Schatz, J. Struct. Biol. 151,
     250 (2005). Rings are one sample of the longer side wide. Images are tapered over an eighth of
-    their sides, their means removed first: those would leak into low rings and look like structure.
+    their sides after removing the mean, which would leak into low rings and look like structure.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.ndimage import gaussian_filter
+    >>> rng = np.random.default_rng(0)
+    >>> truth = gaussian_filter(rng.random((128, 128)), 2)
+    >>> first, second = truth + 0.01 * rng.normal(size=(2, 128, 128))
+    >>> found = frc_resolution(first, second)
+    >>> 4 < found.resolution_px < 9
+    True
+    >>> frc_resolution(first, first).reason
+    'The two images are the same; they must differ in their noise.'
     """
     a = np.asarray(first, dtype=np.float64)
     b = None if second is None else np.asarray(second, dtype=np.float64)
@@ -75,9 +103,23 @@ def frc_resolution(
 def ring_correlation(
     a: np.ndarray, b: np.ndarray, taper: float = TAPER
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Frequencies (cycles per px) and correlation of every ring, and samples in it.
+    """Correlate two images ring by ring of their spectra.
 
-    Images need not be square; rings go up to the Nyquist frequency.
+    Parameters
+    ----------
+    a, b : ndarray
+        (Y, X) of the same shape, not necessarily square.
+    taper : float, optional
+        Fraction of each side that is tapered.
+
+    Returns
+    -------
+    frequencies : ndarray
+        (N,) frequency of each ring in cycles per px, up to the Nyquist frequency.
+    curve : ndarray
+        (N,) correlation, -1 to 1.
+    numbers : ndarray
+        (N,) samples in each ring.
     """
     window = np.outer(*(_tukey(side, taper) for side in a.shape))
     one, other = (np.fft.rfft2(image * window) for image in (a, b))
@@ -89,10 +131,10 @@ def ring_correlation(
     def total(values: np.ndarray) -> np.ndarray:
         return np.bincount(rings[inside], (values * counts)[inside], size)
 
-    shared = total((one * np.conj(other)).real)
+    joint = total((one * np.conj(other)).real)
     alone = np.sqrt(total(np.abs(one) ** 2) * total(np.abs(other) ** 2))
     with np.errstate(all="ignore"):
-        curve = np.where(alone > 0, shared / alone, 0.0)
+        curve = np.where(alone > 0, joint / alone, 0.0)
     numbers = np.bincount(rings[inside], counts[inside], size)
     return np.arange(size) / longest, curve, numbers
 
@@ -100,7 +142,22 @@ def ring_correlation(
 def frc_map(
     first: np.ndarray, second: np.ndarray, block: int = 64, step: int = 32
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Resolution (px) in blocks: map with NaN where there is no answer, and the blocks' centres."""
+    """Map the resolution of two images by Fourier ring correlation, block by block.
+
+    Parameters
+    ----------
+    first, second : ndarray
+        (Y, X) of the same shape.
+    block, step : int, optional
+        Side and distance of the blocks in px.
+
+    Returns
+    -------
+    resolution_px : ndarray
+        (N, M) resolution in px, NaN where there is none.
+    rows, columns : ndarray
+        (N,) and (M,) centres of the blocks in px.
+    """
     a, b = np.asarray(first), np.asarray(second)
     tops, lefts = (np.arange(0, max(side - block, 0) + 1, step) for side in a.shape)
     found = np.full((len(tops), len(lefts)), np.nan)
@@ -119,6 +176,7 @@ def _without(reason: str) -> RingCorrelation:
 
 
 def _unusable(a: np.ndarray, b: np.ndarray | None) -> str | None:
+    """Return why images cannot be compared, if they cannot."""
     if a.ndim != 2 or (b is not None and b.shape != a.shape):
         return "Two images (y, x) of one size are compared."
     if min(a.shape) < SMALLEST_SIDE:
@@ -145,7 +203,7 @@ def _tukey(side: int, taper: float) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _rings(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Ring of every sample of a half spectrum, and how often the sample counts."""
+    """Return the ring of every sample of a half spectrum, and how often the sample counts."""
     rows, columns = shape
     longest = max(shape)
     y, x = np.fft.fftfreq(rows) * longest, np.fft.rfftfreq(columns) * longest
@@ -158,6 +216,7 @@ def _rings(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _threshold(criterion: Criterion, numbers: np.ndarray) -> np.ndarray:
+    """Return the threshold of each ring by its number of samples."""
     independent = np.maximum(numbers / 2, 1)  # half of the samples mirror the others
     if criterion == "1/7":
         return np.full(len(numbers), 1 / 7)
@@ -170,7 +229,7 @@ def _threshold(criterion: Criterion, numbers: np.ndarray) -> np.ndarray:
 def _crossing(
     frequencies: np.ndarray, curve: np.ndarray, threshold: np.ndarray
 ) -> tuple[float | None, str | None]:
-    """Frequency of the first fall below the threshold, or why there is none."""
+    """Return the frequency of the first fall below the threshold, or why there is none."""
     padded = np.pad(curve, SMOOTH_RINGS // 2, mode="edge")
     smooth = np.convolve(padded, np.full(SMOOTH_RINGS, 1 / SMOOTH_RINGS), "valid")
     above = smooth - threshold
@@ -186,11 +245,12 @@ def _crossing(
     k = start + int(below[0])
     if k < FEWEST_RINGS:
         return None, "The images agree in the coarsest waves only, as pure noise may by chance."
-    share = above[k - 1] / (above[k - 1] - above[k])
-    return float(frequencies[k - 1] + share * (frequencies[k] - frequencies[k - 1])), None
+    fraction = above[k - 1] / (above[k - 1] - above[k])
+    return float(frequencies[k - 1] + fraction * (frequencies[k] - frequencies[k - 1])), None
 
 
 def _from_one(image: np.ndarray, criterion: Criterion) -> RingCorrelation:
+    """Compare the diagonal neighbours of a single image."""
     rows, columns = (side - side % 2 for side in image.shape)
     if min(rows, columns) < 2 * SMALLEST_SIDE:
         return _without(f"A single image needs {2 * SMALLEST_SIDE} x {2 * SMALLEST_SIDE} px.")

@@ -1,4 +1,4 @@
-"""Scores of localisations against true positions, and the least error that light allows."""
+"""Scores of localizations against true positions, and the Cramer-Rao bound of their error."""
 
 from __future__ import annotations
 
@@ -9,15 +9,24 @@ import numpy as np
 
 from napari_sofinet.base.errors import InputError
 
-FORBIDDEN = 1e6  # cost of a pair beyond the radius: the number of pairs comes first
+FORBIDDEN = 1e6
+"""Cost of a pair beyond the radius; so large that the number of pairs comes first."""
 
 
 @dataclass(frozen=True)
 class LocalizationScores:
-    """Counts and rates; lengths in the unit of the positions, NaN where nothing matched.
+    """Counts and rates of matched positions; rates are NaN where there is nothing to count.
 
-    ``recall`` counts true positions that were found, ``rmse`` is over the matched pairs, in all
-    axes together; ``pairs`` (n, 2) are indices of truth and prediction.
+    Parameters
+    ----------
+    tp, fp, fn : int
+        True positives, false positives and false negatives.
+    precision, recall, jaccard, f1 : float
+        Rates from 0 to 1; ``recall`` counts true positions that were found.
+    rmse : float
+        Root mean square distance of the matched pairs over all axes, in the unit of the positions.
+    pairs : ndarray
+        (N, 2) indices of truth and prediction.
     """
 
     tp: int
@@ -37,12 +46,38 @@ def localization_scores(
     radius: float,
     matching: Literal["one-to-one", "nearest"] = "one-to-one",
 ) -> LocalizationScores:
-    """Match predicted and true positions (n, d) within a radius.
+    """Match predicted and true positions within a radius.
 
-    ``"one-to-one"`` pairs as many as possible at the least total distance, as the localisation
-    challenges do; ``"nearest"`` gives every prediction its nearest truth, which several may share
-    (then ``tp`` counts predictions and ``fn`` truths without any), for comparison with papers that
-    count so.
+    Parameters
+    ----------
+    found, truth : ndarray
+        (N, d) and (M, d) positions.
+    radius : float
+        Largest distance of a pair, in the unit of the positions.
+    matching : {"one-to-one", "nearest"}, optional
+        ``"one-to-one"`` makes as many pairs as possible with the smallest total distance, as the
+        localization challenges do. ``"nearest"`` pairs every prediction with its nearest true
+        position, possibly several with the same one; then ``tp`` counts predictions and ``fn`` true
+        positions without any. It serves to compare with papers that count so.
+
+    Returns
+    -------
+    LocalizationScores
+        Counts, rates and pairs.
+
+    Raises
+    ------
+    InputError
+        Positions are no table of finite numbers, or differ in their number of axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> truth = np.array([[0.0, 0.0], [5.0, 5.0], [9.0, 9.0]])
+    >>> found = np.array([[0.0, 0.3], [5.4, 5.0]])
+    >>> scores = localization_scores(found, truth, radius=1)
+    >>> scores.tp, scores.fp, scores.fn, round(scores.rmse, 3)
+    (2, 0, 1, 0.354)
     """
     found, truth = (_positions(a) for a in (found, truth))
     if found.size and truth.size and found.shape[1] != truth.shape[1]:
@@ -53,24 +88,25 @@ def localization_scores(
         pairs = _nearest(found, truth, radius)
     else:
         pairs = _one_to_one(found, truth, radius)
-    tp, seen = len(pairs), len(np.unique(pairs[:, 0]))
-    fp, fn = len(found) - tp, len(truth) - seen
+    tp, matched = len(pairs), len(np.unique(pairs[:, 0]))
+    fp, fn = len(found) - tp, len(truth) - matched
     rmse = float("nan")
     if tp:
         d = truth[pairs[:, 0]] - found[pairs[:, 1]]
         rmse = float(np.sqrt((d**2).sum(axis=1).mean()))
 
-    def share(a: float, b: float) -> float:
+    def ratio(a: float, b: float) -> float:
         return a / b if b else float("nan")
 
-    precision, recall = share(tp, tp + fp), share(seen, seen + fn)
-    f1 = share(2 * precision * recall, precision + recall)
+    precision, recall = ratio(tp, tp + fp), ratio(matched, matched + fn)
+    f1 = ratio(2 * precision * recall, precision + recall)
     return LocalizationScores(
-        tp, fp, fn, precision, recall, share(tp, tp + fp + fn), f1, rmse, pairs
+        tp, fp, fn, precision, recall, ratio(tp, tp + fp + fn), f1, rmse, pairs
     )
 
 
 def _positions(array: np.ndarray) -> np.ndarray:
+    """Check positions (N, d)."""
     array = np.asarray(array, dtype=np.float64)
     if array.size == 0:
         return np.zeros((0, 2))
@@ -80,6 +116,7 @@ def _positions(array: np.ndarray) -> np.ndarray:
 
 
 def _nearest(found: np.ndarray, truth: np.ndarray, radius: float) -> np.ndarray:
+    """Return pairs of every prediction with its nearest true position within the radius."""
     from scipy.spatial import KDTree
 
     distance, index = KDTree(truth).query(found)
@@ -88,7 +125,7 @@ def _nearest(found: np.ndarray, truth: np.ndarray, radius: float) -> np.ndarray:
 
 
 def _one_to_one(found: np.ndarray, truth: np.ndarray, radius: float) -> np.ndarray:
-    """Optimal pairs, group by group of positions that are connected within the radius."""
+    """Return optimal pairs, found in groups of positions that are connected within the radius."""
     from scipy.optimize import linear_sum_assignment
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
@@ -127,26 +164,39 @@ def crlb(
     at: tuple[float, float] | None = None,
     read_noise_variance: float = 0.0,
 ) -> np.ndarray:
-    """Least standard deviation (y, x in px) of a fitted position, Cramer-Rao lower bound.
+    """Return the Cramer-Rao lower bound of the error of a fitted position.
 
     Parameters
     ----------
-    photons
-        Detected from the emitter in the frame.
-    sigma_px
-        Width (standard deviation) of the PSF, a Gaussian integrated over pixels.
-    background
+    photons : float
+        Photons detected from the emitter in the frame.
+    sigma_px : float
+        Standard deviation in px of the PSF, a Gaussian integrated over pixels.
+    background : float, optional
         Photons per pixel.
-    box
+    box : int, optional
         Side of the fitted square in px.
-    at
-        Position in the square, pixel k from k - 0.5 to k + 0.5; its middle if None.
-    read_noise_variance
-        Added to each pixel's, in squared electrons.
+    at : (float, float), optional
+        Position (y, x) in the square, where pixel k reaches from k - 0.5 to k + 0.5; by default
+        its middle.
+    read_noise_variance : float, optional
+        Variance of the read noise of a pixel in squared electrons.
+
+    Returns
+    -------
+    ndarray
+        (2,) smallest standard deviation of y and x in px.
 
     Notes
     -----
-    Smith et al., Nat. Methods 7, 373 (2010), position, photons and background being fitted.
+    Smith et al., Nat. Methods 7, 373 (2010), for a fit of position, photons and background.
+
+    Examples
+    --------
+    >>> crlb(1000, 1.3).round(3)
+    array([0.042, 0.042])
+    >>> crlb(1000, 1.3, background=10).round(3)
+    array([0.056, 0.056])
     """
     from scipy.special import erf
 
@@ -169,10 +219,10 @@ def crlb(
             np.ones((box, box)),
         ]
     ).reshape(4, -1)
-    # Where no light falls nothing is learnt; there rounding would be divided by nothing.
+    # Pixels without light carry no information; there rounding would be divided by nothing.
     lit = mean.ravel() > 1e-12 * photons
     fisher = (slopes[:, lit] / mean.ravel()[lit]) @ slopes[:, lit].T
-    # Without background its own entry is endless: nothing is lost by not fitting it.
+    # Without background its own entry is infinite: nothing is lost by not fitting it.
     size = 4 if background + read_noise_variance > 0 else 3
     scale = 1 / np.sqrt(np.diag(fisher)[:size])
     inverse = np.linalg.inv(fisher[:size, :size] * np.outer(scale, scale))

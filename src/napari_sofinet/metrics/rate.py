@@ -1,29 +1,35 @@
-"""How often a live reconstruction can show something new."""
+"""Rate at which a live reconstruction can show new pictures."""
 
 from __future__ import annotations
 
 
 def real_time_rate(frames: int, camera_fps: float, latency_s: float) -> float:
-    """Pictures per second when each needs its own frames and is computed after the last of them.
+    """Return the pictures per second if each needs frames of its own and is computed after them.
 
     Parameters
     ----------
-    frames
-        Of the camera, for one picture.
-    camera_fps
+    frames : int
+        Frames of the camera for one picture.
+    camera_fps : float
         Frames per second of the camera.
-    latency_s
+    latency_s : float
         Time to compute one picture in s.
+
+    Returns
+    -------
+    float
+        1 / (frames / camera_fps + latency_s), the rate that is reported for live second-order SOFI
+        by a recurrent network.
 
     Raises
     ------
     ValueError
         No frames, no rate or a negative latency.
 
-    References
-    ----------
-    R = 1 / (frames / camera_fps + latency): the rate that live second-order SOFI by a recurrent
-    network is reported with.
+    Examples
+    --------
+    >>> real_time_rate(20, 100.0, 0.05)
+    4.0
     """
     if frames < 1 or camera_fps <= 0 or latency_s < 0:
         raise ValueError("A rate needs at least one frame, a camera's rate and a latency >= 0.")

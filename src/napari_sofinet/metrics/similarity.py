@@ -1,4 +1,4 @@
-"""Pixel by pixel likeness with the truth: SSIM, PSNR, NRMSE, MSE."""
+"""Similarity with the truth, pixel by pixel: SSIM, PSNR, NRMSE, MSE."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ import numpy as np
 from napari_sofinet.base.errors import InputError
 
 WINDOW = 7
-STRIP = 32  # rows of windows, few enough to stay in the cache
+STRIP = 32
+"""Rows of windows that are computed together, few enough to stay in the cache."""
 
 
 class Likeness(NamedTuple):
-    """How like the truth an image is.
+    """Similarity of an image with the truth.
 
-    ``mse`` in squared units of the truth, ``nrmse`` over the truth's root mean square, ``psnr`` in
-    dB and ``ssim`` (7 px windows) for the truth's range of values.
+    Parameters
+    ----------
+    ssim : float
+        Structural similarity in windows of 7 px, for the truth's range of values.
+    psnr : float
+        Peak signal to noise ratio in dB, for the truth's range of values.
+    nrmse : float
+        Root mean square error over the truth's root mean square.
+    mse : float
+        Mean squared error in squared units of the truth.
     """
 
     ssim: float
@@ -26,12 +35,30 @@ class Likeness(NamedTuple):
 
 
 def likeness(image: np.ndarray, truth: np.ndarray) -> Likeness:
-    """Compare an image with the truth, both as they are; see `fitted` for arbitrary units.
+    """Compare an image with the truth, without fitting its scale; see `fitted`.
+
+    Parameters
+    ----------
+    image, truth : ndarray
+        (Y, X) of the same shape, at least 7 px a side.
+
+    Returns
+    -------
+    Likeness
+        SSIM, PSNR, NRMSE and MSE.
 
     Raises
     ------
     InputError
         The sizes differ, they are smaller than 7 px, or the truth is constant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> truth = np.eye(16)
+    >>> found = likeness(truth + 0.1, truth)
+    >>> round(found.psnr, 3), round(found.mse, 3)
+    (20.0, 0.01)
     """
     a, b = (np.asarray(x, dtype=np.float64) for x in (image, truth))
     if a.shape != b.shape:
@@ -54,7 +81,26 @@ def likeness(image: np.ndarray, truth: np.ndarray) -> Likeness:
 
 
 def fitted(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """The image scaled and shifted to the truth by least squares, for images in other units."""
+    """Fit the scale and offset of an image to the truth by least squares.
+
+    Parameters
+    ----------
+    image, truth : ndarray
+        Images of the same shape, in any units.
+
+    Returns
+    -------
+    ndarray
+        The image in units of the truth.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> truth = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> fitted(10 * truth - 7, truth)
+    array([[1., 2.],
+           [3., 4.]])
+    """
     a, b = (np.asarray(x, dtype=np.float64) for x in (image, truth))
     d = a - a.mean()
     own = float(np.vdot(d, d))
@@ -63,9 +109,9 @@ def fitted(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def _structural_similarity(a: np.ndarray, b: np.ndarray, span: float) -> float:
-    """Mean over all windows inside the images, with sample covariances.
+    """Return the mean SSIM of all windows inside the images, with sample covariances.
 
-    The values are scikit-image's (Wang et al., IEEE Trans. Image Process. 13, 600 (2004)).
+    The values are those of scikit-image (Wang et al., IEEE Trans. Image Process. 13, 600 (2004)).
     """
     sample = WINDOW**2 / (WINDOW**2 - 1)
     least, least_variance = (0.01 * span) ** 2, (0.03 * span) ** 2
@@ -83,7 +129,7 @@ def _structural_similarity(a: np.ndarray, b: np.ndarray, span: float) -> float:
 
 
 def _window_means(values: np.ndarray) -> np.ndarray:
-    """Means of the windows that lie inside."""
+    """Return the means of the windows that lie inside."""
     for _ in range(2):
         two = values[:-1] + values[1:]
         four = two[:-2] + two[2:]
