@@ -1,41 +1,49 @@
-"""Where emitters are in a frame, roughly: what a fit starts from."""
+"""Approximate positions of the emitters in a frame, from which a fit starts."""
 
 from __future__ import annotations
 
 import numpy as np
 
 UNIT_MASS = 4.71
-"""Sum of the 3 x 3 samples around an emitter in a map, on average over places in a sample."""
+"""Sum of the 3 x 3 samples around an emitter in a map, averaged over its positions in a sample."""
 EMITTER_SUM = 2 * np.pi
 """Sum of all samples of an emitter in a map."""
 LEAST_HEIGHT = 0.05
-SHARP_SHARE = 0.6  # a maximum loses some of its light to samples further away
+SHARP_FRACTION = 0.6
+"""A maximum counts with less light, as it loses some to samples farther away."""
 SHARP_REACH_PX, LEFT_REACH_PX = 0.75, 1.25
 PASSES = 8
 SHARP_PX = 0.15
-"""Spread in camera px that a network draws even of what it is sure of."""
+"""Standard deviation in camera px with which a network draws even certain emitters."""
 MOST = 1 << 20
 
 
 def places_in_map(
     found: np.ndarray, certainty: float, fineness: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Places (N, 2) y, x in camera px of the emitters in a network's map (F·Y, F·X), and doubt.
+    """Find the emitters in a map of a network.
 
-    A map is the density of emitters that a network expects, so its sum counts them. Each maximum is
-    one and takes the light of one away; where as much as ``certainty`` of one is left together,
-    there is another that the network could not place well.
+    A map is the expected density of emitters, so its sum counts them. Each maximum is one emitter,
+    whose light is taken away; where at least ``certainty`` of an emitter is left close together,
+    there is another one that the network could not place well.
 
     Parameters
     ----------
-    certainty
-        Share of an emitter's light in a map that counts as one.
+    found : ndarray
+        (fY, fX) map with f samples along a camera pixel.
+    certainty : float
+        Fraction of an emitter's light in the map that counts as an emitter.
+    fineness : int
+        Samples f along a camera pixel.
 
     Returns
     -------
-    Places, and (N,) the standard deviation in camera px by which the network leaves open where an
-    emitter is, beyond what it always draws: where light of several overlaps, they may be others,
-    or more, than it shows.
+    positions : ndarray
+        (N, 2) y, x in camera px.
+    uncertainty : ndarray
+        (N,) standard deviation in camera px that the network leaves open, beyond the width with
+        which it draws every emitter. Where the light of several overlaps, there may be other or
+        more emitters than it shows.
     """
     from napari_sofinet.localization.detection_kernel import peaks, take
 
@@ -43,28 +51,28 @@ def places_in_map(
     at, mass, height = np.empty((room, 2)), np.empty(room), np.empty(room)
     image = np.ascontiguousarray(found, np.float32)
     number = peaks(image, np.float32(LEAST_HEIGHT), at, mass, height)
-    sure = np.flatnonzero(mass[:number] >= SHARP_SHARE * certainty * UNIT_MASS)
-    at, mass, height = at[sure], mass[sure], height[sure]
-    width2 = np.interp(-height / mass, -_SHARES, _WIDTHS2) - KERNEL_WIDTH2
+    certain = np.flatnonzero(mass[:number] >= SHARP_FRACTION * certainty * UNIT_MASS)
+    at, mass, height = at[certain], mass[certain], height[certain]
+    width2 = np.interp(-height / mass, -_PEAKS, _WIDTHS2) - KERNEL_WIDTH2
     light = np.maximum(image, 0).astype(np.float64)
     around = _disc(round(SHARP_REACH_PX * fineness))
     for k in np.argsort(-mass):
         take(light, round(at[k, 0]), round(at[k, 1]), around, EMITTER_SUM)
     more, more_width2 = _left_over(light, certainty, fineness)
     at, width2 = np.concatenate([at, more]), np.concatenate([width2, more_width2])
-    doubt = np.sqrt(np.maximum(width2 / fineness**2 - SHARP_PX**2, 0))
-    return (at + 0.5) / fineness - 0.5, doubt
+    uncertainty = np.sqrt(np.maximum(width2 / fineness**2 - SHARP_PX**2, 0))
+    return (at + 0.5) / fineness - 0.5, uncertainty
 
 
 def _left_over(light: np.ndarray, certainty: float, fineness: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places (N, 2) in samples and variances of emitters in light that no maximum has taken."""
+    """Find emitters in the light that is left: positions (N, 2) in samples, and variances (N,)."""
     from napari_sofinet.localization.detection_kernel import centre, heaps, take
 
     around = _disc(round(LEFT_REACH_PX * fineness))
     least = certainty * EMITTER_SUM
     places: list[tuple[float, float]] = []
     widths2: list[float] = []
-    # What is together spread evenly over the disc, or else higher somewhere.
+    # Light of an emitter in the disc is at least this high somewhere, even if spread evenly.
     floor = least / len(around) / 2
     at, height = np.empty((light.size // 4 + 1, 2), np.int64), np.empty(light.size // 4 + 1)
     for _ in range(PASSES):
@@ -82,45 +90,69 @@ def _left_over(light: np.ndarray, certainty: float, fineness: int) -> tuple[np.n
 
 
 def _disc(radius: int) -> np.ndarray:
-    """Offsets (N, 2) of samples in a disc, the nearest first."""
+    """Return the offsets (N, 2) of samples in a disc, the nearest first."""
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1].reshape(2, -1)
     order = np.argsort(y**2 + x**2, kind="stable")
     inside = order[(y**2 + x**2)[order] <= radius**2]
     return np.stack([y[inside], x[inside]], axis=1)
 
 
-KERNEL_WIDTH2 = 1.0  # variance in samples of what a network draws of an emitter
+KERNEL_WIDTH2 = 1.0
+"""Variance in samples of an emitter in a map."""
 _WIDTHS2 = np.linspace(1, 12, 200)
-_SHARES = np.array(
+_PEAKS = np.array(
     [
         1 / np.exp(-np.add.outer(np.arange(-1, 2) ** 2, np.arange(-1, 2) ** 2) / 2 / w).sum()
         for w in _WIDTHS2
     ]
 )
-"""Highest of 3 x 3 samples over their sum, of Gaussians of variance `_WIDTHS2`."""
+"""Highest of 3 x 3 samples over their sum, for Gaussians of variance `_WIDTHS2`."""
 
 
 def places_in_frame(frame: np.ndarray, sigma_px: float, noises: float = 5.0) -> np.ndarray:
-    """Places (N, 2) y, x in px of spots that stand alone in a frame (Y, X).
+    """Find spots that stand alone in a frame.
 
-    Maxima of the frame after a difference of Gaussians as wide as the PSF and twice that, above so
-    many times its noise. The noise is that of a pixel in differences that a PSF hardly enters
-    (Immerkaer, Comput. Vis. Image Underst. 64, 300 (1996)).
+    They are the maxima of a difference of Gaussians, as wide as the PSF and twice as wide.
+
+    Parameters
+    ----------
+    frame : ndarray
+        (Y, X) counts.
+    sigma_px : float
+        Standard deviation of the PSF in px.
+    noises : float, optional
+        Height of a spot in standard deviations of the noise, above which it counts. The noise is
+        measured in second differences, which contain little of a PSF (Immerkaer, Comput. Vis.
+        Image Underst. 64, 300 (1996)).
+
+    Returns
+    -------
+    ndarray
+        (N, 2) y, x in whole px.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, x = np.mgrid[:24, :30]
+    >>> frame = np.random.default_rng(0).poisson(100, (24, 30)).astype(float)
+    >>> frame += 200 * np.exp(-((y - 9) ** 2 + (x - 20) ** 2) / (2 * 1.3**2))
+    >>> places_in_frame(frame, 1.3)
+    array([[ 9., 20.]])
     """
     from scipy.ndimage import convolve, gaussian_filter, maximum_filter
 
     image = np.asarray(frame, np.float64)
 
-    def between(of: np.ndarray) -> np.ndarray:
+    def band_pass(of: np.ndarray) -> np.ndarray:
         out: np.ndarray = gaussian_filter(of, sigma_px) - gaussian_filter(of, 2 * sigma_px)
         return out
 
-    band = between(image)
+    band = band_pass(image)
     rough = convolve(image, np.outer([1, -2, 1], [1, -2, 1]))[1:-1, 1:-1]
     pixel_noise = np.median(np.abs(rough)) / 0.6745 / 6
     single = np.zeros((12 * round(sigma_px + 1) + 1,) * 2)
     single[len(single) // 2, len(single) // 2] = 1
-    noise = pixel_noise * np.sqrt((between(single) ** 2).sum())
+    noise = pixel_noise * np.sqrt((band_pass(single) ** 2).sum())
     size = 2 * round(1.5 * sigma_px) + 1
     highest = (band == maximum_filter(band, size)) & (band > noises * noise) & (band > 0)
     return np.argwhere(highest).astype(np.float64)

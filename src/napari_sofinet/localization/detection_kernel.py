@@ -10,10 +10,10 @@ import numba
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def peaks(image, threshold, at, mass, height):  # type: ignore[no-untyped-def]
-    """Local maxima of a map (Y, X) above a threshold; return how many.
+    """Find the local maxima of a map (Y, X) above a threshold, and return their number, up to N.
 
-    ``at`` (N, 2) gets their centres of light in samples, ``mass`` (N,) the sum of the 3 x 3 samples
-    around them, ``height`` (N,) the highest sample; as many as there is room for.
+    Their centres of light in samples are written to ``at`` (N, 2), the sums of the 3 x 3 samples
+    around them to ``mass`` (N,) and the highest samples to ``height`` (N,).
     """
     rows, columns = image.shape
     found = 0
@@ -44,7 +44,7 @@ def peaks(image, threshold, at, mass, height):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def take(light, i, j, around, amount):  # type: ignore[no-untyped-def]
-    """Take an amount of light (Y, X) away around a sample, the nearest first."""
+    """Subtract an amount from light (Y, X) around a sample, the nearest samples first."""
     rows, columns = light.shape
     for k in range(len(around)):
         p, q = i + around[k, 0], j + around[k, 1]
@@ -58,7 +58,7 @@ def take(light, i, j, around, amount):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def centre(light, i, j, around):  # type: ignore[no-untyped-def]
-    """Sum of light (Y, X) around a sample, its centre (y, x) and its variance along one axis."""
+    """Return the sum of light (Y, X) around a sample, its centre y, x and its variance per axis."""
     rows, columns = light.shape
     total = sy = sx = square = 0.0
     for k in range(len(around)):
@@ -77,9 +77,10 @@ def centre(light, i, j, around):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def heaps(light, floor, at, height):  # type: ignore[no-untyped-def]
-    """Maxima of the sums of 3 x 3 samples of light (Y, X), where it is above ``floor``.
+    """Find the local maxima of sums of 3 x 3 samples of light (Y, X); return their number, up to N.
 
-    ``at`` (N, 2) gets them, ``height`` (N,) the sums; returned is how many, up to N.
+    Only samples above ``floor`` count. Positions are written to ``at`` (N, 2), sums to ``height``
+    (N,).
     """
     rows, columns = light.shape
     found = 0
@@ -103,7 +104,7 @@ def heaps(light, floor, at, height):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, error_model="numpy")
 def _sum(light, i, j):  # type: ignore[no-untyped-def]
-    """Sum of the 3 x 3 samples around one."""
+    """Return the sum of the 3 x 3 samples around one."""
     rows, columns = light.shape
     total = 0.0
     for p in range(max(i - 1, 0), min(i + 2, rows)):

@@ -1,4 +1,4 @@
-"""Drift of the sample, found by comparing pictures of blocks of a localisation table."""
+"""Drift of the sample, found by comparing pictures of blocks of a localization table."""
 
 from __future__ import annotations
 
@@ -15,48 +15,58 @@ MOST_BLOCKS = 40
 FEWEST_BLOCKS = 3
 FEWEST_IN_BLOCK = 200
 SHORT_BLOCK = 500
-"""Localisations of the shortest blocks that are tried."""
-LARGEST_SIDE = 1024  # samples of the pictures that are compared
+"""Localizations in the shortest blocks that are tried."""
+LARGEST_SIDE = 1024
+"""Largest side in samples of the pictures that are compared."""
 FINEST_PX = 0.1
 COARSER = 2
-"""Pairs are many, and their samples need not be as fine: a quarter of the time."""
+"""Factor between the samples for pairs of blocks and the final ones: a quarter of the time."""
 BLUR = 1.5
 """Standard deviation in samples; a peak of the correlation is then wide enough to interpolate."""
-EDGE = 32  # samples
+EDGE = 32
+"""Width in samples of the tapered edge of a picture."""
 LARGEST_DRIFT_PX = 20.0
-OUTLIER = 3.0  # times the median residual
+OUTLIER = 3.0
+"""Residual of an outlier in units of the median."""
 GOOD_PX, WORST_PX = 0.15, 0.5
-"""Median disagreement of pairs of blocks that needs no longer ones, and that says that there is no
-common structure: noise alone gives several pixels."""
+"""Median residual of pairs of blocks below which no longer blocks are tried, and above which there
+is no common structure; noise alone gives several pixels."""
 
 
 def correct_drift(
     table: LocalizationTable, block: int | None = None, report: Report = silent
 ) -> tuple[np.ndarray, LocalizationTable]:
-    """Where the sample was in every frame, and the table moved back by it.
+    """Find the drift of the sample and move the localizations back.
 
     Parameters
     ----------
-    block
-        Frames of a block on average, blocks hold equally many localisations; more where that would
-        be more than 40 blocks. By default they hold 500 localisations, or more where their pictures
-        then do not agree.
+    table : LocalizationTable
+        At least 600 localizations.
+    block : int, optional
+        Average number of frames in a block; all blocks hold the same number of localizations, and
+        there are at most 40 of them. By default a block holds 500 localizations, or more if their
+        pictures do not agree.
+    report : Report, optional
+        Receives the progress.
 
     Returns
     -------
-    (T, 2) y, x in camera pixels relative to the first frame, and the table.
+    path : ndarray
+        (T, 2) position y, x of the sample in every frame in camera pixels, relative to the first.
+    table : LocalizationTable
+        The corrected table.
 
     Raises
     ------
     InputError
-        There are too few localisations, or blocks of them show no common structure.
+        There are too few localizations, or blocks of them show no common structure.
 
     Notes
     -----
     Redundant cross-correlation (Wang et al., Opt. Express 22, 15982 (2014)): all pairs of blocks
-    are registered, and one position per block explains their shifts by least squares, without
-    outliers. Then every block, moved back, is registered once more, finer, with the sum of all
-    others. A smoothing spline gives the frames in between.
+    are registered, and one position per block is fitted to their shifts by least squares, without
+    outliers. Then every block, moved back, is registered once more with the sum of all others, on
+    finer samples. A smoothing spline interpolates the frames in between.
     """
     frames = table.frame_count
     counts = _block_counts(table, block)
@@ -85,13 +95,14 @@ def correct_drift(
 
 
 def _moved_back(table: LocalizationTable, path: np.ndarray) -> LocalizationTable:
+    """Return a table without the drift (T, 2) of its frames."""
     return replace(
         table, y_px=table.y_px - path[table.frame, 0], x_px=table.x_px - path[table.frame, 1]
     )
 
 
 def _block_counts(table: LocalizationTable, block: int | None) -> list[int]:
-    """Numbers of blocks to try, the largest first."""
+    """Return the numbers of blocks to try, the largest first."""
     frames, rows = table.frame_count, len(table)
     most = min(MOST_BLOCKS, frames, rows // FEWEST_IN_BLOCK)
     if block is not None:
@@ -109,7 +120,10 @@ def _block_counts(table: LocalizationTable, block: int | None) -> list[int]:
 
 
 def _edges(table: LocalizationTable, count: int) -> np.ndarray:
-    """Frames (n + 1,) at which blocks of about as many localisations begin, and the last end."""
+    """Return the frames (n + 1,) at which blocks with similar numbers of localizations begin.
+
+    The last one is the end of the last block.
+    """
     starts = table.frame[np.linspace(0, len(table), count + 1).astype(int)[1:-1]]
     edges = np.unique([0, *starts, table.frame_count])
     if len(edges) <= FEWEST_BLOCKS:
@@ -121,12 +135,12 @@ def _edges(table: LocalizationTable, count: int) -> np.ndarray:
 
 
 def _densest(table: LocalizationTable) -> LocalizationTable:
-    """The part that is compared: of large fields the square with most localisations."""
+    """Return the part that is compared: of large fields the square with most localizations."""
     from scipy.ndimage import uniform_filter
 
     side = LARGEST_SIDE * FINEST_PX * 2.5
     y, x = table.y_px, table.x_px
-    # A few localisations far away must not make the pictures coarse.
+    # A few localizations far away must not make the pictures coarse.
     low = np.quantile(y, 0.001), np.quantile(x, 0.001)
     high = np.quantile(y, 0.999), np.quantile(x, 0.999)
     if max(high[0] - low[0], high[1] - low[1]) > side:
@@ -144,7 +158,17 @@ def _densest(table: LocalizationTable) -> LocalizationTable:
 
 @dataclass(frozen=True, eq=False)
 class _Stack:
-    """Transforms of the blocks' pictures; ``reach`` is how far to look for a peak, in samples."""
+    """Fourier transforms of the blocks' pictures.
+
+    Parameters
+    ----------
+    transforms : list of ndarray
+        One for each block.
+    shape : (int, int)
+        Rows and columns of the pictures.
+    reach : int
+        Largest shift in samples.
+    """
 
     transforms: list[np.ndarray]
     shape: tuple[int, int]
@@ -152,6 +176,7 @@ class _Stack:
 
     @classmethod
     def of(cls, table: LocalizationTable, blocks: np.ndarray, pixel: float) -> _Stack:
+        """Transform pictures of the blocks, with samples of ``pixel`` camera pixels."""
         from scipy.fft import next_fast_len, rfft2
 
         from napari_sofinet.localization import rendering_kernel
@@ -159,7 +184,7 @@ class _Stack:
         low = float(table.y_px.min()), float(table.x_px.min())
         spans = [int(np.ptp(v) / pixel) + 1 for v in (table.y_px, table.x_px)]
         reach = int(min(LARGEST_DRIFT_PX / pixel, max(min(spans) / 3, 4)))
-        # Room on all sides, so that what leaves on one does not come in on the other.
+        # Room on all sides, so that a shifted picture does not come in on the other side.
         shape = tuple(next_fast_len(n + reach + 16, real=True) for n in spans)
         band = _band(shape)
         # The field's edges stay where they are when the sample moves.
@@ -178,9 +203,14 @@ class _Stack:
         return cls(transforms, (shape[0], shape[1]), reach)
 
     def against_each_other(self, report: Report) -> tuple[np.ndarray, float]:
-        """Positions (n, 2) of blocks in samples relative to the first one, from all pairs.
+        """Register all pairs of blocks.
 
-        The second is the median distance between a pair's shift and what the positions say.
+        Returns
+        -------
+        positions : ndarray
+            (N, 2) positions of the blocks in samples, relative to the first one.
+        residual : float
+            Median distance in samples between the shift of a pair and that of the positions.
         """
         pairs = np.array(list(combinations(range(len(self.transforms)), 2)))
         shifts = np.zeros((len(pairs), 2))
@@ -199,13 +229,13 @@ class _Stack:
         return np.vstack([np.zeros(2), found]), float(np.median(residual))
 
     def against_the_others(self) -> np.ndarray:
-        """Positions (n, 2) of blocks in samples, relative to the sum of all others."""
+        """Return the positions (N, 2) of blocks in samples, relative to the sum of all others."""
         total = np.sum(self.transforms, axis=0)
         near = replace(self, reach=min(self.reach, 15))
         return np.array([near.shift(total - one, one) for one in self.transforms])
 
     def shift(self, still: np.ndarray, moved: np.ndarray) -> np.ndarray:
-        """Shift (y, x) of one picture against another, in samples."""
+        """Return the shift (y, x) of one picture against another in samples."""
         from scipy.fft import irfft2
 
         correlation = irfft2(np.conj(still) * moved, self.shape)
@@ -215,7 +245,7 @@ class _Stack:
 
 
 def _taper(length: int, full: int) -> np.ndarray:
-    """One, falling to zero over `EDGE` samples at the ends of ``length`` of ``full`` samples."""
+    """Return 1, falling to 0 over `EDGE` samples at the ends of ``length`` of ``full`` samples."""
     from scipy.signal.windows import tukey
 
     window = np.zeros(full, np.float32)
@@ -224,14 +254,14 @@ def _taper(length: int, full: int) -> np.ndarray:
 
 
 def _band(shape: tuple[int, ...]) -> np.ndarray:
-    """Transform of a blur by `BLUR` samples less one of eight times that, which has no mean."""
+    """Return the transform of a blur by `BLUR` less one by eight times that, which has no mean."""
     y, x = np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])
     square = -2 * np.pi**2 * (y**2 + x**2) * BLUR**2
     return np.asarray(np.exp(square) - np.exp(64 * square), np.float32)
 
 
 def _peak(window: np.ndarray) -> np.ndarray:
-    """Place (y, x) of the highest value, between samples by a paraboloid around it."""
+    """Return the position (y, x) of the maximum, between samples by a paraboloid around it."""
     top = np.unravel_index(int(window.argmax()), window.shape)
     i, j = (int(np.clip(k, 2, n - 3)) for k, n in zip(top, window.shape, strict=True))
     near = window[i - 2 : i + 3, j - 2 : j + 3]
@@ -242,7 +272,7 @@ def _peak(window: np.ndarray) -> np.ndarray:
         design * weights[:, None], near.ravel() * weights, rcond=None
     )[0]
     curved = np.array([[2 * d, f], [f, 2 * e]])
-    # A ridge or a saddle has no top between samples.
+    # A ridge or a saddle has no maximum between samples.
     if not (d < 0 and e < 0 and np.linalg.det(curved) > 0):
         return np.array([i, j], float)
     offset = np.clip(np.linalg.solve(curved, [-b, -c]), -1.5, 1.5)
@@ -250,7 +280,7 @@ def _peak(window: np.ndarray) -> np.ndarray:
 
 
 def _between(blocks: np.ndarray, at: np.ndarray, frames: int) -> np.ndarray:
-    """Positions (T, 2) in all frames from those of the blocks, zero in the first frame."""
+    """Interpolate the positions of blocks to (T, 2) in all frames, zero in the first one."""
     from scipy.interpolate import make_smoothing_spline
 
     middles = (blocks[:-1] + blocks[1:] - 1) / 2

@@ -1,4 +1,4 @@
-"""Localisations in samples of a picture: of a table, or of a film of maps."""
+"""Localizations in samples of a picture, from a table or from a time series of maps."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.table import LocalizationTable
 
 LEAST = 0.01
-"""Of a localisation: less in a sample is left out, as maps of networks are nowhere quite 0."""
+"""Fraction of a localization below which a sample is left out, as maps of networks are never quite
+0."""
 MOST = 0.125
-"""Of all samples of a film of maps: where more show something it is no film of single molecules.
+"""Largest fraction of the samples of maps that show something, in maps of single molecules.
 
 It also limits memory: 16 bytes for each of them.
 """
@@ -23,10 +24,16 @@ It also limits memory: 16 bytes for each of them.
 
 @dataclass(frozen=True, eq=False)
 class LocalizationEvents:
-    """Localisations in a field of samples, in the order of time.
+    """Localizations in a field of samples, in the order of time.
 
-    ``time`` (N,) in frames or in windows, ``y``, ``x`` (N,) in samples, and ``count`` (N,), how
-    many localisations each stands for.
+    Parameters
+    ----------
+    time : ndarray
+        (N,) times in frames or in windows.
+    y, x : ndarray
+        (N,) positions in samples.
+    count : ndarray
+        (N,) number of localizations that each stands for.
     """
 
     time: np.ndarray
@@ -35,15 +42,15 @@ class LocalizationEvents:
     count: np.ndarray
 
     def select(self, rows: np.ndarray | slice) -> LocalizationEvents:
-        """Some of them, by a mask, numbers or a slice."""
+        """Return some of them, by a mask, numbers or a slice."""
         return LocalizationEvents(self.time[rows], self.y[rows], self.x[rows], self.count[rows])
 
     def during(self, first: float, last: float) -> LocalizationEvents:
-        """Those with first <= time < last."""
+        """Return those with first <= time < last."""
         return self.select(slice(*np.searchsorted(self.time, (first, last))))
 
     def near(self, top: int, bottom: int, left: int, right: int) -> LocalizationEvents:
-        """Those that add to a part of the field, in samples of it."""
+        """Return those that add to a part of the field, in samples of this part."""
         y, x = self.y, self.x
         some = self.select((y > top - 1) & (y < bottom) & (x > left - 1) & (x < right))
         return LocalizationEvents(some.time, some.y - top, some.x - left, some.count)
@@ -55,9 +62,33 @@ def events_of_table(
     frames: tuple[int, int],
     fineness: int,
 ) -> LocalizationEvents:
-    """What of a table is in a range of frames and in a rectangle of camera pixels.
+    """Select the localizations of a table in a range of frames and in a rectangle.
 
-    Sample i lies at camera coordinate (i + 1/2) / fineness - 1/2 of the rectangle.
+    Parameters
+    ----------
+    table : LocalizationTable
+        Localizations in camera pixels.
+    roi : ((int, int), (int, int))
+        ((y0, y1), (x0, x1)) in camera pixels, end excluded.
+    frames : (int, int)
+        The first frame, and the one after the last.
+    fineness : int
+        Samples along a camera pixel; sample i lies at camera coordinate (i + 1/2) / fineness - 1/2
+        of the rectangle.
+
+    Returns
+    -------
+    LocalizationEvents
+        With times in frames, each counting 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> at = np.array([0.0, 4.0, 4.0])
+    >>> table = LocalizationTable(frame=np.array([0, 3, 9]), y_px=at, x_px=at)
+    >>> events = events_of_table(table, ((2, 8), (2, 8)), (0, 5), fineness=4)
+    >>> events.time, events.y
+    (array([3]), array([9.5]))
     """
     frame = table.frame
     y, x = (
@@ -75,18 +106,27 @@ def events_of_table(
 def events_of_maps(
     movie: Movie, map_sum: float = 1.0, report: Report = silent
 ) -> LocalizationEvents:
-    """What the frames of a movie show that are maps of localisations, a pixel being a sample.
+    """Read the localizations of a movie whose frames are maps of them, a pixel being a sample.
 
     Parameters
     ----------
-    map_sum
-        What one localisation adds up to in a map. Values below a hundredth of it are left out.
+    movie : Movie
+        Maps.
+    map_sum : float, optional
+        Sum of one localization in a map. Values below a hundredth of it are left out.
+    report : Report, optional
+        Receives the progress.
+
+    Returns
+    -------
+    LocalizationEvents
+        With times in frames.
 
     Raises
     ------
     InputError
-        Values that are no numbers, or above a hundredth of a localisation in an eighth of all
-        samples.
+        Values are no numbers, or more than an eighth of all samples are above a hundredth of a
+        localization.
     """
     frames, rows, columns = movie.shape
     first = movie.first_frame

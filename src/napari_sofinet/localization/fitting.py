@@ -1,8 +1,8 @@
-"""Places and photons of emitters, by a fit of all of a frame's spots at once.
+"""Positions and photons of emitters, by a fit of all spots of a frame together.
 
 Spots are Gaussians of one width, integrated over pixels. Every pixel is weighted by its noise, so
 for an isolated emitter the fit reaches the Cramer-Rao bound (Smith et al., Nat. Methods 7, 373
-(2010)); crowded ones are kept near the place where a network found them.
+(2010)); crowded emitters are kept near the position at which a network found them.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 
 PRIOR_PX = 0.25
-"""How far first guesses may be wrong, where the width of spots is looked for."""
+"""Standard deviation of the first estimates of positions, while the width of spots is measured."""
 FOUND_PX = 0.4
-"""How far a network's places may be wrong in camera px; isolated spots hardly feel it."""
+"""Standard deviation of a network's positions in camera px; isolated spots hardly depend on it."""
 SWEEPS = 4, 16
-"""Rounds of the fit, before and after a look at the background that it leaves."""
+"""Rounds of the fit, before and after the background is measured again."""
 CANDIDATES = 0.6 * 1.12 ** np.arange(16)
 """Standard deviations of the PSF in px that are tried."""
 LEAST_CERTAINTY = 60.0
-"""Squares of light over its error, of all spots together: their width is known to a tenth then."""
+"""Sum over spots of the square of light over its error; above it the width is known to a tenth."""
 STRIP_PX, COARSE_PX = 8, 4
 DARK = 0.25
 BRIGHT = 0.15
@@ -29,7 +29,15 @@ BRIGHT = 0.15
 
 @dataclass(frozen=True)
 class Noise:
-    """Variance of a pixel: ``gain`` times the light of spots in it, plus ``floor``."""
+    """Variance of a pixel: ``gain`` times the light of spots in it, plus ``floor``.
+
+    Parameters
+    ----------
+    gain : float, optional
+        In the frame's unit per unit of light.
+    floor : float, optional
+        In the square of the frame's unit.
+    """
 
     gain: float = 1.0
     floor: float = 1.0
@@ -37,10 +45,20 @@ class Noise:
 
 @dataclass(frozen=True)
 class Fit:
-    """Spots of one frame (Y, X): places (N, 2) y, x in px and light (N,) in the frame's unit.
+    """Spots of one frame.
 
-    ``spread`` (N, 3) are standard deviations of y, x and light; ``background`` (Y, X) what is no
-    spot; ``model`` (Y, X) the spots' light.
+    Parameters
+    ----------
+    places : ndarray
+        (N, 2) positions y, x in px.
+    light : ndarray
+        (N,) light in the frame's unit.
+    spread : ndarray
+        (N, 3) standard deviations of y, x and light.
+    background : ndarray
+        (Y, X) the frame without spots.
+    model : ndarray
+        (Y, X) light of the spots.
     """
 
     places: np.ndarray
@@ -57,14 +75,34 @@ def fit_spots(
     noise: Noise,
     prior_px: float = 0.0,
 ) -> Fit:
-    """Fit spots to a frame (Y, X), starting from places (N, 2) y, x in px.
+    """Fit the spots of a frame together.
 
     Parameters
     ----------
-    sigma_px
-        Width of the PSF, standard deviation.
-    prior_px
-        Standard deviation with which the places are known before; 0 if they are free.
+    frame : ndarray
+        (Y, X) counts.
+    places : ndarray
+        (N, 2) positions y, x in px to start from.
+    sigma_px : float
+        Standard deviation of the PSF in px.
+    noise : Noise
+        Variance of the pixels.
+    prior_px : float, optional
+        Standard deviation of the given positions in px; 0 if the spots are free to move.
+
+    Returns
+    -------
+    Fit
+        Positions, light and background.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, x = np.mgrid[:20, :20]
+    >>> frame = 10 + 50 * np.exp(-((y - 9.3) ** 2 + (x - 11.6) ** 2) / (2 * 1.3**2))
+    >>> fit = fit_spots(frame, np.array([[9.0, 12.0]]), 1.3, Noise())
+    >>> fit.places.round(2)
+    array([[ 9.3, 11.6]])
     """
     from napari_sofinet.localization.fitting_kernel import fit, spreads
 
@@ -99,7 +137,18 @@ def fit_spots(
 
 
 def dark_level(image: np.ndarray) -> np.ndarray:
-    """Background (Y, X) of a frame, from the darker pixels of its neighbourhoods."""
+    """Return the background of a frame, from the darker pixels of each neighbourhood.
+
+    Parameters
+    ----------
+    image : ndarray
+        (Y, X) counts.
+
+    Returns
+    -------
+    ndarray
+        (Y, X) counts.
+    """
     from scipy.ndimage import gaussian_filter
 
     blocks = _blocks(image, STRIP_PX)
@@ -108,7 +157,7 @@ def dark_level(image: np.ndarray) -> np.ndarray:
 
 
 def _smooth(rest: np.ndarray, model: np.ndarray, noise: Noise, sigma_px: float) -> np.ndarray:
-    """Background that is left beside a model: a wide mean, weighted by noise."""
+    """Return the background: a wide mean of the frame less the model, weighted by noise."""
     from scipy.ndimage import gaussian_filter
 
     weight = 1 / (noise.gain * np.maximum(model, 0) + noise.floor)
@@ -121,7 +170,7 @@ def _smooth(rest: np.ndarray, model: np.ndarray, noise: Noise, sigma_px: float) 
 
 
 def _blocks(image: np.ndarray, side: int) -> np.ndarray:
-    """Image (Y, X) in blocks (y, x, side, side); its edge is mirrored to fill the last ones."""
+    """Divide an image into blocks (y, x, side, side), mirrored at its edge to fill the last."""
     rows, columns = image.shape
     padded = np.pad(image, ((0, -rows % side), (0, -columns % side)), mode="symmetric")
     shape = padded.shape[0] // side, side, padded.shape[1] // side, side
@@ -129,14 +178,14 @@ def _blocks(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def _finer(coarse: np.ndarray, side: int, shape: tuple[int, ...]) -> np.ndarray:
-    """A map of blocks as an image (Y, X), linear between their centres."""
+    """Interpolate a map of blocks to an image (Y, X), linearly between their centres."""
     out = coarse
     for axis, length in enumerate(shape):
         at = np.clip((np.arange(length) + 0.5) / side - 0.5, 0, out.shape[axis] - 1)
         low = np.minimum(at.astype(int), max(out.shape[axis] - 2, 0))
         high = np.minimum(low + 1, out.shape[axis] - 1)
-        share = np.expand_dims(at - low, 1 - axis)
-        out = (1 - share) * out.take(low, axis) + share * out.take(high, axis)
+        fraction = np.expand_dims(at - low, 1 - axis)
+        out = (1 - fraction) * out.take(low, axis) + fraction * out.take(high, axis)
     return out
 
 
@@ -145,9 +194,21 @@ def measure_sigma(
     places: list[np.ndarray],
     between: Callable[[], None] = lambda: None,
 ) -> float | None:
-    """Width of the PSF in px with which spots at first guesses (N, 2) fit some frames best.
+    """Measure the width of the PSF with which spots fit some frames best.
 
-    None where spots are too few and dim. ``between`` is called between fits and may raise to leave.
+    Parameters
+    ----------
+    frames : list of ndarray
+        Frames (Y, X) in counts.
+    places : list of ndarray
+        First estimates (N, 2) of the positions y, x in each frame.
+    between : callable, optional
+        Called between fits; it may raise to stop the work.
+
+    Returns
+    -------
+    float or None
+        Standard deviation in px; None if the spots are too few or too dim.
     """
     middle = float(CANDIDATES[len(CANDIDATES) // 2])
     costs = np.zeros(len(CANDIDATES))
@@ -173,7 +234,7 @@ def measure_sigma(
 
 
 def _certainty(frames: list[np.ndarray], places: list[np.ndarray], sigma: float) -> float:
-    """Sum over spots of the square of their light over its error."""
+    """Return the sum over spots of the square of their light over its error."""
     total = 0.0
     for frame, at in zip(frames, places, strict=True):
         if len(at):
@@ -184,28 +245,41 @@ def _certainty(frames: list[np.ndarray], places: list[np.ndarray], sigma: float)
 
 
 def measure_noise(frames: Sequence[np.ndarray], fits: Sequence[Fit]) -> Noise:
-    """Noise of some frames of a movie as it shows in what fits of their spots leave."""
+    """Measure the noise of frames in the residuals of fits of their spots.
+
+    Parameters
+    ----------
+    frames : sequence of ndarray
+        Frames (Y, X) in counts.
+    fits : sequence of Fit
+        Fit of each frame.
+
+    Returns
+    -------
+    Noise
+        Gain and floor; gain 1 if there are no spots.
+    """
     dark, bright, light, free = [], [], [], 0.0
     for frame, fit in zip(frames, fits, strict=True):
         rest = (frame - fit.background - fit.model) ** 2
-        seen = np.maximum(fit.model, 0)
-        dark.append(rest[seen <= max(np.quantile(seen, 0.2), 1e-3 * seen.max())])
-        at = seen > BRIGHT * seen.max()
+        model = np.maximum(fit.model, 0)
+        dark.append(rest[model <= max(np.quantile(model, 0.2), 1e-3 * model.max())])
+        at = model > BRIGHT * model.max()
         bright.append(rest[at])
-        light.append(seen[at])
+        light.append(model[at])
         # Three numbers are fitted to a spot, of which about half belong to its bright pixels.
         free += max(at.sum() - 1.5 * len(fit.places), at.sum() / 3)
     floor = max(_variance(np.concatenate(dark)), 1e-9)
-    squares, seen = np.concatenate(bright), np.concatenate(light)
-    if not len(seen):
+    squares, model = np.concatenate(bright), np.concatenate(light)
+    if not len(model):
         return Noise(1.0, floor)
-    squares = squares * len(seen) / free
+    squares = squares * len(model) / free
 
     def variance(gain: float) -> float:
-        """Of the spots' pixels, in units of what it should be with this gain."""
-        return _variance(squares / (gain * seen + floor))
+        """Return the variance of the spots' pixels in units of that expected with a gain."""
+        return _variance(squares / (gain * model + floor))
 
-    high = max(_variance(squares / seen), 1e-6)
+    high = max(_variance(squares / model), 1e-6)
     low = 0.1 * high
     if variance(low) > 1:
         for _ in range(30):
@@ -215,10 +289,10 @@ def measure_noise(frames: Sequence[np.ndarray], fits: Sequence[Fit]) -> Noise:
 
 
 def _variance(squares: np.ndarray) -> float:
-    """Mean of squared deviations, robust against spots that were not found.
+    """Return the mean of squared deviations, robust against spots that were not found.
 
-    Also where counts are few and whole numbers, of which a median is one: the smaller four fifths
-    of squared normal deviates have mean 0.4377.
+    It also works for few counts, which are whole numbers and so is their median: the smaller four
+    fifths of squared normal deviates have the mean 0.4377.
     """
     least = np.sort(squares)[: max(1, int(0.8 * len(squares)))]
     return float(least.mean()) / 0.4377

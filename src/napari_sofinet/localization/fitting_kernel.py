@@ -12,8 +12,8 @@ import numpy as np
 
 LIGHT_SWEEPS = 5
 MOST_NEIGHBOURS = 6
-LEAST_SHARE = 1e-3
-"""Of its first brightness: a spot is never dimmer."""
+DIMMEST = 1e-3
+"""Smallest light of a spot, as a fraction of that at the start."""
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -24,15 +24,23 @@ def fit(  # type: ignore[no-untyped-def]
 
     Parameters
     ----------
-    image, background
-        (Y, X): what was measured, and what of it is no spot.
-    gain, floor
-        Variance of a pixel is ``gain`` times the spots' light in it plus ``floor`` (Y, X).
-    at, photons
-        (N, 2) places y, x in px and (N,) light in the image's unit: to start from, then results.
-    first, prior_px
-        (N, 2) first guesses, and how far from them places are thought to be; 0 if not known.
-    model
+    image, background : ndarray
+        (Y, X) frame, and its background.
+    gain : float
+        Variance of a pixel is ``gain`` times the light of spots in it plus ``floor``.
+    floor : ndarray
+        (Y, X).
+    sigma : float
+        Standard deviation of the spots in px.
+    at, photons : ndarray
+        (N, 2) positions y, x in px and (N,) light in the image's unit: the start, then the result.
+    first : ndarray
+        (N, 2) expected positions.
+    prior_px : float
+        Standard deviation of the positions around ``first`` in px; 0 if they are free.
+    sweeps : int
+        Largest number of rounds.
+    model : ndarray
         (Y, X) light of all spots: a result.
     """
     rows, columns = image.shape
@@ -41,7 +49,7 @@ def fit(  # type: ignore[no-untyped-def]
     size = 2 * reach + 1
     ey, ex = np.empty(size), np.empty(size)
     dy, dx = np.empty(size), np.empty(size)
-    least = np.maximum(LEAST_SHARE * photons, 1e-9)
+    least = np.maximum(DIMMEST * photons, 1e-9)
     model[:] = 0.0
     for k in range(len(at)):
         _add(model, at[k], photons[k], sigma, reach, ey, ex)
@@ -72,7 +80,7 @@ def fit(  # type: ignore[no-untyped-def]
                     f[1, 1] += weight * s1 * s1
                     f[1, 2] += weight * s1 * s2
                     f[2, 2] += weight * s2 * s2
-            if sweep < 0:  # places would move to make up for light that is not yet right
+            if sweep < 0:  # positions would move to make up for light that is not yet right
                 photons[k] = max(photons[k] + g[2] / max(f[2, 2], 1e-30), least[k])
                 _add(model, at[k], photons[k], sigma, reach, ey, ex)
                 continue
@@ -106,10 +114,11 @@ def fit(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def spreads(model, gain, floor, sigma, at, photons, prior_px, spread):  # type: ignore[no-untyped-def]
-    """Standard deviations (N, 3) of y, x and light, of each spot with those that overlap it.
+    """Compute the standard deviations of y, x and light of each spot, in the presence of others.
 
-    From the Fisher information of the spot and of up to `MOST_NEIGHBOURS` nearest ones within 3
-    sigma, all of whose places and light are unknown. Other parameters as in `fit`.
+    They follow from the Fisher information of the spot and of up to `MOST_NEIGHBOURS` nearest ones
+    within 3 sigma, all of whose positions and light are unknown. They are written to ``spread``
+    (N, 3); for the other parameters see `fit`.
     """
     rows, columns = model.shape
     reach = math.ceil(3 * sigma) + 1
@@ -161,7 +170,7 @@ def spreads(model, gain, floor, sigma, at, photons, prior_px, spread):  # type: 
 
 @numba.njit(nogil=True, error_model="numpy")
 def _neighbours(at, radius, most):  # type: ignore[no-untyped-def]
-    """Indices (N, most) of each spot and those within a radius, the nearest first; and how many."""
+    """Return indices (N, most) of the spots within a radius of each, nearest first, and counts."""
     groups = np.empty((len(at), most), np.int64)
     counts = np.ones(len(at), np.int64)
     far = np.empty(most)
@@ -194,8 +203,8 @@ def _add(model, place, light, sigma, reach, ey, ex):  # type: ignore[no-untyped-
     """Add a spot's light to a model (Y, X)."""
     rows, columns = model.shape
     y, x = round(place[0]), round(place[1])
-    _shares(place[0] - y, sigma, reach, ey)
-    _shares(place[1] - x, sigma, reach, ex)
+    _integrals(place[0] - y, sigma, reach, ey)
+    _integrals(place[1] - x, sigma, reach, ex)
     for i in range(max(y - reach, 0), min(y + reach + 1, rows)):
         a = light * ey[i - y + reach]
         for j in range(max(x - reach, 0), min(x + reach + 1, columns)):
@@ -203,8 +212,8 @@ def _add(model, place, light, sigma, reach, ey, ex):  # type: ignore[no-untyped-
 
 
 @numba.njit(nogil=True, error_model="numpy")
-def _shares(offset, sigma, reach, out):  # type: ignore[no-untyped-def]
-    """Share of a Gaussian, ``offset`` beside the middle pixel, that falls into each pixel."""
+def _integrals(offset, sigma, reach, out):  # type: ignore[no-untyped-def]
+    """Integrate a Gaussian, ``offset`` beside the middle pixel, over each pixel."""
     scale = 1 / (math.sqrt(2.0) * sigma)
     left = math.erf((-reach - 0.5 - offset) * scale)
     for i in range(2 * reach + 1):
@@ -215,8 +224,8 @@ def _shares(offset, sigma, reach, out):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, error_model="numpy")
 def _profile(offset, sigma, reach, out, slope):  # type: ignore[no-untyped-def]
-    """`_shares`, and their derivative by the offset."""
-    _shares(offset, sigma, reach, out)
+    """Compute `_integrals` and their derivatives with respect to the offset."""
+    _integrals(offset, sigma, reach, out)
     height = 1 / (math.sqrt(2 * math.pi) * sigma)
     left = math.exp(-0.5 * ((-reach - 0.5 - offset) / sigma) ** 2)
     for i in range(2 * reach + 1):

@@ -1,4 +1,4 @@
-"""Localisations on a grid, compiled by numba.
+"""Localizations on a grid, compiled by numba.
 
 Importing this module loads numba (half a second): import it where it is used.
 """
@@ -11,19 +11,19 @@ import numba
 import numpy as np
 
 REACH = 3.0
-"""Standard deviations after which a spot ends; what would lie outside is spread over the inside."""
+"""Standard deviations at which a spot is cut off; the light beyond is spread over the inside."""
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def count(y, x, start, step, image, first, last):  # type: ignore[no-untyped-def]
-    """Add one for each localisation to its sample, in the rows ``first`` .. ``last`` - 1.
+    """Add one for each localization to its sample, in the rows ``first`` .. ``last`` - 1.
 
     ``start`` and ``step`` (y, x) are the centre of sample (0, 0) and the distance of samples in the
     units of ``y`` and ``x``.
     """
     columns = image.shape[1]
     for k in range(len(y)):
-        # To whole numbers only once inside: what is far away has none.
+        # Converted to integers only inside: positions far away have none.
         i = np.floor((y[k] - start[0]) / step[0] + 0.5)
         j = np.floor((x[k] - start[1]) / step[1] + 0.5)
         if first <= i < last and 0 <= j < columns:
@@ -32,10 +32,10 @@ def count(y, x, start, step, image, first, last):  # type: ignore[no-untyped-def
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def spots(y, x, sigma, least, most, start, step, image, first, last):  # type: ignore[no-untyped-def]
-    """Add a Gaussian of sum one for each localisation, integrated over samples; see `count`.
+    """Add a Gaussian of sum 1 for each localization, integrated over samples; see `count`.
 
-    ``sigma`` (n,) or (1,) is its width in the units of ``y``, taken as ``least`` where it is less
-    or no number, and as ``most`` where it is more.
+    ``sigma`` (N,) or (1,) is its standard deviation in the units of ``y``, limited to the range
+    from ``least`` (also used for NaN) to ``most``.
     """
     columns = image.shape[1]
     longest = int(REACH * most / min(step[0], step[1])) + 2
@@ -51,20 +51,20 @@ def spots(y, x, sigma, least, most, start, step, image, first, last):  # type: i
         if not (first - rv - 1 < v < last + rv and -ru - 1 < u < columns + ru):
             continue
         i, j = round(v), round(u)
-        _shares(v - i, 1 / (sv * math.sqrt(2.0)), rv, down)
-        _shares(u - j, 1 / (su * math.sqrt(2.0)), ru, across)
+        _integrals(v - i, 1 / (sv * math.sqrt(2.0)), rv, down)
+        _integrals(u - j, 1 / (su * math.sqrt(2.0)), ru, across)
         left, right = max(j - ru, 0), min(j + ru + 1, columns)
-        shares = across[left - (j - ru) :]
+        along_row = across[left - (j - ru) :]
         for row in range(max(i - rv, first), min(i + rv + 1, last)):
-            share = down[row - (i - rv)]
+            height = down[row - (i - rv)]
             line = image[row, left:right]
             for column in range(len(line)):
-                line[column] += share * shares[column]
+                line[column] += height * along_row[column]
 
 
 @numba.njit(nogil=True, error_model="numpy")
-def _shares(offset, scale, reach, out):  # type: ignore[no-untyped-def]
-    """Share of a Gaussian, ``offset`` beside the middle, that falls into each sample; sum one."""
+def _integrals(offset, scale, reach, out):  # type: ignore[no-untyped-def]
+    """Integrate a Gaussian, ``offset`` beside the middle, over each sample, to a sum of 1."""
     before = math.erf((-reach - 0.5 - offset) * scale)
     total = math.erf((reach + 0.5 - offset) * scale) - before
     for k in range(2 * reach + 1):
