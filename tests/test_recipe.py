@@ -179,6 +179,6 @@ def test_a_recipe_holds_every_setting_and_a_paragraph(path):
 def test_saving_never_replaces_the_movie(path):
     before = path.read_bytes()
     result = reconstruct(open_movie(path), "average")
-    with pytest.raises(InputError, match="would change the movie"):
+    with pytest.raises(InputError, match="would change the input"):
         result.save(path)
     assert path.read_bytes() == before

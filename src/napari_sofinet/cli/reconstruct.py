@@ -12,7 +12,7 @@ from napari_sofinet.cli.arguments import add_movie_options, open_selected
 from napari_sofinet.cli.options import add_options, describe_options, given_values
 from napari_sofinet.cli.progress import ProgressLine, say
 from napari_sofinet.data.movie import Movie
-from napari_sofinet.data.outputs import check_output, refuse_overwriting
+from napari_sofinet.data.outputs import check_output, output_file, refuse_overwriting
 from napari_sofinet.data.recipe import Recipe
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.table_files import SUFFIXES
@@ -50,7 +50,7 @@ def run_reconstruct(options: argparse.Namespace) -> int:
     build(method.settings, values)
     check_device(options.device)
     movie = open_selected(options)
-    output = Path(options.output)
+    output = output_file(options.output)
     check_output(output, "table" in method.gives)
     if isinstance(movie, Movie):
         used = [str(movie.path), *movie.source.companions]
@@ -78,13 +78,10 @@ def run_again(options: argparse.Namespace) -> int:
     source = Path(options.recipe)
     recipe = Recipe.load(source)
     stem = source.name.removesuffix(".json").removesuffix(".tif").removesuffix(".ome")
-    output = Path(options.output or source.with_name(f"{stem}_again.ome.tif"))
+    output = output_file(options.output or source.with_name(f"{stem}_again.ome.tif"))
+    refuse_overwriting(output, source)
     check_output(output, "table" in method_named(recipe.reconstruct.method).gives)
-    movie = options.input or recipe.open.path
-    used = recipe.reconstruct.settings.get("weights")
-    for name in (movie, used, *recipe.files.values()):
-        if name:
-            refuse_overwriting(output, Path(name))
+    refuse_overwriting(output, *recipe.inputs, *([Path(options.input)] if options.input else []))
     return _save(repeat(recipe, options.input, ProgressLine()), output)
 
 

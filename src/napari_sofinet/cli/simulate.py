@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.settings import flatten_settings
 from napari_sofinet.base.settings_text import text_of
 from napari_sofinet.cli.options import add_options, given_values
 from napari_sofinet.cli.progress import ProgressLine, say
+from napari_sofinet.data.outputs import output_file
 from napari_sofinet.io.atomic import check_writable
 from napari_sofinet.simulation import PRESETS, SimulationSettings, preset_settings, simulate
-from napari_sofinet.simulation.writing import write_movie, write_with_truth
+from napari_sofinet.simulation.writing import keep_inputs, write_movie, write_with_truth
 
 
 def add_simulate(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
@@ -33,15 +33,16 @@ def run_simulate(options: argparse.Namespace) -> int:
     """Make a movie with known truth."""
     values = given_values(options, SimulationSettings)
     settings = preset_settings(options.preset, int(values.pop("seed", 1)), values)
-    output = Path(options.output)
+    output = output_file(options.output)
     if output.suffix.lower() not in (".tif", ".tiff"):
         raise InputError(f"A movie is written as TIFF; name it {output.stem}.tif.")
-    truth = Path(options.truth) if options.truth else None
+    truth = None if options.truth is None else output_file(options.truth)
     if truth is not None and truth.suffix != ".npz":
         raise InputError(f"The truth is written as .npz: name it {truth.stem}.npz.")
-    for path in (output, truth):
-        if path is not None:
-            check_writable(path)
+    outputs = [path for path in (output, truth) if path is not None]
+    for path in outputs:
+        check_writable(path)
+    keep_inputs(settings, *outputs)
     made = simulate(settings)
     if truth is None:
         write_movie(output, made, ProgressLine())

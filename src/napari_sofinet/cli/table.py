@@ -10,7 +10,7 @@ from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.progress import Report, silent
 from napari_sofinet.base.settings import build
 from napari_sofinet.cli.progress import ProgressLine, say
-from napari_sofinet.data.outputs import check_output, refuse_overwriting
+from napari_sofinet.data.outputs import check_output, output_file, refuse_overwriting
 from napari_sofinet.data.table_files import (
     check_table_output,
     read_localizations,
@@ -85,13 +85,13 @@ def run_table(options: argparse.Namespace) -> int:
 
 def convert_or_draw(options: argparse.Namespace, report: Report = silent) -> list[str]:
     """Convert or draw a table, and return sentences for the user, the last one about the output."""
-    source, output = Path(options.table), Path(options.output)
+    source, output = Path(options.table), output_file(options.output)
     drawn = output.suffix.lower() in (".tif", ".tiff")
+    refuse_overwriting(output, source)
     if drawn:
         check_output(output)
     else:
         check_table_output(output)
-    refuse_overwriting(output, source)
     window = _window(options.window)
     settings = {
         "where": " and ".join(options.where or ()),

@@ -11,7 +11,7 @@ from napari_sofinet.base.settings import build
 from napari_sofinet.cli.options import add_options, given_values
 from napari_sofinet.cli.progress import ProgressLine, say
 from napari_sofinet.data.open_movie import open_movie
-from napari_sofinet.data.outputs import refuse_overwriting
+from napari_sofinet.data.outputs import output_file, refuse_overwriting
 from napari_sofinet.methods.registry import networks
 from napari_sofinet.methods.run import check_device
 from napari_sofinet.networks.weights import need_torch
@@ -42,9 +42,8 @@ def run_train(options: argparse.Namespace) -> int:
     task = task_of(network)
     settings = build(task.settings, given_values(options, task.settings))
     check_device(options.device)
-    output = Path(options.output)
-    for path in options.movies:
-        refuse_overwriting(output, Path(path))
+    output = output_file(options.output)
+    refuse_overwriting(output, *map(Path, options.movies))
     movies = [open_movie(path) for path in options.movies]
     try:
         card = train(

@@ -6,8 +6,35 @@ import os
 from pathlib import Path
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.data.table_files import SUFFIXES, check_table_output
+from napari_sofinet.data.table_files import SUFFIXES, check_table_output, files_of_table
 from napari_sofinet.io.atomic import check_writable
+
+PICTURES = ".tif", ".tiff"
+
+
+def output_file(name: str | os.PathLike[str]) -> Path:
+    """Return the path of an output file that a user named.
+
+    Parameters
+    ----------
+    name : path-like
+        As it was typed.
+
+    Raises
+    ------
+    InputError
+        The name is empty, or is that of a folder.
+
+    Examples
+    --------
+    >>> output_file("out.ome.tif").name
+    'out.ome.tif'
+    """
+    text = os.fspath(name)
+    ends = tuple(filter(None, (os.sep, os.altsep)))
+    if not text.strip() or text.endswith(ends) or os.path.basename(text) in (".", ".."):
+        raise InputError(f"The output {text!r} is not the name of a file; give one.")
+    return Path(text)
 
 
 def check_output(path: Path, table: bool = False) -> None:
@@ -17,17 +44,49 @@ def check_output(path: Path, table: bool = False) -> None:
     """
     if table and path.name.lower().endswith(SUFFIXES):
         check_table_output(path)
+        check_writable(recipe_beside(path))
         return
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        raise InputError(f"The output {path.name} must end in .ome.tif, the format it is saved in.")
+    if path.suffix.lower() not in PICTURES:
+        kinds = ".ome.tif or .tif" + (", or .csv or .hdf5 for a table" if table else "")
+        raise InputError(f"The output {path.name} must end in {kinds}.")
     check_writable(path)
 
 
-def refuse_overwriting(output: Path, movie: Path) -> None:
-    """Raise `InputError` where the output would replace the movie, or become a frame of it."""
-    for place in output, output.parent:
-        # Path.exists would raise for names that are too long.
-        if os.path.exists(movie) and os.path.exists(place) and place.samefile(movie):
-            raise InputError(
-                f"The output {output} would change the movie {movie}; choose another place."
-            )
+def recipe_beside(table: Path) -> Path:
+    """Return where the recipe of a saved table is kept.
+
+    Examples
+    --------
+    >>> recipe_beside(Path("found.csv")).name
+    'found.csv.recipe.json'
+    """
+    return table.with_name(f"{table.name}.recipe.json")
+
+
+def refuse_overwriting(output: Path, *inputs: Path) -> None:
+    """Raise `InputError` where an output would replace an input, or become a frame of it.
+
+    Parameters
+    ----------
+    output : Path
+        File to be written; what is written beside it counts as well.
+    *inputs : Path
+        Files that are read, or folders of frames.
+    """
+    written = [output]
+    if output.name.lower().endswith(SUFFIXES):
+        written = [*files_of_table(output), recipe_beside(output)]
+    for source in inputs:
+        read = files_of_table(source) if source.name.lower().endswith(SUFFIXES) else (source,)
+        for place in (*written, output.parent):
+            if any(_same(place, file) for file in read):
+                raise InputError(
+                    f"The output {output} would change the input {source}; choose another place."
+                )
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):  # one of them does not exist, or its name is no file's
+        return False

@@ -10,10 +10,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.io.ome_tiff import read_annotation
+from napari_sofinet.io.regular_files import read_text
 
 PACKAGES = "napari-sofinet", "numpy", "scipy", "numba", "dask", "tifffile", "torch"
 
@@ -75,6 +76,22 @@ class Recipe(BaseModel):
         step = self.reconstruct
         return {name: str(step.settings[name]) for name in step.fingerprints}
 
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Everything that was read and still exists: the movie or table, and files of settings."""
+        settings = self.reconstruct.settings.values()
+        names = [name for name in settings if isinstance(name, str) and os.path.isfile(name)]
+        if self.open.path is not None and os.path.exists(self.open.path):
+            names.append(self.open.path)
+        return tuple(map(Path, names))
+
+    @model_validator(mode="after")
+    def _files_are_named(self) -> Recipe:
+        unknown = self.reconstruct.fingerprints.keys() - self.reconstruct.settings.keys()
+        if unknown:
+            raise ValueError(f"fingerprints of no settings: {sorted(unknown)}")
+        return self
+
     def to_json(self) -> str:
         """The recipe as JSON text."""
         return self.model_dump_json(indent=1)
@@ -84,7 +101,7 @@ class Recipe(BaseModel):
         """Read a recipe from JSON text; `InputError` if it is none."""
         try:
             return cls.model_validate(json.loads(text))
-        except (json.JSONDecodeError, RecursionError, ValidationError):
+        except (ValueError, RecursionError):  # pydantic's errors, and numbers of very many digits
             raise InputError("This is not a recipe of napari-sofinet.") from None
 
     @classmethod
@@ -94,10 +111,7 @@ class Recipe(BaseModel):
         if not os.path.isfile(path):  # Path.is_file raises for a name that is too long
             raise InputError(f"There is no file {path}.")
         if path.suffix.lower() == ".json":
-            try:
-                return cls.from_json(path.read_text(encoding="utf-8", errors="replace"))
-            except OSError as error:
-                raise InputError(f"{path} cannot be read ({error.strerror}).") from error
+            return cls.from_json(read_text(path))
         text = read_annotation(path, "recipe")
         if text is None:
             raise InputError(f"{path.name} holds no recipe of napari-sofinet.")

@@ -9,11 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.data.outputs import check_output, refuse_overwriting
+from napari_sofinet.data.outputs import (
+    check_output,
+    output_file,
+    recipe_beside,
+    refuse_overwriting,
+)
 from napari_sofinet.data.recipe import Recipe
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.data.table_files import SUFFIXES, write_localizations
-from napari_sofinet.io.atomic import atomic_write
 from napari_sofinet.io.ome_tiff import read_annotation, write_ome_tiff
 
 SAMPLE = "sample "
@@ -110,15 +114,13 @@ class Reconstruction:
         InputError
             The name ends otherwise, there is no table, or the folder cannot be written to.
         """
-        path = Path(path)
+        path = output_file(path)
+        if self.recipe is not None:
+            refuse_overwriting(path, *self.recipe.inputs)
         if path.name.lower().endswith(SUFFIXES):
             self._save_table(path)
             return
         check_output(path)
-        if self.recipe is not None:
-            for name in (self.recipe.open.path, *self.recipe.files.values()):
-                if name is not None:
-                    refuse_overwriting(path, Path(name))
         write_ome_tiff(
             path,
             [*self.maps.values(), *([] if self.samples is None else self.samples)],
@@ -138,10 +140,10 @@ class Reconstruction:
             )
         # ThunderSTORM's columns are in nm; where these are not known, Picasso's in pixels.
         known = self.localizations.camera_pixel_um is not None
-        write_localizations(path, self.localizations, "thunderstorm" if known else "picasso")
-        if self.recipe is not None:
-            with atomic_write(path.with_name(f"{path.name}.recipe.json")) as partial:
-                partial.write_text(self.recipe.to_json(), encoding="utf-8")
+        recipe = {} if self.recipe is None else {recipe_beside(path): self.recipe.to_json()}
+        write_localizations(
+            path, self.localizations, "thunderstorm" if known else "picasso", beside=recipe
+        )
 
     def _annotations(self) -> dict[str, str] | None:
         if self.recipe is None:

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +22,14 @@ import numpy as np
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.io.atomic import check_writable
-from napari_sofinet.io.picasso import MovieFacts, read_picasso, write_picasso
+from napari_sofinet.io.picasso import (
+    MovieFacts,
+    check_yaml,
+    column_names,
+    read_picasso,
+    write_picasso,
+    yaml_beside,
+)
 from napari_sofinet.io.scale import LARGEST_PIXEL_UM
 from napari_sofinet.io.text_table import NumberTable, read_layout, read_text_table, write_text_table
 
@@ -89,20 +98,18 @@ def is_table(path: str | Path) -> bool:
     """Whether a file looks like a table of localisations, from its beginning."""
     path = Path(path)
     try:
-        if _is_hdf5(path):
-            import h5py
-
-            with h5py.File(path, "r") as file:
-                names = file["locs"].dtype.names or ()
-        else:
-            names = read_layout(path).names
-    except (InputError, OSError, KeyError, AttributeError):
+        names = column_names(path) if _is_hdf5(path) else read_layout(path).names
+    except InputError:
         return False
     return {"frame", "x", "y"} <= _meanings(names).keys()
 
 
 def write_localizations(
-    path: str | Path, table: LocalizationTable, columns: Format = "thunderstorm"
+    path: str | Path,
+    table: LocalizationTable,
+    columns: Format = "thunderstorm",
+    *,
+    beside: Mapping[Path, str] = MappingProxyType({}),
 ) -> None:
     """Write a table as .csv or .csv.gz, or as Picasso's .hdf5 with its .yaml.
 
@@ -110,6 +117,8 @@ def write_localizations(
     ----------
     columns
         Of a text file. Further columns of the table are written under their own names.
+    beside
+        Texts of further files that appear together with the table, by their path.
 
     Raises
     ------
@@ -120,11 +129,11 @@ def write_localizations(
     kind = check_table_output(path)
     if kind == "hdf5":
         facts = MovieFacts(table.camera_pixel_um, table.shape, table.frame_count)
-        write_picasso(path, _picasso_columns(table), facts)
+        write_picasso(path, _picasso_columns(table), facts, beside)
     elif columns == "picasso":
-        write_text_table(path, _picasso_columns(table), quoted=False)
+        write_text_table(path, _picasso_columns(table), False, beside)
     else:
-        write_text_table(path, _thunderstorm_columns(table), quoted=True)
+        write_text_table(path, _thunderstorm_columns(table), True, beside)
 
 
 def check_table_output(path: Path) -> Literal["csv", "hdf5"]:
@@ -133,7 +142,21 @@ def check_table_output(path: Path) -> Literal["csv", "hdf5"]:
     if not name.endswith((".csv", ".csv.gz", ".hdf5", ".h5")):
         raise InputError(f"The table {path.name} must end in .csv, .csv.gz or .hdf5.")
     check_writable(path)
-    return "hdf5" if _is_hdf5(path) else "csv"
+    if not _is_hdf5(path):
+        return "csv"
+    check_yaml(path)
+    return "hdf5"
+
+
+def files_of_table(path: Path) -> tuple[Path, ...]:
+    """Return the files that a table consists of: Picasso's has a YAML file beside it.
+
+    Examples
+    --------
+    >>> [file.name for file in files_of_table(Path("found.hdf5"))]
+    ['found.hdf5', 'found.yaml']
+    """
+    return (path, yaml_beside(path)) if _is_hdf5(path) else (path,)
 
 
 def _is_hdf5(path: Path) -> bool:

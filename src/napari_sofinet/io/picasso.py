@@ -6,18 +6,27 @@ Columns, their units and the metadata are as Picasso's documentation of its file
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.io.atomic import atomic_write, check_writable
+from napari_sofinet.io.atomic import atomic_write_together, check_writable
+from napari_sofinet.io.regular_files import check_regular, read_text
 
+PROGRAM = "napari-sofinet"
 KEYS = "Pixelsize", "Width", "Height", "Frames"
+PACKED_AT_MOST = 200
+"""Bytes of a table for each byte of its file; numbers that were measured pack much less."""
+ALWAYS_READ_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -37,23 +46,16 @@ def read_picasso(path: Path) -> tuple[dict[str, np.ndarray], MovieFacts]:
     InputError
         The file is no HDF5 file or holds no table ``locs``.
     """
-    import h5py
-
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.")
-    try:
-        with h5py.File(path, "r") as file:
-            locs = file.get("locs")
-            if not isinstance(locs, h5py.Dataset) or not locs.dtype.names or locs.ndim != 1:
-                raise InputError(
-                    f"{path.name} holds no table 'locs', as Picasso's files of localisations do."
-                )
-            whole = locs[:]
-            text = file["metadata"][()] if "metadata" in file else b""
-    except (OSError, RuntimeError, KeyError) as error:
-        raise InputError(
-            f"{path.name} is no HDF5 file, or it is damaged; copy it again."
-        ) from error
+    with _open(path) as file:
+        locs = _table_in(file, path)
+        room = max(PACKED_AT_MOST * path.stat().st_size, ALWAYS_READ_BYTES)
+        if locs.size * locs.dtype.itemsize > room:
+            raise InputError(
+                f"{path.name} promises {locs.size} localisations that it does not hold; copy it "
+                "again."
+            )
+        whole = locs[:]
+        text = _metadata_in(file)
     columns = {}
     for name in whole.dtype.names:
         if whole.dtype[name].kind in "iufb" and whole.dtype[name].shape == ():
@@ -61,56 +63,157 @@ def read_picasso(path: Path) -> tuple[dict[str, np.ndarray], MovieFacts]:
     return columns, _facts(path, text)
 
 
-def write_picasso(path: Path, columns: dict[str, np.ndarray], facts: MovieFacts) -> None:
-    """Write a localisation file and its YAML; each appears only when complete."""
+def column_names(path: Path) -> tuple[str, ...]:
+    """Return the names of the columns of a localisation file; raises as `read_picasso`."""
+    with _open(path) as file:
+        return tuple(_table_in(file, path).dtype.names)
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[Any]:
     import h5py
 
-    beside = path.with_suffix(".yaml")
-    check_writable(beside)
+    check_regular(path)
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # h5py raises anything for damaged files
+        raise InputError(
+            f"{path.name} is no HDF5 file, or it is damaged; copy it again."
+        ) from error
+
+
+def _table_in(file: Any, path: Path) -> Any:
+    """Return the dataset ``locs``, the numbers of which are in the file itself."""
+    import h5py
+
+    # Other kinds of links may open other files, which may be anything.
+    own = isinstance(file.get("locs", getlink=True), h5py.HardLink)
+    locs = file["locs"] if own else None
+    if not isinstance(locs, h5py.Dataset) or not locs.dtype.names or locs.ndim != 1:
+        raise InputError(
+            f"{path.name} holds no table 'locs', as Picasso's files of localisations do."
+        )
+    if locs.external or locs.is_virtual:
+        raise InputError(
+            f"The table 'locs' of {path.name} is kept in other files; save it as one file."
+        )
+    return locs
+
+
+def _metadata_in(file: Any) -> bytes | str:
+    """Return the text ``metadata``, empty where there is none that can be read."""
+    import h5py
+
+    if isinstance(file.get("metadata", getlink=True), h5py.HardLink):
+        found = file["metadata"]
+        plain = isinstance(found, h5py.Dataset) and found.size == 1
+        if plain and not found.external and not found.is_virtual:
+            value = found[()] if found.shape == () else found[0]
+            return value if isinstance(value, bytes | str) else b""
+    return b""
+
+
+def yaml_beside(path: Path) -> Path:
+    """Return the YAML file that belongs to a localisation file."""
+    return path.with_suffix(".yaml")
+
+
+def check_yaml(path: Path) -> None:
+    """Raise `InputError` where the YAML file of a table to be written is somebody else's.
+
+    Parameters
+    ----------
+    path : Path
+        The localisation file.
+    """
+    beside = yaml_beside(path)
+    if not os.path.lexists(beside):
+        check_writable(beside)
+        return
+    if not os.path.lexists(path) or f"Generated by: {PROGRAM}" not in read_text(beside):
+        raise InputError(
+            f"{beside.name}, which belongs to the table {path.name}, is there already and is of "
+            "another file or program; choose another name."
+        )
+
+
+def write_picasso(
+    path: Path,
+    columns: dict[str, np.ndarray],
+    facts: MovieFacts,
+    beside: Mapping[Path, str] = MappingProxyType({}),
+) -> None:
+    """Write a localisation file, its YAML and further texts; all appear when complete, or none.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written to, the disk is full, or the YAML is another file's.
+    """
+    check_yaml(path)
     kinds = [(name, "u4" if name == "frame" else "f4") for name in columns]
     whole = np.empty(len(columns["frame"]), kinds)
     for name, values in columns.items():
         whole[name] = values
-    known: dict[str, Any] = {"Generated by": "napari-sofinet"}
+    known: dict[str, Any] = {"Generated by": PROGRAM}
     if facts.frames is not None:
         known["Frames"] = facts.frames
     if facts.shape is not None:
         known["Height"], known["Width"] = facts.shape
     if facts.pixel_um is not None:
         known["Pixelsize"] = round(1000 * facts.pixel_um, 6)
-    with atomic_write(path) as partial:
-        with h5py.File(partial, "w") as file:
-            file.create_dataset("locs", data=whole)
-            file.create_dataset("metadata", data=json.dumps([known]))
-    with atomic_write(beside) as partial:
-        partial.write_text("".join(f"{key}: {value}\n" for key, value in known.items()))
+    content = _hdf5(whole, json.dumps([known]))
+    yaml = "".join(f"{key}: {value}\n" for key, value in known.items())
+    texts = {yaml_beside(path): yaml, **beside}
+    with atomic_write_together(path, *texts) as (table, *others):
+        table.write_bytes(content)
+        for other, text in zip(others, texts.values(), strict=True):
+            other.write_text(text, encoding="utf-8")
+
+
+def _hdf5(locs: np.ndarray, metadata: str) -> bytes:
+    """Return the bytes of an HDF5 file.
+
+    HDF5 itself ends the process where a disk is full: it is kept away from disks.
+    """
+    import h5py
+
+    with h5py.File("locs.hdf5", "w", driver="core", backing_store=False) as file:
+        file.create_dataset("locs", data=locs)
+        file.create_dataset("metadata", data=metadata)
+        file.flush()
+        content: bytes = file.id.get_file_image()
+    return content
 
 
 def _facts(path: Path, embedded: bytes | str | Any) -> MovieFacts:
     """From the YAML file beside a table, else from what the table itself holds."""
     found: dict[str, float] = {}
     try:
-        text = path.with_suffix(".yaml").read_text(encoding="utf-8", errors="replace")
+        text = read_text(yaml_beside(path))
         # Only four plain numbers are needed of a list of documents that may hold anything.
         for key in KEYS:
             numbers = re.findall(rf"(?m)^{key}:\s*([-+.\deE]+)\s*$", text)
             if numbers:
                 found[key] = float(numbers[-1])
-    except (OSError, ValueError):
+    except ValueError:  # there is none, or a number is none
         pass
     try:
         for step in json.loads(embedded or "[]"):
             for key in KEYS:
                 if key not in found and isinstance(step.get(key), int | float):
                     found[key] = float(step[key])
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         pass
     usable = {key: value for key, value in found.items() if 0 < value < 1e9}
     shape = None
-    if "Width" in usable and "Height" in usable:
+    if min(usable.get("Width", 0), usable.get("Height", 0)) >= 1:
         shape = int(usable["Height"]), int(usable["Width"])
     return MovieFacts(
         usable["Pixelsize"] / 1000 if "Pixelsize" in usable else None,
         shape,
-        int(usable["Frames"]) if "Frames" in usable else None,
+        int(usable.get("Frames", 0)) or None,
     )

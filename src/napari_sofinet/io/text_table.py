@@ -7,14 +7,17 @@ import gzip
 import re
 import warnings
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.io.atomic import atomic_write
+from napari_sofinet.io.atomic import atomic_write_together
+from napari_sofinet.io.regular_files import check_regular
 
 HEAD_BYTES = 2**16
 CHUNK_ROWS = 1_000_000
@@ -79,7 +82,8 @@ def read_layout(path: Path) -> Layout:
             f"{path.name} has no line with the names of its columns; add one, e.g. "
             "frame,x_nm,y_nm,photons."
         )
-    separator = next((s for s in "\t;," if s in header), " ")
+    plain = re.sub(r'"(?:[^"]|"")*"', "", header)
+    separator = next((s for s in "\t;," if s in plain), " ")
     rows = [line for line in lines[skipped:] if line.strip()]
     return Layout(
         names=_names(header, separator),
@@ -144,20 +148,27 @@ def read_text_table(path: Path) -> NumberTable:
     )
 
 
-def write_text_table(path: Path, columns: dict[str, np.ndarray], quoted: bool) -> None:
+def write_text_table(
+    path: Path,
+    columns: dict[str, np.ndarray],
+    quoted: bool,
+    beside: Mapping[Path, str] = MappingProxyType({}),
+) -> None:
     """Write columns (n,) as comma separated text, gzip where the name ends in .gz.
 
-    Numbers have ten significant digits. The file appears only when complete.
+    Numbers have ten significant digits. The file appears only when complete, together with further
+    texts ``beside`` it, given by their path.
     """
     from napari_sofinet.io import number_text
 
-    names = [f'"{name}"' if quoted or "," in name else name for name in columns]
     count = len(next(iter(columns.values())))
-    out = np.empty(min(count, WRITTEN_ROWS) * len(names) * number_text.WIDEST, np.uint8)
-    with atomic_write(path) as partial, partial.open("wb") as plain:
+    out = np.empty(min(count, WRITTEN_ROWS) * len(columns) * number_text.WIDEST, np.uint8)
+    with atomic_write_together(path, *beside) as (partial, *others), partial.open("wb") as plain:
+        for other, text in zip(others, beside.values(), strict=True):
+            other.write_text(text, encoding="utf-8")
         packed = path.name.lower().endswith(".gz")
         file = gzip.GzipFile("", "wb", 3, plain) if packed else plain
-        file.write((",".join(names) + "\n").encode())
+        file.write((",".join(_quoted(name, quoted) for name in columns) + "\n").encode())
         for a in range(0, count, WRITTEN_ROWS):
             part = slice(a, a + WRITTEN_ROWS)
             block = np.array([values[part] for values in columns.values()], np.float64)
@@ -166,8 +177,15 @@ def write_text_table(path: Path, columns: dict[str, np.ndarray], quoted: bool) -
             file.close()
 
 
+def _quoted(name: str, always: bool) -> str:
+    """Return a column's name as a field of a header, from which it can be read again."""
+    text = " ".join(name.split()).replace('"', '""')
+    return f'"{text}"' if always or text != name or set(";,") & set(name) else name
+
+
 def _beginning(path: Path) -> tuple[bytes, bool]:
     """First bytes of a file, unpacked, and whether it is gzip."""
+    check_regular(path)
     try:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
@@ -185,9 +203,12 @@ def _beginning(path: Path) -> tuple[bytes, bool]:
 
 
 def _names(header: str, separator: str) -> tuple[str, ...]:
-    fields = header.split() if separator == " " else next(csv.reader([header], delimiter=separator))
+    if separator == " ":
+        fields = [field.strip('"') for field in header.split()]
+    else:
+        fields = next(csv.reader([header], delimiter=separator, skipinitialspace=True))
     names: list[str] = []
-    for number, name in enumerate(field.strip().strip('"').strip() for field in fields):
+    for number, name in enumerate(field.strip() for field in fields):
         name = name or f"column {number + 1}"
         names.append(f"{name} ({number + 1})" if name in names else name)
     return tuple(names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -56,17 +57,36 @@ class Truth:
         InputError
             A moving sample of so many frames and emitters that the file would be over 1.6 GB.
         """
+        self.check_size()
+        with atomic_write(path) as partial:
+            self.write(partial)
+
+    def check_size(self) -> None:
+        """Raise `InputError` where a moving sample has more positions than a file may hold."""
+        frames, emitters = self.settings.frames, len(self.positions_um)
+        if self.settings.motion.any and 2.0 * frames * emitters > MOST_POSITIONS:
+            raise InputError(
+                f"The positions of {emitters} emitters in {frames} frames are too many "
+                "for a truth file; simulate fewer frames or fewer emitters."
+            )
+
+    def write(self, path: Path, movie: str = "") -> None:
+        """Write the truth into a file, see `save`.
+
+        Parameters
+        ----------
+        path : Path
+            The file, which is not renamed when it is complete.
+        movie : str, optional
+            Fingerprint of the movie's file, by which the two are known to belong together.
+        """
         s = self.settings
         positions = self.positions_um
         if s.motion.any:
-            if 2.0 * s.frames * len(positions) > MOST_POSITIONS:
-                raise InputError(
-                    f"The positions of {len(positions)} emitters in {s.frames} frames are too many "
-                    "for a truth file; simulate fewer frames or fewer emitters."
-                )
             times = (np.arange(s.frames) + 0.5) * s.frame_interval_s
             positions = np.stack([self.positions_at(t) for t in times])
-        with atomic_write(path) as partial, open(partial, "wb") as file:
+        more: dict[str, Any] = {"movie": np.array(movie)} if movie else {}
+        with open(path, "wb") as file:
             np.savez_compressed(
                 file,
                 positions_um=positions,
@@ -75,6 +95,7 @@ class Truth:
                 emitter=self.events.emitter,
                 fraction=self.events.fraction,
                 settings=np.array(s.model_dump_json()),
+                **more,
             )
 
     def ideal(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.progress import Report, silent
-from napari_sofinet.io.atomic import atomic_write
+from napari_sofinet.base.settings import flatten_settings, parameters
+from napari_sofinet.data.outputs import refuse_overwriting
+from napari_sofinet.io.atomic import atomic_write, atomic_write_together
+from napari_sofinet.io.fingerprint import fingerprint
+from napari_sofinet.simulation.settings import SimulationSettings
 from napari_sofinet.simulation.simulate import Simulation
 
 IMAGEJ_BYTES = 3.9e9  # what a TIFF with 32-bit offsets holds
@@ -23,8 +29,53 @@ def write_movie(path: str | Path, simulation: Simulation, report: Report = silen
     Raises
     ------
     InputError
-        The file can not be written.
+        The file cannot be written, or is one that the simulation was made with.
     """
+    keep_inputs(simulation.settings, Path(path))
+    with atomic_write(path) as partial:
+        _write_pages(partial, simulation, report)
+
+
+def write_with_truth(
+    path: Path, truth: Path, simulation: Simulation, report: Report = silent
+) -> None:
+    """Write a movie and its truth, or neither.
+
+    Former files stay until both are complete. The truth keeps the movie's fingerprint.
+
+    Raises
+    ------
+    InputError
+        A file cannot be written, or is one that the simulation was made with; or the truth would
+        be too large.
+    """
+    keep_inputs(simulation.settings, path, truth)
+    simulation.truth.check_size()
+    with atomic_write_together(path, truth) as (movie_file, truth_file):
+        _write_pages(movie_file, simulation, report)
+        simulation.truth.write(truth_file, fingerprint((str(movie_file),))[1])
+
+
+def keep_inputs(settings: SimulationSettings, *outputs: Path) -> None:
+    """Raise `InputError` where an output would replace a file that the settings name.
+
+    Parameters
+    ----------
+    settings : SimulationSettings
+        Of the simulation.
+    *outputs : Path
+        Files to be written.
+    """
+    values = flatten_settings(settings)
+    for output in outputs:
+        for leaf in parameters(type(settings)):
+            if leaf.file and values[leaf.name]:
+                refuse_overwriting(output, Path(values[leaf.name]))
+    if len(outputs) > 1 and os.path.realpath(outputs[0]) == os.path.realpath(outputs[1]):
+        raise InputError(f"The movie and its truth cannot both be {outputs[0]}; name another file.")
+
+
+def _write_pages(path: Path, simulation: Simulation, report: Report) -> None:
     from tifffile import imwrite
 
     s = simulation.settings
@@ -49,30 +100,17 @@ def write_movie(path: str | Path, simulation: Simulation, report: Report = silen
             done += len(block)
             report(done / frames, f"frame {done} of {frames}")
 
-    with atomic_write(path) as partial:
-        imwrite(
-            partial,
-            pages(),
-            shape=(frames, rows, columns),
-            dtype=dtype,
-            imagej=fits,
-            ome=not fits,
-            bigtiff=not fits,
-            resolution=(1 / s.pixel_size_um, 1 / s.pixel_size_um),
-            metadata=metadata,
-        )
-
-
-def write_with_truth(
-    path: Path, truth: Path, simulation: Simulation, report: Report = silent
-) -> None:
-    """Write a movie and its truth, or neither."""
-    simulation.truth.save(truth)  # first, since it may be refused at once
-    try:
-        write_movie(path, simulation, report)
-    except BaseException:
-        truth.unlink(missing_ok=True)
-        raise
+    imwrite(
+        path,
+        pages(),
+        shape=(frames, rows, columns),
+        dtype=dtype,
+        imagej=fits,
+        ome=not fits,
+        bigtiff=not fits,
+        resolution=(1 / s.pixel_size_um, 1 / s.pixel_size_um),
+        metadata=metadata,
+    )
 
 
 def truth_path(movie: Path) -> Path:

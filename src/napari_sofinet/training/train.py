@@ -84,7 +84,7 @@ def train(
     _check(settings, movies, network, task)
     started = _start(network, task, settings, movies, device, portion(report, 0.0, 1.0))
     training, data = started.training, started.data
-    state = output.with_name(f".{output.stem}.training{weights.SUFFIX}")
+    state = _state_of(output)
     if state.exists():
         _resume(training, state)
         report(0.0, f"going on from step {training.step}")
@@ -185,11 +185,17 @@ def _card(
     )
 
 
+def _state_of(output: Path) -> Path:
+    """Return where the state of a training is kept."""
+    return output.with_name(f".{output.stem}.training{weights.SUFFIX}")
+
+
 def _check_output(output: Path, settings: LearningSettings, network: Network) -> None:
     """Raise `InputError` unless weights can be written, and do not replace those to start from."""
     if output.suffix != weights.SUFFIX or not output.stem:
         raise InputError(f"The output {output.name} must be a name that ends in {weights.SUFFIX}.")
     check_writable(output)
+    check_writable(_state_of(output))
     if settings.start:
         start = weights.find(settings.start, network.name)
         if output.exists() and output.samefile(start):
