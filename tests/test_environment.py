@@ -1,0 +1,77 @@
+"""Machines where little may be written, and installations without optional packages."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+import napari_sofinet
+from napari_sofinet.base.compiled import compiled
+
+PACKAGE = Path(napari_sofinet.__file__).parent
+MOVIE = np.random.default_rng(0).integers(100, 1000, (20, 16, 16), dtype=np.uint16)
+
+
+def sofinet(*words, code="", **environment):
+    """Run the command in a process of its own, after some code."""
+    program = f"import sys\n{code}\nfrom napari_sofinet.cli.main import main\nsys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", program, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.fixture
+def movie(tmp_path):
+    path = tmp_path / "m.tif"
+    tifffile.imwrite(path, MOVIE)
+    return path
+
+
+NO_CACHE = """
+import numba.core.caching as caching
+for name in "CacheImpl", "_CacheImpl":  # in versions of numba
+    if hasattr(caching, name):
+        getattr(caching, name)._locator_classes = []
+"""
+
+
+@pytest.mark.slow
+def test_nothing_needs_a_cache_of_compiled_functions(tmp_path, movie):
+    done = sofinet("info", movie, code=NO_CACHE)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = sofinet("reconstruct", "sofi", movie, "-o", tmp_path / "o.ome.tif", code=NO_CACHE)
+    assert done.returncode == 0, done.stderr
+
+
+def double(x):
+    return 2 * x
+
+
+def test_a_cache_that_fails_is_as_good_as_none(monkeypatch, tmp_path):
+    from numba.core import config
+
+    def full(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr("numba.core.caching.IndexDataCacheFile.save", full)
+        patch.setattr("numba.core.caching.IndexDataCacheFile.load", full)
+        assert compiled(nogil=True)(double)(21) == 42
+    assert compiled(nogil=True)(double)(21) == 42
+    kept = [path for path in tmp_path.rglob("*") if path.suffix in (".nbi", ".nbc")]
+    assert kept
+    for path in kept:
+        path.write_bytes(b"damaged")
+    assert compiled(nogil=True)(double)(21) == 42
