@@ -10,13 +10,15 @@ import math
 import numba
 import numpy as np
 
+from napari_sofinet.base.compiled import compiled
+
 DIGITS = 10
 """Significant digits: a hundredth of a picometre in a millimetre, and single precision whole."""
 WIDEST = 20
 """Bytes of the longest number, with what separates it."""
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def rows(columns, out):  # type: ignore[no-untyped-def]
     """Write rows of numbers, float64 (k, n) for k columns, into bytes; return how many bytes.
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import numba
 
+from napari_sofinet.base.compiled import compiled
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+
+@compiled(nogil=True, error_model="numpy")
 def peaks(image, threshold, at, mass, height):  # type: ignore[no-untyped-def]
     """Find the local maxima of a map (Y, X) above a threshold, and return their number, up to N.
 
@@ -42,7 +44,7 @@ def peaks(image, threshold, at, mass, height):  # type: ignore[no-untyped-def]
     return found
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def take(light, i, j, around, amount):  # type: ignore[no-untyped-def]
     """Subtract an amount from light (Y, X) around a sample, the nearest samples first."""
     rows, columns = light.shape
@@ -56,7 +58,7 @@ def take(light, i, j, around, amount):  # type: ignore[no-untyped-def]
                 return
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def centre(light, i, j, around):  # type: ignore[no-untyped-def]
     """Return the sum of light (Y, X) around a sample, its centre y, x and its variance per axis."""
     rows, columns = light.shape
@@ -75,7 +77,7 @@ def centre(light, i, j, around):  # type: ignore[no-untyped-def]
     return total, y, x, 0.5 * max(square / total - y * y - x * x, 0.0)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def heaps(light, floor, at, height):  # type: ignore[no-untyped-def]
     """Find the local maxima of sums of 3 x 3 samples of light (Y, X); return their number, up to N.
 

@@ -10,13 +10,15 @@ import math
 import numba
 import numpy as np
 
+from napari_sofinet.base.compiled import compiled
+
 LIGHT_SWEEPS = 5
 MOST_NEIGHBOURS = 6
 DIMMEST = 1e-3
 """Smallest light of a spot, as a fraction of that at the start."""
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def fit(  # type: ignore[no-untyped-def]
     image, background, gain, floor, sigma, at, photons, first, prior_px, sweeps, model
 ):
@@ -112,7 +114,7 @@ def fit(  # type: ignore[no-untyped-def]
             break
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def spreads(model, gain, floor, sigma, at, photons, prior_px, spread):  # type: ignore[no-untyped-def]
     """Compute the standard deviations of y, x and light of each spot, in the presence of others.
 

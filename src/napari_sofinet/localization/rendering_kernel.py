@@ -10,11 +10,13 @@ import math
 import numba
 import numpy as np
 
+from napari_sofinet.base.compiled import compiled
+
 REACH = 3.0
 """Standard deviations at which a spot is cut off; the light beyond is spread over the inside."""
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def count(y, x, start, step, image, first, last):  # type: ignore[no-untyped-def]
     """Add one for each localization to its sample, in the rows ``first`` .. ``last`` - 1.
 
@@ -30,7 +32,7 @@ def count(y, x, start, step, image, first, last):  # type: ignore[no-untyped-def
             image[int(i), int(j)] += 1
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def spots(y, x, sigma, least, most, start, step, image, first, last):  # type: ignore[no-untyped-def]
     """Add a Gaussian of sum 1 for each localization, integrated over samples; see `count`.
 

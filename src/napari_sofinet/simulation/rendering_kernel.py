@@ -10,10 +10,11 @@ import math
 import numba
 import numpy as np
 
+from napari_sofinet.base.compiled import compiled
 from napari_sofinet.simulation.psf import FINENESS
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def gaussian(at, energy, frame, out, sigma, reach):  # type: ignore[no-untyped-def]
     """Add Gaussian spots at ``at`` (n, 2) px to the images ``out`` (T, Y, X) numbered ``frame``."""
     rows, columns = out.shape[1:]
@@ -45,7 +46,7 @@ def _shares(offset, scale, reach, out):  # type: ignore[no-untyped-def]
         before = after
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def tabled(at, energy, frame, out, table, reach):  # type: ignore[no-untyped-def]
     """Do the same with a table of a PSF, see `Psf`, between whose samples it is linear."""
     rows, columns = out.shape[1:]

@@ -12,13 +12,15 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from napari_sofinet.base.compiled import compiled
+
 REFLECT, WRAP, CONSTANT = 0, 1, 2
 
 FAST = {"contract", "reassoc", "nsz", "nnan"}
 """Freedoms of the compiler that allow vector instructions; the values are finite."""
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@compiled(nogil=True, error_model="numpy", fastmath=FAST)
 def blur(first, last, image, taps, outside, out):  # type: ignore[no-untyped-def]
     """Write the blurred image to ``out``."""
     padded = np.empty(image.shape[1] + 2 * len(taps), image.dtype)
@@ -26,7 +28,7 @@ def blur(first, last, image, taps, outside, out):  # type: ignore[no-untyped-def
         _blur_row(image, taps, outside, row, padded, out[row])
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@compiled(nogil=True, error_model="numpy", fastmath=FAST)
 def compare(first, last, start, taps, outside, image, background, tiny, out):  # type: ignore[no-untyped-def]
     """Write the ratio of the (weighted) image to ``start``, blurred, to ``out``."""
     padded = np.empty(start.shape[1] + 2 * len(taps), start.dtype)
@@ -38,7 +40,7 @@ def compare(first, last, start, taps, outside, image, background, tiny, out):  #
             ratio[x] = observed[x] / max(line[x] + background, tiny)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@compiled(nogil=True, error_model="numpy", fastmath=FAST)
 def correct(first, last, ratio, taps, outside, start, gain, step, out):  # type: ignore[no-untyped-def]
     """Write ``start`` times gain times blurred ratio to ``out``, the change to ``step``.
 
@@ -69,7 +71,7 @@ def _multiply(before, factor, gain, change, after):  # type: ignore[no-untyped-d
     return np.float64(along), np.float64(norm)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@compiled(nogil=True, error_model="numpy", fastmath=FAST)
 def predict(first, last, estimate, previous, momentum, out):  # type: ignore[no-untyped-def]
     """Write the estimate, moved on along its last change but not below zero, to ``out``."""
     for row in range(first, last):
@@ -134,7 +136,7 @@ def _add_two(out, tap, a, b, other_tap, c, d):  # type: ignore[no-untyped-def]
         out[x] += tap * (a[x] + b[x]) + other_tap * (c[x] + d[x])
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def _inside(i, n, outside):  # type: ignore[no-untyped-def]
     """Which sample stands for sample i of n; -1 for none."""
     if 0 <= i < n:

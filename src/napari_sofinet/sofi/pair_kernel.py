@@ -15,6 +15,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from napari_sofinet.base.compiled import compiled
+
 FRAMES = 16  # converted at once; two side by side in each of LINES lines
 LINES = FRAMES // 2
 LANES = 16  # pixels that go through the innermost loop together
@@ -121,7 +123,7 @@ def _add_run(
     return signature, generate
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def add_pairs(raw, about, first, last, pairs, sums):  # type: ignore[no-untyped-def]
     """Add pixels and pairs of a block's frames to ``sums`` for corners in rows first .. last-1.
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from napari_sofinet.base.compiled import compiled
+
 FRAMES = 4  # the loops below are written out for four frames
 REACH = 3  # rows: pixels of a product lie at most this far below its corner
 STRIP_PIXELS = 8192  # worked on at once: four frames of them fit a core's second-level cache
@@ -17,7 +19,7 @@ FAST = {"contract", "reassoc", "nsz", "nnan"}
 """Freedoms of the compiler that allow vector instructions; the values are finite."""
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@compiled(nogil=True, error_model="numpy", fastmath=FAST)
 def add_products(raw, about, width, first, last, offsets, farthest, sizes, sums):  # type: ignore[no-untyped-def]
     """Add products of a block's frames to ``sums`` for corners in rows first .. last-1.
 
