@@ -18,8 +18,8 @@ from napari_sofinet.sofi.telegraph import (
     correlation_time,
     frame_cumulants,
     frames_as_one,
+    next_frame_correlation,
     on_factor,
-    shared_with_next,
 )
 
 FWHM = 2.4
@@ -173,7 +173,7 @@ def test_light_within_frames_has_the_cumulants_of_simulated_blinking(on_ratio, o
     assert (d**3).mean() == pytest.approx(expected[1], rel=0.04)
     assert (d**4).mean() - 3 * second**2 == pytest.approx(expected[2], rel=0.06)
     share = (d[:, 1:] * d[:, :-1]).mean() / second
-    assert shared_with_next(time) == pytest.approx(share, rel=0.02)
+    assert next_frame_correlation(time) == pytest.approx(share, rel=0.02)
     assert float(correlation_time(share)) == pytest.approx(time, rel=0.04)
 
 

@@ -1,4 +1,4 @@
-"""How many frames are enough: agreement of pictures from separate parts of a movie."""
+"""Number of frames that is enough, from the agreement of separate parts of a movie."""
 
 from __future__ import annotations
 
@@ -14,43 +14,70 @@ from napari_sofinet.sofi.flattening import FWHM_PER_SIGMA, estimate_psf_fwhm, fl
 
 SHORTEST = 20
 MOST_BLOCKS = 32
-SIDE = 256  # camera pixels of the part that is looked at
+SIDE = 256
+"""Side in camera pixels of the part of the field that is used."""
 USUAL_FWHM_PX = 2.5
 
 
 @dataclass(frozen=True)
 class Convergence:
-    """Agreement of the cumulant image of some frames with that of endlessly many.
+    """Agreement of the cumulant image of some frames with that of infinitely many.
 
-    ``measured`` holds numbers of frames and agreements (correlations, 0 to 1) as found, ``scale``
-    the frames at which half of the picture's variance is noise, in the model
-    ``sqrt(n / (n + scale))``; infinite where nothing agrees.
+    Parameters
+    ----------
+    measured : tuple of (int, float)
+        Numbers of frames n with the measured agreement, a correlation from 0 to 1.
+    scale : float
+        Frames at which half of the picture's variance is noise, in the model
+        ``sqrt(n / (n + scale))``; infinite if nothing agrees.
+
+    Examples
+    --------
+    >>> found = Convergence((), scale=300.0)
+    >>> found.agreement(900), round(found.frames_for(0.95))
+    (0.8660254037844386, 2777)
     """
 
     measured: tuple[tuple[int, float], ...]
     scale: float
 
     def agreement(self, frames: float) -> float:
-        """Expected correlation of the picture of so many frames with the final one."""
+        """Return the expected correlation of the picture of some frames with the final one."""
         return float(np.sqrt(frames / (frames + self.scale)))
 
     def frames_for(self, agreement: float) -> float:
-        """Frames that reach an agreement, infinite where none do."""
+        """Return the number of frames that reaches an agreement; infinite if none does."""
         return self.scale * agreement**2 / (1 - agreement**2)
 
 
 def convergence(movie: Movie, order: int = 2, report: Report = silent) -> Convergence:
-    """Measure how the cumulant image settles with the number of frames.
+    """Measure how the cumulant image converges with the number of frames.
 
-    Pictures of separate blocks are compared, at the resolution that SOFI promises. Where noise
-    falls with the square root of the frames, two pictures of n frames correlate by n / (n + scale),
-    and one of them with the truth by the root of that (as the reliability of a test is found from
-    its halves: Brown, Brit. J. Psychol. 3, 296 (1910)). Drift and bleaching count as disagreement.
+    Parameters
+    ----------
+    movie : Movie
+        At least 40 frames.
+    order : int, optional
+        Order of the cumulant.
+    report : Report, optional
+        Receives the progress.
+
+    Returns
+    -------
+    Convergence
+        Measured agreement, and a model of it.
 
     Raises
     ------
     InputError
         The movie has fewer than 40 frames.
+
+    Notes
+    -----
+    Pictures of separate blocks are compared, at the resolution that SOFI promises. If noise falls
+    with the square root of the frames, two pictures of n frames correlate by n / (n + scale), and
+    one of them with the truth by the root of that (as the reliability of a test is found from its
+    halves: Brown, Brit. J. Psychol. 3, 296 (1910)). Drift and bleaching count as disagreement.
     """
     frames = movie.shape[0]
     count = min(frames // SHORTEST, MOST_BLOCKS)
@@ -89,6 +116,7 @@ def convergence(movie: Movie, order: int = 2, report: Report = silent) -> Conver
 
 
 def _at_resolution(cumulant: np.ndarray, order: int, fwhm_px: float) -> np.ndarray:
+    """Flatten a cumulant and blur it to the resolution of its order."""
     from scipy.ndimage import gaussian_filter
 
     flat = flatten(cumulant, order, "psf", fwhm_px)
@@ -96,7 +124,7 @@ def _at_resolution(cumulant: np.ndarray, order: int, fwhm_px: float) -> np.ndarr
 
 
 def _mean_correlation(images: np.ndarray) -> float:
-    """Mean covariance of different images over their mean variance."""
+    """Return the mean covariance of different images over their mean variance."""
     d = images - images.mean(axis=1, keepdims=True)
     products = d @ d.T / d.shape[1]
     alone = float(np.trace(products))
@@ -105,6 +133,7 @@ def _mean_correlation(images: np.ndarray) -> float:
 
 
 def _middle(movie: Movie) -> Movie:
+    """Select the middle of the field, at most `SIDE` pixels a side."""
     _, rows, columns = movie.shape
     height, width = min(rows, SIDE), min(columns, SIDE)
     y, x = (int(v) for v in movie.origin_px)

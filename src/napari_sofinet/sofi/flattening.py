@@ -1,4 +1,4 @@
-"""Equal brightness for the sub-lattices of a cumulant image, and the PSF width they reveal."""
+"""Equal brightness for the sub-lattices of a cumulant image, and the PSF width that they show."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_sofinet.sofi.pixel_sets import (
 )
 
 NARROWEST_FWHM_PX, WIDEST_FWHM_PX = 1.0, 8.0
-"""Limits of an estimated PSF width; at them the phases show something else than a PSF."""
+"""Limits of an estimated PSF width, at which the phases show something other than a PSF."""
 FWHM_PER_SIGMA = float(np.sqrt(SQUARED_SIGMA))
 
 
@@ -27,26 +27,37 @@ def flatten(
     *,
     out: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Even out the sub-lattices (phases), whose pixels lie at different distances.
+    """Equalize the sub-lattices (phases) of a cumulant image.
+
+    They differ in brightness, as their pixels have different distances.
 
     Parameters
     ----------
-    cumulant
-        Signed image of `cross_cumulants` (its sample (0, 0) has phase (0, 0)).
-    order
+    cumulant : ndarray
+        (Y, X) signed image of `cross_cumulants`; its sample (0, 0) has phase (0, 0).
+    order : int
         Order n of the cumulant.
-    method
+    method : {"psf", "phase-mean"}, optional
         ``"psf"`` divides by the distance factor exp(-spread / (2 sigma²)) of a Gaussian PSF and
         keeps the sign; ``"phase-mean"`` takes absolute values and scales every phase to the mean
         of the phase means (sofipackage).
-    fwhm_px
-        PSF width in camera pixels for ``"psf"``; estimated from the image where None.
-    out
-        Where to write the result, e.g. the cumulant itself.
+    fwhm_px : float, optional
+        PSF width in camera pixels for ``"psf"``; by default estimated from the image.
+    out : ndarray, optional
+        Array for the result, e.g. the cumulant itself.
 
     Returns
     -------
-    Image of the same shape, in the input's floating point type.
+    ndarray
+        (Y, X) in the input's floating point type.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> flatten(np.ones((3, 3)), 2, fwhm_px=2.0).round(3)
+    array([[4.   , 1.414, 4.   ],
+           [1.414, 2.   , 1.414],
+           [4.   , 1.414, 4.   ]])
     """
     if method == "psf" and fwhm_px is None:
         fwhm_px = estimate_psf_fwhm(cumulant, order)
@@ -69,15 +80,25 @@ def flatten(
 
 
 def estimate_psf_fwhm(cumulant: np.ndarray, order: int = 2) -> float:
-    """PSF width in camera pixels from the brightness of the phases of a cumulant image.
+    """Estimate the PSF width from the brightness of the phases of a cumulant image.
 
-    The sum of a phase falls with exp(-spread / (2 sigma²)); sigma follows from a line fitted to
-    the logarithms. The signed sums are taken, so that noise averages out.
+    Parameters
+    ----------
+    cumulant : ndarray
+        (Y, X) signed image of `cross_cumulants`.
+    order : int, optional
+        Order of the cumulant.
 
     Returns
     -------
-    Full width at half maximum, limited to 1 .. 8 px; NaN where the phases are not all positive
-    or the image is a single camera pixel wide.
+    float
+        Full width at half maximum in camera pixels, limited to 1 .. 8 px; NaN if the phases are not
+        all positive or the image is a single camera pixel wide.
+
+    Notes
+    -----
+    The sum of a phase falls with exp(-spread / (2 sigma²)); sigma follows from a line fitted to the
+    logarithms. Sums are signed, so that noise averages out.
     """
     # Without its last row and column every phase covers the same camera pixels.
     if min(cumulant.shape) <= order:
@@ -100,26 +121,49 @@ def estimate_psf_fwhm(cumulant: np.ndarray, order: int = 2) -> float:
 def phase_weights(
     shape: tuple[int, int], order: int, fwhm_px: float, kind: Kind = "all"
 ) -> np.ndarray:
-    """Trust in each sample of an image that `flatten` made by the PSF, float32, at most 1.
+    """Return the weight of each sample of an image that was flattened by the PSF.
 
-    Noise grows with the distance factor that a phase was divided by, and falls with the pixel sets
-    that were averaged: the inverse variance is their number (or that of equally good ones) over the
-    factor squared.
+    Noise grows with the distance factor by which a phase was divided, and falls with the number of
+    pixel sets that were averaged.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the image.
+    order : int
+        Order of the cumulant.
+    fwhm_px : float
+        PSF width in camera pixels.
+    kind : {"all", "weighted", "single"}, optional
+        Pixel sets of the cumulant.
+
+    Returns
+    -------
+    ndarray
+        (Y, X) float32, at most 1: inverse variances up to a factor.
     """
     variance = fwhm_px**2 / SQUARED_SIGMA
     weights = np.empty(shape, np.float32)
     for phase, sets in pixel_sets(order, kind).items():
-        worth = sum(r**2 for r in relative_signal(sets, fwhm_px))
-        weights[_phase(phase, order)] = worth * np.exp(-spread(sets[0]) / variance)
+        count = sum(r**2 for r in relative_signal(sets, fwhm_px))
+        weights[_phase(phase, order)] = count * np.exp(-spread(sets[0]) / variance)
     weights /= weights.max()
     return weights
 
 
 def noise_level(flat: np.ndarray) -> float:
-    """Root mean square of the negative values of a flattened image, which are noise."""
+    """Return the noise of a flattened image: the root mean square of its negative values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> noise_level(np.array([[3.0, -4.0], [50.0, -4.0]]))
+    4.0
+    """
     negative = flat[flat < 0]
     return float(np.sqrt(np.mean(negative**2))) if negative.size else 0.0
 
 
 def _phase(phase: tuple[int, int], order: int) -> tuple[slice, slice]:
+    """Return the slices of a phase's samples."""
     return slice(phase[0], None, order), slice(phase[1], None, order)

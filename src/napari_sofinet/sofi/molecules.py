@@ -1,4 +1,4 @@
-"""Balanced SOFI: how bright, how often on and how dense emitters are, from orders 2 to 4."""
+"""Balanced SOFI: brightness, on-ratio and density of emitters from orders 2 to 4."""
 
 from __future__ import annotations
 
@@ -11,23 +11,29 @@ from napari_sofinet.sofi.flattening import FWHM_PER_SIGMA, flatten
 from napari_sofinet.sofi.telegraph import correlation_time, frame_cumulants, on_factor
 
 WINDOW_FWHM = 4.0
-"""Width (FWHM) of the neighbourhood over which cumulants are averaged, in widths of the PSF."""
-FAINT = 0.05  # of the largest average second cumulant; nothing is said where there is less
-
-
+"""Width (FWHM) of the Gaussian by which cumulants are averaged, in widths of the PSF."""
+FAINT = 0.05
+"""Fraction of the largest average second cumulant below which maps have no value."""
 ON_RATIOS = np.concatenate([np.geomspace(1e-3, 0.1, 40), np.linspace(0.12, 0.98, 44)])
 CORRELATION_TIMES = np.geomspace(0.05, 1000, 48)  # frames
 LAGGED_FRACTION_MAX = 0.98
-"""Share of a frame's fluctuations that the next frame may share; above it on-times are unknown."""
+"""Correlation of successive frames above which on-times are unknown."""
 
 
 @dataclass(frozen=True)
 class Molecules:
-    """Maps (Y, X) on the camera's pixels from (1, 1) on; NaN where there is too little signal.
+    """Maps (Y-3, X-3) on the camera's pixels from (1, 1) on; NaN where there is too little signal.
 
-    ``brightness`` counts of an emitter that is on for a whole frame, ``on_ratio`` share of the time
-    that emitters are on, ``density`` emitters per square camera pixel, ``on_time`` frames that they
-    are on at a stretch.
+    Parameters
+    ----------
+    brightness : ndarray
+        Counts of an emitter that is on for a whole frame.
+    on_ratio : ndarray
+        Fraction of the time that emitters are on.
+    density : ndarray
+        Emitters per square camera pixel.
+    on_time : ndarray
+        Mean frames for which an emitter stays on.
     """
 
     brightness: np.ndarray
@@ -38,7 +44,7 @@ class Molecules:
 
 @cache
 def _blinking_table() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """On-ratio's measure K1/e, brightness factor and second cumulant.
+    """Compute tables of the measure K1/e of the on-ratio, brightness factor and second cumulant.
 
     Rows are `ON_RATIOS`, columns `CORRELATION_TIMES`.
     """
@@ -60,20 +66,25 @@ def molecules(
     *,
     flattened: bool = False,
 ) -> Molecules:
-    """Solve the cumulants of orders 2, 3 and 4 for what emitters are like around every pixel.
+    """Solve the cumulants of orders 2, 3 and 4 for the properties of emitters around every pixel.
 
     Parameters
     ----------
-    cumulants
-        Signed images of orders 2, 3 and 4 as `cross_cumulants` gives them, best without bias.
-    fwhm_px
+    cumulants : dict of int to ndarray
+        Signed images of orders 2, 3 and 4 from `cross_cumulants`, preferably unbiased.
+    fwhm_px : float
         PSF width in camera pixels.
-    lagged
-        That of order 2 with a lag of one frame. From it follows the on-time, and what blinking
-        within a frame does to the cumulants; without it emitters are taken to switch only between
-        frames, and ``on_time`` is NaN.
-    flattened
-        Whether they are flattened by the PSF already.
+    lagged : ndarray, optional
+        Image of order 2 with a lag of one frame. It gives the on-time and the effect of blinking
+        within a frame; without it emitters are assumed to switch only between frames, and
+        ``on_time`` is NaN.
+    flattened : bool, optional
+        Whether the images are already flattened by the PSF.
+
+    Returns
+    -------
+    Molecules
+        Maps on camera pixels.
 
     Notes
     -----
@@ -100,8 +111,8 @@ def molecules(
     times = np.full(mean[2].shape, CORRELATION_TIMES[-1])
     with np.errstate(all="ignore"):
         if lagged is not None:
-            share = np.clip(np.nan_to_num(local(lagged, 2) / mean[2]), 0, LAGGED_FRACTION_MAX)
-            times = np.clip(correlation_time(share), CORRELATION_TIMES[0], CORRELATION_TIMES[-1])
+            alike = np.clip(np.nan_to_num(local(lagged, 2) / mean[2]), 0, LAGGED_FRACTION_MAX)
+            times = np.clip(correlation_time(alike), CORRELATION_TIMES[0], CORRELATION_TIMES[-1])
         first, second = 1.5 * mean[3] / mean[2], 2 * mean[4] / mean[2]
         squared = 3 * first**2 - 2 * second
         enough &= squared > 0
@@ -123,18 +134,19 @@ def molecules(
 
 
 def _look_up(measure: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """On-ratio, brightness factor and second cumulant for the measure K1/e and correlation times.
+    """Look up on-ratio, brightness factor and second cumulant.
 
-    Linear between the logarithms of the table's times; NaN where no on-ratio gives the measure.
+    ``measure`` is K1/e, ``times`` are correlation times in frames. Between the table's times they
+    are interpolated linearly in the logarithm; NaN where no on-ratio gives the measure.
     """
     table, factors, seconds = _blinking_table()
     place = np.interp(np.log(times), np.log(CORRELATION_TIMES), np.arange(len(CORRELATION_TIMES)))
     below = np.minimum(place.astype(int), len(CORRELATION_TIMES) - 2)
-    share = place - below
+    fraction = place - below
     found = np.zeros((3, *measure.shape))
     for j in np.unique(below):
         here = below == j
-        for column, weight in ((j, 1 - share[here]), (j + 1, share[here])):
+        for column, weight in ((j, 1 - fraction[here]), (j + 1, fraction[here])):
             rising = -table[:, column]
             for k, values in enumerate((ON_RATIOS, factors[:, column], seconds[:, column])):
                 value = np.interp(-measure[here], rising, values, left=np.nan, right=np.nan)
@@ -143,7 +155,28 @@ def _look_up(measure: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def on_grid(image: np.ndarray, order: int) -> np.ndarray:
-    """A map on camera pixels brought to the grid of an order-n image, linear in between."""
+    """Interpolate a map on camera pixels linearly to the grid of an order-n image.
+
+    Parameters
+    ----------
+    image : ndarray
+        (Y, X).
+    order : int
+        Order n.
+
+    Returns
+    -------
+    ndarray
+        (n(Y-1)+1, n(X-1)+1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> on_grid(np.array([[0.0, 1.0], [2.0, 3.0]]), 2)
+    array([[0. , 0.5, 1. ],
+           [1. , 1.5, 2. ],
+           [2. , 2.5, 3. ]])
+    """
     from scipy.ndimage import map_coordinates
 
     y, x = (np.arange(order * (side - 1) + 1) / order for side in image.shape)
@@ -152,10 +185,20 @@ def on_grid(image: np.ndarray, order: int) -> np.ndarray:
 
 
 def on_ratio_gain(on_ratio: np.ndarray, order: int) -> np.ndarray:
-    """Factors that make the n-th root of an order-n cumulant independent of the on-ratio.
+    """Return factors that make the n-th root of an order-n cumulant independent of the on-ratio.
 
-    1 for the median on-ratio; local, and 1 where the on-ratio is not known. Near zeros of f_n the
-    correction is limited to a factor of 3.
+    Parameters
+    ----------
+    on_ratio : ndarray
+        (Y, X) fraction of the time that emitters are on; NaN where it is unknown.
+    order : int
+        Order n.
+
+    Returns
+    -------
+    ndarray
+        (Y, X); 1 for the median on-ratio and where it is unknown. Where the cumulant of the
+        blinking is near zero, the factor is limited to 3.
     """
     known = np.isfinite(on_ratio)
     if not known.any():

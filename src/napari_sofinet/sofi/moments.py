@@ -17,16 +17,47 @@ BANDS_PER_WORKER = 2
 
 
 def corner_form(pixels: Iterable[tuple[int, int]]) -> tuple[PixelSet, tuple[int, int]]:
-    """A set moved so that its bounding box starts at (0, 0), and by how much it was moved."""
+    """Move a set of pixels so that its bounding box starts at (0, 0).
+
+    Parameters
+    ----------
+    pixels : iterable of (int, int)
+        Rows and columns.
+
+    Returns
+    -------
+    pixels : tuple of (int, int)
+        The moved pixels, sorted.
+    corner : (int, int)
+        Former start of the bounding box.
+
+    Examples
+    --------
+    >>> corner_form([(2, 1), (1, 2)])
+    (((0, 1), (1, 0)), (1, 1))
+    """
     ordered = sorted(pixels)
     corner = min(p[0] for p in ordered), min(p[1] for p in ordered)
     return tuple((r - corner[0], c - corner[1]) for r, c in ordered), corner
 
 
 def needed_products(sets: Iterable[PixelSet]) -> tuple[PixelSet, ...]:
-    """Every product whose time mean the sets' cumulants need: all their subsets.
+    """Return every product whose time mean the cumulants of some sets need: all their subsets.
 
-    Sorted by size, the single pixel first, each in its corner form.
+    Parameters
+    ----------
+    sets : iterable of tuple of (int, int)
+        Pixel sets.
+
+    Returns
+    -------
+    tuple of tuple of (int, int)
+        Products in corner form, sorted by size: the single pixel is first.
+
+    Examples
+    --------
+    >>> needed_products([((0, 0), (0, 1)), ((1, 1), (1, 2))])
+    (((0, 0),), ((0, 0), (0, 1)))
     """
     found: set[PixelSet] = set()
     for pixels in sets:
@@ -38,17 +69,17 @@ def needed_products(sets: Iterable[PixelSet]) -> tuple[PixelSet, ...]:
 class MomentSums:
     """Sums over frames of products of pixels, taken about a fixed image.
 
-    Cumulants do not depend on that image; taking one near the mean keeps full precision. States
-    about the same image add up, so blocks can be summed on several cores or machines and merged.
+    Cumulants do not depend on that image; one near the mean keeps full precision. Sums about the
+    same image add up, so blocks can be summed on several cores or machines and merged.
 
     Parameters
     ----------
-    products
+    products : tuple of tuple of (int, int)
         Pixel sets in corner form; entry k of ``sums`` at (y, x) is the sum over frames of the
         product of the pixels (y + dr, x + dc) of set k.
-    about
-        (Y, X) image that is subtracted from every frame; whole numbers for a camera's counts, since
-        pairs are then summed in whole numbers, five times as fast.
+    about : ndarray
+        (Y, X) image that is subtracted from every frame. If it holds whole numbers, pairs of camera
+        counts are summed in whole numbers, five times as fast.
     """
 
     def __init__(self, products: tuple[PixelSet, ...], about: np.ndarray) -> None:
@@ -66,20 +97,28 @@ class MomentSums:
             self._offsets[k, : len(pixels)] = [r * about.shape[1] + c for r, c in pixels]
 
     def add(self, block: np.ndarray, pool: ThreadPoolExecutor | None = None) -> None:
-        """Add a block of frames (t, Y, X) of any real dtype; ``pool`` shares out its rows."""
+        """Add a block of frames.
+
+        Parameters
+        ----------
+        block : ndarray
+            (t, Y, X) of any real dtype.
+        pool : ThreadPoolExecutor, optional
+            Threads among which the rows are divided.
+        """
         from napari_sofinet.sofi import pair_kernel, product_kernel
 
         if block.dtype.kind not in "uif" or block.dtype.itemsize > 4:
             block = np.asarray(block, dtype=np.float64)
         block = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("="))
         rows = len(self.about)
-        # More bands than cores: one that waits for the disk does not hold up the others.
-        share = math.ceil(rows / (BANDS_PER_WORKER * thread_count()))
+        # More bands than cores: a core that is late does not hold up the others.
+        high = math.ceil(rows / (BANDS_PER_WORKER * thread_count()))
         own = self._about_counts(block.dtype)
         pairs = 0 if own is None else len(self._pairs)
 
         def add_rows(first: int) -> None:
-            last = min(first + share, rows)
+            last = min(first + high, rows)
             if pairs:
                 pair_kernel.add_pairs(block, own, first, last, self._pairs, self.sums[:pairs])
             if pairs < len(self.products):
@@ -95,12 +134,12 @@ class MomentSums:
                     self.sums[pairs:].reshape(len(self.products) - pairs, -1),
                 )
 
-        for _ in (pool.map if pool else map)(add_rows, range(0, rows, share)):
+        for _ in (pool.map if pool else map)(add_rows, range(0, rows, high)):
             pass
         self.frames += len(block)
 
     def _about_counts(self, dtype: np.dtype[Any]) -> np.ndarray | None:
-        """The subtracted image in a camera's dtype, None if that is not one of whole numbers."""
+        """Return the subtracted image in a camera's dtype, None unless both are whole numbers."""
         if dtype.kind not in "ui" or dtype.itemsize > 2:
             return None
         if self._own is None or self._own.dtype != dtype:
@@ -115,7 +154,7 @@ class MomentSums:
         self.frames += other.frames
 
     def mean(self, pixels: PixelSet, rows: slice, columns: slice) -> np.ndarray:
-        """Time mean of the product of ``pixels`` around every anchor in rows and columns."""
+        """Return the time mean of the product of pixels around every anchor in rows and columns."""
         form, (r, c) = corner_form(pixels)
         total = self.sums[
             self.index[form], rows.start + r : rows.stop + r, columns.start + c : columns.stop + c

@@ -1,4 +1,4 @@
-"""Which camera pixels are multiplied for which sub-pixel of a SOFI image."""
+"""Sets of camera pixels that are multiplied for each sub-pixel of a SOFI image."""
 
 from __future__ import annotations
 
@@ -12,17 +12,24 @@ Pixel = tuple[int, int]
 PixelSet = tuple[Pixel, ...]
 Kind = Literal["all", "weighted", "single"]
 HIGHEST_ORDER = 6
-SQUARED_SIGMA = 8 * math.log(2)  # FWHM² / sigma²
+SQUARED_SIGMA = 8 * math.log(2)
+"""FWHM² of a Gaussian in units of sigma²."""
 
 NEIGHBOURHOOD = tuple(product(range(-1, 3), range(-1, 3)))
-"""Offsets (row, column) of the 4 x 4 pixels that a set may use; they cost 1 px of the image at the
-top and left and 2 px at the bottom and right."""
+"""Offsets (row, column) of the 4 x 4 pixels of which sets consist; the image loses 1 px at the top
+and left, and 2 px at the bottom and right."""
 WIDER = 2.0
-"""Square px by which the spread of a ``"weighted"`` set may exceed the smallest one."""
+"""Largest difference in px² between the spread of a ``"weighted"`` set and the smallest one."""
 
 
 def spread(pixels: PixelSet) -> float:
-    """Sum of squared distances (px²) of a set's pixels to their centre of gravity."""
+    """Return the sum of squared distances of pixels from their centre of gravity in px².
+
+    Examples
+    --------
+    >>> spread(((0, 0), (0, 1))), spread(((0, 0), (1, 1)))
+    (0.5, 1.0)
+    """
     n = len(pixels)
     return float(
         sum(
@@ -34,24 +41,32 @@ def spread(pixels: PixelSet) -> float:
 
 @lru_cache
 def pixel_sets(order: int, kind: Kind = "all") -> dict[Pixel, tuple[PixelSet, ...]]:
-    """Pixel sets of every phase (p, q) of an order-n cumulant image.
+    """Return the pixel sets of every phase (p, q) of an order-n cumulant image.
 
     A set holds n distinct pixels with the centre of gravity exactly at (p/n, q/n), so that shot
-    and read noise never enter; of these sets with the smallest spread are taken, since the
+    and read noise never enter. Of these, the sets with the smallest spread are used, since the
     signal falls with exp(-spread / (2 sigma²)).
 
     Parameters
     ----------
-    order
+    order : int
         Order n of the cumulant.
-    kind
-        ``"all"`` sets of smallest spread (averaging them lowers the noise), also somewhat wider
-        ones that are to be ``"weighted"`` by `relative_signal`, or the ``"single"`` first in
-        lexicographic order, as sofipackage has it.
+    kind : {"all", "weighted", "single"}, optional
+        ``"all"`` returns all sets of smallest spread (averaging them lowers the noise);
+        ``"weighted"`` also somewhat wider ones, which have to be weighted by `relative_signal`;
+        ``"single"`` the first set in lexicographic order, as sofipackage does.
 
     Returns
     -------
-    Sets of (row, column) offsets for each phase (p, q), p, q = 0 .. n-1.
+    dict of (int, int) to tuple
+        Sets of (row, column) offsets for each phase (p, q), p, q = 0 .. n-1.
+
+    Examples
+    --------
+    >>> pixel_sets(2)[1, 0]
+    (((0, 0), (1, 0)),)
+    >>> len(pixel_sets(2)[0, 0])
+    2
     """
     at: dict[Pixel, list[PixelSet]] = {}
     for pixels in combinations(NEIGHBOURHOOD, order):
@@ -69,10 +84,22 @@ def pixel_sets(order: int, kind: Kind = "all") -> dict[Pixel, tuple[PixelSet, ..
 
 
 def relative_signal(sets: tuple[PixelSet, ...], fwhm_px: float) -> tuple[float, ...]:
-    """Signal of pixel sets of one phase in units of the closest one's, for a Gaussian PSF.
+    """Return the signal of pixel sets of one phase in units of that of the closest set.
 
-    Their noise is alike, so the mean with these weights, divided by the weights' sum of squares,
-    is the closest set's signal with the least noise.
+    Their noise is similar, so the sum with these weights, divided by the weights' sum of squares,
+    is the signal of the closest set with the least noise.
+
+    Parameters
+    ----------
+    sets : tuple of tuple of (int, int)
+        Pixel sets of one phase.
+    fwhm_px : float
+        Width of the Gaussian PSF in camera pixels.
+
+    Returns
+    -------
+    tuple of float
+        From 0 to 1.
     """
     closest = min(map(spread, sets))
     variance = fwhm_px**2 / SQUARED_SIGMA

@@ -112,7 +112,7 @@ def mean_cumulant(
         zero where the movie never showed the sample.
     error : numpy.ndarray
         Its standard error from the scatter of the sub-sequences, which are independent since they
-        share no frames; NaN for a single one.
+        have no frames in common; NaN for a single one.
     """
     start = movie.first_frame
     mean = _WeightedMean()
@@ -172,6 +172,7 @@ class _WeightedMean:
         self.weight_squares: np.ndarray | float = 0.0
 
     def add(self, image: np.ndarray, weight: np.ndarray | float) -> None:
+        """Add an image with a weight, or with one for each of its samples."""
         if not self.count:
             self.total, self.squares = np.zeros_like(image), np.zeros_like(image)
             self.about = image.copy()
@@ -182,9 +183,11 @@ class _WeightedMean:
         self.weight_squares = self.weight_squares + weight**2
 
     def value(self) -> np.ndarray:
+        """Return the mean."""
         return np.asarray(self.total / np.maximum(self.weight, 1e-9))
 
     def standard_error(self, mean: np.ndarray) -> np.ndarray:
+        """Return the standard error of the mean; NaN for a single image."""
         if self.count < 2:
             return np.full(mean.shape, np.nan)
         variance = self.squares / np.maximum(self.weight, 1e-9) - (mean - self.about) ** 2

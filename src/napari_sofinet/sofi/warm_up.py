@@ -14,7 +14,12 @@ from napari_sofinet.sofi.pixel_sets import pixel_sets
 def warm_up() -> threading.Thread:
     """Load the compiled kernels in the background, so that the first click does not wait for them.
 
-    On a machine's very first use they are compiled, which takes seconds.
+    When they are used for the first time on a machine they are compiled, which takes seconds.
+
+    Returns
+    -------
+    threading.Thread
+        The running thread.
     """
 
     def load() -> None:
