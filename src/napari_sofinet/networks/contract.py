@@ -1,4 +1,4 @@
-"""What the rest of the program knows of a network, without loading PyTorch."""
+"""Declaration of a network, which does not load PyTorch."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Network:
 
 
 def load_object(reference: str) -> Any:
-    """Return what a ``"module:name"`` refers to.
+    """Return the object of a ``"module:name"``.
 
     Raises
     ------

@@ -1,10 +1,10 @@
-"""The network of Komen et al.: encode every frame, fuse them by recurrence, decode their mean.
+"""The network of Komen et al.: it encodes frames, fuses them by recurrence and decodes their mean.
 
 J. Komen, M. Tekpinar, K. Grußmayer, N. Tömen, "Accelerating SOFI with Deep Learning: Enabling
 Real-Time live-cell Imaging", chapter 6 of J. Komen's MSc thesis "Accelerating SOFI with Deep
 Learning", TU Delft (2024). Written anew from the description there and in chapter 4. It differs in:
 
-- *Counts* are normalised by the movie itself (`normalize`), where the paper divides them by 65535:
+- *Counts* are normalized by the movie itself (`normalize`), where the paper divides them by 65535:
   neither offset nor gain of a camera matters.
 - *Time*: hidden states are averaged, as the paper's text says, not summed: the picture does not
   grow with the number of frames.
@@ -28,9 +28,10 @@ from napari_sofinet.networks.layers import Upsample2x
 from napari_sofinet.networks.normalization import CEILING, background_level, normalize
 
 REACH_PX = 24
-"""Tiles that overlap by it show no seams: further away a pixel hardly matters."""
+"""Overlap of tiles without seams; pixels farther away hardly matter."""
 PIXELS_AT_ONCE = 2**16
-"""Pixels, over all frames and movies, that are encoded together: bounds memory, fills a device."""
+"""Pixels of all frames and movies that are encoded together: few enough for memory, and enough to
+keep a device busy."""
 
 Hidden = tuple[torch.Tensor | None, torch.Tensor | None]
 """Hidden states (B, C, Y, X) of the two recurrent layers; None before the first frame."""
@@ -44,9 +45,9 @@ class ConvGRU(nn.Module):  # type: ignore[misc]
 
     Parameters
     ----------
-    channels
+    channels : int, optional
         Features of every pixel, in all parts of the network. The thesis tries 8 to 24.
-    decoder_kernel
+    decoder_kernel : {1, 3}, optional
         Side of the decoder's two inner convolutions: 1 as in the authors' parameter count, or 3 as
         in the paper's text, which adds 16 channels² parameters.
     """
@@ -80,7 +81,7 @@ class ConvGRU(nn.Module):  # type: ignore[misc]
                 if isinstance(module, (nn.Conv2d, Upsample2x)):
                     nn.init.xavier_uniform_(module.weight)
                     nn.init.zeros_(module.bias)
-        # Weights with their channels last make all that is computed so: faster on processors.
+        # The layout of the weights decides that of all features: channels last is faster on CPUs.
         self.to(memory_format=torch.channels_last)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
@@ -88,7 +89,7 @@ class ConvGRU(nn.Module):  # type: ignore[misc]
         return self.of_normalized(normalize(frames))
 
     def of_normalized(self, x: torch.Tensor) -> torch.Tensor:
-        """Reconstruct a movie (B, T, Y, X) that `normalize` has seen."""
+        """Reconstruct a normalized movie (B, T, Y, X), see `normalize`."""
         batch, count, rows, columns = x.shape
         hidden: Hidden = (None, None)
         total: torch.Tensor | float = 0.0
@@ -99,38 +100,55 @@ class ConvGRU(nn.Module):  # type: ignore[misc]
         return picture
 
     def running(self, rows: int, columns: int) -> RunningStream:
-        """Frames of a movie that comes in parts."""
+        """Return a state for a movie that is given in parts."""
         return RunningStream(self)
 
     def sliding(self, window: int) -> SlidingStream:
-        """One picture after every frame, of the last ``window`` hidden states."""
+        """Return a state that averages the last ``window`` hidden states."""
         return SlidingStream(self, window)
 
     def step(self, frame: torch.Tensor, stream: Stream) -> tuple[torch.Tensor, Stream]:
-        """Picture (B, 1, 2Y-1, 2X-1) after one more frame of counts (B, Y, X), and what to go on.
+        """Reconstruct a picture after one more frame.
 
-        The work is the same for every frame. Up to ``stream.window`` frames the picture is the one
-        of all frames so far; the first 4 rest on fewer frames than a network is trained for.
+        The work is the same for every frame. Up to ``stream.window`` frames the picture is that of
+        all frames so far; the first 4 pictures have fewer frames than in training.
+
+        Parameters
+        ----------
+        frame : torch.Tensor
+            (B, Y, X) counts.
+        stream : Stream
+            State before the frame.
+
+        Returns
+        -------
+        picture : torch.Tensor
+            (B, 1, 2Y-1, 2X-1).
+        stream : Stream
+            State after the frame.
         """
         stream = self.advance(frame, stream)
         return self.decoder(stream.mean), stream
 
     def advance(self, frame: torch.Tensor, stream: Stream) -> Stream:
-        """The stream after one more frame of counts (B, Y, X)."""
+        """Return the stream after one more frame of counts (B, Y, X)."""
         states, hidden = self.fuse(stream.normalize(frame)[:, None], stream.hidden)
         return stream.after(hidden, states[0].float())
 
     def fuse(self, x: torch.Tensor, hidden: Hidden) -> tuple[tuple[torch.Tensor, ...], Hidden]:
-        """Second layer's states (B, C, Y, X) after each frame of x (B, T, Y, X), and the last."""
+        """Return the second layer's states (B, C, Y, X) after each frame, and the last of both.
+
+        Frames x are (B, T, Y, X), normalized.
+        """
         batch, count, rows, columns = x.shape
-        seen = self.encoder(x.transpose(0, 1).reshape(count * batch, 1, rows, columns))
-        first = self.first(seen, hidden[0], batch)
+        features = self.encoder(x.transpose(0, 1).reshape(count * batch, 1, rows, columns))
+        first = self.first(features, hidden[0], batch)
         second = self.second(torch.cat(first), hidden[1], batch)
         return second, (first[-1], second[-1])
 
 
 class Residual(nn.Module):  # type: ignore[misc]
-    """Two convolutions, each with PReLU, whose result is added to what came in."""
+    """Residual block of two convolutions, each with PReLU."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -142,7 +160,7 @@ class Residual(nn.Module):  # type: ignore[misc]
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (B, C, Y, X) to the same shape."""
+        """Return features (B, C, Y, X) of the same shape."""
         out: torch.Tensor = x + self.inner(x)
         return out
 
@@ -156,8 +174,8 @@ class Recurrent(nn.Module):  # type: ignore[misc]
     u = σ(Wu*[x, h] + bu), r = σ(Wr*[x, h] + br), k = tanh(Wk*[x, r h] + bk), and the next hidden
     state is (1 - u) h + u k.
 
-    W*[x, h] is held as its part of x and its part of h, with Wu and Wr in one. The parameters are
-    as many, and the parts of x are computed for many frames together.
+    W*[x, h] is stored as a part for x and a part for h, with Wu and Wr in one. The number of
+    parameters is the same, and the parts for x are computed for many frames together.
     """
 
     def __init__(self, channels: int) -> None:
@@ -166,7 +184,7 @@ class Recurrent(nn.Module):  # type: ignore[misc]
         self.gates_of_hidden = nn.Conv2d(channels, 2 * channels, 3, padding=1, bias=False)
         self.candidate_of_input = nn.Conv2d(channels, channels, 3, padding=1)
         self.candidate_of_hidden = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        # Xavier's limit for W of [x, h], whose parts these are.
+        # Xavier's limit for the whole W of [x, h].
         limit = math.sqrt(6 / (9 * (2 * channels + channels)))
         for conv in self.children():
             nn.init.uniform_(conv.weight, -limit, limit)
@@ -176,7 +194,7 @@ class Recurrent(nn.Module):  # type: ignore[misc]
     def forward(
         self, x: torch.Tensor, hidden: torch.Tensor | None, batch: int
     ) -> tuple[torch.Tensor, ...]:
-        """Hidden states (B, C, Y, X) after each frame of x (T·B, C, Y, X), first frame first."""
+        """Return hidden states (B, C, Y, X) after each frame of x (T·B, C, Y, X), in order."""
         gates_of_x, candidates_of_x = self.gates_of_input(x), self.candidate_of_input(x)
         states = []
         for gates, candidate in zip(
@@ -194,23 +212,27 @@ class Recurrent(nn.Module):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class Stream:
-    """What `ConvGRU.step` carries from frame to frame of an unending movie.
+    """State of `ConvGRU.step` between the frames of a movie without end.
 
     Parameters
     ----------
-    scale
-        Counts above the offset that become 1, a number or (B,). A stream cannot know its future
-        maximum; so this is given, best as the `statistics.brightness` of 20 or more earlier frames.
-    offset
-        Counts that become 0; None takes the background of every frame, as `normalize` does.
-    window
-        Frames that a picture averages over.
-    forgets
-        False: each of the last ``window`` frames weighs the same, and the stream holds as many
-        hidden states, 4 B C Y X bytes each. True: the weight of a frame falls by 1/``window`` with
-        every later one, and only their mean is held.
-    hidden, mean, recent, frames
-        Last hidden states, mean and single ones of the second layer, and frames seen so far.
+    scale : float or torch.Tensor
+        Counts above the offset that become 1, a number or (B,). The future maximum of a stream is
+        unknown, so use the `normalization.brightness` of 20 or more earlier frames.
+    offset : float or torch.Tensor, optional
+        Counts that become 0; by default the background of every frame, as in `normalize`.
+    window : int, optional
+        Frames over which a picture averages.
+    forgets : bool, optional
+        If False, each of the last ``window`` frames has the same weight, and the stream holds as
+        many hidden states, 4 B C Y X bytes each. If True, the weight of a frame falls by
+        1/``window`` with every later one, and only their mean is held.
+    hidden : tuple, optional
+        Last hidden states of both layers.
+    mean, recent : optional
+        Mean and single hidden states of the second layer.
+    frames : int, optional
+        Number of frames so far.
     """
 
     scale: float | torch.Tensor
@@ -223,7 +245,7 @@ class Stream:
     frames: int = 0
 
     def normalize(self, frame: torch.Tensor) -> torch.Tensor:
-        """Counts (B, Y, X) as the network knows them."""
+        """Normalize counts (B, Y, X)."""
         if self.offset is None:
             offset = background_level(frame)
         else:
@@ -233,7 +255,7 @@ class Stream:
         return x.clamp(max=CEILING)
 
     def after(self, hidden: Hidden, state: torch.Tensor) -> Stream:
-        """The stream after one more frame, with the second layer's state (B, C, Y, X) there."""
+        """Return the stream after one more frame, where the second layer has the given state."""
         frames = self.frames + 1
         full = len(self.recent) == self.window
         oldest = self.recent[0] if full else self.mean
@@ -247,7 +269,7 @@ class Stream:
 
 
 class RunningStream:
-    """All frames, for a recurrent network: the mean of its hidden states is held."""
+    """Mean of a recurrent network's hidden states over all frames."""
 
     def __init__(self, net: ConvGRU) -> None:
         self.net = net
@@ -256,29 +278,29 @@ class RunningStream:
         self._frames = 0
 
     def add(self, x: torch.Tensor) -> None:
-        """Take normalised frames (T, Y, X)."""
+        """Add normalized frames (T, Y, X)."""
         states, self._hidden = self.net.fuse(x[None], self._hidden)
         self._total = self._total + sum(state.float() for state in states)
         self._frames += len(x)
 
     def result(self) -> torch.Tensor:
-        """Picture (1, 2Y-1, 2X-1) of the frames so far."""
+        """Return the picture (1, 2Y-1, 2X-1) of the frames so far."""
         out: torch.Tensor = self.net.decoder(self._total / self._frames)[0]
         return out
 
 
 class SlidingStream:
-    """A recurrent network that goes on from frame to frame: many frames to many pictures."""
+    """Mean of a recurrent network's hidden states over the last frames."""
 
     def __init__(self, net: ConvGRU, window: int) -> None:
         self.net = net
         self._stream = Stream(scale=1.0, offset=0.0, window=window)
 
     def add(self, x: torch.Tensor) -> None:
-        """Take one normalised frame (Y, X)."""
+        """Add one normalized frame (Y, X)."""
         self._stream = self.net.advance(x[None], self._stream)
 
     def result(self) -> torch.Tensor:
-        """Picture (1, 2Y-1, 2X-1) of the last frames."""
+        """Return the picture (1, 2Y-1, 2X-1) of the last frames."""
         out: torch.Tensor = self.net.decoder(self._stream.mean)[0]
         return out

@@ -1,7 +1,7 @@
-"""Where the emitters of one camera frame are, on a grid four times as fine.
+"""Networks that map the emitters of single camera frames on a grid four times as fine.
 
 E. Nehme, L. E. Weiss, T. Michaeli, Y. Shechtman, "Deep-STORM: super-resolution single-molecule
-microscopy by deep learning", Optica 5, 458 (2018) is the idea. `Phi` is the network φ of
+microscopy by deep learning", Optica 5, 458 (2018), had the idea. `Phi` is the network φ of
 C. Seitz, J. Liu, "Uncertainty-aware localization microscopy by variational diffusion" (2024);
 `EmitterNet` is ours: it computes on the camera's pixels, which are 16 times fewer.
 """
@@ -14,12 +14,28 @@ from torch import nn
 FINENESS = 4
 """Samples of a map along one camera pixel."""
 KERNEL_PX = 1.0
-"""Standard deviation of an emitter in a map, in its samples: crowded ones must stay apart."""
+"""Standard deviation of an emitter in a map in samples, small enough to separate crowded ones."""
 REACH_PX = 24
 
 
 def normalize(frames: torch.Tensor) -> torch.Tensor:
-    """Frames (B, 1, Y, X) of any offset and gain: background near 0, root mean square 1."""
+    """Normalize single frames: background near 0, root mean square 1.
+
+    Parameters
+    ----------
+    frames : torch.Tensor
+        (B, 1, Y, X) counts of any offset and gain.
+
+    Returns
+    -------
+    torch.Tensor
+        (B, 1, Y, X) float32.
+
+    Examples
+    --------
+    >>> normalize(torch.tensor([[[[5, 5], [5, 9]]]])).tolist()
+    [[[[0.0, 0.0], [0.0, 2.0]]]]
+    """
     x = frames.float()
     flat = x.flatten(1)
     offset = flat.median(dim=1).values[:, None, None, None]
@@ -36,8 +52,8 @@ class EmitterNet(nn.Module):  # type: ignore[misc]
 
     Parameters
     ----------
-    features
-        Channels on the camera's pixels; twice as many on half as many of them.
+    features : int, optional
+        Channels on the camera's pixels; twice as many on a grid half as fine.
     """
 
     def __init__(self, features: int = 48) -> None:
@@ -56,11 +72,11 @@ class EmitterNet(nn.Module):  # type: ignore[misc]
         self.to(memory_format=torch.channels_last)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        """Maps of counts of any offset and gain."""
+        """Return maps of counts of any offset and gain."""
         return self.of_normalized(normalize(frames))
 
     def of_normalized(self, x: torch.Tensor) -> torch.Tensor:
-        """Maps of frames that `normalize` has seen."""
+        """Return maps of normalized frames, see `normalize`."""
         rows, columns = x.shape[-2:]
         # Bright emitters are hundreds of times brighter than dim ones.
         x = torch.cat([torch.asinh(x), x / 8], dim=1)
@@ -72,22 +88,22 @@ class EmitterNet(nn.Module):  # type: ignore[misc]
 
 
 class Block(nn.Module):  # type: ignore[misc]
-    """Two convolutions whose result is added to what came in."""
+    """Residual block of two convolutions."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.inner = nn.Sequential(_conv(channels, channels), nn.SiLU(), _conv(channels, channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (B, C, Y, X) to the same shape."""
+        """Return features (B, C, Y, X) of the same shape."""
         out: torch.Tensor = nn.functional.silu(x + self.inner(x))
         return out
 
 
 class Phi(nn.Module):  # type: ignore[misc]
-    """The paper's φ, 264,223 parameters; input and output as `EmitterNet`.
+    """The paper's φ, 264,223 parameters; input and output as in `EmitterNet`.
 
-    Its map is limited to 0 ... 1: targets have a maximum of 1 here.
+    Its map is limited to 0 ... 1, as targets have a maximum of 1 here.
     """
 
     def __init__(self) -> None:
@@ -99,17 +115,17 @@ class Phi(nn.Module):  # type: ignore[misc]
         self.finer = nn.ModuleList((_layer(65, 64, 1), _layer(64, 64, 1)))
         self.last = nn.ModuleList((_layer(64, 1, 1), _layer(1, 1, 1), _layer(1, 1, 1)))
         self.end = nn.Conv2d(1, 1, 1)
-        # The last layers have one channel: what starts with the wrong sign would stay 0 for ever.
+        # The last layers have one channel, which would stay 0 if it started with the wrong sign.
         nn.init.ones_(self.end.weight)
         nn.init.constant_(self.end.bias, 0.1)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        """Maps of counts of any offset and gain."""
+        """Return maps of counts of any offset and gain."""
         return self.of_normalized(normalize(frames))
 
     def of_normalized(self, x: torch.Tensor) -> torch.Tensor:
-        """Maps of frames that `normalize` has seen."""
-        # Its layers of one channel give no numbers in 16 bits on processors.
+        """Return maps of normalized frames, see `normalize`."""
+        # Its layers of one channel give NaN in 16 bits on CPUs.
         with torch.autocast(x.device.type, enabled=False):
             return self._in_full(x.float())
 
@@ -125,12 +141,12 @@ class Phi(nn.Module):  # type: ignore[misc]
         for layer in self.last[1:]:
             x = x + layer(x)
         x = self.end(x)
-        # While it learns, values beyond the limits need a way back.
+        # In training, values beyond the limits still need a gradient.
         return x if self.training else x.clamp(0, 1)
 
 
 def deepstorm(features: int = 48, paper: int = 0) -> nn.Module:
-    """Our network, or the paper's."""
+    """Build `EmitterNet`, or the paper's network if ``paper`` is 1."""
     return Phi() if paper else EmitterNet(features)
 
 

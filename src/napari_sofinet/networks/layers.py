@@ -1,4 +1,4 @@
-"""Layers that several networks are made of."""
+"""Layers of several networks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import nn
 
 
 class Block(nn.Module):  # type: ignore[misc]
-    """Two convolutions whose result is added to what came in."""
+    """Residual block of two convolutions."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -15,7 +15,7 @@ class Block(nn.Module):  # type: ignore[misc]
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (B, C, Y, X) to the same shape."""
+        """Return features (B, C, Y, X) of the same shape."""
         out: torch.Tensor = x + self.second(torch.relu(self.first(x)))
         return out
 
@@ -32,7 +32,7 @@ class Body(nn.Module):  # type: ignore[misc]
         self.after = nn.Sequential(*(Block(channels) for _ in range(blocks)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (B, C, Y, X) to the same shape."""
+        """Return features (B, C, Y, X) of the same shape."""
         x = self.before(x)
         rows, columns = x.shape[2:]
         even = x
@@ -46,8 +46,8 @@ class Body(nn.Module):  # type: ignore[misc]
 class Upsample2x(nn.Module):  # type: ignore[misc]
     """Transposed convolution of kernel 3, stride 2, padding 1: (B, C, Y, X) to (B, C, 2Y-1, 2X-1).
 
-    Output sample o lies exactly at coordinate o/2. Computed as one convolution with kernel 2 whose
-    channels are the four places inside a pixel, which is faster on processors.
+    Output sample o lies exactly at coordinate o/2. It is computed as one convolution with kernel 2
+    whose channels are the four positions in a pixel, which is faster on CPUs.
     """
 
     def __init__(self, channels: int) -> None:
@@ -56,7 +56,7 @@ class Upsample2x(nn.Module):  # type: ignore[misc]
         self.weight, self.bias = alike.weight, alike.bias
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (B, C, Y, X) to (B, C, 2Y-1, 2X-1)."""
+        """Return features (B, C, 2Y-1, 2X-1) of features (B, C, Y, X)."""
         w = self.weight.transpose(0, 1)  # as a convolution's: (out, in, 3, 3)
         # Sample 2i takes kernel 1 of pixel i, sample 2i+1 kernel 2 of pixel i and 0 of pixel i+1.
         nothing = torch.zeros_like(w[:, :, :, :1])

@@ -8,7 +8,14 @@ ORIENTATIONS = 8
 
 
 def orient(frames: torch.Tensor, orientation: int) -> torch.Tensor:
-    """Turn frames (..., Y, X) into one of eight orientations, of which the last four are mirrored.
+    """Turn frames into one of eight orientations, of which the last four are mirrored.
+
+    Parameters
+    ----------
+    frames : torch.Tensor
+        (..., Y, X).
+    orientation : int
+        From 0 to 7; 0 changes nothing.
 
     Examples
     --------
@@ -21,6 +28,13 @@ def orient(frames: torch.Tensor, orientation: int) -> torch.Tensor:
 
 def orient_back(picture: torch.Tensor, orientation: int) -> torch.Tensor:
     """Undo `orient`.
+
+    Parameters
+    ----------
+    picture : torch.Tensor
+        (..., Y, X).
+    orientation : int
+        From 0 to 7.
 
     Examples
     --------

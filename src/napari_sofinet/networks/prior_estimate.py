@@ -1,4 +1,4 @@
-"""What diffusion starts from: the picture of another network, and what it was made from.
+"""Prior estimates: the picture of another network from which diffusion starts, and its data.
 
 A condition holds maps on camera pixels; the prior estimate is among them, folded.
 """
@@ -32,7 +32,15 @@ BLOCK_PX, DRAWN_PX = 64, 2
 
 @dataclass(frozen=True)
 class PriorEstimate:
-    """``estimate`` (B, f², Y, X), folded, and ``conditions`` (B, C, Y, X), both with even Y, X."""
+    """A prior estimate and all that diffusion is conditioned on, both with even Y and X.
+
+    Parameters
+    ----------
+    estimate : torch.Tensor
+        (B, f², Y, X), folded.
+    conditions : torch.Tensor
+        (B, C, Y, X); the estimate comes first.
+    """
 
     estimate: torch.Tensor
     conditions: torch.Tensor
@@ -85,9 +93,19 @@ def _digest(net: nn.Module) -> str:
 
 
 def of_picture(out: torch.Tensor, raw: torch.Tensor) -> PriorEstimate:
-    """From the statistics network's output (B, 2, 2Y-1, 2X-1) and the movie's statistics.
+    """Make a prior estimate from the output of the statistics network.
 
-    These are (B, RAW_MAPS, Y, X), as `statistics.raw_statistics` gives them.
+    Parameters
+    ----------
+    out : torch.Tensor
+        (B, 2, 2Y-1, 2X-1) output of the network.
+    raw : torch.Tensor
+        (B, RAW_MAPS, Y, X) from `raw_statistics`.
+
+    Returns
+    -------
+    PriorEstimate
+        On camera pixels, with 2 samples along each.
     """
     picture = folded(out[:, 0].float().clamp(min=0), PICTURE_FINENESS)
     log_error = folded(out[:, 1].float().clamp(-8, 4), PICTURE_FINENESS) / 4
@@ -97,17 +115,26 @@ def of_picture(out: torch.Tensor, raw: torch.Tensor) -> PriorEstimate:
 def of_frames(
     maps: torch.Tensor, frames: np.ndarray, noises: list[Noise], sigmas: list[float]
 ) -> PriorEstimate:
-    """From maps (B, 4Y, 4X) of emitters that a network saw in frames (B, Y, X).
+    """Make a prior estimate from the maps of emitters in frames.
 
-    The emitters are also fitted, and drawn where the fit says that they are, with how far they may
-    be from there: where an emitter stands alone, that is all that can be known.
+    The emitters are also fitted, and rendered at the fitted positions together with their error:
+    for an emitter that stands alone, that is all that can be known.
 
     Parameters
     ----------
-    noises
+    maps : torch.Tensor
+        (B, 4Y, 4X) output of the network.
+    frames : ndarray
+        (B, Y, X) counts.
+    noises : list of Noise
         Noise of every frame, in its unit.
-    sigmas
-        Width of the PSF in every frame, standard deviation in camera px.
+    sigmas : list of float
+        Standard deviation of the PSF in every frame in camera px.
+
+    Returns
+    -------
+    PriorEstimate
+        On camera pixels, with 4 samples along each.
     """
     estimate = folded(maps.float().clamp(min=0), FINENESS)
     others = []
@@ -117,7 +144,7 @@ def of_frames(
         drawn, spread = drawn_with_error(found.places, found.spread[:, :2], *frame.shape)
         light = (frame - found.background) / noise.gain
         floor = noise.floor / noise.gain**2
-        # Counts whose noise is 1 everywhere (Anscombe), and what the fit leaves in the same unit.
+        # Counts with a noise of 1 everywhere (Anscombe), and the residual of the fit in this unit.
         even = 2 * (np.sqrt(np.maximum(light + floor, 0) + 0.375) - np.sqrt(floor + 0.375))
         rest = (frame - found.background - found.model) / np.sqrt(
             noise.gain * np.maximum(found.model, 0) + noise.floor
@@ -132,9 +159,21 @@ def of_frames(
 def drawn_with_error(
     places: np.ndarray, spread_px: np.ndarray, rows: int, columns: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Map (4Y, 4X) of emitters at places (N, 2), and its standard deviation.
+    """Draw a map of emitters, and the standard deviation that follows from their positions.
 
-    The latter to first order in the standard deviations ``spread_px`` (N, 2) of the places.
+    Parameters
+    ----------
+    places : ndarray
+        (N, 2) positions y, x in camera px.
+    spread_px : ndarray
+        (N, 2) standard deviations of the positions.
+    rows, columns : int
+        Size of the field in camera px.
+
+    Returns
+    -------
+    drawn, error : ndarray
+        (4Y, 4X) map, and its standard deviation to first order.
     """
     drawn = np.zeros((FINENESS * rows, FINENESS * columns), np.float32)
     variance = np.zeros_like(drawn)
@@ -161,7 +200,7 @@ def drawn_with_error(
 
 
 def emitter_maps(net: nn.Module, frames: torch.Tensor) -> torch.Tensor:
-    """Maps (B, 4Y, 4X) of frames (B, Y, X) in counts."""
+    """Return the maps (B, 4Y, 4X) of a network for frames (B, Y, X) in counts."""
     out: torch.Tensor = net.of_normalized(normalize(frames[:, None])).float()[:, 0]
     return out
 

@@ -1,9 +1,9 @@
-"""Films of the paper's DBlink: recurrences through all windows, pictures where they are wanted.
+"""Time series of the paper's DBlink: recurrences through all windows, pictures of some of them.
 
-Recurrences cost a hundredth of a picture. So they see the whole field, since what they remember
-spreads by 4 samples with every window; pictures are made in parts of it, which see all that they
-depend on. Memory is that of a chunk of the film. The past is carried on from chunk to chunk; the
-future of a chunk begins some windows after it, as what was later hardly counts any more.
+Recurrences cost a hundredth of a picture. They process the whole field, since their states spread
+by 4 samples with every window; pictures are made in tiles with overlap. Memory holds a chunk of the
+time series. The past is carried on from chunk to chunk; the future of a chunk begins some windows
+after it, as later ones hardly count.
 """
 
 from __future__ import annotations
@@ -20,43 +20,50 @@ from napari_sofinet.networks.device import precision
 from napari_sofinet.networks.tiling import tiles
 
 WARM_UP = 32
-"""Windows after a chunk that its future begins with; the paper gives each picture 25."""
+"""Windows after a chunk with which its future begins; the paper gives each picture 25."""
 CHUNK_BYTES = 2**28
-"""Of what recurrences remember that is held at once."""
+"""Memory for the hidden states of a chunk."""
 TILE = 384
-"""Samples of the side of a part of a picture."""
+"""Side of a tile of a picture in samples."""
 
 
 def recurrent_series(
     net: DBlink,
-    blinks: LocalizationEvents,
+    events: LocalizationEvents,
     starts: np.ndarray,
     window: int,
     frames: tuple[int, int],
     shape: tuple[int, int],
     between: Callable[[], None],
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Numbers of pictures, in any order, and the pictures (Y, X), 0 to 1.
+    """Yield the pictures of a time series, in any order.
 
     Parameters
     ----------
-    net
+    net : DBlink
         In evaluation mode, on the device that is to be used.
-    blinks
-        Localisations, with times in frames.
-    starts
+    events : LocalizationEvents
+        Localizations, with times in frames.
+    starts : ndarray
         (T,) first frame of the window of each picture.
-    window
+    window : int
         Frames of one window.
-    frames
-        The first of the movie, and the one after the last.
-    shape
+    frames : (int, int)
+        First frame of the movie, and the one after the last.
+    shape : (int, int)
         Rows and columns of samples.
-    between
-        Called at every window that is read; may raise to end it.
+    between : callable
+        Called at every window that is read; it may raise to stop the work.
+
+    Yields
+    ------
+    number : int
+        Index of the picture.
+    picture : ndarray
+        (Y, X), from 0 to 1.
     """
     device = next(net.parameters()).device.type
-    # A picture belongs to the sequence of windows, one after the other, that its own is one of.
+    # Pictures whose windows follow each other without overlap are computed together.
     phases = (starts - frames[0]) % window
     for phase in np.unique(phases):
         numbers = np.flatnonzero(phases == phase)
@@ -67,7 +74,7 @@ def recurrent_series(
         def read(k: int, begin: int = begin) -> torch.Tensor:
             between()
             first = begin + k * window
-            one = window_map(blinks.during(first, first + window), *shape)
+            one = window_map(events.during(first, first + window), *shape)
             return torch.from_numpy(one)[None].to(device)
 
         past: Hidden | None = None
@@ -93,7 +100,7 @@ def _remembered(
     state: Hidden | None,
     wanted: np.ndarray,
 ) -> tuple[dict[int, torch.Tensor], Hidden | None]:
-    """Hidden states (1, 4, Y, X) at the windows that are wanted, and the last state."""
+    """Return the hidden states (1, 4, Y, X) at the windows that are wanted, and the last state."""
     kept = {}
     keep = set(wanted.tolist())
     for k in windows:
@@ -106,7 +113,7 @@ def _remembered(
 
 
 def _picture(net: DBlink, seen: torch.Tensor) -> np.ndarray:
-    """Picture (Y, X) of what both recurrences remember (1, 8, Y, X), part by part."""
+    """Return the picture (Y, X) of the hidden states of both recurrences (1, 8, Y, X)."""
     rows, columns = seen.shape[-2:]
     out = np.empty((rows, columns), np.float32)
     for tile in tiles(rows, columns, TILE, net.reach_px):

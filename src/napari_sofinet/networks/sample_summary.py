@@ -1,4 +1,4 @@
-"""Mean and spread of samples, and the interval that holds the truth."""
+"""Mean and standard deviation of samples, and the interval that contains the truth."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_sofinet.networks.weights import Uncertainty
 
-SHARE = 0.9
+FRACTION = 0.9
 ROWS_AT_ONCE = 64
 
 
@@ -18,12 +18,26 @@ def summary(
     table: Uncertainty | None,
     report: Callable[[float], None],
 ) -> dict[str, np.ndarray]:
-    """Maps (Y, X) of samples (K, Y, X) and of what they have on average.
+    """Summarize samples in maps.
 
-    That as ``image``; their standard deviation; lower and upper: between these lies the truth in
-    90 % of cases where something shows. The quantiles of K samples reach less far
-    than those of what they were drawn from, and a network's samples may differ too little:
-    ``table`` says by how much they must be stretched from the image, by its brightness.
+    Parameters
+    ----------
+    samples : ndarray
+        (K, Y, X).
+    expected : ndarray
+        (Y, X) posterior mean.
+    table : Uncertainty or None
+        Factor by which intervals are stretched around the mean, by its brightness. Quantiles of K
+        samples reach less far than those of their distribution, and samples of a network may
+        differ too little.
+    report : callable
+        Called with the fraction done.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Maps (Y, X): ``image``, the mean; ``standard_deviation``; ``lower`` and ``upper``, between
+        which the truth lies in 90 % of cases where something shows.
     """
     shape = samples.shape[1:]
     names = "image", "standard_deviation", "lower", "upper"
@@ -44,8 +58,8 @@ def summary(
 
 
 def interval(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Quantiles 5 and 95 % of samples (K, ...), as far as so few of them reach."""
+    """Return the quantiles 5 and 95 % of samples (K, ...), or the extremes of few samples."""
     low, high = np.quantile(
-        samples, [(1 - SHARE) / 2, (1 + SHARE) / 2], axis=0, method="weibull"
+        samples, [(1 - FRACTION) / 2, (1 + FRACTION) / 2], axis=0, method="weibull"
     ).astype(np.float32)
     return low, high

@@ -1,4 +1,4 @@
-"""Samples of what the truth may be: noise that a diffusion network turns into pictures."""
+"""Posterior samples: noise that a diffusion network turns into pictures."""
 
 from __future__ import annotations
 
@@ -16,28 +16,32 @@ from napari_sofinet.networks.tiling import tiles
 
 TILE_PX = 256
 AT_ONCE_PX = 2**15
-"""Camera pixels of all samples together that are computed at a time: they stay in the cache."""
+"""Camera pixels of all samples that are computed together; they stay in the cache."""
 FARTHEST, NOTHING = 4.0, 0.01
-"""Samples stay within so many of the spreads that the network expects, less what is as good as
-nothing: else it errs by a dot now and then where all is dark."""
+"""Samples are limited to so many of the standard deviations that the network expects, less a small
+value: without it there would be single dots in dark areas."""
 STATE_BYTES = 2**28
-"""Room for the samples that are made together."""
+"""Memory for the samples that are computed together."""
 
 
 class Posterior:
-    """What the truth may be of one prior estimate.
+    """Distribution of the truth around one prior estimate.
 
-    Every step is taken over the whole field, tile by tile with all that a tile's pixels see, so
-    that a picture does not depend on the tiles.
+    Every step is computed for the whole field, tile by tile with overlap, so that a picture does
+    not depend on the tiles.
 
     Parameters
     ----------
-    net
+    net : DiffusionNet
         In evaluation mode, on ``device``.
-    half
+    first : PriorEstimate
+        Estimate and conditions.
+    device : str
+        ``"cpu"`` or ``"cuda"``.
+    half : bool
         Compute with 16 bits.
-    report
-        Told the share of the samples that is done; may raise to leave.
+    report : callable
+        Called with the fraction of the samples that is done; it may raise to stop the work.
     """
 
     def __init__(
@@ -69,12 +73,17 @@ class Posterior:
             self._coarse[:, *_halved(tile.place())] = coarse[:, *_halved(tile.inside())]
 
     def expected(self, seed: tuple[int, ...]) -> torch.Tensor:
-        """The picture (fY, fX) that samples have on average, not negative.
+        """Return the posterior mean (fY, fX), not negative.
 
-        It is what the network expects where noise hides everything: the mean of endless samples,
-        without their noise.
+        It is the network's expectation where noise hides everything: the mean of infinitely many
+        samples, without their noise.
+
+        Parameters
+        ----------
+        seed : tuple of int
+            Seed of the noise.
         """
-        self._done, self._total = 0.0, math.inf  # no share of the samples
+        self._done, self._total = 0.0, math.inf  # this does not count as progress
         shape = self.estimate.shape
         drawn = torch.from_numpy(np.random.default_rng(seed).standard_normal(shape, np.float32))
         x = FIRST_LEVEL * torch.stack([drawn, -drawn])
@@ -84,7 +93,24 @@ class Posterior:
     def samples(
         self, seeds: Sequence[tuple[int, ...]], schedule: Schedule, steps: int
     ) -> Iterator[tuple[int, torch.Tensor]]:
-        """Numbers and pictures (fY, fX) of samples, one for each seed, not negative."""
+        """Yield samples.
+
+        Parameters
+        ----------
+        seeds : sequence of tuple of int
+            Seed of each sample.
+        schedule : {"full", "guided", "paper"}
+            Levels of noise, see `noise_levels`.
+        steps : int
+            Number of steps.
+
+        Yields
+        ------
+        number : int
+            Index of the seed.
+        picture : torch.Tensor
+            (fY, fX), not negative.
+        """
         self._done, self._total = 0.0, float(len(seeds) * len(noise_levels(schedule, steps)))
         size = 4 * self.estimate.numel()
         together = max(1, STATE_BYTES // size)
@@ -98,7 +124,7 @@ class Posterior:
     def _draw(
         self, makers: list[np.random.Generator], schedule: Schedule, steps: int
     ) -> torch.Tensor:
-        """Folded pictures (K, f², Y, X)."""
+        """Draw folded pictures (K, f², Y, X)."""
         levels = [float(v) for v in noise_levels(schedule, steps)]
 
         def noise() -> torch.Tensor:
@@ -126,12 +152,12 @@ class Posterior:
         return x + self.estimate
 
     def _paper(self, noise: Callable[[], torch.Tensor], levels: list[float]) -> torch.Tensor:
-        """Ancestral steps (Ho et al. (2020)) from where the paper begins.
+        """Draw folded pictures by ancestral steps (Ho et al. (2020)) from the start of the paper.
 
-        Which is noise of variance 1 around 0 in pictures from -1 to 1, although most of a picture
-        would be left in it after 100 steps of noise.
+        It starts with noise of variance 1 around 0 in pictures from -1 to 1, although most of a
+        picture would be left after 100 steps of noise.
         """
-        # In the units here: pictures from 0 to 1, not scaled down as noise comes in.
+        # In the units here: pictures from 0 to 1 that are not scaled down as noise is added.
         x = 0.5 + 0.5 * math.sqrt(1 + 4 * levels[0] ** 2) * noise() - self.estimate
         for level, after in zip(levels, [*levels[1:], 0.0], strict=True):
             found = self._denoised(x, level)
@@ -142,7 +168,7 @@ class Posterior:
         return x + self.estimate
 
     def _denoised(self, x: torch.Tensor, level: float) -> torch.Tensor:
-        """Expected differences to the prior estimate of differences with noise (K, f², Y, X)."""
+        """Remove the noise of differences to the prior estimate (K, f², Y, X)."""
         out = torch.empty_like(x)
         for tile in self._tiles:
             fine = self._fine[:, *tile.window].to(self.device)
@@ -165,6 +191,7 @@ class Posterior:
 
     @contextlib.contextmanager
     def _computing(self) -> Iterator[None]:
+        """Compute without gradients, and with 16 bits if wanted."""
         with (
             torch.inference_mode(),
             torch.autocast(self.device, torch.bfloat16, enabled=self.half),
@@ -173,6 +200,6 @@ class Posterior:
 
 
 def _halved(rectangle: tuple[slice, slice]) -> tuple[slice, slice]:
-    """A rectangle that begins and ends at even pixels, on a grid half as fine."""
+    """Return a rectangle that begins and ends at even pixels on a grid half as fine."""
     rows, columns = (slice(one.start // 2, one.stop // 2) for one in rectangle)
     return rows, columns

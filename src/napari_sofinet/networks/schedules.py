@@ -1,4 +1,4 @@
-"""How much noise there is at each step from noise to a sample; needs no torch."""
+"""Levels of noise from the first to the last step of a sample; needs no torch."""
 
 from __future__ import annotations
 
@@ -13,12 +13,27 @@ PAPER_STEPS, PAPER_BETAS = 100, (1e-4, 1e-2)
 
 
 def noise_levels(schedule: Schedule, steps: int) -> np.ndarray:
-    """Standard deviations of noise, from the first to the last step, in units of the picture.
+    """Return the standard deviations of the noise, from the first to the last step.
 
-    ``"full"`` begins where no picture of brightness 1 can be told from noise, ``"guided"`` at the
-    first guess with as much noise as the picture has structure; both in equal ratios, with which 12
-    steps of second order keep a spread within 4 %. ``"paper"`` are the 100 steps of Seitz and Liu
-    (2024) whatever ``steps`` says: beta from 1e-4 to 1e-2 for pictures from -1 to 1.
+    Parameters
+    ----------
+    schedule : {"full", "guided", "paper"}
+        ``"full"`` begins with noise that hides any picture of brightness 1, ``"guided"`` with the
+        prior estimate and as much noise as structure. Both go down in equal ratios, with which 12
+        steps of second order keep a standard deviation within 4 %. ``"paper"`` are the 100 steps
+        of Seitz and Liu (2024): beta from 1e-4 to 1e-2 for pictures from -1 to 1.
+    steps : int
+        Number of steps, except for ``"paper"``.
+
+    Returns
+    -------
+    ndarray
+        (steps,) in units of the picture.
+
+    Examples
+    --------
+    >>> noise_levels("guided", 3).round(4)
+    array([1.    , 0.0707, 0.005 ])
     """
     if schedule == "paper":
         left = np.cumprod(1 - np.linspace(*PAPER_BETAS, PAPER_STEPS))

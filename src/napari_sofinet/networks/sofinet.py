@@ -1,8 +1,8 @@
-"""Our own network: order-free statistics of a movie first, then depth once.
+"""The statistics network: it pools a movie over time before most of its layers.
 
-A small encoder looks at every frame; its features, and the counts themselves, are pooled over time
+A small encoder processes every frame. Its features and the counts themselves are pooled over time
 by statistics that do not depend on the order of frames (and by one lagged covariance that does).
-All further depth works once on the pooled maps, so its cost does not grow with the movie.
+All further layers process the pooled maps once, so their cost does not grow with the movie.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from napari_sofinet.networks.pixel_statistics import RAW_MAPS, deviation, raw_st
 from napari_sofinet.networks.streaming_statistics import RunningStatistics, SlidingStatistics
 
 REACH_PX = 32
-"""Camera pixels from which an output sample can be seen: tiles that overlap by it are exact."""
+"""Distance in camera pixels up to which an output sample depends on the input: tiles that overlap
+by it are exact."""
 
 
 class StatisticsNet(nn.Module):  # type: ignore[misc]
@@ -27,13 +28,13 @@ class StatisticsNet(nn.Module):  # type: ignore[misc]
 
     Parameters
     ----------
-    features
-        Channels of the encoder that looks at every frame.
-    channels, blocks
-        Width of the body that works on the pooled maps, and its blocks before and after the coarse
-        ones.
-    wide, deep
-        Width and number of the blocks on the grid half as fine.
+    features : int, optional
+        Channels of the encoder of single frames.
+    channels, blocks : int, optional
+        Channels of the body that processes the pooled maps, and its blocks before and after the
+        coarse ones.
+    wide, deep : int, optional
+        Channels and number of the blocks on the grid half as fine.
     """
 
     half_weights = True
@@ -62,40 +63,41 @@ class StatisticsNet(nn.Module):  # type: ignore[misc]
         return self.of_normalized(normalize(frames))
 
     def of_normalized(self, x: torch.Tensor) -> torch.Tensor:
-        """Reconstruct a movie (B, T, Y, X) that `normalize` has seen."""
+        """Reconstruct a normalized movie (B, T, Y, X), see `normalize`."""
         return self.decode(self.pool(x))
 
     def running(self, rows: int, columns: int) -> RunningStatistics:
-        """Statistics of a movie that comes in parts."""
+        """Return a state for a movie that is given in parts."""
         return RunningStatistics(self, rows, columns)
 
     def sliding(self, window: int) -> SlidingStatistics:
-        """Statistics of the last frames of a movie."""
+        """Return a state for the last ``window`` frames of a movie."""
         return SlidingStatistics(self, window)
 
     @property
     def dtype(self) -> torch.dtype:
-        """In which it computes; statistics are summed in single precision anyway."""
+        """Precision of the layers; statistics are always summed in single precision."""
         return next(self.parameters()).dtype
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """Features (B, T, F, Y, X) of every frame of a normalised movie (B, T, Y, X)."""
+        """Return features (B, T, F, Y, X) of every frame of a normalized movie (B, T, Y, X)."""
         batch, count, rows, columns = x.shape
         each = x.reshape(batch * count, 1, rows, columns).to(self.dtype)
-        seen = self.encoder(each.contiguous(memory_format=torch.channels_last)).float()
-        return seen.reshape(batch, count, -1, rows, columns)
+        features = self.encoder(each.contiguous(memory_format=torch.channels_last)).float()
+        return features.reshape(batch, count, -1, rows, columns)
 
     def pool(self, x: torch.Tensor) -> torch.Tensor:
-        """Pooled maps (B, 3 features + RAW_MAPS, Y, X) of a normalised movie (B, T, Y, X)."""
-        seen = self.encode(x)
-        mean, power = seen.mean(dim=1), (seen * seen).mean(dim=1)
-        return torch.cat([mean, deviation(mean, power), seen.amax(dim=1), raw_statistics(x)], dim=1)
+        """Return pooled maps (B, 3 F + RAW_MAPS, Y, X) of a normalized movie (B, T, Y, X)."""
+        features = self.encode(x)
+        mean, power = features.mean(dim=1), (features * features).mean(dim=1)
+        maps = mean, deviation(mean, power), features.amax(dim=1), raw_statistics(x)
+        return torch.cat(maps, dim=1)
 
     def decode(self, pooled: torch.Tensor) -> torch.Tensor:
-        """Turn pooled maps (B, 3 features + RAW_MAPS, Y, X) into the output."""
+        """Turn pooled maps (B, 3 F + RAW_MAPS, Y, X) into the output."""
         pooled = pooled.to(self.dtype).contiguous(memory_format=torch.channels_last)
         fine = self.finer(self.body(self.enter(pooled)))
-        # The estimate of error reads the features and never shapes them: the picture comes first.
+        # The estimate of the error does not train the features: the picture comes first.
         return torch.cat([self.picture(fine), self.doubt(fine.detach())], dim=1)
 
 

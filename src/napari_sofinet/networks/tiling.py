@@ -1,4 +1,4 @@
-"""Parts of a field that are computed one by one, with all that their pixels depend on."""
+"""Tiles of a field that are computed one by one, with everything that their pixels depend on."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Tile:
     Parameters
     ----------
     seen : ((int, int), (int, int))
-        ((top, bottom), (left, right)) of what the tile needs, in pixels of the field.
+        ((top, bottom), (left, right)) of the rectangle that the tile needs, in pixels of the field.
     own : ((int, int), (int, int))
-        The same of what the tile gives; the tiles' own parts fill the field without overlap.
+        The same of the part that the tile yields; these parts fill the field without overlap.
     """
 
     seen: tuple[Span, Span]
@@ -26,13 +26,13 @@ class Tile:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns of what is seen."""
+        """Rows and columns of the seen rectangle."""
         (top, bottom), (left, right) = self.seen
         return bottom - top, right - left
 
     @property
     def window(self) -> tuple[slice, slice]:
-        """What is seen, as slices of the field."""
+        """The seen rectangle as slices of the field."""
         return slice(*self.seen[0]), slice(*self.seen[1])
 
     def place(self, fineness: int = 1, last: tuple[int, int] | None = None) -> tuple[slice, slice]:
@@ -53,7 +53,7 @@ class Tile:
         return rows, columns
 
     def inside(self, fineness: int = 1, last: tuple[int, int] | None = None) -> tuple[slice, slice]:
-        """Return where the tile's own part lies in the output for what is seen, see `place`."""
+        """Return where the own part lies in the output of the seen rectangle, see `place`."""
         rows, columns = (
             slice(part.start - fineness * seen[0], part.stop - fineness * seen[0])
             for part, seen in zip(self.place(fineness, last), self.seen, strict=True)

@@ -1,8 +1,8 @@
-"""The U-Net that Komen et al. compare their network with: finer frames in, one picture out.
+"""The U-Net that Komen et al. compare their network with: interpolated frames to one picture.
 
 J. Komen, MSc thesis "Accelerating SOFI with Deep Learning", TU Delft (2024), appendix D. It is the
 network of O. Ronneberger, P. Fischer, T. Brox, "U-Net: Convolutional Networks for Biomedical Image
-Segmentation", MICCAI (2015), with padded convolutions. Here, as in `convgru`, counts are normalised
+Segmentation", MICCAI (2015), with padded convolutions. Here, as in `convgru`, counts are normalized
 by the movie itself and all of the field is kept.
 """
 
@@ -18,7 +18,7 @@ from napari_sofinet.networks.whole_frames import SlidingWindow, WholeMovie
 
 LEVELS = 5
 REACH_PX = 48
-"""Tiles that overlap by it show no seams."""
+"""Overlap of tiles without seams."""
 
 
 class UNet(nn.Module):  # type: ignore[misc]
@@ -29,10 +29,10 @@ class UNet(nn.Module):  # type: ignore[misc]
 
     Parameters
     ----------
-    frames
+    frames : int, optional
         Number of frames, which are the channels of the input.
-    width
-        Channels of the finest level; every coarser one of 5 has twice as many.
+    width : int, optional
+        Channels of the finest of 5 levels; they double from level to level.
     """
 
     def __init__(self, frames: int = 20, width: int = 64) -> None:
@@ -48,7 +48,7 @@ class UNet(nn.Module):  # type: ignore[misc]
         )
         self.up = nn.ModuleList(_pair(2 * n, n) for n in reversed(widths[:-1]))
         self.picture = nn.Conv2d(width, 1, 1)
-        # Weights with their channels last make all that is computed so: faster on processors.
+        # The layout of the weights decides that of all features: channels last is faster on CPUs.
         self.to(memory_format=torch.channels_last)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
@@ -56,15 +56,15 @@ class UNet(nn.Module):  # type: ignore[misc]
         return self.of_normalized(normalize(frames))
 
     def running(self, rows: int, columns: int) -> WholeMovie:
-        """Frames of a movie that comes in parts."""
+        """Return a state for a movie that is given in parts."""
         return WholeMovie(self)
 
     def sliding(self, window: int) -> SlidingWindow:
-        """The last frames of a movie."""
+        """Return a state for the last ``window`` frames of a movie."""
         return SlidingWindow(self, window)
 
     def of_normalized(self, frames: torch.Tensor) -> torch.Tensor:
-        """Reconstruct a movie (B, T, Y, X) that `normalize` has seen."""
+        """Reconstruct a normalized movie (B, T, Y, X), see `normalize`."""
         if frames.shape[1] != self.frames:
             raise InputError(
                 f"This U-Net takes exactly {self.frames} frames, not {frames.shape[1]}; "
@@ -85,10 +85,24 @@ class UNet(nn.Module):  # type: ignore[misc]
 
 
 def fourier_finer(images: torch.Tensor) -> torch.Tensor:
-    """Images (..., Y, X) interpolated to (..., 2Y-1, 2X-1) by zeros around their spectra.
+    """Interpolate images by zeros around their spectra.
 
-    Sample o lies at coordinate o/2; so every other sample is that of the input. The 2Y-th, which
-    would lie between the last and the first pixel of an image that repeats, is left out.
+    Parameters
+    ----------
+    images : torch.Tensor
+        (..., Y, X).
+
+    Returns
+    -------
+    torch.Tensor
+        (..., 2Y-1, 2X-1), float32. Sample o lies at coordinate o/2, so every other sample is that
+        of the input. The 2Y-th, which would lie between the last and the first pixel of a
+        periodic image, is left out.
+
+    Examples
+    --------
+    >>> fourier_finer(torch.tensor([[1.0, 3.0, 2.0]]))[0, ::2].round(decimals=3).tolist()
+    [1.0, 3.0, 2.0]
     """
     return _finer_along(_finer_along(images, -1), -2)
 

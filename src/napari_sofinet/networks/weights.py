@@ -23,8 +23,8 @@ SUFFIX = ".safetensors"
 class Uncertainty(BaseModel):
     """Half widths of intervals, in units of the error that a network expects, by brightness.
 
-    In a band of the picture's brightness that begins at ``brightness``, ``share`` of simulated
-    truths lay within ``half_width`` expected errors of the picture.
+    Where the picture is brighter than ``brightness``, a fraction ``share`` of simulated truths lay
+    within ``half_width`` expected errors of the picture.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,12 +41,12 @@ class Uncertainty(BaseModel):
 
 
 def _formerly(name: str) -> Any:
-    """An optional field that cards of older versions call otherwise."""
+    """Declare an optional field that has another name in cards of older versions."""
     return Field(None, validation_alias=AliasChoices(name))
 
 
 class Card(BaseModel):
-    """What a user should know of some weights, and what is needed to use them."""
+    """Card of weights: how they were trained, what they expect and how good they are."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
 
@@ -66,7 +66,7 @@ class Card(BaseModel):
     ranges: dict[str, tuple[float, float]] = {}
     uncertainty: Uncertainty | None = None
     flip_rotate: Uncertainty | None = _formerly("turned")
-    """The same for the spread of pictures of the movie turned and mirrored."""
+    """Calibration of the standard deviation of pictures in eight orientations."""
     estimate: str | None = _formerly("guess")
     """Weights of the network whose pictures these weights start from."""
     estimate_sha256: str | None = _formerly("guess_sha256")
@@ -74,7 +74,7 @@ class Card(BaseModel):
 
 
 def need_torch() -> None:
-    """Raise `InputError` where PyTorch is not installed."""
+    """Raise `InputError` if PyTorch is not installed."""
     try:
         import safetensors
         import torch
@@ -86,14 +86,25 @@ def need_torch() -> None:
 
 
 def user_weights_folder() -> Path:
-    """Where weights trained by the user are kept."""
+    """Return the folder of weights that were trained by the user."""
     from platformdirs import user_data_path
 
     return Path(user_data_path("napari-sofinet", appauthor=False)) / "weights"
 
 
 def available(network: str) -> dict[str, Path]:
-    """Shipped and own weights of a network by name, the shipped ones first."""
+    """Return the weights files of a network by name, shipped ones first.
+
+    Parameters
+    ----------
+    network : str
+        Name of the network.
+
+    Examples
+    --------
+    >>> next(iter(available("sofinet")))
+    'sofinet-universal'
+    """
     found: dict[str, Path] = {}
     folders = [SHIPPED]
     try:
@@ -112,7 +123,19 @@ def available(network: str) -> dict[str, Path]:
 
 
 def find(name: str, network: str) -> Path:
-    """File of weights by name or path.
+    """Find a weights file.
+
+    Parameters
+    ----------
+    name : str
+        Name of known weights, or a path.
+    network : str
+        Name of the network.
+
+    Returns
+    -------
+    Path
+        The file.
 
     Raises
     ------
@@ -136,12 +159,22 @@ def find(name: str, network: str) -> Path:
 
 
 def read_card(path: str | Path) -> Card:
-    """Card of a weights file, without reading the weights.
+    """Read the card of a weights file, without the weights.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    Card
+        Its card.
 
     Raises
     ------
     InputError
-        The file is no safetensors file with a card of ours.
+        The file is no safetensors file with a card of napari-sofinet.
     """
     path = Path(path)
     try:
@@ -184,7 +217,7 @@ def _read_card(path: Path, size: int, changed: int) -> Card:
 
 
 class Loaded(NamedTuple):
-    """A network in evaluation mode with its weights, their card, and the file's SHA-256."""
+    """A network in evaluation mode with its weights, their card, and the SHA-256 of the file."""
 
     net: Any
     card: Card
@@ -192,12 +225,24 @@ class Loaded(NamedTuple):
 
 
 def load(name: str, network: Network) -> Loaded:
-    """A network with its weights, in evaluation mode, its card and the file's SHA-256.
+    """Load a network with its weights.
+
+    Parameters
+    ----------
+    name : str
+        Name of known weights, or a path.
+    network : Network
+        The network that they must belong to.
+
+    Returns
+    -------
+    Loaded
+        The network in evaluation mode on the CPU, which is shared: copy it before changing it.
 
     Raises
     ------
     InputError
-        No such weights, or those of another network.
+        There are no such weights, they are of another network, or PyTorch is not installed.
     """
     need_torch()
     path = find(name, network.name)
@@ -226,7 +271,15 @@ def _load(path: Path, network: Network, size: int, changed: int) -> tuple[Any, s
 
 
 def build(network: Network, parameters: dict[str, int]) -> Any:
-    """A network with random weights."""
+    """Build a network with random weights.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    parameters : dict of str to int
+        Its sizes, as in a card.
+    """
     import torch
 
     net = builder_of(network)(**parameters)
@@ -234,7 +287,19 @@ def build(network: Network, parameters: dict[str, int]) -> Any:
 
 
 def identity(name: str, network: str) -> tuple[str, str]:
-    """Name of weights, a full path where they are a file, and their SHA-256.
+    """Identify weights for a recipe.
+
+    Parameters
+    ----------
+    name : str
+        Name of known weights, or a path.
+    network : str
+        Name of the network.
+
+    Returns
+    -------
+    name, sha256 : str
+        The name, or the full path of a file, and the SHA-256 of the file.
 
     Raises
     ------
@@ -246,28 +311,53 @@ def identity(name: str, network: str) -> tuple[str, str]:
 
 
 def digest(path: str | Path) -> str:
-    """SHA-256 of a weights file."""
+    """Return the SHA-256 of a weights file."""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def save(path: Path, tensors: dict[str, Any], card: Card) -> None:
-    """Write weights with their card; the file appears only when complete."""
+    """Write weights with their card; the file appears only when it is complete.
+
+    Parameters
+    ----------
+    path : Path
+        Output file; its folder is made.
+    tensors : dict of str to torch.Tensor
+        State of the network.
+    card : Card
+        Their card.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     write_tensors(path, tensors, {"card": card.model_dump_json()})
 
 
 def write_tensors(path: Path, tensors: dict[str, Any], metadata: dict[str, str]) -> None:
-    """Write a safetensors file that appears only when complete; `InputError` on a full disk."""
+    """Write a safetensors file that appears only when it is complete.
+
+    Parameters
+    ----------
+    path : Path
+        Output file.
+    tensors : dict of str to torch.Tensor
+        Contents.
+    metadata : dict of str to str
+        Text in the file's header.
+
+    Raises
+    ------
+    InputError
+        The disk is full.
+    """
     from safetensors.torch import save as content_of
 
-    # Not safetensors' own writer, whose errors do not say that the disk is full.
+    # The writer of safetensors does not say when the disk is full.
     content = content_of({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, metadata)
     with atomic_write(path) as partial:
         partial.write_bytes(content)
 
 
 def own_output(name: str) -> Path:
-    """File in the folder of the user's weights for a name that a person typed.
+    """Return the file for a name that a person typed, in the folder of the user's weights.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Frames of a movie that comes in parts, for networks that want all of them together."""
+"""Frames of a movie that is given in parts, for networks that process all of them together."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ import torch
 
 
 class WholeMovie:
-    """All frames, for a network that wants them together."""
+    """All frames, for a network that processes them together."""
 
     def __init__(self, net: torch.nn.Module) -> None:
         self.net = net
         self._parts: list[torch.Tensor] = []
 
     def add(self, x: torch.Tensor) -> None:
-        """Take normalised frames (T, Y, X)."""
+        """Add normalized frames (T, Y, X)."""
         self._parts.append(x)
 
     def result(self) -> torch.Tensor:
-        """Output maps (C, 2Y-1, 2X-1) of all frames."""
+        """Return the output maps (C, 2Y-1, 2X-1) of all frames."""
         out: torch.Tensor = self.net.of_normalized(torch.cat(self._parts)[None])[0]
         return out
 
 
 class SlidingWindow:
-    """The last ``window`` frames, for a network that wants them together."""
+    """The last ``window`` frames, for a network that processes them together."""
 
     def __init__(self, net: torch.nn.Module, window: int) -> None:
         self.net = net
         self._frames: deque[torch.Tensor] = deque(maxlen=window)
 
     def add(self, x: torch.Tensor) -> None:
-        """Take one normalised frame (Y, X)."""
+        """Add one normalized frame (Y, X)."""
         self._frames.append(x)
 
     def result(self) -> torch.Tensor:
-        """Output maps (C, 2Y-1, 2X-1) of the window."""
+        """Return the output maps (C, 2Y-1, 2X-1) of the window."""
         out: torch.Tensor = self.net.of_normalized(torch.stack(tuple(self._frames))[None])[0]
         return out
