@@ -33,8 +33,29 @@ def time_blocks(frames: Movie | Any, saturation: Saturation | None = None) -> It
     Raises
     ------
     InputError
-        A value is NaN or infinite, or a file can't be read any more.
+        A value is NaN or infinite, or frames cannot be read.
     """
+    # The same blocks whatever an array's chunks: networks sum 16 bits block by block.
+    yield from _regrouped(_pieces(frames, saturation), _block_length(frames))
+
+
+def _regrouped(pieces: Iterator[np.ndarray], length: int) -> Iterator[np.ndarray]:
+    """Yield blocks of ``length`` frames, and a last one of fewer, from shorter pieces."""
+    waiting: list[np.ndarray] = []
+    for piece in pieces:
+        while piece.size:
+            room = length - sum(map(len, waiting))
+            waiting.append(piece[:room])
+            piece = piece[room:]
+            if len(waiting[-1]) == room:
+                yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+                waiting = []
+    if waiting:
+        yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+
+
+def _pieces(frames: Movie | Any, saturation: Saturation | None) -> Iterator[np.ndarray]:
+    """Yield checked frames in order, no more at once than a block or a chunk holds."""
     read = _reader(frames, saturation)
     first = frames.first_frame if isinstance(frames, Movie) else 0
 
@@ -72,7 +93,7 @@ def _reader(frames: Movie | Any, saturation: Saturation | None) -> Callable[[int
         lazy = frames.frames
 
         def read_selected(a: int, b: int) -> np.ndarray:
-            block = read_slice(lazy, a, b)
+            block = read_slice(lazy, a, b, frames.name)
             if watch is not None:
                 watch.see(block, first + a)
             return block
@@ -83,25 +104,32 @@ def _reader(frames: Movie | Any, saturation: Saturation | None) -> Callable[[int
 
     def read(a: int, b: int) -> np.ndarray:
         block = source.read(first + a, first + b)
-        if watch is not None:
-            watch.see(block[crop], first + a)
         if steps and saturation is not None:
             saturation.add(block[crop])
-        return apply_steps(block, steps, first + a)[crop]
+        if watch is None:
+            return apply_steps(block, steps, first + a)[crop]
+        before, after = steps[: watch.after_steps], steps[watch.after_steps :]
+        block = apply_steps(block, before, first + a)
+        watch.see(block[crop], first + a)
+        return apply_steps(block, after, first + a)[crop]
 
     return read
 
 
-def _edges(frames: Movie | Any) -> Iterator[tuple[int, int]]:
+def _block_length(frames: Movie | Any) -> int:
+    """Return the number of frames of a block."""
     shape = frames.shape
-    if isinstance(frames, Movie):
-        if frames.source.whole_frames:
-            shape = frames.source.shape
-        else:
-            frames = frames.frames
+    if isinstance(frames, Movie) and frames.source.whole_frames:
+        shape = frames.source.shape
     step = frames_per_block(shape, frames.dtype)
     # Large frames go up to eight at a time: sums that do not fit the cache are fetched less often.
-    step = max(step, min(8, frames_per_block(shape, frames.dtype, 4 * block_size.BLOCK_BYTES)))
+    return max(step, min(8, frames_per_block(shape, frames.dtype, 4 * block_size.BLOCK_BYTES)))
+
+
+def _edges(frames: Movie | Any) -> Iterator[tuple[int, int]]:
+    step = _block_length(frames)
+    if isinstance(frames, Movie) and not frames.source.whole_frames:
+        frames = frames.frames
     # An array's own chunks are what its program reads at once; one may be the whole movie.
     chunks = frames.chunks[0] if hasattr(frames, "chunks") and hasattr(frames, "compute") else ()
     start = 0

@@ -19,7 +19,11 @@ from napari_sofinet.io.fingerprint import fingerprint_input
 
 
 class FrameWatch(Protocol):
-    """Looks at frames as they are read, before any correction."""
+    """Looks at frames as they are read."""
+
+    @property
+    def after_steps(self) -> int:
+        """Number of the movie's corrections that come before it."""
 
     def see(self, frames: np.ndarray, first: int) -> None:
         """Look at frames (t, Y, X) of the selection, of which the first is number ``first``."""
@@ -254,9 +258,10 @@ class Movie:
         Raises
         ------
         InputError
-            The file can no longer be read.
+            The file can no longer be read, or was changed after it was opened.
         """
         source = self.source
+        source.check_unchanged()
         in_file = bool(source.paths) and not self.steps
         step = OpenStep(
             path=None,

@@ -41,6 +41,9 @@ class Method:
         Optional packages that must be installed.
     network : Network, optional
         The network whose weights the setting ``weights`` names.
+    one_pass : bool, optional
+        Whether it is about as fast as reading the movie: what cannot be signal is then looked for
+        while it runs, and not before.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Method:
     gives: tuple[Output, ...] = ("image",)
     needs: tuple[str, ...] = ()
     network: Network | None = None
+    one_pass: bool = False
 
     @property
     def uses_torch(self) -> bool:

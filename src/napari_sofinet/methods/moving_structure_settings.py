@@ -6,6 +6,7 @@ from typing import Literal
 
 from napari_sofinet.base.settings import Settings, parameter
 from napari_sofinet.methods.localization_settings import LocalizationSettings
+from napari_sofinet.preprocess.repair import RepairSettings
 
 
 class DblinkSettings(Settings):
@@ -62,6 +63,11 @@ class DblinkSettings(Settings):
         basic=True,
     )
     localize: LocalizationSettings = LocalizationSettings()
+
+    @property
+    def repair(self) -> RepairSettings | None:
+        """What is repaired in the camera's frames; None for maps, which are no camera's."""
+        return None if self.input == "maps" else self.localize.repair
 
     @property
     def samples(self) -> int:

@@ -100,7 +100,19 @@ def _on_camera_grid(stage: Corrected, image: np.ndarray, notes: tuple[str, ...])
     )
 
 
-AVERAGE = Method("average", "Average of all frames", ProjectionSettings, average, describe_average)
+AVERAGE = Method(
+    "average",
+    "Average of all frames",
+    ProjectionSettings,
+    average,
+    describe_average,
+    one_pass=True,
+)
 STANDARD_DEVIATION = Method(
-    "std", "Standard deviation over time", ProjectionSettings, standard_deviation, describe_std
+    "std",
+    "Standard deviation over time",
+    ProjectionSettings,
+    standard_deviation,
+    describe_std,
+    one_pass=True,
 )

@@ -50,7 +50,14 @@ def repeat(
     movie = _open(recipe, input)
     run = reconstruct_channels if recipe.open.every_channel else reconstruct
     step = recipe.reconstruct
-    return run(movie, step.method, report=report, device=step.device, **step.settings)
+    settings = _without_repair(step.method) | step.settings
+    return run(movie, step.method, report=report, device=step.device, **settings)
+
+
+def _without_repair(method: str) -> dict[str, bool]:
+    """Settings of a recipe that was made before movies were repaired."""
+    names = (leaf.name for leaf in parameters(method_named(method).settings))
+    return {name: False for name in names if "repair." in name}
 
 
 def _open(recipe: Recipe, input: str | Path | None) -> MethodInput:

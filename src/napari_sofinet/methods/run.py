@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.base.progress import Report, silent
+from napari_sofinet.base.progress import Report, portion, silent
 from napari_sofinet.base.settings import Settings, build, flatten_settings, parameters
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_input import MethodInput
@@ -18,6 +18,8 @@ from napari_sofinet.io.fingerprint import fingerprint
 from napari_sofinet.methods.contract import Method
 from napari_sofinet.methods.registry import method_named, methods
 from napari_sofinet.networks import weights
+from napari_sofinet.preprocess.frame_scan import FrameScan
+from napari_sofinet.preprocess.repair import Repair, RepairSettings, describe_repair
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -73,7 +75,7 @@ def reconstruct(
     chosen.check_installed()
     # Before the work: a file that is replaced meanwhile must not pass for what was used.
     used = _inputs_of(movie, values)
-    result = chosen.run(movie, values, report, *((device,) if chosen.uses_torch else ()))
+    result = _run_repaired(chosen, movie, values, report, *((device,) if chosen.uses_torch else ()))
     recipe = Recipe(
         open=used.opened,
         reconstruct=MethodStep(
@@ -88,6 +90,32 @@ def reconstruct(
         methods_paragraph=_paragraph(movie, chosen, values, result.details),
     )
     return replace(result, recipe=recipe, notes=tuple(dict.fromkeys((*movie.notes, *result.notes))))
+
+
+def _run_repaired(
+    method: Method, movie: MethodInput, values: Settings, report: Report, *device: str
+) -> Reconstruction:
+    """Run a method on a movie without what cannot be signal."""
+    wanted = getattr(values, "repair", None)
+    if not isinstance(movie, Movie) or not isinstance(wanted, RepairSettings) or not wanted.any:
+        return method.run(movie, values, report, *device)
+    repair = Repair(movie, wanted)
+    if method.one_pass:
+        # Nearly all movies need no repair, and are read once.
+        scan = FrameScan(movie)
+        result = method.run(replace(movie, watch=scan), values, report, *device)
+        if scan.complete and not repair.take(scan.result()):
+            return _told(result, repair)
+    repair.finish(portion(report, 0.0, 0.05))
+    return _told(method.run(repair.movie, values, portion(report, 0.05, 1.0), *device), repair)
+
+
+def _told(result: Reconstruction, repair: Repair) -> Reconstruction:
+    return replace(
+        result,
+        notes=(*repair.notes, *result.notes),
+        details=result.details | repair.details,
+    )
 
 
 def check_input(movie: MethodInput, method: Method) -> None:
@@ -159,7 +187,7 @@ def _paragraph(
     movie: MethodInput, method: Method, settings: Settings, details: dict[str, float]
 ) -> str:
     made_by = versions().get("napari-sofinet", "")
-    described = method.describe(settings, details)
+    described = describe_repair(details) + method.describe(settings, details)
     if isinstance(movie, LocalizationTable):
         frames = movie.frame_count
         return (

@@ -114,4 +114,4 @@ def _on_cumulant_grid(movie: Movie, order: int, image: np.ndarray) -> Reconstruc
     )
 
 
-METHOD = Method("sofi", "SOFI", SofiSettings, sofi, describe)
+METHOD = Method("sofi", "SOFI", SofiSettings, sofi, describe, one_pass=True)

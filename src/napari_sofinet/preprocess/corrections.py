@@ -19,11 +19,13 @@ from napari_sofinet.preprocess.bleaching import (
 )
 from napari_sofinet.preprocess.camera import CameraCorrection, calibrate
 from napari_sofinet.preprocess.drift import DriftCorrection, ShiftFrames, estimate_drift
+from napari_sofinet.preprocess.repair import RepairSettings
 
 
 class CalibrationSettings(Settings):
-    """Corrections that every method offers; by default all of them are off."""
+    """Corrections that every method offers; by default only what cannot be signal is repaired."""
 
+    repair: RepairSettings = RepairSettings()
     camera: CameraCorrection = CameraCorrection()
     background: BackgroundCorrection = BackgroundCorrection()
 
