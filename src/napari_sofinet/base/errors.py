@@ -5,5 +5,5 @@ class InputError(ValueError):
     """The input or an option is unusable; the message is one sentence that says what to do."""
 
 
-class Cancelled(Exception):
-    """The user stopped the work."""
+class Cancelled(BaseException):
+    """The user stopped the work; no ``except Exception`` on the way swallows it."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from napari_sofinet.base.errors import InputError
 from napari_sofinet.io.blocks import frames_per_block
 from napari_sofinet.io.tiff_stack import StackAxis
 
@@ -64,6 +65,12 @@ class FrameSource(Protocol):
     def lazy(self) -> Any:
         """Return all frames as a dask array of shape (T, Y, X)."""
 
+    def check_unchanged(self) -> None:
+        """Raise `InputError` where a file was changed since it was opened."""
+
+    def close(self) -> None:
+        """Close files that stay open for reading; they are opened again when they are needed."""
+
 
 @dataclass(frozen=True)
 class ArraySource:
@@ -101,7 +108,7 @@ class ArraySource:
 
     def read(self, first: int, last: int) -> np.ndarray:
         """Read frames first .. last-1, of shape (t, Y, X)."""
-        return read_slice(self.lazy(), first, last)
+        return read_slice(self.lazy(), first, last, self.name)
 
     def lazy(self) -> Any:
         """Return all frames as a dask array of shape (T, Y, X)."""
@@ -112,11 +119,47 @@ class ArraySource:
         length = frames_per_block(self.array.shape, self.array.dtype)
         return da.from_array(self.array, chunks=(length, -1, -1), name=False)
 
+    def check_unchanged(self) -> None:
+        """Do nothing: an array is no file of ours."""
 
-def read_slice(frames: Any, first: int, last: int) -> np.ndarray:
-    """Read frames first .. last-1 of a numpy, dask or zarr array of shape (T, Y, X)."""
-    part = frames[first:last]
-    if hasattr(part, "compute"):
-        # Our own threads are enough: dask's would multiply them.
-        part = part.compute(scheduler="synchronous")
-    return np.asarray(part)
+    def close(self) -> None:
+        """Do nothing: an array is no file of ours."""
+
+
+def read_slice(frames: Any, first: int, last: int, name: str = "the movie") -> np.ndarray:
+    """Read frames first .. last-1 of a numpy, dask or zarr array of shape (T, Y, X).
+
+    Parameters
+    ----------
+    frames : array-like
+        The array.
+    first, last : int
+        First frame, and the one after the last.
+    name : str, optional
+        What the array is, for messages.
+
+    Raises
+    ------
+    InputError
+        The array's program cannot read them, or gives another shape or type than it promised.
+    """
+    where = f"Frames {first} to {last - 1} of {name}"
+    try:
+        part = frames[first:last]
+        shape, dtype = tuple(part.shape), np.dtype(part.dtype)
+        if hasattr(part, "compute"):
+            # Our own threads are enough: dask's would multiply them.
+            part = part.compute(scheduler="synchronous")
+        block = np.asarray(part)
+    except (InputError, MemoryError):
+        raise
+    except (Exception, SystemExit) as error:  # another program's, which may raise anything
+        why = " ".join(str(error).split())[:120] or type(error).__name__
+        raise InputError(f"{where} cannot be read ({why}).") from error
+    if block.shape != shape:
+        raise InputError(f"{where} have the shape {block.shape} and not {shape} as promised.")
+    if block.dtype != dtype:
+        if not np.can_cast(block.dtype, dtype, "same_kind"):
+            raise InputError(f"{where} are {block.dtype} and not {dtype} as promised.")
+        block = block.astype(dtype)
+    return block

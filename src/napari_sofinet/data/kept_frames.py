@@ -103,6 +103,14 @@ class KeptFrames:
         """Return the kept frames as a dask array of shape (T, Y, X)."""
         return self.source.lazy()[self.numbers]
 
+    def check_unchanged(self) -> None:
+        """Raise `InputError` where a file was changed since it was opened."""
+        self.source.check_unchanged()
+
+    def close(self) -> None:
+        """Close files that stay open for reading; they are opened again when they are needed."""
+        self.source.close()
+
 
 def frames_left(total: int, left_out: Iterable[tuple[int, int]]) -> np.ndarray:
     """Return the numbers of the frames that remain.

@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.io.atomic import atomic_write
+from napari_sofinet.io.tiff_file import explained, tiff_file
 
 NAMESPACE = "napari-sofinet/recipe"
 
@@ -113,13 +114,11 @@ def read_annotation(path: Path, key: str) -> str | None:
     InputError
         The file is not a TIFF file.
     """
-    from tifffile import TiffFile
-
     try:
-        with TiffFile(path) as tif:
+        with explained(path), tiff_file(path) as tif:
             xml = tif.ome_metadata
         root = ElementTree.fromstring(xml) if xml else None
-    except Exception:  # tifffile raises many kinds for files that are not TIFF
+    except (InputError, ElementTree.ParseError):
         raise InputError(f"{path.name} is neither a TIFF file nor a recipe.") from None
     if root is None:
         return None

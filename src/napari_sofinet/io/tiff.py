@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,14 +14,12 @@ from tifffile import TiffFile, TiffPageSeries
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.io.completeness import check_complete
+from napari_sofinet.io.file_stamp import check_unchanged, stamp
+from napari_sofinet.io.regular_files import check_regular
 from napari_sofinet.io.scale import read_scale
-from napari_sofinet.io.tiff_stack import (
-    StackAxis,
-    TiffStack,
-    movie_series,
-    short_text,
-    tiff_file,
-)
+from napari_sofinet.io.tiff_file import explained, movie_series, opened_tiff
+from napari_sofinet.io.tiff_stack import StackAxis, TiffStack
+from napari_sofinet.io.tiff_trust import check_unpacked
 
 MOST_CHANNELS = 16
 """Above it "channels" are frames: tifffile and others label a movie for ImageJ so by default."""
@@ -39,26 +36,15 @@ class Opened(NamedTuple):
 
 def open_tiff(path: Path, *, channel: int | None, z: int | None, stack_axis: StackAxis) -> Opened:
     """Understand a TIFF file or a folder of single-frame TIFFs (see `open_movie`)."""
-    with _explained(path):
+    with explained(path):
         if path.is_dir():
             return _open_folder(path, channel, z, stack_axis)
-        with _open_file(path) as tif:
-            return _understand(tif, path, channel, z, stack_axis)
-
-
-@contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn whatever goes wrong with a file into one sentence."""
-    try:
-        yield
-    except InputError:
-        raise
-    except FileNotFoundError as error:
-        raise InputError(f"There is no file {path}.") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be opened ({error.strerror or error}).") from error
-    except Exception as error:  # tifffile and its codecs raise anything for damaged files
-        raise InputError(f"{path.name} is truncated or damaged ({short_text(error)}).") from error
+        before = stamp(path.resolve())
+        with opened_tiff(path) as tif:
+            found = _understand(tif, path, channel, z, stack_axis)
+        stamps = (before, *map(stamp, found.stack.companions))
+        check_unchanged(path.name, stamps[:1])
+        return found._replace(stack=replace(found.stack, stamps=stamps))
 
 
 def _understand(
@@ -71,6 +57,7 @@ def _understand(
     if len(tif.series) > 1 and series.kind == "ome":
         notes.append(f"{path.name} holds {len(tif.series)} images; the first is taken.")
     check_complete(tif, series, path.name)
+    check_unpacked(series.keyframe, path.name)
     sizes = dict(zip(axes[:-2], shape[:-2], strict=True))
     time = _time_axis(sizes, path.name, stack_axis, channel, z, notes)
     _check_movie(sizes, time, path.name)
@@ -124,23 +111,6 @@ def _check_movie(sizes: dict[str, int], time: str, name: str) -> None:
             raise InputError(
                 f"{name} has {sizes[axis]} {what} of one time point; {hint} if it is a movie."
             )
-
-
-def _open_file(path: Path) -> TiffFile:
-    if not path.stat().st_size and path.is_file():
-        raise InputError(f"{path.name} is empty (0 bytes).")
-    if not path.is_file():  # reading from a pipe would wait for ever
-        raise InputError(f"{path} is not a file.")
-    with path.open("rb") as file:
-        if file.read(2) not in (b"II", b"MM"):
-            raise InputError(
-                f"{path.name} is not a TIFF file; open other formats in napari and use the layer."
-            )
-    tif = tiff_file(path)
-    if not tif.series:
-        tif.close()
-        raise InputError(f"{path.name} holds no image; it may be truncated.")
-    return tif
 
 
 def _time_axis(
@@ -232,7 +202,7 @@ def _open_folder(folder: Path, channel: int | None, z: int | None, stack_axis: S
     notes: list[str] = []
     for what, option, chosen in ("channels", "channel", channel), ("planes", "z", z):
         _choose(1, what, option, chosen, folder.name, notes)
-    with _explained(files[0]), _open_file(files[0]) as tif:
+    with opened_tiff(files[0]) as tif:
         page = tif.series[0]
         if "S" in page.axes:
             raise InputError(f"{files[0].name} is a colour (RGB) picture; grey frames are needed.")
@@ -241,6 +211,9 @@ def _open_folder(folder: Path, channel: int | None, z: int | None, stack_axis: S
             raise InputError(f"{files[0].name} is not a single frame; open one file instead.")
         pixel, interval = read_scale(tif, notes)
         dtype = page.dtype.newbyteorder("=").str
+    for path in files:
+        check_regular(path)
     paths = tuple(str(p.resolve()) for p in files)
-    stack = TiffStack(paths, (len(files), *shape), dtype, range(len(files)))
+    stamps = tuple(map(stamp, paths))
+    stack = TiffStack(paths, (len(files), *shape), dtype, range(len(files)), stamps=stamps)
     return Opened(stack, pixel, interval, tuple(notes))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
-from tifffile import TiffFile, TiffPageSeries
+from tifffile import TiffFile
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.io.blocks import frames_per_block
-from napari_sofinet.io.completeness import images_promised
+from napari_sofinet.io.file_stamp import FileStamp, check_unchanged
+from napari_sofinet.io.open_files import OpenFiles
+from napari_sofinet.io.tiff_file import movie_series, short_text, tiff_file
+from napari_sofinet.io.tiff_trust import check_chain, check_unpacked
 
 StackAxis = Literal["time", "depth"]
 
@@ -27,7 +28,7 @@ class TiffStack:
     ``stride`` the distance of two. ``channel``, ``z`` and ``stack_axis`` are what was
     chosen, of ``channels`` and ``planes`` in the file. ``companions`` are the other files of an
     OME-TIFF; ``swapped`` says that the bytes at ``offset`` are in the other order than this
-    machine's.
+    machine's. ``stamps`` are the states of all files when they were opened.
     """
 
     paths: tuple[str, ...]
@@ -44,6 +45,7 @@ class TiffStack:
     companions: tuple[str, ...] = ()
     swapped: bool = False
     whole_frames: bool = True
+    stamps: tuple[FileStamp, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -55,6 +57,14 @@ class TiffStack:
     def name(self) -> str:
         """Name without its folder."""
         return self.path.name
+
+    def check_unchanged(self) -> None:
+        """Raise `InputError` where a file was changed since it was opened."""
+        check_unchanged(self.name, self.stamps)
+
+    def close(self) -> None:
+        """Close the file if it stays open for reading; it is opened again when it is needed."""
+        OPEN_FILES.close(self.stamps)
 
     def read(self, first: int, last: int) -> np.ndarray:
         """Frames first .. last-1, see `read_frames`."""
@@ -81,20 +91,21 @@ def read_frames(stack: TiffStack, first: int, last: int) -> np.ndarray:
     Raises
     ------
     InputError
-        The file is gone, truncated or damaged.
+        The file is gone, truncated or damaged, or was changed since it was opened.
     """
     shape = (last - first, *stack.shape[1:])
+    folder = len(stack.paths) > 1
+    check_unchanged(stack.name, stack.stamps[first:last] if folder else stack.stamps)
     try:
         if stack.offset is not None:
             return _contiguous(stack, first, shape)
-        if len(stack.paths) > 1:
+        if folder:
             return np.stack([_single(path, stack) for path in stack.paths[first:last]])
-        with _lock:
-            tif = _opened(stack.paths[0], _stamp(stack.paths[0]))
         pages = list(stack.pages[first:last])
-        images = tif.asarray(key=pages, series=movie_series(tif), maxworkers=1)
+        with OPEN_FILES.reading(stack.stamps[0]) as tif:
+            images = tif.asarray(key=pages, series=movie_series(tif), maxworkers=1)
         return np.asarray(images, np.dtype(stack.dtype)).reshape(shape)
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:
         raise InputError(
@@ -103,21 +114,14 @@ def read_frames(stack: TiffStack, first: int, last: int) -> np.ndarray:
         ) from error
 
 
-_lock = Lock()
-
-
-def _stamp(path: str) -> tuple[int, int]:
-    stat = Path(path).stat()
-    return stat.st_mtime_ns, stat.st_size
-
-
-@lru_cache(maxsize=8)
-def _opened(path: str, stamp: tuple[int, int]) -> TiffFile:
-    """A file that stays open, since finding its pages again for every block is slow."""
+def _stay_open(path: str) -> TiffFile:
     tif = tiff_file(path)
     tif.filehandle.lock = True
     movie_series(tif)  # found here, by one thread
     return tif
+
+
+OPEN_FILES = OpenFiles(_stay_open)
 
 
 def _contiguous(stack: TiffStack, first: int, shape: tuple[int, int, int]) -> np.ndarray:
@@ -137,9 +141,13 @@ def _single(path: str, stack: TiffStack) -> np.ndarray:
     name = Path(path).name
     try:
         # A frame that belongs to an OME-TIFF of several files would bring all of them along.
+        alone = check_chain(path) == 1
         with TiffFile(path) as tif:
-            image = np.squeeze(tif.pages[0].asarray())
-            alone = len(tif.pages) == 1
+            page: Any = tif.pages[0]
+            check_unpacked(page, name)
+            image = np.squeeze(page.asarray())
+    except (InputError, MemoryError):
+        raise
     except Exception as error:
         raise InputError(
             f"{name} cannot be read; it is no TIFF file, truncated or damaged "
@@ -150,26 +158,3 @@ def _single(path: str, stack: TiffStack) -> np.ndarray:
             f"{name} has another size or type than the first frame of its folder; move it away."
         )
     return np.asarray(image)
-
-
-def tiff_file(path: str | Path) -> TiffFile:
-    """Open a TIFF file, also one that was written frame by frame."""
-    tif = TiffFile(path)
-    if not tif.is_shaped or images_promised(tif) > 1 or not tif.pages.is_multipage:
-        return tif
-    # Written frame by frame by tifffile, which would show it as many images.
-    tif.close()
-    return TiffFile(path, is_shaped=False)
-
-
-def movie_series(tif: TiffFile) -> TiffPageSeries:
-    """Return the first series, or after a small preview that some programs put first, the next."""
-    first = tif.series[0]
-    if first.kind == "ome":
-        return first
-    return next((s for s in tif.series if s.ndim > 2 and "S" not in s.axes), first)
-
-
-def short_text(error: Exception) -> str:
-    """Return the message of an error in one line of at most 120 characters."""
-    return " ".join(str(error).split())[:120] or type(error).__name__

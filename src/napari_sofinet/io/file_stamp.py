@@ -1,0 +1,59 @@
+"""Recognising a file that was changed since it was opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from napari_sofinet.base.errors import InputError
+
+
+class FileStamp(NamedTuple):
+    """State of a file: time of its last change, size, and the system's number for it.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    changed_ns : int
+        Time of the last change in ns.
+    size : int
+        Size in bytes.
+    number : int
+        Number of the file on its disk; another one if a new file has taken its name.
+    """
+
+    path: str
+    changed_ns: int
+    size: int
+    number: int
+
+
+def stamp(path: str | os.PathLike[str]) -> FileStamp:
+    """Return the present state of a file; `OSError` where it is gone."""
+    found = os.stat(path)
+    return FileStamp(os.fspath(path), found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def check_unchanged(name: str, stamps: Iterable[FileStamp]) -> None:
+    """Raise `InputError` where a file was changed, replaced or removed.
+
+    Parameters
+    ----------
+    name : str
+        What the files are, for the sentence.
+    stamps : iterable of FileStamp
+        Their states when they were opened.
+    """
+    for one in stamps:
+        try:
+            same = stamp(one.path) == one
+        except OSError as error:
+            raise InputError(
+                f"{name} can no longer be read ({error.strerror}); copy it there again."
+            ) from error
+        if not same:
+            raise InputError(
+                f"{name} was changed after it was opened; open it again once it is complete."
+            )
