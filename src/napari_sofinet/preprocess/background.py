@@ -1,4 +1,4 @@
-"""Light that is not the sample's blinking: found in blocks of frames, subtracted from each."""
+"""Subtraction of a background that is measured in blocks of frames."""
 
 from __future__ import annotations
 
@@ -43,7 +43,15 @@ class BackgroundCorrection(Settings):
 
 @dataclass(frozen=True, eq=False)
 class SubtractBackground:
-    """Subtract images (n, Y, X) that hold at the frames ``at``, linear in between."""
+    """Subtract a background, interpolated linearly between frames.
+
+    Parameters
+    ----------
+    at : ndarray
+        (N,) frames.
+    images : ndarray
+        (N, Y, X) background at these frames.
+    """
 
     at: np.ndarray
     images: np.ndarray
@@ -52,27 +60,42 @@ class SubtractBackground:
         """Correct frames (t, Y, X) float32."""
         place = np.interp(first + np.arange(len(frames)), self.at, np.arange(len(self.at)))
         below = np.minimum(place.astype(int), max(len(self.at) - 2, 0))
-        share = (place - below).astype(np.float32)
+        fractions = (place - below).astype(np.float32)
         out = np.empty_like(frames)
-        for t, (k, s) in enumerate(zip(below, share, strict=True)):
+        for t, (k, fraction) in enumerate(zip(below, fractions, strict=True)):
             np.subtract(frames[t], self.images[k], out=out[t])
-            if s:
-                out[t] -= s * (self.images[k + 1] - self.images[k])
+            if fraction:
+                out[t] -= fraction * (self.images[k + 1] - self.images[k])
         return out
 
 
 def subtract_background(
     movie: Movie, settings: BackgroundCorrection, report: Report = silent
 ) -> Movie:
-    """The movie without its background; where no light is, values scatter around zero or above.
+    """Subtract the background of a movie.
 
-    The estimates of all blocks are kept, for long movies of fewer and longer blocks (256 MB).
+    Parameters
+    ----------
+    movie : Movie
+        Movie in counts.
+    settings : BackgroundCorrection
+        Method and its settings.
+    report : Report, optional
+        Receives the progress.
+
+    Returns
+    -------
+    Movie
+        Movie that is corrected while it is read. Without light, its values scatter around zero or
+        above.
 
     Notes
     -----
-    A percentile of few frames lies above the darkest light by the noise, and takes part of the
-    light of emitters that are on for long. The rolling ball (Sternberg, Computer 16, 22 (1983), by
-    scikit-image) works on the mean of a block and leaves structure thinner than its radius alone.
+    The backgrounds of all blocks are kept in memory; long movies have fewer and longer blocks, for
+    at most 256 MB. A percentile of few frames lies above the darkest light by the noise, and
+    contains part of the light of emitters that are on for long. The rolling ball (Sternberg,
+    Computer 16, 22 (1983), by scikit-image) is applied to the mean of a block and keeps structure
+    that is thinner than its radius.
     """
     s = settings
     if s.method == "none":
@@ -97,9 +120,9 @@ def subtract_background(
 
 
 def _percentile(piece: Movie, s: BackgroundCorrection) -> np.ndarray:
-    """Percentile over time, strip by strip; of long blocks every n-th frame is taken, 100 or more.
+    """Return the percentile over time, in long blocks of every n-th frame, at least 100.
 
-    Each strip of rows reads the block anew, so that memory stays bounded.
+    Each strip of rows reads the block again, so that memory stays bounded.
     """
     frames, rows, columns = piece.shape
     step = max(frames // 100, 1)
@@ -107,23 +130,23 @@ def _percentile(piece: Movie, s: BackgroundCorrection) -> np.ndarray:
     out = np.empty((rows, columns), np.float32)
     high = max(int(MOST_KEPT_BYTES // (8 * count * columns)), 1)
     for top in range(0, rows, high):
-        kept, seen = [], 0
+        kept, done = [], 0
         for block in time_blocks(piece):
-            kept.append(block[-seen % step :: step, top : top + high])
-            seen += len(block)
+            kept.append(block[-done % step :: step, top : top + high])
+            done += len(block)
         values = np.concatenate(kept)
         out[top : top + high] = np.percentile(values, s.percentile, axis=0, overwrite_input=True)
     return out
 
 
 def _rolling_ball(piece: Movie, radius_px: float) -> np.ndarray:
-    """Background of the mean image under a ball as high as the image's range is wide."""
+    """Return the background of the mean image by a rolling ball as high as the image's range."""
     from scipy.ndimage import gaussian_filter
     from skimage.restoration import ellipsoid_kernel, rolling_ball
 
     total = sum(block.sum(axis=0, dtype=np.float64) for block in time_blocks(piece))
     mean = np.asarray(total / piece.shape[0])
-    # A ball under noise would follow its lowest points.
+    # In a noisy image the ball would follow the lowest points.
     smooth = gaussian_filter(mean, 1.0, mode="nearest")
     height = max(float(np.ptp(smooth)), 1e-6)
     size = 2 * radius_px + 1

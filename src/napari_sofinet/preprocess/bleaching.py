@@ -1,4 +1,4 @@
-"""How fast a movie bleaches, and frames as bright as the first."""
+"""Bleaching: its half-life, and scaling of frames to the brightness of the first."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from napari_sofinet.data.blocks import time_blocks
 from napari_sofinet.data.movie import Movie
 
 LEAST_LOSS = 0.03
-"""Share of the light above the darkest pixels that must go, or a movie is not said to bleach."""
+"""Fraction of the light above the darkest pixels below which a loss does not count as bleaching."""
 PARTS = 20
 SUREST = 6.0
-"""Times the scatter of the parts' means that the brightness must fall."""
+"""Loss of brightness in units of the scatter of the parts' means, from which it counts."""
 LARGEST_GAIN = 20.0
-"""Beyond it only noise is left to be brightened."""
+"""Above it only noise would be amplified."""
 
 
 class BleachingCorrection(Settings):
@@ -32,10 +32,18 @@ class BleachingCorrection(Settings):
 
 @dataclass(frozen=True)
 class RescaleFrames:
-    """Scale what bleaches in every frame to its height in the first.
+    """Scale the light that bleaches in every frame to its brightness in the first.
 
-    ``start`` is the number of the first frame, ``still`` the mean count that does not bleach,
-    ``bleaching`` what does at the start, ``tau`` its decay time in frames.
+    Parameters
+    ----------
+    start : int
+        Number of the first frame.
+    still : float
+        Mean counts that do not bleach.
+    bleaching : float
+        Mean counts that bleach, in the first frame.
+    tau : float
+        Decay time in frames.
     """
 
     start: int
@@ -52,7 +60,22 @@ class RescaleFrames:
 
 
 def mean_trace(movie: Movie, report: Report = silent) -> tuple[np.ndarray, float]:
-    """Mean count of every frame (T,), float64, and that of the darkest pixels; reads once."""
+    """Measure the brightness of every frame; the movie is read once.
+
+    Parameters
+    ----------
+    movie : Movie
+        Movie in counts.
+    report : Report, optional
+        Receives the progress.
+
+    Returns
+    -------
+    trace : ndarray
+        (T,) mean count of each frame, float64.
+    floor : float
+        Mean count of the darkest pixels.
+    """
     parts, done = [], 0
     total = np.zeros(movie.shape[1:])
     for block in time_blocks(movie):
@@ -64,19 +87,30 @@ def mean_trace(movie: Movie, report: Report = silent) -> tuple[np.ndarray, float
 
 
 def half_life(trace: np.ndarray, floor: float = 0.0) -> float | None:
-    """Frames until half of what bleaches has gone, None where nothing does.
+    """Return the half-life of bleaching in frames.
 
     Parameters
     ----------
-    trace
+    trace : ndarray
         (T,) mean count of each frame.
-    floor
-        Counts of the darkest pixels, to judge how large the loss is.
+    floor : float, optional
+        Counts of the darkest pixels, relative to which the loss is judged.
+
+    Returns
+    -------
+    float or None
+        Frames until half of the bleaching light is gone; None if nothing bleaches.
 
     Notes
     -----
-    Fits a + b exp(-t / tau): the camera's offset and light that does not bleach are in a. Where the
-    decay is so slow that it looks straight, tau is limited to ten times the movie.
+    a + b exp(-t / tau) is fitted; a holds the camera's offset and light that does not bleach. If
+    the decay is so slow that it looks straight, tau is limited to ten times the movie.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(half_life(100 + 50 * np.exp2(-np.arange(300) / 80)), 1)
+    80.0
     """
     frames = len(trace)
     if frames < 10:
@@ -84,7 +118,6 @@ def half_life(trace: np.ndarray, floor: float = 0.0) -> float | None:
     start, end = trace[: max(frames // 20, 1)].mean(), trace[-max(frames // 10, 1) :].mean()
     if start - end < LEAST_LOSS * max(start - floor, 1e-12) or not _falls(trace):
         return None
-
     try:
         return decay_of(trace)[2] * float(np.log(2))
     except RuntimeError:
@@ -92,7 +125,7 @@ def half_life(trace: np.ndarray, floor: float = 0.0) -> float | None:
 
 
 def _falls(trace: np.ndarray) -> bool:
-    """Whether means of parts of the movie fall by far more than they scatter around a line."""
+    """Return whether means of parts of the movie fall by far more than they scatter."""
     parts = min(PARTS, len(trace) // 2)
     means = np.array([part.mean() for part in np.array_split(trace, parts)])
     steps = np.diff(means)
@@ -102,7 +135,17 @@ def _falls(trace: np.ndarray) -> bool:
 
 
 def decay_of(trace: np.ndarray) -> tuple[float, float, float]:
-    """Light that stays, light that bleaches (in counts) and its decay time in frames.
+    """Fit an exponential decay.
+
+    Parameters
+    ----------
+    trace : ndarray
+        (T,) mean count of each frame.
+
+    Returns
+    -------
+    still, bleaching, tau : float
+        Counts that stay, counts that bleach, and their decay time in frames.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""From a camera's counts to photoelectrons: offset and gain, given, from dark frames or found."""
+"""Conversion of camera counts to photoelectrons by offset and gain."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_movie import open_movie
 
 BINS = 24
-FRAMES = 200  # looked at for the photon transfer
+FRAMES = 200
+"""Frames in which the photon transfer is measured."""
 FEWEST_PAIRS = 20_000
 SUREST = 0.1
 """Relative standard error of the gain above which it counts as not measurable."""
@@ -51,7 +52,15 @@ class CameraCorrection(Settings):
 
 @dataclass(frozen=True, eq=False)
 class ToPhotoelectrons:
-    """Subtract an offset (a number or (Y, X), in counts) and divide by the gain."""
+    """Subtract the offset and divide by the gain.
+
+    Parameters
+    ----------
+    offset : ndarray or float
+        In counts, one or (Y, X).
+    gain : float
+        Counts per photoelectron.
+    """
 
     offset: np.ndarray | float
     gain: float
@@ -63,10 +72,15 @@ class ToPhotoelectrons:
 
 @dataclass(frozen=True)
 class PhotonTransfer:
-    """Noise of a camera: ``gain`` in counts per photoelectron, its standard error, and ``offset``.
+    """Gain and offset of a camera.
 
-    The offset, in counts, is where the noise would be zero: below the true one by the square of the
-    read noise (in counts) over the gain, which is a fraction of a count to a few counts.
+    Parameters
+    ----------
+    gain, gain_error : float
+        Counts per photoelectron, and the standard error.
+    offset : float
+        Counts at which the noise would be zero. They lie below the true offset by the square of the
+        read noise (in counts) over the gain, a fraction of a count to a few counts.
     """
 
     gain: float
@@ -75,7 +89,21 @@ class PhotonTransfer:
 
 
 def calibrate(movie: Movie, settings: CameraCorrection) -> tuple[Movie, dict[str, float]]:
-    """The movie in photoelectrons, and the offset and gain that were found.
+    """Convert a movie to photoelectrons.
+
+    Parameters
+    ----------
+    movie : Movie
+        Movie in counts.
+    settings : CameraCorrection
+        Offset and gain, or how to find them.
+
+    Returns
+    -------
+    movie : Movie
+        Movie that is converted while it is read.
+    details : dict of str to float
+        Offset and gain that were measured.
 
     Raises
     ------
@@ -102,12 +130,24 @@ def calibrate(movie: Movie, settings: CameraCorrection) -> tuple[Movie, dict[str
 
 
 def dark_image(path: str | Path, movie: Movie) -> np.ndarray:
-    """Mean of the dark frames in a file, float32 (Y, X) in counts, of the size of the movie's file.
+    """Average the dark frames in a file.
+
+    Parameters
+    ----------
+    path : str or Path
+        TIFF movie that was recorded in the dark.
+    movie : Movie
+        Movie whose file must have the same size.
+
+    Returns
+    -------
+    ndarray
+        (Y, X) float32 in counts.
 
     Raises
     ------
     InputError
-        It cannot be read or has another size.
+        The file cannot be read or has another size.
     """
     try:
         dark = open_movie(path)
@@ -124,18 +164,29 @@ def dark_image(path: str | Path, movie: Movie) -> np.ndarray:
 
 
 def photon_transfer(movie: Movie) -> PhotonTransfer:
-    """Gain and offset from the noise of the movie itself.
+    """Measure gain and offset in the noise of a movie.
 
-    Differences of successive frames are filtered so that only detail finer than any PSF is left,
-    which is noise, at the brightness that the two frames have there: blinking, structure and the
-    pixels' own offsets do not count. The noise's variance over brightness is a line whose slope is
-    the gain.
+    Parameters
+    ----------
+    movie : Movie
+        Movie in counts.
+
+    Returns
+    -------
+    PhotonTransfer
+        Gain and offset.
 
     Raises
     ------
     InputError
         There are too few pixels, or too small a range of brightness, or the pixels are not
         independent.
+
+    Notes
+    -----
+    Differences of successive frames are filtered so that only detail finer than any PSF is left,
+    which is noise: blinking, structure and offsets of single pixels do not count. The variance of
+    the noise over the brightness is a line whose slope is the gain.
     """
     noise, light = _noise_and_light(movie)
     if len(noise) < FEWEST_PAIRS:
@@ -168,7 +219,7 @@ def photon_transfer(movie: Movie) -> PhotonTransfer:
 
 
 def _noise_and_light(movie: Movie) -> tuple[np.ndarray, np.ndarray]:
-    """Finest detail of differences of frames (of a pixel's noise), and mean counts around it."""
+    """Return the finest detail of differences of frames, scaled to a pixel's noise, and counts."""
     from scipy.ndimage import correlate1d, minimum_filter
 
     frames = movie.shape[0]
@@ -183,9 +234,9 @@ def _noise_and_light(movie: Movie) -> tuple[np.ndarray, np.ndarray]:
         for axis in (1, 2):
             detail = correlate1d(detail, [1.0, -2.0, 1.0], axis=axis, mode="nearest")
             mean = correlate1d(mean, [0.25, 0.5, 0.25], axis=axis, mode="nearest")
-        # Black borders and dead pixels are no camera's noise, nor is what lies beside them.
+        # Black borders and dead pixels show no noise of the camera, nor do pixels beside them.
         alive = minimum_filter(np.ptp(block, axis=0) > 0, 5)[1:-1:2, 1:-1:2]
-        # Six squared for each filter's weights, and two frames.
+        # 72: the sum of squared weights, 6 for each axis, of 2 frames.
         noise.append(detail[:, 1:-1:2, 1:-1:2][:, alive].ravel() / np.sqrt(72))
         light.append(mean[:, 1:-1:2, 1:-1:2][:, alive].ravel())
     return np.concatenate(noise), np.concatenate(light)

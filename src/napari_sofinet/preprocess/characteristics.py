@@ -1,4 +1,4 @@
-"""A few numbers that say what kind of movie it is, to compare it with what a network has seen."""
+"""Characteristics of a movie, to compare it with the training data of a network."""
 
 from __future__ import annotations
 
@@ -11,35 +11,37 @@ from napari_sofinet.data.movie import Movie
 
 SIDE_PX = 256
 FRAMES = 200
-"""The middle of a field and of a movie of this size is looked at."""
+"""Size of the middle of field and movie that is measured."""
 SEARCH_PX = 8
 LONGEST_LAG = 64
-SLOWEST = 1000.0  # frames
+SLOWEST = 1000.0
+"""Longest decay time in frames."""
 ALIKE = 0.15
 SURE = 4.0
 NO_SIGNAL = 0.08
 LEAST_SIGNAL = 0.35
-"""Below this signal to noise nothing else can be measured."""
+"""Signal to noise below which nothing else can be measured."""
 
 
 @dataclass(frozen=True)
 class Characteristics:
-    """What a movie is like; NaN where it does not show.
+    """Characteristics of a movie; NaN if they cannot be measured.
 
-    Attributes
+    Parameters
     ----------
-    frames
+    frames : float
         Number of frames.
-    psf_fwhm_px
-        Width of the fluctuations in space, in camera px.
-    signal_to_noise
+    psf_fwhm_px : float
+        Width of the fluctuations in space in camera px.
+    signal_to_noise : float
         Fluctuation of the light over noise in bright pixels of one frame.
-    correlation_frames
-        Decay time of the fluctuations, in frames: near 0 where emitters are on for a frame or less.
-    crowding
-        Mean brightness over its fluctuation, squared: how many emitters share a place and a frame.
-    drift_px
-        Distance between the first and the second half of the movie, in camera px.
+    correlation_frames : float
+        Decay time of the fluctuations in frames, near 0 if emitters are on for a frame or less.
+    crowding : float
+        Mean brightness over its fluctuation, squared: the number of emitters that overlap in a
+        frame.
+    drift_px : float
+        Distance between the first and the second half of the movie in camera px.
     """
 
     frames: float
@@ -61,7 +63,18 @@ NAMES = {
 
 
 def characteristics_of(movie: Movie) -> Characteristics:
-    """Measure the middle of a movie of at least 5 frames."""
+    """Measure the middle of a movie.
+
+    Parameters
+    ----------
+    movie : Movie
+        At least 5 frames.
+
+    Returns
+    -------
+    Characteristics
+        Its characteristics.
+    """
     frames, rows, columns = movie.shape
     start = movie.first_frame
     first = start + max((frames - FRAMES) // 2, 0)
@@ -75,10 +88,23 @@ def characteristics_of(movie: Movie) -> Characteristics:
 
 
 def movie_characteristics(frames: np.ndarray, count: int | None = None) -> Characteristics:
-    """Measure a movie (T, Y, X) of at least 5 frames; ``count`` if it is a part of a longer one.
+    """Measure frames of a movie.
 
-    Neighbouring pixels share the light of an emitter but no noise; so all is measured from their
-    covariances, of differences between frames, which slow changes hardly enter.
+    Everything is measured in covariances of neighbouring pixels, which receive light of the same
+    emitters but have independent noise. They are those of differences between frames, which slow
+    changes hardly affect.
+
+    Parameters
+    ----------
+    frames : ndarray
+        (T, Y, X), at least 5 frames.
+    count : int, optional
+        Number of frames of the whole movie.
+
+    Returns
+    -------
+    Characteristics
+        Their characteristics.
     """
     f = np.asarray(frames, np.float64)
     f = f / (np.abs(f).max() or 1.0)
@@ -86,11 +112,11 @@ def movie_characteristics(frames: np.ndarray, count: int | None = None) -> Chara
     signal = mean - np.percentile(mean, 10)
     power = ((f[1:] - f[:-1]) ** 2).mean(axis=0)
     bright = power >= np.percentile(power, 80)
-    near, far, alone = _shared(f[1:] - f[:-1], bright)
+    near, far, alone = _covariances(f[1:] - f[:-1], bright)
     lag = min(LONGEST_LAG, len(f) // 2)
-    later, _, _ = _shared(f[lag:] - f[:-lag], bright)
+    later, _, _ = _covariances(f[lag:] - f[:-lag], bright)
     if near < SURE * alone / np.sqrt(max(bright.sum() * (len(f) - 1), 1)):
-        near = 0.0  # what noise alone may give
+        near = 0.0  # noise alone may have this covariance
     nan = float("nan")
     width = correlation = nan
     if near > 0:
@@ -113,7 +139,21 @@ def movie_characteristics(frames: np.ndarray, count: int | None = None) -> Chara
 
 
 def unusual(traits: Characteristics, ranges: dict[str, tuple[float, float]]) -> list[str]:
-    """Names of traits outside of ranges; those that cannot be measured do not count."""
+    """Return the names of characteristics outside of ranges.
+
+    Parameters
+    ----------
+    traits : Characteristics
+        Of a movie; those that cannot be measured do not count.
+    ranges : dict of str to (float, float)
+        Ranges in the training data of a network.
+
+    Examples
+    --------
+    >>> traits = Characteristics(20.0, 2.5, 1.0, 4.0, 2.0, float("nan"))
+    >>> unusual(traits, {"frames": (50, 1000), "psf_fwhm_px": (2, 3), "drift_px": (0, 1)})
+    ['frames']
+    """
     values = asdict(traits)
     names = set(ranges)
     if traits.signal_to_noise < LEAST_SIGNAL:
@@ -127,17 +167,17 @@ def unusual(traits: Characteristics, ranges: dict[str, tuple[float, float]]) -> 
 
 
 def _decay_time(ratio: float, lag: int) -> float:
-    """Time t for which (1 - exp(-lag/t)) / (1 - exp(-1/t)), of differences, is ``ratio``."""
+    """Return the time t for which (1 - exp(-lag/t)) / (1 - exp(-1/t)) is ``ratio``."""
     times = np.geomspace(0.2, SLOWEST, 200)
     ratios = np.expm1(-lag / times) / np.expm1(-1 / times)
     return float(np.interp(ratio, ratios, times))
 
 
-def _shared(d: np.ndarray, bright: np.ndarray) -> tuple[float, float, float]:
-    """Mean products of bright pixels 1 and 2 px apart, and their mean squares."""
+def _covariances(d: np.ndarray, bright: np.ndarray) -> tuple[float, float, float]:
+    """Return the mean products of bright pixels 1 and 2 px apart, and their mean square."""
     d = d - d.mean(axis=0)
     if not bright.all():
-        d -= d[:, ~bright].mean(axis=1)[:, None, None]  # what the whole field does together
+        d -= d[:, ~bright].mean(axis=1)[:, None, None]  # fluctuation of the whole field
     together = []
     for step in (1, 2):
         total = number = 0.0
@@ -153,9 +193,9 @@ def _shared(d: np.ndarray, bright: np.ndarray) -> tuple[float, float, float]:
 
 
 def _distance(f: np.ndarray) -> float:
-    """Distance of the peak of the halves' cross-correlation from zero.
+    """Return the shift in px between the halves of a movie.
 
-    Of maps of fluctuation, in which a camera's fixed pattern, that never moves, is not seen.
+    Maps of the fluctuation are compared, which do not contain the fixed pattern of the camera.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -163,21 +203,21 @@ def _distance(f: np.ndarray) -> float:
     spectra = []
     for part in (f[:half], f[half:]):
         d = part[1:] - part[:-1]
-        shared = (d[:, :, 1:] * d[:, :, :-1]).mean(axis=0)
-        shared = gaussian_filter(np.sign(shared) * np.sqrt(np.abs(shared)), 1.5)
-        spectra.append(np.fft.rfft2(shared - shared.mean()))
+        product = (d[:, :, 1:] * d[:, :, :-1]).mean(axis=0)
+        smooth = gaussian_filter(np.sign(product) * np.sqrt(np.abs(product)), 1.5)
+        spectra.append(np.fft.rfft2(smooth - smooth.mean()))
     rows, columns = f.shape[1], f.shape[2] - 1
     product = np.fft.irfft2(spectra[0] * spectra[1].conj(), s=(rows, columns))
     reach = min(SEARCH_PX, (min(rows, columns) - 1) // 2)
     near = np.roll(product, (reach, reach), (0, 1))[: 2 * reach + 1, : 2 * reach + 1]
     peak = np.unravel_index(int(near.argmax()), near.shape)
-    # Halves that hardly look alike say nothing of drift.
+    # Halves that hardly correlate do not show drift.
     alike = near.max() * rows * columns > ALIKE * np.prod([_norm(s, columns) for s in spectra])
     return float(np.hypot(peak[0] - reach, peak[1] - reach)) if alike else 0.0
 
 
 def _norm(spectrum: np.ndarray, columns: int) -> float:
-    """Root of the sum of squares that a half spectrum stands for."""
+    """Return the norm of a whole spectrum from its half."""
     whole = 2 * np.sum(np.abs(spectrum) ** 2) - np.sum(np.abs(spectrum[:, 0]) ** 2)
     if columns % 2 == 0:
         whole -= np.sum(np.abs(spectrum[:, -1]) ** 2)

@@ -1,7 +1,7 @@
 """Drift, found by comparing the SOFI images of blocks of frames.
 
-Mean images of a blinking sample hold a pattern that does not move (the camera's own) and little
-contrast; a block's second-order cumulant knows neither.
+Mean images of a blinking sample contain the fixed pattern of the camera, which does not move, and
+have little contrast; second-order cumulants do not have these faults.
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ from napari_sofinet.sofi.cumulants import cross_cumulants
 from napari_sofinet.sofi.flattening import estimate_psf_fwhm, flatten
 
 MOST_BLOCKS = 24
-LARGEST_SIDE = 256  # camera pixels of the part that is compared
+LARGEST_SIDE = 256
+"""Side in camera pixels of the part that is compared."""
 USUAL_FWHM_PX = 2.5
-OUTLIER = 3.0  # times the median residual
-FINENESS = 20  # a twentieth of a sample is the step of the comparison
+OUTLIER = 3.0
+"""Residual of an outlier in units of the median."""
+FINENESS = 20
+"""Steps of the comparison per sample."""
 
 
 class DriftCorrection(Settings):
@@ -38,9 +41,14 @@ class DriftCorrection(Settings):
 
 @dataclass(frozen=True, eq=False)
 class ShiftFrames:
-    """Move every frame back by the sample's position in it, by cubic splines.
+    """Move every frame back by the position of the sample, with cubic splines.
 
-    ``path`` (T, 2), y, x in camera pixels, begins with frame ``start`` of the file.
+    Parameters
+    ----------
+    start : int
+        Number in the file of the first frame of the path.
+    path : ndarray
+        (T, 2) position y, x in every frame in camera pixels.
     """
 
     start: int
@@ -60,18 +68,24 @@ class ShiftFrames:
 def estimate_drift(
     movie: Movie, block: int = 50, report: Report = silent
 ) -> tuple[np.ndarray, float]:
-    """Where the sample is in every frame.
+    """Estimate the position of the sample in every frame.
 
     Parameters
     ----------
-    block
-        Frames whose SOFI image is compared with those of other blocks; more where the movie is so
-        long that there would be more than 24 blocks.
+    movie : Movie
+        Movie of a blinking sample.
+    block : int, optional
+        Frames of a block whose SOFI image is compared with those of other blocks; more for long
+        movies, which have at most 24 blocks.
+    report : Report, optional
+        Receives the progress.
 
     Returns
     -------
-    (T, 2) y, x in camera pixels relative to the first frame, and the PSF's width (FWHM) in camera
-    pixels that the blocks together show.
+    path : ndarray
+        (T, 2) y, x in camera pixels relative to the first frame.
+    fwhm_px : float
+        PSF width in camera pixels, measured in the mean of the blocks.
 
     Raises
     ------
@@ -80,9 +94,9 @@ def estimate_drift(
 
     Notes
     -----
-    All pairs of blocks are registered by cross-correlation (redundant: Wang et al., Opt. Express
-    22, 15982 (2014)); their shifts are explained by one position per block with least squares,
-    without outliers, and a smoothing spline gives the frames in between.
+    All pairs of blocks are registered by redundant cross-correlation (Wang et al., Opt. Express
+    22, 15982 (2014)): one position per block is fitted to their shifts by least squares, without
+    outliers, and a smoothing spline interpolates the frames in between.
     """
     frames = movie.shape[0]
     count = min(frames // block, MOST_BLOCKS)
@@ -116,7 +130,18 @@ def estimate_drift(
 
 
 def register(images: list[np.ndarray]) -> np.ndarray:
-    """Positions (n, 2) of n images, in samples, relative to the first one."""
+    """Register images with each other.
+
+    Parameters
+    ----------
+    images : list of ndarray
+        N images of the same shape.
+
+    Returns
+    -------
+    ndarray
+        (N, 2) positions y, x in samples, relative to the first one.
+    """
     from skimage.registration import phase_cross_correlation
 
     rows, columns = images[0].shape
@@ -148,7 +173,7 @@ def register(images: list[np.ndarray]) -> np.ndarray:
 
 
 def _busiest_part(movie: Movie, block: int) -> Movie:
-    """The movie's part of at most 256 x 256 px where most blinks in its first frames."""
+    """Select at most 256 x 256 px of a movie, where its first frames blink most."""
     from scipy.ndimage import uniform_filter
 
     _, rows, columns = movie.shape
@@ -166,7 +191,7 @@ def _busiest_part(movie: Movie, block: int) -> Movie:
 
 
 def _sharp(cumulant: np.ndarray, fwhm_px: float) -> np.ndarray:
-    """Root of a cumulant, in which bright spots weigh less, between two blurs."""
+    """Return the band-passed root of a cumulant, in which bright spots have less weight."""
     from scipy.ndimage import gaussian_filter
 
     flat = flatten(cumulant, 2, "psf", fwhm_px)
@@ -176,7 +201,7 @@ def _sharp(cumulant: np.ndarray, fwhm_px: float) -> np.ndarray:
 
 
 def _smooth(middles: np.ndarray, at: np.ndarray, frames: int) -> np.ndarray:
-    """Positions in all frames from those at the middles of blocks, zero in the first frame."""
+    """Interpolate the positions of blocks to all frames, relative to the first frame."""
     from scipy.interpolate import make_smoothing_spline
 
     t = np.arange(frames)

@@ -1,4 +1,4 @@
-"""Does a movie suit? What it shows of blinking, light, bleaching and drift, in plain words."""
+"""Check whether a movie suits SOFI: blinking, light, bleaching and drift."""
 
 from __future__ import annotations
 
@@ -19,19 +19,34 @@ from napari_sofinet.sofi.flattening import NARROWEST_FWHM_PX, WIDEST_FWHM_PX, es
 from napari_sofinet.sofi.pixel_sets import SQUARED_SIGMA
 
 Light = Literal["good", "fair", "bad"]
-LOOKED_AT = 400  # frames of the part that is looked at closely
-SIDE = 192  # camera pixels of that part
+FRAMES, SIDE = 400, 192
+"""Frames and camera pixels a side of the part that is measured in detail."""
 PIECE = 50
-PARTS = 10  # of the jackknife
+PARTS = 10
+"""Parts of the movie in the jackknife."""
 MOST_DRIFT_PX = 0.3
-CONVERGED = 0.9  # correlation with the picture of endlessly many frames
+CONVERGED = 0.9
+"""Sufficient correlation with the picture of infinitely many frames."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One property of a movie: its value in words, whether it suits, and a sentence of advice.
+    """One property of a movie.
 
-    ``number`` is the value, ``curve`` what was measured for it, e.g. (frames, agreement).
+    Parameters
+    ----------
+    name : str
+        Name of the property.
+    value : str
+        Value with its unit.
+    light : {"good", "fair", "bad"}
+        Whether it suits.
+    advice : str
+        One sentence.
+    number : float, optional
+        The value as a number.
+    curve : tuple of (int, float), optional
+        Measurements behind it, e.g. (frames, agreement).
     """
 
     name: str
@@ -44,9 +59,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Blinking:
-    """Share of a bright pixel's fluctuations that its neighbour shares, and its standard error.
+    """Correlation of the fluctuations of bright pixels with those of their neighbours.
 
-    ``contrast`` for pixels next to each other, ``farther`` for the next but one.
+    Parameters
+    ----------
+    contrast, error : float
+        Correlation of adjacent pixels, and its standard error.
+    farther, farther_error : float
+        The same for pixels at a distance of 2 px.
     """
 
     contrast: float
@@ -56,7 +76,21 @@ class Blinking:
 
 
 def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Finding, ...]:
-    """What a movie is like, and whether it suits SOFI of an order.
+    """Check whether a movie suits SOFI.
+
+    Parameters
+    ----------
+    movie : Movie
+        Movie in counts.
+    order : int, optional
+        Order of the cumulant.
+    report : Report, optional
+        Receives the progress.
+
+    Returns
+    -------
+    tuple of Finding
+        One for each property.
 
     Raises
     ------
@@ -70,15 +104,15 @@ def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Findin
         return (Finding("size", value, "bad", "At least 4 frames of 4 x 4 px are needed."),)
     block = np.concatenate(list(time_blocks(part)))
     report(0.2, "blinking")
-    seen = blinking(block)
+    blinks = blinking(block)
     # In pieces, so that bleaching and drift do not widen it.
     pieces = np.array_split(block, max(len(block) // PIECE, 1))
     cumulant = np.mean([cross_cumulants(piece, (2,))[2] for piece in pieces], axis=0)
     trace, floor, saturation = _read_all(movie, report)
     findings = [
-        _blinking(seen),
-        _signal_to_noise(seen, cumulant),
-        _width(cumulant, seen),
+        _blinking(blinks),
+        _signal_to_noise(blinks, cumulant),
+        _width(cumulant, blinks),
         _frames(frames, order),
         _saturation(saturation),
         _bleaching(trace, floor),
@@ -92,7 +126,7 @@ def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Findin
 
 
 def suits(findings: tuple[Finding, ...]) -> Light:
-    """The worst light: what a movie is as a whole."""
+    """Return the worst light of some findings, the judgement of the whole movie."""
     lights = {f.light for f in findings}
     return "bad" if "bad" in lights else "fair" if "fair" in lights else "good"
 
@@ -100,10 +134,22 @@ def suits(findings: tuple[Finding, ...]) -> Light:
 def blinking(frames: np.ndarray) -> Blinking:
     """Measure how much neighbouring pixels fluctuate together.
 
-    Differences of successive frames are taken, so that slow change does not count; what all pixels
-    do together, alike or in proportion to their brightness (a flickering lamp), is taken off; the
-    noise of two pixels is independent and averages out. The error is a jackknife's over parts of
-    the movie.
+    Parameters
+    ----------
+    frames : ndarray
+        (T, Y, X) counts.
+
+    Returns
+    -------
+    Blinking
+        Correlations with standard errors.
+
+    Notes
+    -----
+    Differences of successive frames are used, so that slow changes do not count. A fluctuation of
+    all pixels, either equal or in proportion to their brightness (a flickering lamp), is
+    subtracted. The noise of two pixels is independent and averages out. The error is that of a
+    jackknife over parts of the movie.
     """
     f = np.asarray(frames, dtype=np.float64)
     mean = f.mean(axis=0)
@@ -117,18 +163,18 @@ def blinking(frames: np.ndarray) -> Blinking:
     products = np.array([_products(d[p], bright) * len(p) for p in parts])
     total = products.sum(axis=0)
 
-    def shares(sums: np.ndarray) -> np.ndarray:
+    def correlations(sums: np.ndarray) -> np.ndarray:
         return np.asarray(sums[..., ::2] / np.maximum(sums[..., 1::2], 1e-12))
 
-    value = shares(total)
-    without = shares(total - products)
+    value = correlations(total)
+    without = correlations(total - products)
     n = len(parts)
     error = np.sqrt((n - 1) / n * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
     return Blinking(float(value[0]), float(error[0]), float(value[1]), float(error[1]))
 
 
 def _products(d: np.ndarray, bright: np.ndarray) -> np.ndarray:
-    """Mean products of bright pixels one and two pixels apart, each with their mean squares."""
+    """Return mean products of bright pixels 1 and 2 px apart, each with their mean squares."""
     squares = (d**2).mean(axis=0)
     found = []
     for step in (1, 2):
@@ -145,18 +191,19 @@ def _products(d: np.ndarray, bright: np.ndarray) -> np.ndarray:
 
 
 def _middle(movie: Movie) -> Movie:
-    """The middle of the field, in at most 400 frames from the movie's first half on."""
+    """Select the middle of the field and of the movie, at most `FRAMES` frames."""
     frames, rows, columns = movie.shape
     height, width = min(rows, SIDE), min(columns, SIDE)
     y, x = (int(v) for v in movie.origin_px)
     top, left = y + (rows - height) // 2, x + (columns - width) // 2
     start = movie.first_frame
-    first = start + max((frames - LOOKED_AT) // 2, 0)
-    last = min(first + LOOKED_AT, start + frames)
+    first = start + max((frames - FRAMES) // 2, 0)
+    last = min(first + FRAMES, start + frames)
     return movie.select((first, last), ((top, top + height), (left, left + width)))
 
 
 def _read_all(movie: Movie, report: Report) -> tuple[np.ndarray, float, Saturation]:
+    """Return mean counts of every frame and of the darkest pixels, and count saturated ones."""
     saturation, trace, done = Saturation(), [], 0
     total = np.zeros(movie.shape[1:])
     for block in time_blocks(movie, saturation):
@@ -168,35 +215,35 @@ def _read_all(movie: Movie, report: Report) -> tuple[np.ndarray, float, Saturati
     return np.concatenate(trace), float(np.percentile(total / done, 1)), saturation
 
 
-def _blinking(seen: Blinking) -> Finding:
-    value = f"{100 * seen.contrast:.1f} ± {100 * seen.error:.1f} % of the fluctuations"
-    sure = seen.contrast > 3 * seen.error and seen.contrast > 0.005
-    smooth = seen.farther > 2 * seen.farther_error or seen.farther > 0.05 * seen.contrast
-    if sure and not smooth:
+def _blinking(found: Blinking) -> Finding:
+    value = f"{100 * found.contrast:.1f} ± {100 * found.error:.1f} % of the fluctuations"
+    certain = found.contrast > 3 * found.error and found.contrast > 0.005
+    smooth = found.farther > 2 * found.farther_error or found.farther > 0.05 * found.contrast
+    if certain and not smooth:
         return Finding(
             "blinking",
             value,
             "bad",
             "Neighbouring pixels share noise but no light: the frames were interpolated, "
             "compressed or sharpened; use the camera's own.",
-            seen.contrast,
+            found.contrast,
         )
-    if not sure:
+    if not certain:
         advice = "No blinking above the noise; use dyes that blink, or more light."
-        return Finding("blinking", value, "bad", advice, seen.contrast)
-    if seen.contrast < 0.03:
+        return Finding("blinking", value, "bad", advice, found.contrast)
+    if found.contrast < 0.03:
         advice = "It blinks weakly: many frames are needed, and grains may be noise."
-        return Finding("blinking", value, "fair", advice, seen.contrast)
-    return Finding("blinking", value, "good", "It blinks well.", seen.contrast)
+        return Finding("blinking", value, "fair", advice, found.contrast)
+    return Finding("blinking", value, "good", "It blinks well.", found.contrast)
 
 
-def _signal_to_noise(seen: Blinking, cumulant: np.ndarray) -> Finding:
+def _signal_to_noise(found: Blinking, cumulant: np.ndarray) -> Finding:
     fwhm = estimate_psf_fwhm(cumulant, 2)
     if not NARROWEST_FWHM_PX < fwhm < WIDEST_FWHM_PX:
         fwhm = 2.5
-    # Neighbours share this much of the light's variance.
-    shared = np.exp(-SQUARED_SIGMA / (4 * fwhm**2))
-    light = min(max(seen.contrast, 0.0) / shared, 0.99)
+    # Correlation of the light in neighbouring pixels.
+    expected = np.exp(-SQUARED_SIGMA / (4 * fwhm**2))
+    light = min(max(found.contrast, 0.0) / expected, 0.99)
     ratio = float(np.sqrt(light / (1 - light)))
     value = f"{ratio:.2g} (light's fluctuation over noise, in bright pixels and one frame)"
     if ratio < 0.3:
@@ -217,9 +264,9 @@ def _convergence(settled: Convergence, frames: int) -> Finding:
     return Finding("convergence", value, "fair", advice, now, settled.measured)
 
 
-def _width(cumulant: np.ndarray, seen: Blinking) -> Finding:
+def _width(cumulant: np.ndarray, found: Blinking) -> Finding:
     fwhm = estimate_psf_fwhm(cumulant, 2)
-    if not NARROWEST_FWHM_PX < fwhm < WIDEST_FWHM_PX or seen.contrast < 3 * seen.error:
+    if not NARROWEST_FWHM_PX < fwhm < WIDEST_FWHM_PX or found.contrast < 3 * found.error:
         advice = "The fluctuations do not show a PSF; give its width if you know it."
         return Finding("PSF width", "not measurable", "fair", advice)
     value = f"{fwhm:.2f} camera px (FWHM)"
@@ -241,12 +288,12 @@ def _frames(frames: int, order: int) -> Finding:
 
 def _saturation(saturation: Saturation) -> Finding:
     note = saturation.note
-    share = 100 * saturation.count / max(saturation.seen, 1)
+    percent = 100 * saturation.count / max(saturation.seen, 1)
     if note is None:
         return Finding("saturation", "none", "good", "No pixel is at full scale.", 0.0)
-    light: Light = "fair" if share < 0.1 else "bad"
+    light: Light = "fair" if percent < 0.1 else "bad"
     advice = "Expose shorter or with less light; saturated places are wrong."
-    return Finding("saturation", f"{share:.2g} % of the pixels", light, advice, share)
+    return Finding("saturation", f"{percent:.2g} % of the pixels", light, advice, percent)
 
 
 def _bleaching(trace: np.ndarray, floor: float) -> Finding:
