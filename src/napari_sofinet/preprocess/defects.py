@@ -84,7 +84,7 @@ def empty_frames(scan: ScannedMovie, movie: Movie) -> np.ndarray:
         The movie, uncorrected; frames that look odd are read again.
     """
     bands = scan.bands
-    if len(bands) < FRAMES_MIN:
+    if len(bands) < FRAMES_MIN or _noisy(scan) < 0.5:
         return np.zeros(0, int)
     dark = _dark_frames(bands)
     usual = np.median(bands, axis=0)
@@ -97,6 +97,11 @@ def empty_frames(scan: ScannedMovie, movie: Movie) -> np.ndarray:
     # A movie of which most is blank is another kind of movie.
     found = np.union1d(np.flatnonzero(dark), np.array(blank, int)).astype(int)
     return found if 2 * len(found) <= len(bands) + 1 else np.zeros(0, int)
+
+
+def _noisy(scan: ScannedMovie) -> float:
+    """Fraction of the pixels that have noise; without it, nothing tells a frame without light."""
+    return float(np.mean(scan.variance > 1e-10 * np.square(np.abs(scan.highest).max())))
 
 
 def _is_blank(frame: np.ndarray, bands: np.ndarray) -> bool:
@@ -146,7 +151,7 @@ def find_spikes(scan: ScannedMovie, movie: Movie) -> tuple[np.ndarray, np.ndarra
     """
     nothing = np.zeros((0, 3), int), np.zeros(0, np.float32)
     frames, rows, columns = movie.shape
-    if frames < FRAMES_MIN or min(rows, columns) < SIDE_MIN_PX:
+    if frames < FRAMES_MIN or min(rows, columns) < SIDE_MIN_PX or _noisy(scan) < 0.05:
         return nothing
     noise = np.sqrt(np.maximum(coarse_median(scan.variance), _median_3x3(scan.variance)))
     noise = np.maximum(noise, 1e-6 * max(float(np.abs(scan.mean).max()), 1e-12))
