@@ -1,4 +1,4 @@
-"""Arguments that several commands share: which movie, and what of it."""
+"""Arguments of several commands that select a movie and parts of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from napari_sofinet.data.selection import Roi
 
 
 def add_movie_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose a movie, its scale and what of it is used."""
+    """Add the options that select parts of a movie and give its scale."""
     group = parser.add_argument_group("movie")
     group.add_argument("--frames", metavar="A:B", help="first frame and the one after the last")
     group.add_argument(
@@ -45,7 +45,7 @@ def channel_number(text: str) -> int | str:
 
 
 def open_selected(options: argparse.Namespace) -> MethodInput:
-    """Open the movie or table that the options name, narrowed to frames and ROI."""
+    """Open the movie or table that the options name, limited to frames and ROI."""
     movie = open_input(
         options.movie,
         options.pixel_size,

@@ -1,4 +1,4 @@
-"""The command line that does what a widget does."""
+"""Commands for the terminal that do the same as a widget."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from napari_sofinet.data.table_files import SUFFIXES
 
 
 def bare_name(path: Path) -> str:
-    """Name of a movie or a table without its folder and suffixes."""
+    """Return the name of a movie or a table without its folder and suffixes.
+
+    Examples
+    --------
+    >>> bare_name(Path("data/cell.ome.tif"))
+    'cell'
+    """
     name = path.name
     for suffix in (".tif", ".tiff", ".ome", ".gz", *SUFFIXES):
         if name.lower().endswith(suffix):
@@ -22,7 +28,17 @@ def bare_name(path: Path) -> str:
 
 
 def reconstruct_command(method: str, movie: MethodInput, settings: Settings) -> tuple[str, str]:
-    """Command for a terminal, and a sentence for the user about it."""
+    """Return a command for a terminal, and a sentence for the user about it.
+
+    Parameters
+    ----------
+    method : str
+        Name of the method.
+    movie : Movie or LocalizationTable
+        Input with its selection.
+    settings : Settings
+        Settings of the method.
+    """
     words = ["sofinet", "reconstruct", method]
     if movie.path is None:
         name = "MOVIE.tif" if isinstance(movie, Movie) else "TABLE.hdf5"

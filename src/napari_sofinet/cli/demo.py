@@ -1,4 +1,4 @@
-"""The main job on the bundled movie: simulated microtubules, made offline."""
+"""The command ``sofinet demo``: methods on a simulated movie of microtubules."""
 
 from __future__ import annotations
 
@@ -31,20 +31,33 @@ def add_demo(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
 
 
 def run_demo_command(options: argparse.Namespace) -> int:
-    """Make the demonstration's files and name them."""
+    """Make the files of the demonstration, and print their names."""
     for path in run_demo(Path(options.folder), ProgressLine()):
         say(str(path))
     return 0
 
 
 def run_demo(folder: Path, report: Report = silent) -> list[Path]:
-    """Write the bundled movie, what methods make of it, and one picture that compares them.
+    """Write the bundled movie, reconstructions of it, and one picture that compares them.
 
-    Without PyTorch the network's picture of 20 frames is left out.
+    Without PyTorch the network's reconstruction is left out.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder for the files, which is made.
+    report : Report, optional
+        Receives the progress.
 
     Returns
     -------
-    The files written, the picture last.
+    list of Path
+        The files; the picture is the last one.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be made or written to, or matplotlib is missing.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

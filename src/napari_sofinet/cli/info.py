@@ -1,4 +1,4 @@
-"""The command ``sofinet info``."""
+"""The command ``sofinet info``: facts about a movie."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def add_info(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
 
 
 def run_info(options: argparse.Namespace) -> int:
-    """Print what is understood of a movie, and whether it suits."""
+    """Print the facts about a movie, and whether it suits SOFI."""
     if options.channel == "all":
         raise InputError("Channels are looked at one by one; give --channel a number.")
     movie = open_selected(options)

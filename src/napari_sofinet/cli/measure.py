@@ -1,4 +1,4 @@
-"""The command ``sofinet measure``."""
+"""The command ``sofinet measure``: resolution of a picture, or agreement of two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command line options from a settings model, and the values that were given."""
+"""Command-line options of a settings model, and the values that were given."""
 
 from __future__ import annotations
 
@@ -16,11 +16,20 @@ from napari_sofinet.base.settings_text import (
     values_text,
 )
 
-PREFIX = "setting "  # no other option's destination has a blank in it
+PREFIX = "setting "
+"""Prefix of the options' destinations; no other destination contains a blank."""
 
 
 def add_options(parser: Any, model: type[Settings]) -> None:
-    """Add one option for every parameter of a settings model."""
+    """Add one option for every parameter of a settings model.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser or argument group
+        Receives the options.
+    model : type of Settings
+        Settings model.
+    """
     for leaf in parameters(model):
         parser.add_argument(
             option_of(leaf),
@@ -39,12 +48,19 @@ def add_options(parser: Any, model: type[Settings]) -> None:
 
 
 def given_values(options: argparse.Namespace, model: type[Settings]) -> dict[str, Any]:
-    """Values of the options that were given, by dotted name.
+    """Return the values of the options that were given, by dotted name.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        Parsed arguments.
+    model : type of Settings
+        Model whose options were added by `add_options`.
 
     Raises
     ------
     InputError
-        A text that is no value of its parameter.
+        A text is no value of its parameter.
     """
     given = vars(options)
     return {
@@ -56,12 +72,12 @@ def given_values(options: argparse.Namespace, model: type[Settings]) -> dict[str
 
 
 def _old_name(leaf: Parameter) -> str:
-    """Dotted name of a parameter in older versions."""
+    """Return the dotted name of a parameter in older versions."""
     return ".".join((*leaf.path[:-1], leaf.formerly)) if leaf.formerly else leaf.name
 
 
 def describe_options(model: type[Settings]) -> Iterator[str]:
-    """One line for each parameter: option, values, unit, default and help."""
+    """Yield the lines of a help text: option and values, then unit, default and help."""
     for leaf in parameters(model):
         yield f"  {option_of(leaf)} {values_text(leaf)}"
         yield f"      {help_text(leaf, default_of(model, leaf))}"

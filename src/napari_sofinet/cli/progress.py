@@ -1,4 +1,4 @@
-"""What the command line prints while it works."""
+"""Output of the command line to stderr: progress and messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class ProgressLine:
-    """Progress on one line of a terminal; silent where stderr is a file."""
+    """Progress on one line of a terminal; silent if stderr is a file."""
 
     def __init__(self) -> None:
         self.shown = 0.0

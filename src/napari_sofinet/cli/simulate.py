@@ -1,4 +1,4 @@
-"""The command ``sofinet simulate``."""
+"""The command ``sofinet simulate``: movies with known truth."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def run_simulate(options: argparse.Namespace) -> int:
 
 
 def simulate_command(preset: str, settings: SimulationSettings) -> str:
-    """A `sofinet simulate` command: the preset, and what differs from it."""
+    """Return a ``sofinet simulate`` command with the settings that differ from a preset."""
     words = ["sofinet", "simulate", preset, "-o", "movie.tif", "--truth", "truth.npz"]
     words += ["--seed", str(settings.seed)]
     usual = flatten_settings(preset_settings(preset, settings.seed))

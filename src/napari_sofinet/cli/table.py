@@ -1,4 +1,4 @@
-"""The command `sofinet table`: convert, filter, correct and draw localisation tables."""
+"""The command ``sofinet table``: convert, filter, correct and draw localization tables."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _add_picture_options(parser: argparse.ArgumentParser) -> None:
     picture.add_argument(
         "--window",
         metavar="FRAMES[:STEP]",
-        help="a film whose pictures show so many frames each (default: one picture of all)",
+        help="a time series whose pictures show so many frames each (default: one picture of all)",
     )
 
 

@@ -1,4 +1,4 @@
-"""The command ``sofinet train``."""
+"""The command ``sofinet train``: training and fine-tuning of networks."""
 
 from __future__ import annotations
 

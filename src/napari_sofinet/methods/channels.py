@@ -22,12 +22,26 @@ def reconstruct_channels(
     device: Device = "auto",
     **settings: Any,
 ) -> Reconstruction:
-    """Run a method on all channels of the file that a movie is one channel of.
+    """Run a method on all channels of a movie's file.
+
+    Parameters
+    ----------
+    movie : Movie
+        One channel of a file, with its selection.
+    method : str
+        Name of the method.
+    report : Report, optional
+        Receives the progress.
+    device : {"auto", "cpu", "cuda"}, optional
+        Device of networks.
+    **settings
+        Settings of the method, the same for all channels.
 
     Returns
     -------
-    Maps ``"channel 0"``, ``"channel 0 snr"`` ... on one grid, and the recipe of all of them. What a
-    method estimates it estimates for every channel.
+    Reconstruction
+        Maps ``"channel 0"``, ``"channel 0 snr"`` ... on one grid, and the recipe of all of them.
+        Estimates of the method are made for every channel.
 
     Raises
     ------
@@ -37,8 +51,8 @@ def reconstruct_channels(
     channels = every_channel(movie)
     results = []
     for number, one in enumerate(channels):
-        share = 1 / len(channels)
-        step = portion(report, number * share, (number + 1) * share, f"channel {number}: ")
+        part = 1 / len(channels)
+        step = portion(report, number * part, (number + 1) * part, f"channel {number}: ")
         try:
             results.append(reconstruct(one, method, report=step, device=device, **settings))
         except InputError as error:
@@ -60,7 +74,13 @@ def reconstruct_channels(
 
 
 def every_channel(movie: MethodInput) -> list[Movie]:
-    """The movies of all channels of a movie's file, with its plane and selection."""
+    """Open all channels of a movie's file, with its plane and selection.
+
+    Raises
+    ------
+    InputError
+        The movie is in memory.
+    """
     if not isinstance(movie, Movie) or movie.path is None or movie.steps:
         raise InputError("A movie in memory is a single channel; choose it alone.")
     source = movie.source

@@ -1,4 +1,4 @@
-"""A time series of a moving structure from the localisations of its blinking emitters."""
+"""A time series of a moving structure from the localizations of its blinking emitters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def dblink(
 
 
 def describe(settings: DblinkSettings, details: dict[str, float]) -> str:
-    """Sentence for a methods section."""
+    """Return sentences for the methods section of a paper."""
     found = describe_localization(settings.localize, details) if "noise_gain" in details else ""
     count = round(details.get("localizations", 0))
     grid = f"on a grid {settings.fineness} times as fine as the camera's"

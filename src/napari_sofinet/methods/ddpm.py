@@ -24,7 +24,7 @@ def ddpm(movie: Movie, settings: DdpmSettings, report: Report, device: str) -> R
 
 
 def describe(settings: DdpmSettings, details: dict[str, float]) -> str:
-    """Sentence for a methods section."""
+    """Return sentences for the methods section of a paper."""
     how = {
         "full": f"{settings.steps} steps from noise",
         "guided": f"{settings.steps} steps from the first guess with noise",

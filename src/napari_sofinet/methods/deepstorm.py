@@ -26,14 +26,26 @@ class DeepstormSettings(LocalizationSettings):
 def deepstorm(
     movie: Movie, settings: DeepstormSettings, report: Report, device: str
 ) -> Reconstruction:
-    """Localise the emitters of every frame.
+    """Localize the emitters of every frame.
+
+    Parameters
+    ----------
+    movie : Movie
+        At least 12 x 12 pixels.
+    settings : DeepstormSettings
+        Detector, corrections and output.
+    report : Report
+        Receives the progress.
+    device : {"auto", "cpu", "cuda"}
+        Device of the network.
 
     Returns
     -------
-    ``image`` (4Y, 4X) float32, or (T, 4Y, 4X): a Gaussian of height 1 and 1 sample width for every
-    emitter as the network sees it, summed over frames; sample i lies at camera coordinate
-    (i + 1/2) / 4 - 1/2. Where drift was corrected, the table drawn as by `render` instead.
-    ``localizations`` is the table.
+    Reconstruction
+        ``image`` (4Y, 4X) float32, or (T, 4Y, 4X): the network's map, a Gaussian of height 1 and
+        standard deviation of 1 sample for every emitter, summed over frames. Sample i lies at
+        camera coordinate (i + 1/2) / 4 - 1/2. If drift was corrected, the image is rendered from
+        the table, see `render`. ``localizations`` is the table.
 
     Raises
     ------

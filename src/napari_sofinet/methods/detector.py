@@ -1,4 +1,4 @@
-"""Finding the emitters of single frames: what a detector is, and the one without a network."""
+"""Detection of the emitters of single frames: the protocol, and a detector without a network."""
 
 from __future__ import annotations
 
@@ -13,24 +13,33 @@ from napari_sofinet.localization.detection import places_in_frame
 from napari_sofinet.localization.fitting import Noise
 
 USUAL_SIGMA = 1.2
+"""Standard deviation of the PSF in camera px if it cannot be measured."""
 
 
 @dataclass(frozen=True)
 class ImagingModel:
-    """What is the same in all frames."""
+    """Properties of the microscope, the same in all frames.
+
+    Parameters
+    ----------
+    sigma_px : float
+        Standard deviation of the PSF in camera px.
+    noise : Noise
+        Variance of the pixels.
+    """
 
     sigma_px: float
     noise: Noise
 
 
 Places = tuple[np.ndarray, np.ndarray]
+"""Positions (N, 2) y, x in px and their uncertainty (N,) in px, see `places_in_map`."""
 
 
 class Detector(Protocol):
-    """Frames (t, Y, X) to maps (t, 4Y, 4X), if it makes any, and places for each.
+    """Finds the emitters of frames.
 
-    Places (N, 2) come with their doubt (N,), as `places_in_map` gives them. ``notes`` are
-    sentences for the user, ``alone`` says that spots are fitted one by one.
+    ``alone`` says that spots are fitted one by one.
     """
 
     alone: bool
@@ -39,13 +48,13 @@ class Detector(Protocol):
         """Take the width of the PSF (standard deviation in camera px) once it is known."""
 
     def __call__(self, frames: np.ndarray) -> tuple[np.ndarray | None, list[Places]]:
-        """Maps and places."""
+        """Return maps (t, 4Y, 4X) of frames (t, Y, X), or None, and the positions in each frame."""
         ...
 
     def notes(
         self, table: LocalizationTable, imaging: ImagingModel, movie: Movie, photons_known: bool
     ) -> list[str]:
-        """Sentences for the user."""
+        """Return sentences for the user."""
         ...
 
 
@@ -60,12 +69,12 @@ class SingleDetector:
         self.sigma_px = sigma_px
 
     def __call__(self, frames: np.ndarray) -> tuple[np.ndarray | None, list[Places]]:
-        """No maps, and places; see `Detector`."""
+        """Return no maps, and the positions in each frame."""
         found = [places_in_frame(frame, self.sigma_px) for frame in frames]
         return None, [(at, np.zeros(len(at))) for at in found]
 
     def notes(
         self, table: LocalizationTable, imaging: ImagingModel, movie: Movie, photons_known: bool
     ) -> list[str]:
-        """Nothing: it has learnt nothing."""
+        """Return no sentences, as it was not trained."""
         return []

@@ -1,4 +1,4 @@
-"""How emitters are found in single frames: settings that several methods share."""
+"""Settings of the localization of emitters in single frames, for several methods."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class LocalizationSettings(CalibrationSettings):
 
     weights: str = parameter(
         "deepstorm",
-        "What the network has learnt: 'deepstorm' expects single molecules; or own weights.",
+        "What the network was trained on: 'deepstorm' expects single molecules; or own weights.",
         basic=True,
         weights="deepstorm",
     )
@@ -47,7 +47,7 @@ class LocalizationSettings(CalibrationSettings):
         formerly="finder",
     )
     certainty: float = parameter(
-        0.5, "Share of a molecule that the network must see to count it.", ge=0.05, le=1
+        0.5, "Fraction of a molecule in the network's map from which it counts.", ge=0.05, le=1
     )
     psf_fwhm_px: float | None = parameter(
         None,
@@ -61,7 +61,7 @@ class LocalizationSettings(CalibrationSettings):
 
 
 def describe_localization(settings: LocalizationSettings, details: dict[str, float]) -> str:
-    """Sentence for a methods section."""
+    """Return sentences for the methods section of a paper."""
     width = details.get("psf_fwhm_px", settings.psf_fwhm_px or 0)
     if settings.detector == "single":
         how = "Spots that stand alone were found by a difference of Gaussians"

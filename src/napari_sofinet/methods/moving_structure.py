@@ -29,11 +29,11 @@ from napari_sofinet.networks.tiling import tiles
 from napari_sofinet.networks.weights import Card
 
 BYTES = 2**28
-"""Of averages of past and future that are held at once."""
+"""Memory for the decay maps of a part of the field."""
 SAMPLES_AT_ONCE = 2**18
 SMALLEST_TILE = 64
 THRESHOLD = 0.23
-"""Above it a sample counts as structure: where a line is, is seldom known to a sample."""
+"""Probability above which a sample counts as structure; lines are seldom known to a sample."""
 
 
 def moving_structure(
@@ -43,23 +43,36 @@ def moving_structure(
     report: Report = silent,
     device: str = "auto",
 ) -> Reconstruction:
-    """Reconstruct a structure that moves, from a movie, a table or maps of localisations.
+    """Reconstruct a structure that moves, from a movie, a table or maps of localizations.
 
-    The emitters of a movie are found first.
+    The emitters of a movie are localized first.
+
+    Parameters
+    ----------
+    network : Network
+        The network that shows the structure.
+    movie : Movie or LocalizationTable
+        Movie, maps of localizations as a movie, or a table.
+    settings : DblinkSettings
+        Windows, input and prior.
+    report : Report, optional
+        Receives the progress.
+    device : {"auto", "cpu", "cuda"}, optional
+        Device of the networks.
 
     Returns
     -------
     Reconstruction
         ``image`` (T, 4Y, 4X) float32, from 0 to 1: the probability that a sample is structure;
-        ``confidence``, of the same shape: that times the probability that structure is in the
-        sample or next to it (not from weights of the paper's network). Sample i lies at camera
+        ``confidence``, of the same shape: this times the probability that structure is in the
+        sample or next to it (not with weights of the paper's network). Sample i lies at camera
         coordinate (i + 1/2) / 4 - 1/2.
 
     Raises
     ------
     InputError
         Unusable weights, a window longer than the movie, a time series too large for the disk, or
-        maps that show more than localisations.
+        maps that show more than localizations.
     """
     net, card, _ = weights.load(settings.weights, network)
     frames, roi = _selection(movie)
@@ -103,7 +116,7 @@ class _Localized:
 
 
 def _selection(movie: MethodInput) -> tuple[tuple[int, int], Roi]:
-    """First frame and the one after the last, and the rectangle, that are to be used."""
+    """Return the first frame and the one after the last, and the rectangle that is used."""
     if isinstance(movie, LocalizationTable):
         total, (rows, columns) = movie.frame_count, movie.field_px
     else:
@@ -171,18 +184,30 @@ def series_of(
     report: Report = silent,
     device: str = "auto",
 ) -> np.ndarray:
-    """Pictures and confidences (2, T, Y, X), or pictures alone (1, T, Y, X); see `dblink`.
+    """Make the pictures of a time series.
 
     Parameters
     ----------
-    events
-        Localisations, with times in frames.
-    shape
+    events : LocalizationEvents
+        Localizations, with times in frames.
+    shape : (int, int)
         Rows and columns of samples.
-    frames
-        The first and the one after the last.
-    net
-        `networks.dblink.BlinkNet`, or `DBlink`, which has no confidence; in evaluation mode.
+    frames : (int, int)
+        First frame, and the one after the last.
+    settings : DblinkSettings
+        Window, step and prior.
+    net : BlinkNet or DBlink
+        In evaluation mode.
+    report : Report, optional
+        Receives the progress.
+    device : {"auto", "cpu", "cuda"}, optional
+        Device of the network.
+
+    Returns
+    -------
+    ndarray
+        (2, T, Y, X) pictures and confidences, or (1, T, Y, X) pictures of `DBlink`, which has no
+        confidence.
     """
     window, step = settings.window, settings.step or settings.window
     count = (frames[1] - frames[0] - window) // step + 1
@@ -219,7 +244,7 @@ def _fill(
 ) -> None:
     """Make pictures and confidences (2, T, Y, X) at some times, part by part of the field."""
     _, count, rows, columns = out.shape
-    # Multiples of 8, the blocks of samples that the network's coarsest grid has.
+    # In multiples of 8 samples, the pixels of the network's coarsest grid.
     held = 2 * 4 * 7 * 2 * math.ceil(math.sqrt(count))
     side = max(int(math.sqrt(BYTES / held)) - 2 * net.reach_px, SMALLEST_TILE) // 8 * 8
     parts = list(tiles(-(-rows // 8), -(-columns // 8), side // 8, net.reach_px // 8))
@@ -246,7 +271,7 @@ def _numbers(pictures: np.ndarray, settings: DblinkSettings) -> np.ndarray:
 
 
 def _in_samples(rectangle: Roi, rows: int, columns: int) -> Roi:
-    """A rectangle in blocks of 8 samples, as samples of the field."""
+    """Convert a rectangle from blocks of 8 samples to samples of the field."""
     (a, b), (c, d) = rectangle
     return (8 * a, min(8 * b, rows)), (8 * c, min(8 * d, columns))
 
@@ -259,7 +284,7 @@ def _maps(
     shape: tuple[int, int],
     tell: Callable[[int], None],
 ) -> Iterator[np.ndarray]:
-    """Pictures and confidences (2, t, Y, X) of a part of the field, some times after others."""
+    """Yield pictures and confidences (2, t, Y, X) of a part of the field, in the order of time."""
     device = next((one.device.type for one in net.parameters()), "cpu")
     some = max(1, SAMPLES_AT_ONCE // (shape[0] * shape[1]))
     waiting: list[np.ndarray] = []
@@ -274,7 +299,7 @@ def _maps(
             x = torch.from_numpy(with_prior(np.stack(waiting), settings.structure)).to(device)
             with torch.inference_mode(), precision(device):
                 out = net(x).float()
-                # Sure of just this sample: it is likely, and where structure is at all is known.
+                # Confidence in this sample: it is likely, and so is structure near it.
                 out[:, 1] = torch.sigmoid(out[:, 1]) * out[:, 0].clamp(0, 1)
             yield _numbers(out.transpose(0, 1).cpu().numpy(), settings)
             waiting = []
@@ -289,9 +314,23 @@ def out_of_range(
     settings: DblinkSettings,
     card: Card,
 ) -> tuple[str, ...]:
-    """Sentences where localisations, so many per frame, are unlike what was trained on."""
+    """Return sentences if localizations differ from the training data.
+
+    Parameters
+    ----------
+    table : LocalizationTable or None
+        The localizations, for their uncertainty.
+    per_frame : float
+        Localizations per frame.
+    pictures : ndarray
+        (T, Y, X).
+    settings : DblinkSettings
+        Window and fineness.
+    card : Card
+        Card of the weights.
+    """
     if not per_frame:
-        return ("There is no localisation; the film is empty.",)
+        return ("There is no localisation; the time series is empty.",)
     notes = []
     amount = float(np.mean([one.sum() for one in pictures]))
     if amount < 1:

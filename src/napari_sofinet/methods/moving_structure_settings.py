@@ -10,12 +10,12 @@ from napari_sofinet.preprocess.repair import RepairSettings
 
 
 class DblinkSettings(Settings):
-    """A film of a structure that moves while its emitters blink, from their localisations."""
+    """A time series of a structure that moves, from localisations of its blinking emitters."""
 
     weights: str = parameter(
         "dblink",
-        "What the network has learnt: 'dblink' expects thin filaments or filled shapes that move "
-        "(a prior); or own weights.",
+        "What the network was trained on: 'dblink' expects thin filaments or filled shapes that "
+        "move (a prior); or own weights.",
         basic=True,
         weights="dblink",
     )
@@ -30,7 +30,7 @@ class DblinkSettings(Settings):
     )
     step: int | None = parameter(
         None,
-        "Frames from one picture of the film to the next.",
+        "Frames from one picture of the time series to the next.",
         unit="frames",
         empty="a window",
         basic=True,
@@ -51,8 +51,7 @@ class DblinkSettings(Settings):
     )
     map_sum: float = parameter(
         1.0,
-        "What a localisation adds up to in a film of maps: 1 in counts, 6.283 in films of "
-        "deepstorm.",
+        "Sum of a localisation in a map: 1 in counts, 6.283 in time series of deepstorm.",
         gt=0,
         le=1e9,
     )

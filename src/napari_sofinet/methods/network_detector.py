@@ -1,4 +1,4 @@
-"""Finding the emitters of single frames with a network."""
+"""Detection of the emitters of single frames with a network."""
 
 from __future__ import annotations
 
@@ -18,11 +18,22 @@ from napari_sofinet.networks.tiling import tiles
 from napari_sofinet.networks.weights import Card
 
 TILE_PX = 256
-CROWD_SHARE = 0.2
+CROWDED = 0.2
+"""Fraction of the frames, the most crowded ones, in which the density is measured."""
 
 
 class NetworkDetector:
-    """Finds emitters with weights of `deepstorm`, by name or file, as certain as given."""
+    """Finds emitters with a network.
+
+    Parameters
+    ----------
+    name : str
+        Name or file of weights of ``deepstorm``.
+    certainty : float
+        Fraction of an emitter in a map that counts, see `places_in_map`.
+    device : {"auto", "cpu", "cuda"}
+        Device of the network.
+    """
 
     alone = False
 
@@ -35,10 +46,10 @@ class NetworkDetector:
         self.net: torch.nn.Module = half_precision_copy(net, self.device)
 
     def set_width(self, sigma_px: float) -> None:
-        """Nothing: the network was trained on many widths."""
+        """Do nothing, as the network was trained on many widths."""
 
     def __call__(self, frames: np.ndarray) -> tuple[np.ndarray | None, list[Places]]:
-        """Maps and places; see `Detector`."""
+        """Return maps (t, 4Y, 4X) of frames (t, Y, X), and the positions in each frame."""
         rows, columns = frames.shape[-2:]
         maps = np.empty((len(frames), FINENESS * rows, FINENESS * columns), np.float32)
         x = normalize(torch.from_numpy(frames[:, None]))
@@ -57,12 +68,12 @@ class NetworkDetector:
     def notes(
         self, table: LocalizationTable, imaging: ImagingModel, movie: Movie, photons_known: bool
     ) -> list[str]:
-        """What is outside of what the weights were trained for."""
+        """Return sentences if the movie differs from the training data, and on the prior."""
         _, rows, columns = movie.shape
         values: dict[str, float] = {"psf_fwhm_px": 2.3548 * imaging.sigma_px}
         if len(table):
             counts = np.bincount(table.frame - table.frame.min())
-            crowded = counts >= np.quantile(counts, 1 - CROWD_SHARE)
+            crowded = counts >= np.quantile(counts, 1 - CROWDED)
             values["density_per_px2"] = float(counts[crowded].mean()) / (rows * columns)
             assert table.photons is not None
             if photons_known:
@@ -71,9 +82,14 @@ class NetworkDetector:
 
 
 def out_of_range_frames(card: Card, values: dict[str, float]) -> list[str]:
-    """A sentence where frames are of another kind than what was trained on.
+    """Return a sentence if frames differ from the training data.
 
-    ``values`` may hold ``psf_fwhm_px``, ``density_per_px2`` and ``photons``.
+    Parameters
+    ----------
+    card : Card
+        Card of the weights.
+    values : dict of str to float
+        Measured ``psf_fwhm_px``, ``density_per_px2`` and ``photons``, or some of them.
     """
     names = {
         "psf_fwhm_px": "PSF width in camera px",

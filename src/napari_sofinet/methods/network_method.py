@@ -1,4 +1,4 @@
-"""What all methods share whose network turns a movie into a picture."""
+"""Methods whose network turns a movie into a picture."""
 
 from __future__ import annotations
 

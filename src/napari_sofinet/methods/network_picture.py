@@ -38,13 +38,26 @@ from napari_sofinet.preprocess.corrections import Corrected, correct
 TILE_PX = 384
 STEP_FRAMES = 16
 NOT_CALIBRATED = Uncertainty(brightness=(0.0,), half_width=(1.645,))
-"""Half of what holds 90 % of a normal distribution, in standard deviations."""
+"""Half width of the interval with 90 % of a normal distribution, in standard deviations."""
 
 
 def network_picture(
     network: Network, movie: Movie, settings: NetworkSettings, report: Report, device: str
 ) -> Reconstruction:
     """Reconstruct a movie with a network.
+
+    Parameters
+    ----------
+    network : Network
+        A network that turns movies into pictures.
+    movie : Movie
+        At least 5 frames of 12 x 12 px.
+    settings : NetworkSettings
+        Weights, windows, corrections and uncertainty.
+    report : Report
+        Receives the progress.
+    device : {"auto", "cpu", "cuda"}
+        Device of the network.
 
     Returns
     -------
@@ -92,7 +105,7 @@ def network_picture(
 
 
 def _check(net: torch.nn.Module, card: Card, movie: Movie, settings: NetworkSettings) -> None:
-    """Raise `InputError` where a network cannot take so many frames, or so small a field."""
+    """Raise `InputError` if a network cannot process the number of frames or the field."""
     frames, rows, columns = movie.shape
     window = settings.window
     if frames < FRAMES_MIN or min(rows, columns) < SIDE_MIN_PX:
@@ -128,7 +141,7 @@ class _Run:
 
     @property
     def notes(self) -> list[str]:
-        """A sentence where not every picture of a time series is computed."""
+        """A sentence if not every picture of a time series is computed."""
         if self.window is None or len(self.wanted) < 2 or self.wanted[1] == 1:
             return []
         return [
@@ -144,14 +157,14 @@ class _Run:
         device: str,
         report: Report,
     ) -> np.ndarray:
-        """Maps (C, 2Y-1, 2X-1), or (C, T, 2Y-1, 2X-1): the picture, and its logarithmic error."""
+        """Return the picture and its logarithmic error, (C, 2Y-1, 2X-1) or (C, T, 2Y-1, 2X-1)."""
         view = _View(net, movie, levels, device)
         if self.orientations == 1:
             return self._one_orientation(view, 0, report)
         return self._all_orientations(view, report)
 
     def _one_orientation(self, view: _View, orientation: int, report: Report) -> np.ndarray:
-        """Output maps of the network; the movie is seen in one of eight orientations."""
+        """Return the output maps of the network for a movie in one of eight orientations."""
         ends = [(self.window or self.frames) + k * self.settings.step for k in self.wanted]
         out: np.ndarray | None = None
         count = len(self.tiles)
@@ -178,7 +191,7 @@ class _Run:
         return out
 
     def _all_orientations(self, view: _View, report: Report) -> np.ndarray:
-        """Mean, and logarithm of the standard deviation, of pictures in eight orientations."""
+        """Return mean and logarithm of the standard deviation of pictures in eight orientations."""
         out: np.ndarray | None = None
         n = ORIENTATIONS
         for orientation in range(n):
@@ -212,7 +225,7 @@ def _interpolate(series: np.ndarray, computed: Sequence[int]) -> None:
 
 @dataclass(frozen=True)
 class _View:
-    """A network on its device, and the movie that it sees."""
+    """A network on its device, and its movie."""
 
     net: torch.nn.Module
     movie: Movie
@@ -227,7 +240,7 @@ class _View:
         report: Report,
         orientation: int = 0,
     ) -> Iterator[Any]:
-        """Yield what the network holds of a tile; see `accumulate`."""
+        """Yield the network's state for a tile, see `accumulate`."""
         y, x = (int(v) for v in self.movie.origin_px)
         (top, bottom), (left, right) = tile.seen
         field = self.movie.select(None, ((y + top, y + bottom), (x + left, x + right)))
@@ -236,7 +249,7 @@ class _View:
         )
 
     def result(self, state: Any, orientation: int) -> np.ndarray:
-        """Output maps (C, 2Y-1, 2X-1) of what the network holds, in the movie's orientation."""
+        """Return the output maps (C, 2Y-1, 2X-1) of a state, in the movie's orientation."""
         with torch.inference_mode(), precision(self.device):
             maps: np.ndarray = orient_back(state.result().float(), orientation).cpu().numpy()
         return maps
@@ -252,7 +265,7 @@ def accumulate(
     report: Callable[[float], None],
     orientation: int = 0,
 ) -> Iterator[Any]:
-    """Yield what a network holds of a movie after each window, or once after all frames.
+    """Yield the state of a network after each window of a movie, or once after all frames.
 
     Parameters
     ----------
@@ -269,9 +282,9 @@ def accumulate(
     device : str
         ``"cpu"`` or ``"cuda"``.
     report : callable
-        Given the fraction of the frames that were read.
+        Called with the fraction of the frames that were read.
     orientation : int, optional
-        In which of eight orientations the network sees the movie.
+        One of eight orientations in which the network sees the movie.
 
     Yields
     ------
@@ -329,7 +342,7 @@ def _reconstruction(
 
 
 def _middle(movie: Movie, window: int) -> float:
-    """Number in the file of the middle of the first window."""
+    """Return the number in the file of the middle of the first window."""
     return float(movie.file_frames(movie.first_frame + (window - 1) / 2))
 
 
@@ -339,9 +352,9 @@ def half_width(picture: np.ndarray, log_error: np.ndarray, table: Uncertainty) -
     Parameters
     ----------
     picture, log_error : ndarray of shape (Y, X)
-        What a network gives: brightness, and the logarithm of the error that it expects.
+        Output of a network: brightness, and the logarithm of the error that it expects.
     table : Uncertainty
-        Of the weights' card: measured half widths in units of the expected error.
+        From the weights' card: measured half widths in units of the expected error.
     """
     factor = np.interp(picture, table.brightness, table.half_width)
     return np.asarray(factor * np.exp(np.clip(log_error, -8, 4)), np.float32)

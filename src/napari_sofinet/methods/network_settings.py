@@ -1,4 +1,4 @@
-"""Settings of every network that turns a movie into a picture."""
+"""Settings of the networks that turn a movie into a picture."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QUANTITATIVE = (
 
 
 class NetworkSettings(MovieSettings):
-    """Settings of every network that turns a movie into a picture."""
+    """Settings of the networks that turn a movie into a picture."""
 
     weights: str
     window: int | None = parameter(
@@ -45,5 +45,5 @@ class NetworkSettings(MovieSettings):
     )
 
     def computed(self, pictures: int) -> list[int]:
-        """Return which pictures of a time series are computed; those between are interpolated."""
+        """Return the pictures of a time series that are computed; others are interpolated."""
         return list(range(pictures))

@@ -1,4 +1,4 @@
-"""Warnings where a movie differs from what a network was trained on."""
+"""Warnings if a movie differs from the training data of a network."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from napari_sofinet.preprocess.characteristics import (
 
 
 def out_of_range_notes(found: Characteristics, card: Card) -> list[str]:
-    """Return a sentence where a movie shows nothing, or differs from the training data.
+    """Return a sentence if a movie shows nothing, or differs from the training data.
 
     Parameters
     ----------
     found : Characteristics
-        Of the movie, see `characteristics_of`.
+        Characteristics of the movie, see `characteristics_of`.
     card : Card
-        Of the weights.
+        Card of the weights.
     """
     if card.ranges and shows_nothing(found):
         return [
@@ -42,11 +42,12 @@ def out_of_range_notes(found: Characteristics, card: Card) -> list[str]:
 
 
 def shows_nothing(found: Characteristics) -> bool:
-    """Whether next to nothing fluctuates above a movie's noise."""
+    """Return whether next to nothing fluctuates above a movie's noise."""
     return found.signal_to_noise < NO_SIGNAL
 
 
 def _range(low: float, high: float) -> str:
+    """Return a range in words."""
     if high >= 1e6:
         return f"{low:.3g} or more"
     return f"{high:.3g} or less" if low <= 0 else f"{low:.3g} to {high:.3g}"

@@ -24,7 +24,7 @@ class ProjectionSettings(MovieSettings):
 
 
 def average(movie: Movie, settings: ProjectionSettings, report: Report) -> Reconstruction:
-    """Mean over time, float32 (Y, X) in counts: the wide-field image."""
+    """Return the mean over time, float32 (Y, X) in counts: the wide-field image."""
     stage, mean, _, notes = _mean_and_variance(movie, settings, report)
     return _on_camera_grid(stage, mean, notes)
 
@@ -32,18 +32,18 @@ def average(movie: Movie, settings: ProjectionSettings, report: Report) -> Recon
 def standard_deviation(
     movie: Movie, settings: ProjectionSettings, report: Report
 ) -> Reconstruction:
-    """Standard deviation over time (divided by T), float32 (Y, X) in counts."""
+    """Return the standard deviation over time (divided by T), float32 (Y, X) in counts."""
     stage, _, variance, notes = _mean_and_variance(movie, settings, report)
     return _on_camera_grid(stage, np.sqrt(variance), notes)
 
 
 def describe_average(settings: ProjectionSettings, details: dict[str, float]) -> str:
-    """Sentence for a methods section."""
+    """Return sentences for the methods section of a paper."""
     return _describe(settings, details, "The image is the mean over all frames")
 
 
 def describe_std(settings: ProjectionSettings, details: dict[str, float]) -> str:
-    """Sentence for a methods section."""
+    """Return sentences for the methods section of a paper."""
     what = "The image is the standard deviation of each pixel over all frames"
     return _describe(settings, details, what)
 
@@ -67,7 +67,7 @@ def _mean_and_variance(
     stage = correct(movie, settings, portion(report, 0.0, 0.5))
     movie = stage.movie
     before = 0.5 if movie.steps else 0.0
-    seen, total = 0, movie.shape[0]
+    done, total = 0, movie.shape[0]
     mean = np.zeros(movie.shape[1:])
     squares = np.zeros(movie.shape[1:])
     for block in time_blocks(movie, saturation):
@@ -75,19 +75,19 @@ def _mean_and_variance(
         n = len(block)
         block_mean = block.mean(axis=0, dtype=np.float64)
         delta = block_mean - mean
-        # Chan, Golub and LeVeque (1983): merging keeps the precision that sums of squares lose.
-        squares += block.var(axis=0, dtype=np.float64) * n + delta**2 * seen * n / (seen + n)
-        mean += delta * n / (seen + n)
-        seen += n
+        # Merging (Chan, Golub and LeVeque (1983)) keeps the precision that sums of squares lose.
+        squares += block.var(axis=0, dtype=np.float64) * n + delta**2 * done * n / (done + n)
+        mean += delta * n / (done + n)
+        done += n
         report(
-            before + (1 - before) * seen / total,
-            f"frame {seen} of {total}",
+            before + (1 - before) * done / total,
+            f"frame {done} of {total}",
             _on_camera_grid(stage, mean, ()),
         )
-    if not seen:
+    if not done:
         raise InputError("The movie has no frames.")
     notes = (*stage.notes, saturation.note) if saturation.note else stage.notes
-    return stage, mean, squares / seen, notes
+    return stage, mean, squares / done, notes
 
 
 def _on_camera_grid(stage: Corrected, image: np.ndarray, notes: tuple[str, ...]) -> Reconstruction:

@@ -1,4 +1,4 @@
-"""All methods by name: our own, and those of other installed packages."""
+"""All methods by name: those of this package, and those of other installed packages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BUILT_IN = (
     "napari_sofinet.methods.ddpm:METHOD",
     "napari_sofinet.methods.table:METHOD",
 )
-"""Where our own methods are declared, in the order in which users see them."""
+"""Declarations of the methods of this package, in the order in which users see them."""
 ENTRY_POINTS = "napari_sofinet.methods"
 """Group of entry points by which another package adds methods, as ``name = "module:METHOD"``."""
 

@@ -1,4 +1,4 @@
-"""SOFI: cross-cumulants, flattened, deconvolved and linearised."""
+"""SOFI: cross-cumulants, flattened, deconvolved and linearized."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def sofi(movie: Movie, settings: SofiSettings, report: Report) -> Reconstruction
     Returns
     -------
     Reconstruction
-        ``image``: float32 in counts (linearised) or counts**order, on the cumulants' grid. With
+        ``image``: float32 in counts (linearized) or counts**order, on the cumulants' grid. With
         ``molecules`` also ``brightness`` (counts of an emitter that is on for a whole frame),
         ``on_ratio``, ``on_time_s`` (or ``on_time_frames``) and ``density_per_um2`` (or
         ``density_per_px2`` of camera pixels), NaN where there is too little signal; with ``snr``

@@ -73,7 +73,7 @@ def _averaged(count: int, bleaching: bool) -> str:
 
 
 def _linearized(settings: SofiSettings, details: dict[str, float]) -> list[str]:
-    """Return the clauses on deconvolution, linearisation and reconvolution."""
+    """Return the clauses on deconvolution, linearization and reconvolution."""
     d = settings.deconvolution
     clauses = []
     iterations = details.get("iterations") if d.iterations is None else d.iterations

@@ -1,4 +1,4 @@
-"""From cumulant images to SOFI pictures: flattened, deconvolved and linearised."""
+"""From cumulant images to SOFI pictures: flattened, deconvolved and linearized."""
 
 from __future__ import annotations
 

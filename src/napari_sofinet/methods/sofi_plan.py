@@ -1,4 +1,4 @@
-"""How a movie is cut into sub-sequences for SOFI, and the PSF width used for it."""
+"""Plan of the sub-sequences of a movie for SOFI, and the PSF width used for it."""
 
 from __future__ import annotations
 

@@ -23,13 +23,13 @@ class DeconvolutionSettings(Settings):
     )
     truncate_percent: float = parameter(
         2.0,
-        "Values below this share of the maximum are set to zero before reconvolution.",
+        "Values below this fraction of the maximum are set to zero before reconvolution.",
         unit="%",
         ge=0,
         lt=100,
     )
     weighted: bool = parameter(
-        True, "Trust each sub-pixel by its noise, and expect a floor of noise in the image."
+        True, "Weight each sub-pixel by its noise, and expect a floor of noise in the image."
     )
 
 
@@ -46,7 +46,7 @@ class SubSequenceSettings(Settings):
     average: Literal["cumulants", "pictures"] = parameter(
         "cumulants",
         "What is averaged over sub-sequences: 'cumulants' has less noise, 'pictures' are each "
-        "deconvolved and linearised first, so that moments of great brightness weigh less.",
+        "deconvolved and linearized first, so that moments of great brightness weigh less.",
     )
 
 
@@ -81,7 +81,7 @@ class SofiSettings(MovieSettings):
     lag: int = parameter(
         0,
         "Frames between the pixels that are multiplied; 1 or more drops noise that neighbouring "
-        "pixels share, and needs emitters that stay on as long.",
+        "pixels have in common, and needs emitters that stay on as long.",
         unit="frames",
         ge=0,
         le=1000,
@@ -92,7 +92,7 @@ class SofiSettings(MovieSettings):
     )
     molecules: bool = parameter(
         False,
-        "Also map brightness, share of time on, on-time and density of emitters (balanced SOFI) "
+        "Also map brightness, fraction of time on, on-time and density of emitters (balanced SOFI) "
         "from orders 2 to 4; needs 1000 frames or more.",
     )
     snr: bool = parameter(

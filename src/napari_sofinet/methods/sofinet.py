@@ -1,4 +1,4 @@
-"""Our own network of order-free statistics."""
+"""The statistics network as a method."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SofinetSettings(NetworkSettings):
     every: int | None = parameter(
         None,
         "In a time series, one picture is computed for every so many frames, and those between are "
-        "interpolated, since consecutive windows share most of their frames; a fifth of the window "
+        "interpolated, since consecutive windows have most frames in common; a fifth of the window "
         "if empty, 1 computes all.",
         unit="frames",
         empty="a fifth of the window",
@@ -30,7 +30,7 @@ class SofinetSettings(NetworkSettings):
     )
 
     def computed(self, pictures: int) -> list[int]:
-        """Return which pictures of a time series are computed; those between are interpolated."""
+        """Return the pictures of a time series that are computed; others are interpolated."""
         frames = self.every or max(1, (self.window or 1) // 5)
         places = list(range(0, pictures, max(1, frames // self.step)))
         return places if places[-1] == pictures - 1 else [*places, pictures - 1]

@@ -1,4 +1,4 @@
-"""A table of localisations as a method: keep rows, correct drift, draw a picture."""
+"""A table of localizations as a method: keep rows, correct drift, draw a picture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from napari_sofinet.methods.contract import Method
 
 DEFAULT_PIXEL_NM = 20.0
 DEFAULT_PIXEL_PX = 0.2
-"""Of a camera whose pixel is not known."""
+"""Pixel size of the picture if that of the camera is not known."""
 
 
 class TableSettings(Settings):
@@ -95,7 +95,7 @@ def draw(table: LocalizationTable, settings: TableSettings, report: Report) -> R
     Returns
     -------
     Reconstruction
-        ``image`` (Y, X), or (T, Y, X) with a window: localisations per pixel, float32.
+        ``image`` (Y, X), or (T, Y, X) with a window: localizations per pixel, float32.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def keep(table: LocalizationTable, conditions: list[str]) -> LocalizationTable:
 def draw_prepared(
     table: LocalizationTable, settings: TableSettings, report: Report = silent
 ) -> Reconstruction:
-    """Draw all rows of a table; raises as `render`."""
+    """Draw all rows of a table, see `render`."""
     window = settings.window
     return render(
         table,
@@ -173,6 +173,7 @@ def farthest(path: np.ndarray) -> float:
 
 
 def _selected(table: LocalizationTable) -> LocalizationTable:
+    """Return the rows in the range of frames that was selected."""
     if table.frame_range is None:
         return table
     first, last = table.frame_range
@@ -180,7 +181,7 @@ def _selected(table: LocalizationTable) -> LocalizationTable:
 
 
 def _pixel_px(table: LocalizationTable, settings: TableSettings) -> float:
-    """Pixel size of the picture in camera pixels."""
+    """Return the pixel size of the picture in camera pixels."""
     camera = table.camera_pixel_um
     if settings.pixel_nm is not None and camera is None:
         raise InputError(
@@ -197,7 +198,7 @@ def _pixel_px(table: LocalizationTable, settings: TableSettings) -> float:
 
 
 def describe(settings: TableSettings, details: dict[str, float]) -> str:
-    """Sentences for the methods section of a paper."""
+    """Return sentences for the methods section of a paper."""
     conditions = settings.conditions
     kept = f"Those that meet {' and '.join(conditions)}" if conditions else "They"
     drawn = (
