@@ -1,10 +1,11 @@
-"""Gaussian blurs of bands of rows and what Richardson-Lucy does with them, compiled by numba.
+"""Gaussian blurs of bands of rows and the steps of Richardson-Lucy, compiled by numba.
 
-Each blurred row is used while it is still in the first-level cache. Bands may run in threads: the
-interpreter is free meanwhile. Importing this module loads numba (half a second).
+Each blurred row is used while it is still in the first-level cache. Bands may run in threads, as
+the interpreter is released. Importing this module loads numba (half a second).
 
-Everywhere: images (Y, X) of one floating dtype; taps (reach + 1,) of the same dtype, the middle of
-the kernel first; ``outside`` one of REFLECT, WRAP, CONSTANT. Rows first .. last-1 are worked on.
+In all functions images are (Y, X) of one floating dtype; taps (reach + 1,) have the same dtype, the
+middle of the kernel first; ``outside`` is REFLECT, WRAP or CONSTANT. Rows first .. last-1 are
+computed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from napari_sofinet.base.compiled import compiled
 REFLECT, WRAP, CONSTANT = 0, 1, 2
 
 FAST = {"contract", "reassoc", "nsz", "nnan"}
-"""Freedoms of the compiler that allow vector instructions; the values are finite."""
+"""Permissions of the compiler that allow vector instructions; the values are finite."""
 
 
 @compiled(nogil=True, error_model="numpy", fastmath=FAST)
@@ -30,7 +31,7 @@ def blur(first, last, image, taps, outside, out):  # type: ignore[no-untyped-def
 
 @compiled(nogil=True, error_model="numpy", fastmath=FAST)
 def compare(first, last, start, taps, outside, image, background, tiny, out):  # type: ignore[no-untyped-def]
-    """Write the ratio of the (weighted) image to ``start``, blurred, to ``out``."""
+    """Write the ratio of the (weighted) image to the blurred ``start`` to ``out``."""
     padded = np.empty(start.shape[1] + 2 * len(taps), start.dtype)
     line = np.empty(start.shape[1], start.dtype)
     for row in range(first, last):
@@ -59,7 +60,7 @@ def correct(first, last, ratio, taps, outside, start, gain, step, out):  # type:
 
 @numba.njit(nogil=True, error_model="numpy", fastmath=FAST)
 def _multiply(before, factor, gain, change, after):  # type: ignore[no-untyped-def]
-    """One row of `correct`; a function of its own, or its loops are not vectorised."""
+    """Compute one row of `correct`; only in a separate function its loops are vectorized."""
     for x in range(len(before)):
         after[x] = before[x] * factor[x] * gain[x]
     along, norm = before.dtype.type(0), before.dtype.type(0)
@@ -73,7 +74,7 @@ def _multiply(before, factor, gain, change, after):  # type: ignore[no-untyped-d
 
 @compiled(nogil=True, error_model="numpy", fastmath=FAST)
 def predict(first, last, estimate, previous, momentum, out):  # type: ignore[no-untyped-def]
-    """Write the estimate, moved on along its last change but not below zero, to ``out``."""
+    """Write the estimate, extrapolated along its last change but not below zero, to ``out``."""
     for row in range(first, last):
         now, then, ahead = estimate[row], previous[row], out[row]
         for x in range(len(now)):
@@ -82,7 +83,7 @@ def predict(first, last, estimate, previous, momentum, out):  # type: ignore[no-
 
 @numba.njit(nogil=True, error_model="numpy", fastmath=FAST)
 def _blur_row(image, taps, outside, row, padded, out):  # type: ignore[no-untyped-def]
-    """Write one row of the blurred image to ``out``; ``padded`` is room for a row with margins."""
+    """Write one row of the blurred image to ``out``; ``padded`` is a buffer with margins."""
     rows, width = image.shape
     reach = len(taps) - 1
     middle = padded[reach : reach + width]
@@ -138,7 +139,7 @@ def _add_two(out, tap, a, b, other_tap, c, d):  # type: ignore[no-untyped-def]
 
 @compiled(nogil=True, error_model="numpy")
 def _inside(i, n, outside):  # type: ignore[no-untyped-def]
-    """Which sample stands for sample i of n; -1 for none."""
+    """Return the sample that replaces sample i of n beyond the edge; -1 for none."""
     if 0 <= i < n:
         return i
     if outside == CONSTANT:

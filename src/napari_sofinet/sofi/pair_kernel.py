@@ -1,8 +1,8 @@
 """Sums over time of pixels and of pairs of pixels of a camera's counts, compiled by numba.
 
-Half of a second-order SOFI picture's time goes here. Deviations from the mean are whole numbers of
-16 bits. Two frames are kept side by side, so that one instruction of most processors multiplies
-both frames' pixels and adds the products; sums of 32 bits stay exact.
+They take half of the time of a second-order SOFI picture. Deviations from the mean are whole
+numbers of 16 bits. Two frames lie side by side, so that one instruction of most processors
+multiplies the pixels of both and adds the products; sums of 32 bits stay exact.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TILE_ROWS = 12
 TILE_WIDTH = 1024
 """Pixels of a tile with its margin: deviations and sums fit a core's second-level cache (1 MB)."""
 RUN = 512
-"""Pixels whose sums stay in the first-level cache while all lines are gone through."""
+"""Pixels whose sums stay in the first-level cache during the loop over all lines."""
 REACH = 3  # rows and columns: pixels of a pair lie at most this far from the corner
 EXACT_BELOW = 2**13
 """Sixteen products of deviations below this add up to less than 2**31."""
@@ -38,8 +38,8 @@ def _add_run(
 ) -> Any:
     """Add the products of pixels start .. stop-1 with their partners, over lines, to ``sums``.
 
-    Written for LLVM's vectors, since numba's loops do not become the instruction that multiplies
-    and adds pairs (vpmaddwd, vpdpwssd; on other processors LLVM finds the nearest).
+    It is written with LLVM's vectors, since numba's loops do not become the instruction that
+    multiplies and adds pairs (vpmaddwd, vpdpwssd; on other processors LLVM finds the nearest).
 
     lines (LINES, length) int32, each two 16-bit deviations, ``count`` of them used; partners
     (PARTNERS,) distances in pixels; sums (SLOTS, n) int32.
@@ -129,15 +129,17 @@ def add_pairs(raw, about, first, last, pairs, sums):  # type: ignore[no-untyped-
 
     Parameters
     ----------
-    raw, about
+    raw, about : ndarray
         Frames (t, Y, X) of whole numbers of at most 16 bits, and the image (Y, X) of the same dtype
         that is subtracted from them.
-    pairs
-        (n, 2, 2) rows and columns of the two pixels of each product behind its corner, the one in
+    first, last : int
+        Rows of the corners.
+    pairs : ndarray
+        (N, 2, 2) rows and columns of the two pixels of each product behind its corner, the one in
         the upper row first; the first product, a pixel with itself, stands for the pixel alone.
-    sums
-        (n, Y, X) float64. Where a pair would run over the end of a row its sum is meaningless,
-        and never used.
+    sums : ndarray
+        (N, Y, X) float64. Where a pair would cross the end of a row its sum is meaningless, and
+        never used.
     """
     frames, _, width = raw.shape
     batches = -(-(len(pairs) - 1) // PARTNERS)

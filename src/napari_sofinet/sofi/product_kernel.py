@@ -1,6 +1,6 @@
 """Sums over time of products of any pixels in float64, compiled by numba.
 
-Pairs of a camera's counts have a faster way in `pair_kernel`. Importing either loads numba (half a
+Pairs of camera counts are faster in `pair_kernel`. Importing either module loads numba (half a
 second): import them where they are used.
 """
 
@@ -16,29 +16,31 @@ REACH = 3  # rows: pixels of a product lie at most this far below its corner
 STRIP_PIXELS = 8192  # worked on at once: four frames of them fit a core's second-level cache
 
 FAST = {"contract", "reassoc", "nsz", "nnan"}
-"""Freedoms of the compiler that allow vector instructions; the values are finite."""
+"""Permissions of the compiler that allow vector instructions; the values are finite."""
 
 
 @compiled(nogil=True, error_model="numpy", fastmath=FAST)
 def add_products(raw, about, width, first, last, offsets, farthest, sizes, sums):  # type: ignore[no-untyped-def]
     """Add products of a block's frames to ``sums`` for corners in rows first .. last-1.
 
-    Images are given as one long line of pixels each.
+    Each image is one long line of pixels.
 
     Parameters
     ----------
-    raw, about
+    raw, about : ndarray
         Frames (t, pixels), and the image (pixels,) float64 that is subtracted from them.
-    width
+    width : int
         Pixels of a row.
-    offsets, farthest, sizes
-        (n, largest) places of a product's pixels behind its corner, (n,) the largest of them, and
-        (n,) how many there are.
-    sums
-        (n, pixels) float64. Where a product would run over the end of a row its sum is
-        meaningless, and never used.
+    first, last : int
+        Rows of the corners.
+    offsets, farthest, sizes : ndarray
+        (N, largest) distances of a product's pixels behind its corner, (N,) the largest of them,
+        and (N,) their number.
+    sums : ndarray
+        (N, pixels) float64. Where a product would cross the end of a row its sum is meaningless,
+        and never used.
     """
-    # The strips are counted here and not by threads: taking turns with Python costs time.
+    # The loop over strips is here and not in Python, since switching between the two costs time.
     high = max(STRIP_PIXELS // width, 16)
     for top in range(first, last, high):
         bottom = min(top + high, last)
