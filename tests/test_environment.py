@@ -75,3 +75,25 @@ def test_a_cache_that_fails_is_as_good_as_none(monkeypatch, tmp_path):
     for path in kept:
         path.write_bytes(b"damaged")
     assert compiled(nogil=True)(double)(21) == 42
+
+
+WITHOUT = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {packages!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Missing())
+"""
+
+
+@pytest.mark.parametrize("method", ["sofinet", "convgru", "unet", "deepstorm", "dblink", "ddpm"])
+def test_networks_without_pytorch(tmp_path, movie, method):
+    code = WITHOUT.format(packages=("torch", "safetensors"))
+    out = tmp_path / "o.ome.tif"
+    more = ["--structure", "filaments"] if method == "dblink" else []
+    done = sofinet("reconstruct", method, movie, "-o", out, *more, code=code)
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "pip install" in done.stderr
+    assert not out.exists()

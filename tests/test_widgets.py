@@ -107,9 +107,12 @@ def test_a_form_holds_what_it_is_given(qtbot):
         chosen = build(SofiSettings, values)
         form.set_settings(chosen)
         assert form.settings() == chosen
-    form.editors["psf_fwhm_px"].setText("wide")
-    with pytest.raises(InputError, match="must be a number, not 'wide'"):
-        form.settings()
+    for text in ("wide", "1,000.5", "1,2,3"):
+        form.editors["psf_fwhm_px"].setText(text)
+        with pytest.raises(InputError, match=f"^PSF width must be a number, not '{text}'"):
+            form.settings()
+    form.editors["psf_fwhm_px"].setText("2,5")
+    assert form.settings().psf_fwhm_px == 2.5
 
 
 @pytest.mark.parametrize(
@@ -184,6 +187,20 @@ def test_cancel_answers_and_leaves_nothing(widget, qtbot):
     assert widget.run_button.text() == "Reconstruct"
     qtbot.waitUntil(widget.run_button.isEnabled, timeout=2000)
     gate.set()
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), OSError("no server")])
+def test_a_reader_that_ends_leaves_no_dock_waiting(widget, qtbot, notices, error):
+    def ended(block):
+        raise error
+
+    frames = da.from_array(blinking_point(), chunks=(20, -1, -1))
+    lazy = frames.map_blocks(ended, dtype=frames.dtype, meta=np.empty((0, 0, 0), frames.dtype))
+    widget.viewer.add_image(lazy, name="far away", contrast_limits=(0, 1000))
+    run(widget, qtbot)
+    assert widget.run_button.text() == "Reconstruct"
+    assert "bug" not in widget.status.text()
+    assert "ended from outside" in widget.status.text() or "far away" in widget.status.text()
 
 
 def test_mistakes_are_told_in_one_sentence(widget, qtbot, notices):

@@ -39,27 +39,58 @@ def option_named(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def parse(leaf: Parameter, text: str) -> Any:
-    """Value of a parameter from text; limits are left to the settings model."""
+def parse(leaf: Parameter, text: str, called: str = "", decimal_comma: bool = False) -> Any:
+    """Read the value of a parameter from text; limits are left to the settings model.
+
+    Parameters
+    ----------
+    leaf : Parameter
+        The parameter.
+    text : str
+        What was typed.
+    called : str, optional
+        Name of the parameter in messages; by default its option.
+    decimal_comma : bool, optional
+        Whether ``2,5`` is a number, as people in many countries type it.
+
+    Raises
+    ------
+    InputError
+        The text is no value of the parameter.
+    """
     kind, optional = kind_of(leaf)
+    called = called or option_of(leaf)
     word = text.strip()
     if optional and word.lower() in ("", "none", "auto"):
         return None
     if isinstance(kind, tuple):
         if word not in kind and word not in leaf.formerly_choices:
-            raise InputError(f"{option_of(leaf)} must be {' or '.join(kind)}, not {text!r}.")
+            raise InputError(f"{called} must be {' or '.join(kind)}, not {text[:80]!r}.")
         return word
     if kind is bool:
         if word.lower() in ("yes", "true", "on", "1"):
             return True
         if word.lower() in ("no", "false", "off", "0"):
             return False
-        raise InputError(f"{option_of(leaf)} must be yes or no, not {text!r}.")
+        raise InputError(f"{called} must be yes or no, not {text[:80]!r}.")
+    if kind is float and decimal_comma:
+        word = with_decimal_point(word)
     try:
         return kind(word)
     except ValueError:
         what = "a whole number" if kind is int else "a number"
-        raise InputError(f"{option_of(leaf)} must be {what}, not {text!r}.") from None
+        raise InputError(f"{called} must be {what}, not {text[:80]!r}.") from None
+
+
+def with_decimal_point(text: str) -> str:
+    """Return a number with its only comma as a decimal point; other text as it is.
+
+    Examples
+    --------
+    >>> with_decimal_point("2,5"), with_decimal_point("1,000.5"), with_decimal_point("1,2,3")
+    ('2.5', '1,000.5', '1,2,3')
+    """
+    return text.replace(",", ".") if text.count(",") == 1 and "." not in text else text
 
 
 def text_of(value: Any) -> str:

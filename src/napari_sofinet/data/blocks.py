@@ -35,27 +35,6 @@ def time_blocks(frames: Movie | Any, saturation: Saturation | None = None) -> It
     InputError
         A value is NaN or infinite, or frames cannot be read.
     """
-    # The same blocks whatever an array's chunks: networks sum 16 bits block by block.
-    yield from _regrouped(_pieces(frames, saturation), _block_length(frames))
-
-
-def _regrouped(pieces: Iterator[np.ndarray], length: int) -> Iterator[np.ndarray]:
-    """Yield blocks of ``length`` frames, and a last one of fewer, from shorter pieces."""
-    waiting: list[np.ndarray] = []
-    for piece in pieces:
-        while piece.size:
-            room = length - sum(map(len, waiting))
-            waiting.append(piece[:room])
-            piece = piece[room:]
-            if len(waiting[-1]) == room:
-                yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
-                waiting = []
-    if waiting:
-        yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
-
-
-def _pieces(frames: Movie | Any, saturation: Saturation | None) -> Iterator[np.ndarray]:
-    """Yield checked frames in order, no more at once than a block or a chunk holds."""
     read = _reader(frames, saturation)
     first = frames.first_frame if isinstance(frames, Movie) else 0
 
@@ -82,6 +61,36 @@ def _pieces(frames: Movie | Any, saturation: Saturation | None) -> Iterator[np.n
                 block = coming.result()
                 coming = reader.submit(checked, *following) if following else None
                 yield block
+
+
+def even_blocks(frames: Movie | Any, length: int) -> Iterator[np.ndarray]:
+    """Blocks of at most ``length`` frames, the same ones whatever the chunks of an array are.
+
+    Parameters
+    ----------
+    frames
+        Movie, or (T, Y, X) numpy or dask array.
+    length
+        Most frames of a block.
+
+    Raises
+    ------
+    InputError
+        As `time_blocks`.
+    """
+    whole = block_length(frames)
+    waiting: list[np.ndarray] = []
+    done = 0
+    for piece in time_blocks(frames):
+        while len(piece):
+            wanted = min(length, whole - done % whole)
+            waiting.append(piece[: wanted - sum(map(len, waiting))])
+            piece = piece[len(waiting[-1]) :]
+            if sum(map(len, waiting)) == wanted:
+                yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+                waiting, done = [], done + wanted
+    if waiting:
+        yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
 
 
 def _reader(frames: Movie | Any, saturation: Saturation | None) -> Callable[[int, int], np.ndarray]:
@@ -116,8 +125,8 @@ def _reader(frames: Movie | Any, saturation: Saturation | None) -> Callable[[int
     return read
 
 
-def _block_length(frames: Movie | Any) -> int:
-    """Return the number of frames of a block."""
+def block_length(frames: Movie | Any) -> int:
+    """Return the number of frames of a block of a movie, or of an array in one chunk."""
     shape = frames.shape
     if isinstance(frames, Movie) and frames.source.whole_frames:
         shape = frames.source.shape
@@ -127,7 +136,7 @@ def _block_length(frames: Movie | Any) -> int:
 
 
 def _edges(frames: Movie | Any) -> Iterator[tuple[int, int]]:
-    step = _block_length(frames)
+    step = block_length(frames)
     if isinstance(frames, Movie) and not frames.source.whole_frames:
         frames = frames.frames
     # An array's own chunks are what its program reads at once; one may be the whole movie.

@@ -1,4 +1,4 @@
-"""What makes a method: its settings, its function, its inputs and what it needs."""
+"""Declaration of a method: its settings, its function, its inputs and requirements."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Method:
     describe : callable
         ``describe(settings, details)`` returns sentences for the methods section of a paper.
     takes : tuple of type, optional
-        What it starts from: `Movie`, `LocalizationTable` or both.
+        Kinds of input: `Movie`, `LocalizationTable` or both.
     gives : tuple of str, optional
-        What a reconstruction may hold: ``"image"``, ``"time series"``, ``"table"``, ``"samples"``.
+        Contents of a reconstruction: ``"image"``, ``"time series"``, ``"table"``, ``"samples"``.
     needs : tuple of str, optional
         Optional packages that must be installed.
     network : Network, optional
@@ -63,10 +63,17 @@ class Method:
         return self.network is not None or "torch" in self.needs
 
     def check_installed(self) -> None:
-        """Raise `InputError` where an optional package is missing."""
-        missing = [name for name in self.needs if find_spec(name) is None]
+        """Raise `InputError` if an optional package is missing."""
+        missing = [name for name in self.needs if not _installed(name)]
         if missing:
             raise InputError(
                 f"{self.title} needs {' and '.join(missing)}: install it with "
                 "'pip install \"napari-sofinet[models]\"'."
             )
+
+
+def _installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ImportError:
+        return False

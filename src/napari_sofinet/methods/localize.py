@@ -35,6 +35,7 @@ from napari_sofinet.methods.detector import (
     SingleDetector,
 )
 from napari_sofinet.methods.localization_settings import LocalizationSettings
+from napari_sofinet.networks import weights
 from napari_sofinet.preprocess.corrections import calibrate_movie
 
 SIDE_MIN_PX = 12
@@ -108,6 +109,7 @@ def localize(
     """
     if settings.detector == "single":
         return _localize(movie, settings, report, SingleDetector(), time_series)
+    weights.need_torch()
     from napari_sofinet.methods.network_detector import NetworkDetector  # imports torch
     from napari_sofinet.networks.device import on_device
 
@@ -224,7 +226,7 @@ def measure_imaging(
         If few of its frames are selected, the others are used as well: PSF and noise belong to
         the microscope.
     detector : Detector
-        Finds the spots; it is told the width.
+        Finds the spots; its width is set.
     psf_fwhm_px : float or None
         Known width of the PSF in camera pixels; measured if None.
     notes : list of str

@@ -12,7 +12,7 @@ import torch
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.progress import Report, portion
-from napari_sofinet.data.blocks import time_blocks
+from napari_sofinet.data.blocks import even_blocks
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.saturation import Saturation
@@ -296,10 +296,11 @@ def accumulate(
         rows, columns = columns, rows
     state = net.running(rows, columns) if window is None else net.sliding(window)
     done, when = 0, set(ends)
-    for block in time_blocks(movie):
+    # Sums in 16 bits depend on which frames are added together.
+    for block in even_blocks(movie, STEP_FRAMES):
         x = orient(torch.from_numpy(levels.apply(block, done)), orientation).to(device)
         with torch.inference_mode(), precision(device):
-            for some in x.split(STEP_FRAMES if window is None else 1):
+            for some in (x,) if window is None else x.split(1):
                 state.add(some if window is None else some[0])
                 done += len(some)
                 report(done / frames)

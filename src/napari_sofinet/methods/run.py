@@ -75,7 +75,15 @@ def reconstruct(
     chosen.check_installed()
     # Before the work: a file that is replaced meanwhile must not pass for what was used.
     used = _inputs_of(movie, values)
-    result = _run_repaired(chosen, movie, values, report, *((device,) if chosen.uses_torch else ()))
+    try:
+        result = _run_repaired(
+            chosen, movie, values, report, *((device,) if chosen.uses_torch else ())
+        )
+        if _inputs_of(movie, values) != used:
+            raise InputError("A file that a setting names was changed meanwhile; run again.")
+    finally:
+        if isinstance(movie, Movie):
+            movie.source.close()
     recipe = Recipe(
         open=used.opened,
         reconstruct=MethodStep(

@@ -58,7 +58,8 @@ class SettingsForm(QWidget):
     def settings(self) -> Settings:
         """What the form says; `InputError` in one sentence where that is not possible."""
         values = {
-            name: parse(leaf, _text(self.editors[name])) for name, leaf in self.leaves.items()
+            name: parse(leaf, _text(self.editors[name]), _called(leaf), decimal_comma=True)
+            for name, leaf in self.leaves.items()
         }
         return build(self.model, values)
 
@@ -209,6 +210,11 @@ def _title(name: str) -> str:
         name = name if name.endswith(("per_s", "per_um")) else name.removesuffix(suffix)
     words = name.replace("_", " ")
     return (words[0].upper() + words[1:]).replace("Psf fwhm", "PSF width")
+
+
+def _called(leaf: Parameter) -> str:
+    """Return the name of a parameter as the form shows it."""
+    return _title("_".join(leaf.path) if leaf.basic else leaf.path[-1])
 
 
 def _text(editor: Any) -> str:

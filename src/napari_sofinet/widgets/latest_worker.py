@@ -8,6 +8,8 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
+from napari_sofinet.base.errors import InputError
+
 
 class Latest(QObject):
     """Runs the latest task asked for; results of tasks that were overtaken are dropped.
@@ -57,6 +59,9 @@ class Latest(QObject):
                 result, signal = task(), self.done
             except Exception as error:
                 result, signal = error, self.failed
+            except BaseException as error:  # or it would count as running for ever
+                ended = InputError(f"The work was ended from outside ({type(error).__name__}).")
+                result, signal = ended, self.failed
             with self._lock:
                 if self._next is None and not self._closed:
                     signal.emit(result)

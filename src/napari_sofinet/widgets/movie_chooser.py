@@ -11,6 +11,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QSpinBox
 
 from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.settings_text import with_decimal_point
 from napari_sofinet.data.open_input import MethodInput
 from napari_sofinet.widgets.form import narrow
 from napari_sofinet.widgets.layer_box import LayerBox
@@ -160,7 +161,7 @@ class MovieChooser(QFormLayout):
                 self.positions[axis] = box
 
     def _pixel_size(self) -> float | None:
-        text = self.pixel_edit.text().strip().replace(",", ".")
+        text = with_decimal_point(self.pixel_edit.text().strip())
         if text == self._pixel_shown[0]:
             return self._pixel_shown[1]
         try:

@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.settings_text import with_decimal_point
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.io.scale import LARGEST_PIXEL_UM
 from napari_sofinet.methods.table import DEFAULT_PIXEL_NM, DEFAULT_PIXEL_PX
@@ -342,7 +343,7 @@ def _metadata(source: TableLayer, made: Made) -> dict[str, Any]:
 
 
 def _number(edit: QLineEdit, what: str) -> float:
-    text = edit.text().strip().replace(",", ".")
+    text = with_decimal_point(edit.text().strip())
     try:
         number = float(text)
     except ValueError:

@@ -54,6 +54,13 @@ class TaskWorker(WorkerBase):
             return self.task(self._report)
         except Cancelled:
             return None
+        except Exception:
+            raise
+        except BaseException as error:
+            # napari would never tell that the worker has ended, and the dock would wait for ever.
+            raise InputError(
+                f"The work was ended from outside ({type(error).__name__})."
+            ) from error
 
     def _report(
         self, fraction: float, message: str = "", preview: Reconstruction | None = None
@@ -175,9 +182,11 @@ class WorkingWidget(QWidget):
 
 
 def sentence_of(error: Exception) -> str:
-    """What went wrong, for the user: that is a bug unless it is an `InputError`."""
+    """Return a sentence for the user: a bug unless it is an `InputError` or too little memory."""
     if isinstance(error, InputError):
         return str(error)
+    if isinstance(error, MemoryError):
+        return "There is not enough memory; choose a smaller ROI or fewer frames."
     return f"This is a bug of napari-sofinet: {type(error).__name__}: {error}"
 
 
