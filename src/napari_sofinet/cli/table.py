@@ -84,7 +84,20 @@ def run_table(options: argparse.Namespace) -> int:
 
 
 def convert_or_draw(options: argparse.Namespace, report: Report = silent) -> list[str]:
-    """Convert or draw a table, and return sentences for the user, the last one about the output."""
+    """Convert or draw a table.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        Parsed arguments.
+    report : Report, optional
+        Receives the progress.
+
+    Returns
+    -------
+    list of str
+        Sentences for the user, the last one about the output.
+    """
     source, output = Path(options.table), output_file(options.output)
     drawn = output.suffix.lower() in (".tif", ".tiff")
     refuse_overwriting(output, source)

@@ -16,7 +16,7 @@ from napari_sofinet.networks.contract import Network
 def dblink(
     movie: MethodInput, settings: DblinkSettings, report: Report = silent, device: str = "auto"
 ) -> Reconstruction:
-    """Reconstruct a moving structure; see `moving_structure`."""
+    """Reconstruct a moving structure, see `moving_structure`."""
     from napari_sofinet.methods.moving_structure import moving_structure  # imports torch
 
     return moving_structure(NETWORK, movie, settings, report, device)
@@ -29,12 +29,12 @@ def describe(settings: DblinkSettings, details: dict[str, float]) -> str:
     grid = f"on a grid {settings.fineness} times as fine as the camera's"
     source = f"{count} localisations"
     if settings.input == "maps":
-        grid, source = "on their grid", f"a film of maps of {count} localisations"
-    expected = "" if settings.structure == "either" else f", told to expect {settings.structure},"
+        grid, source = "on their grid", f"a time series of maps of {count} localisations"
+    expected = "" if settings.structure == "either" else f", set to expect {settings.structure},"
     return (
-        f"{found} A film of the structure was made from {source} by a neural network (weights "
-        f"{settings.weights}) after DBlink (Saguy et al., Nat. Methods 20, 1939 (2023)){expected} "
-        f"with windows of {settings.window} frames, {grid}."
+        f"{found} A time series of the structure was made from {source} by a neural network "
+        f"(weights {settings.weights}) after DBlink (Saguy et al., Nat. Methods 20, 1939 (2023))"
+        f"{expected} with windows of {settings.window} frames, {grid}."
     ).strip()
 
 

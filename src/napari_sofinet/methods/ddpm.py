@@ -17,7 +17,7 @@ from napari_sofinet.preprocess.corrections import describe_corrections
 
 
 def ddpm(movie: Movie, settings: DdpmSettings, report: Report, device: str) -> Reconstruction:
-    """Draw posterior samples; see `posterior_samples`."""
+    """Draw posterior samples, see `posterior_samples`."""
     from napari_sofinet.methods.posterior_samples import posterior_samples  # imports torch
 
     return posterior_samples(NETWORK, movie, settings, report, device)
@@ -27,7 +27,7 @@ def describe(settings: DdpmSettings, details: dict[str, float]) -> str:
     """Return sentences for the methods section of a paper."""
     how = {
         "full": f"{settings.steps} steps from noise",
-        "guided": f"{settings.steps} steps from the first guess with noise",
+        "guided": f"{settings.steps} steps from this picture with noise",
         "paper": "100 steps as published",
     }[settings.schedule]
     return describe_corrections(settings, details) + (

@@ -90,7 +90,7 @@ class _MovieEstimator:
     loaded: Loaded
 
     def check(self, settings: DdpmSettings) -> None:
-        """All settings can be followed."""
+        """Do nothing, as all settings can be followed."""
 
     def first_sample(self, fineness: int) -> float:
         """Return 0: samples lie on the camera's pixels."""

@@ -12,8 +12,8 @@ class DdpmSettings(MovieSettings):
 
     weights: str = parameter(
         "ddpm-universal",
-        "Whose picture is doubted: 'ddpm-universal' that of sofinet, from 20 frames or so; "
-        "'ddpm-emitters' that of deepstorm, frame by frame; or own weights.",
+        "Picture around which samples are drawn: 'ddpm-universal' that of sofinet, from about 20 "
+        "frames; 'ddpm-emitters' that of deepstorm, frame by frame; or own weights.",
         basic=True,
         weights="ddpm",
     )
@@ -26,7 +26,7 @@ class DdpmSettings(MovieSettings):
     steps: int = parameter(12, "Steps from noise to a sample.", ge=4, le=100)
     schedule: Schedule = parameter(
         "full",
-        "'full' begins in noise; 'guided' at the first guess with some noise, and keeps closer to "
+        "'full' begins in noise; 'guided' at the network's picture with noise, and stays closer to "
         "it; 'paper' takes the 100 steps of Seitz and Liu, which do not begin in noise.",
     )
     psf_fwhm_px: float | None = parameter(

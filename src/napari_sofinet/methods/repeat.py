@@ -1,4 +1,4 @@
-"""Making a recorded reconstruction again."""
+"""Repetition of a recorded reconstruction."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def repeat(
     Parameters
     ----------
     recipe : Recipe
-        From `Recipe.load` or a reconstruction.
+        The record, from `Recipe.load` or a reconstruction.
     input : path-like, optional
-        Another place of the movie, or another movie of the same size.
+        New path of the movie, or another movie of the same size.
     report : Report, optional
         Called with the progress; raise `Cancelled` in it to stop the work.
 
@@ -55,13 +55,13 @@ def repeat(
 
 
 def _without_repair(method: str) -> dict[str, bool]:
-    """Settings of a recipe that was made before movies were repaired."""
+    """Return the settings of recipes that were made before movies were repaired."""
     names = (leaf.name for leaf in parameters(method_named(method).settings))
     return {name: False for name in names if "repair." in name}
 
 
 def _open(recipe: Recipe, input: str | Path | None) -> MethodInput:
-    """Open what the recipe was made from, with its selection."""
+    """Open the input of a recipe, with its selection."""
     step = recipe.open
     path = input if input is not None else step.path
     if path is None:

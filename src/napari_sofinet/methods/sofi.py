@@ -25,7 +25,7 @@ FEW_FRAMES = 50
 
 
 def sofi(movie: Movie, settings: SofiSettings, report: Report) -> Reconstruction:
-    """Reconstruct a movie by SOFI; see `cross_cumulants`, `flatten` and `linearize`.
+    """Reconstruct a movie by SOFI, see `cross_cumulants`, `flatten` and `linearize`.
 
     Parameters
     ----------

@@ -98,9 +98,26 @@ def snr_map(
     plan: SofiPlan,
     report: Report,
 ) -> np.ndarray | None:
-    """Return a cumulant in units of its standard error, None for too short a movie.
+    """Return a cumulant in units of its standard error.
 
-    The given standard error is used if it comes from enough sub-sequences.
+    Parameters
+    ----------
+    movie : Movie
+        Movie in counts or photoelectrons.
+    cumulant, error : ndarray
+        Cumulant image of the highest order, and its standard error, which is used if it comes from
+        enough sub-sequences.
+    settings : SofiSettings
+        Settings of the method.
+    plan : SofiPlan
+        Sub-sequences and drift.
+    report : Report
+        Receives the progress.
+
+    Returns
+    -------
+    ndarray or None
+        Absolute value over standard error, float32; None if the movie is too short.
     """
     if error is None or len(plan.segments) < ERROR_SEGMENTS_MIN:
         error = _standard_error(movie, settings, plan, report)

@@ -25,6 +25,24 @@ def measure_molecules(
 
     The cumulants are unbiased; their bias depends on the on-time, which is estimated first from
     the second order with and without a lag of one frame.
+
+    Parameters
+    ----------
+    movie : Movie
+        Movie in counts or photoelectrons.
+    settings : SofiSettings
+        Settings of the method.
+    plan : SofiPlan
+        Sub-sequences and drift.
+    fwhm_px : float
+        PSF width in camera pixels.
+    report : Report
+        Receives the progress.
+
+    Returns
+    -------
+    Molecules
+        Maps on camera pixels.
     """
 
     def step(fraction: float, message: str = "", preview: Reconstruction | None = None) -> None:
@@ -52,7 +70,17 @@ def measure_molecules(
 
 
 def molecule_maps(found: Molecules, order: int, movie: Movie) -> dict[str, np.ndarray]:
-    """Return the maps by name, in physical units where these are known, on the picture's grid."""
+    """Return the maps by name on the grid of the picture, in physical units if these are known.
+
+    Parameters
+    ----------
+    found : Molecules
+        Maps on camera pixels.
+    order : int
+        Order of the picture.
+    movie : Movie
+        Movie with its pixel size and frame interval.
+    """
     pixel_um, interval_s = movie.pixel_size_um, movie.frame_interval_s
     area = 1.0 if pixel_um is None else pixel_um**2
     maps = {

@@ -59,7 +59,23 @@ def make_picture(
 ) -> SofiPicture:
     """Make the picture from the cumulant, or as a mean of pictures of the sub-sequences.
 
-    The cumulant is removed from ``cumulants`` to free its memory as early as possible.
+    Parameters
+    ----------
+    movie : Movie
+        Movie in counts or photoelectrons.
+    cumulants : dict of int to ndarray
+        Cumulant images; the one of the picture is removed, to free its memory early.
+    settings : SofiSettings
+        Settings of the method.
+    plan : SofiPlan
+        Sub-sequences and drift.
+    report : Report
+        Receives the progress.
+
+    Returns
+    -------
+    SofiPicture
+        The picture and how it was made.
 
     Raises
     ------

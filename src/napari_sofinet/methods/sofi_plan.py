@@ -70,7 +70,21 @@ class SofiPlan:
 
 
 def make_plan(movie: Movie, settings: SofiSettings, report: Report) -> SofiPlan:
-    """Plan the sub-sequences from the settings, the bleaching and the drift of a movie.
+    """Plan the sub-sequences by the settings, the bleaching and the drift of a movie.
+
+    Parameters
+    ----------
+    movie : Movie
+        Movie in counts or photoelectrons.
+    settings : SofiSettings
+        Settings of the method.
+    report : Report
+        Receives the progress.
+
+    Returns
+    -------
+    SofiPlan
+        Sub-sequences, and what was measured for them.
 
     Raises
     ------
@@ -116,7 +130,22 @@ def segment_frames_min(settings: SofiSettings) -> int:
 
 
 def psf_width(cumulant: np.ndarray, order: int) -> tuple[float, str | None]:
-    """Return the PSF width (FWHM) in camera pixels, and a note if it had to be assumed."""
+    """Return the PSF width, and a note if it had to be assumed.
+
+    Parameters
+    ----------
+    cumulant : ndarray
+        Cumulant image.
+    order : int
+        Its order.
+
+    Returns
+    -------
+    fwhm_px : float
+        Full width at half maximum in camera pixels.
+    note : str or None
+        Sentence for the user.
+    """
     fwhm = estimate_psf_fwhm(cumulant, order)
     why = ""
     if fwhm == WIDEST_FWHM_PX:

@@ -90,7 +90,16 @@ class TableSettings(Settings):
 
 
 def draw(table: LocalizationTable, settings: TableSettings, report: Report) -> Reconstruction:
-    """Draw the rows of a table that meet the conditions, without drift.
+    """Draw the rows of a table that meet the conditions, after correcting drift.
+
+    Parameters
+    ----------
+    table : LocalizationTable
+        Table with its selection.
+    settings : TableSettings
+        Conditions, drift and picture.
+    report : Report
+        Receives the progress.
 
     Returns
     -------
@@ -110,6 +119,15 @@ def prepare(
     table: LocalizationTable, settings: TableSettings, report: Report = silent
 ) -> tuple[np.ndarray | None, LocalizationTable]:
     """Keep the rows that meet the conditions, and correct drift.
+
+    Parameters
+    ----------
+    table : LocalizationTable
+        Table with its selection.
+    settings : TableSettings
+        Conditions and drift.
+    report : Report, optional
+        Receives the progress.
 
     Returns
     -------
@@ -135,7 +153,19 @@ def prepare(
 
 
 def keep(table: LocalizationTable, conditions: list[str]) -> LocalizationTable:
-    """Return the rows that meet all conditions, see `LocalizationTable.filter`; at least one.
+    """Return the rows that meet all conditions.
+
+    Parameters
+    ----------
+    table : LocalizationTable
+        The table.
+    conditions : list of str
+        Conditions, see `LocalizationTable.filter`.
+
+    Returns
+    -------
+    LocalizationTable
+        At least one row.
 
     Raises
     ------
@@ -168,7 +198,14 @@ def draw_prepared(
 
 
 def farthest(path: np.ndarray) -> float:
-    """Return the diagonal of the box around a path (T, 2)."""
+    """Return the diagonal of the box around a path (T, 2).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> farthest(np.array([[0.0, 0.0], [3.0, 1.0], [1.0, 4.0]]))
+    5.0
+    """
     return float(np.hypot(*(path.max(axis=0) - path.min(axis=0))))
 
 

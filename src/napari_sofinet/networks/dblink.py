@@ -158,5 +158,13 @@ class Recurrence(nn.Module):  # type: ignore[misc]
 
 
 def dblink(features: int = 40, paper: int = 0) -> nn.Module:
-    """Build `BlinkNet`, or the paper's network if ``paper`` is 1."""
+    """Build a network.
+
+    Parameters
+    ----------
+    features : int, optional
+        Channels of `BlinkNet`.
+    paper : {0, 1}, optional
+        1 builds `DBlink`, the paper's network.
+    """
     return DBlink() if paper else BlinkNet(features)

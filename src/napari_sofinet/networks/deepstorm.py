@@ -146,7 +146,15 @@ class Phi(nn.Module):  # type: ignore[misc]
 
 
 def deepstorm(features: int = 48, paper: int = 0) -> nn.Module:
-    """Build `EmitterNet`, or the paper's network if ``paper`` is 1."""
+    """Build a network.
+
+    Parameters
+    ----------
+    features : int, optional
+        Channels of `EmitterNet`.
+    paper : {0, 1}, optional
+        1 builds `Phi`, the paper's network.
+    """
     return Phi() if paper else EmitterNet(features)
 
 

@@ -65,8 +65,8 @@ def cross_cumulants(
         ones, each weighted by its signal; ``"single"`` uses one, as sofipackage does.
     lag : int, optional
         Frames between the pixels of a set: the k-th is taken k * ``lag`` frames later, and the
-        mean over both directions is used. Noise that neighbours share within a frame then drops
-        out, and the signal falls with the on-time.
+        mean over both directions is used. Noise that neighbours have in common within a frame
+        then drops out, and the signal falls with the on-time.
     fwhm_px : float, optional
         PSF width in camera pixels, needed for ``"weighted"``.
     unbiased : bool, optional
