@@ -76,7 +76,6 @@ def test_no_module_imports_the_package_itself():
     assert [m for m, used in imports().items() if "napari_sofinet" in used] == []
 
 
-@pytest.mark.xfail(reason="simulation's camera and settings still know each other")
 def test_there_is_no_circle():
     graph = {m: sorted(used) for m, used in imports().items()}
     state: dict[str, int] = {}

@@ -24,7 +24,8 @@ from napari_sofinet.simulation import (
 )
 from napari_sofinet.simulation.background import background_image, fading
 from napari_sofinet.simulation.blinking import blink, log_normal, telegraph, two_state
-from napari_sofinet.simulation.camera import MODELS, Camera, make_camera
+from napari_sofinet.simulation.camera import Camera, make_camera
+from napari_sofinet.simulation.camera_models import MODELS
 from napari_sofinet.simulation.motion import moved
 from napari_sofinet.simulation.psf import AIRY_HALF, FWHM_PER_SIGMA, Psf, airy_table, make_psf
 from napari_sofinet.simulation.rendering import render, render_gaussian

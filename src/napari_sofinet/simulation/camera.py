@@ -4,40 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from napari_sofinet.base.errors import InputError
+from napari_sofinet.simulation.camera_models import MODELS, CameraModel
 from napari_sofinet.simulation.settings import CameraSettings
 
 ROW_OFFSET_E, PIXEL_OFFSET_E, NOISE_SPREAD = 0.3, 0.7, 0.5
 """Fixed pattern of an sCMOS sensor in electrons, and spread of the logarithm of its read noise
 variance. Movies of mitochondria that we looked at have 1.7 to 2.4 counts in rows, 3 in pixels."""
-
-
-class Model(NamedTuple):
-    """Figures of a camera, named as in `CameraSettings`."""
-
-    quantum_efficiency: float
-    offset: float
-    gain: float
-    read_noise_e: float
-    em_gain: float
-    pixel_spread: float
-    pixel_um: float = 6.5
-    bits: int = 16
-
-
-MODELS = {
-    "scmos": Model(1.0, 100, 1.0, 1.2, 1, 0.02),
-    "orca-flash4": Model(0.82, 100, 2.17, 1.4, 1, 0.01),
-    "orca-fusion-bt": Model(0.95, 100, 4.2, 0.7, 1, 0.005),
-    "prime-95b": Model(0.95, 100, 0.85, 1.6, 1, 0.01, 11.0),
-    "ixon-897": Model(0.92, 200, 18.0, 89.0, 300, 0.0, 16.0),
-    "ideal": Model(1.0, 0, 1.0, 0.0, 1, 0.0),
-}
-"""Typical figures of cameras that microscopes have. 'scmos' counts detected photons."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +71,7 @@ def make_camera(
     """
     s = settings
     model = MODELS[s.model]
-    given = {name: getattr(s, name) for name in Model._fields if getattr(s, name) is not None}
+    given = {name: getattr(s, name) for name in CameraModel._fields if getattr(s, name) is not None}
     if "em_gain" in given and "gain" not in given:
         given["gain"] = model.gain * given["em_gain"] / model.em_gain
     figures = model._replace(**given)

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from napari_sofinet.base.settings import Settings, parameter
+from napari_sofinet.simulation.camera_models import MODELS
 
 MOST_EMITTERS = 2_000_000
 MOST_EVENTS = 1_000_000_000
@@ -300,8 +301,6 @@ class SimulationSettings(Settings):
     @property
     def pixel_size_um(self) -> float:
         """Size of a camera pixel in the sample."""
-        from napari_sofinet.simulation.camera import MODELS
-
         pixel = self.camera.pixel_um or MODELS[self.camera.model].pixel_um
         return pixel / self.optics.magnification
 
