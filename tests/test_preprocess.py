@@ -16,7 +16,8 @@ from napari_sofinet.methods.repeat import repeat
 from napari_sofinet.metrics import pearson
 from napari_sofinet.preprocess.background import BackgroundCorrection, subtract_background
 from napari_sofinet.preprocess.bleaching import half_life
-from napari_sofinet.preprocess.camera import CameraCorrection, calibrate, photon_transfer
+from napari_sofinet.preprocess.camera import CameraCorrection, calibrate
+from napari_sofinet.preprocess.photon_transfer import photon_transfer
 from napari_sofinet.simulation import preset_settings, simulate
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -122,7 +123,8 @@ def measure_drift(movie: Movie, block: int, report: Report) -> MeasuredDrift:
 def calibrate_movie(movie: Movie, settings: CalibrationSettings, report: Report) -> Corrected:
     """Correct camera and background, for methods that handle bleaching and drift themselves."""
     movie, details = calibrate(movie, settings.camera)
-    return Corrected(subtract_background(movie, settings.background, report), details)
+    corrected = subtract_background(movie, settings.background, report)
+    return Corrected(corrected, details, camera_notes(details))
 
 
 def correct(movie: Movie, settings: MovieSettings, report: Report) -> Corrected:
@@ -177,9 +179,11 @@ def _describe_camera(camera: CameraCorrection, details: dict[str, float]) -> str
     parts = []
     if offset is not None:
         own = " (each pixel's own, from dark frames)" if camera.dark_frames else ""
-        parts.append(f"an offset of {offset:.4g}{own}")
+        shown = _with_error(details, "camera_offset") or f"{offset:.4g}"
+        parts.append(f"an offset of {shown}{own}")
     if gain is not None:
-        parts.append(f"a gain of {gain:.3g} counts per photoelectron")
+        shown = _with_error(details, "camera_gain") or f"{gain:.3g}"
+        parts.append(f"a gain of {shown} counts per photoelectron")
     if not parts:
         return ""
     measured = []
@@ -191,3 +195,30 @@ def _describe_camera(camera: CameraCorrection, details: dict[str, float]) -> str
     if measured:
         text += f"; the {' and the '.join(measured)} followed from the movie's photon transfer"
     return text + ". "
+
+
+def camera_notes(details: dict[str, float]) -> tuple[str, ...]:
+    """Return a sentence on the gain and offset that were found in the noise, if they were."""
+    offset, gain = (_with_error(details, name) for name in ("camera_offset", "camera_gain"))
+    found = []
+    if gain:
+        found.append(
+            f"a gain of {gain} counts per photoelectron (with electron multiplication: twice the "
+            "true one)"
+        )
+    if offset:
+        found.append(
+            f"an offset of {offset} counts (too low by the square of the read noise over the gain)"
+        )
+    return (f"The noise of the movie shows {' and '.join(found)}.",) if found else ()
+
+
+def _with_error(details: dict[str, float], name: str) -> str:
+    """Format a measured value with its standard error, empty if there is none."""
+    error = details.get(f"{name}_error")
+    if not error:
+        return ""
+    # Two digits of an error that begins with one, which would be too coarse with one digit.
+    exponent = math.floor(math.log10(error))
+    digits = max(0, -exponent + (error < 2 * 10**exponent))
+    return f"{details[name]:.{digits}f} ± {error:.{digits}f}"
