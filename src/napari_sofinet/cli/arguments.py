@@ -53,6 +53,7 @@ def open_selected(options: argparse.Namespace) -> MethodInput:
         options.z,
         frame_interval_s=options.frame_interval,
         stack_axis=options.stack_axis,
+        frames=frame_range(options.frames),
     )
     movie = movie.select(frame_range(options.frames), rectangle(options.roi))
     left_out = frame_ranges(options.leave_out)

@@ -36,6 +36,10 @@ class FrameSource(Protocol):
         """Further files that belong to them."""
 
     @property
+    def named(self) -> str | None:
+        """Folder or pattern of names that was opened, where `paths` do not tell it."""
+
+    @property
     def whole_frames(self) -> bool:
         """Whether frames are read whole even where only a small ROI is needed."""
 
@@ -88,6 +92,7 @@ class ArraySource:
     name: str = "array"
     paths: tuple[str, ...] = ()
     companions: tuple[str, ...] = ()
+    named: str | None = None
     whole_frames: bool = False
     channel: int = 0
     z: int = 0

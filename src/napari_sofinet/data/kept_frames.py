@@ -54,6 +54,11 @@ class KeptFrames:
         return self.source.companions
 
     @property
+    def named(self) -> str | None:
+        """Folder or pattern of names that was opened, where `paths` do not tell it."""
+        return self.source.named
+
+    @property
     def whole_frames(self) -> bool:
         """Whether frames are read whole even where only a small ROI is needed."""
         return self.source.whole_frames

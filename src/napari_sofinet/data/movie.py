@@ -141,8 +141,10 @@ class Movie:
 
     @property
     def path(self) -> Path | None:
-        """The file, or the folder of single frames; None in memory."""
-        paths = self.source.paths
+        """The file, the folder, or the pattern of its names; None in memory."""
+        paths, named = self.source.paths, self.source.named
+        if named is not None:
+            return Path(named)
         if not paths:
             return None
         return Path(paths[0]).parent if len(paths) > 1 else Path(paths[0])

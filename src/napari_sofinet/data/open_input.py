@@ -9,6 +9,7 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_movie import open_movie
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.data.table_files import SUFFIXES, read_localizations
+from napari_sofinet.io.tiff_axes import FrameRange
 from napari_sofinet.io.tiff_stack import StackAxis
 
 MethodInput = Movie | LocalizationTable
@@ -23,6 +24,7 @@ def open_input(
     *,
     frame_interval_s: float | None = None,
     stack_axis: StackAxis = "time",
+    frames: FrameRange = None,
 ) -> MethodInput:
     """Open a file that a method can start from, recognised by its name.
 
@@ -37,6 +39,8 @@ def open_input(
         Channel and plane of a movie.
     stack_axis : {"time", "depth"}, optional
         Meaning of the Z axis of a file that has no time axis.
+    frames : sequence of two int or None, optional
+        First frame, and the one after the last; see `open_movie`.
 
     Raises
     ------
@@ -51,6 +55,7 @@ def open_input(
             z,
             frame_interval_s=frame_interval_s,
             stack_axis=stack_axis,
+            frames=frames,
         )
-    table = read_localizations(path, pixel_size_um)
-    return replace(table, frame_interval_s=frame_interval_s)
+    table = replace(read_localizations(path, pixel_size_um), frame_interval_s=frame_interval_s)
+    return table if frames is None else table.select(frames)

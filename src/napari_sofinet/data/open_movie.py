@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,16 @@ from typing import Any
 import numpy as np
 
 from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.array_axes import frames_of_array
 from napari_sofinet.data.frame_source import ArraySource
 from napari_sofinet.data.movie import Movie
-from napari_sofinet.io.scale import LARGEST_PIXEL_UM
+from napari_sofinet.io.scale import PLAUSIBLE_UM
 from napari_sofinet.io.tiff import open_tiff
+from napari_sofinet.io.tiff_axes import FrameRange, Wanted
 from napari_sofinet.io.tiff_stack import StackAxis
+
+LEAST_ROWS = 8
+"""Frames and rows from which it is said that their equal number is unusual."""
 
 
 def open_movie(
@@ -26,6 +32,7 @@ def open_movie(
     frame_interval_s: float | None = None,
     stack_axis: StackAxis = "time",
     name: str | None = None,
+    frames: FrameRange = None,
 ) -> Movie:
     """Open a movie without reading its frames.
 
@@ -43,27 +50,24 @@ def open_movie(
         ``"time"`` (with a note); ``"depth"`` keeps it as planes to choose with ``z``.
     name
         Name of an array, for messages and layers.
+    frames
+        First frame, and the one after the last, as `Movie.select` takes them. A file that promises
+        more frames than it holds is opened only with a range that is there.
 
     Raises
     ------
     InputError
         The source is no readable movie: missing, truncated, RGB, a single image, a wrong dtype.
     """
-    for what, value, unit in (
-        ("pixel size", pixel_size_um, "um"),
-        ("frame interval", frame_interval_s, "s"),
-    ):
-        if value is not None and not (np.isfinite(value) and value > 0):
-            raise InputError(f"The {what} must be positive, not {value} {unit}.")
+    _check_scale(pixel_size_um, frame_interval_s)
     if not isinstance(source, (str, os.PathLike)):
-        if channel or z:
-            raise InputError("An array has no channels or planes to choose; cut them out first.")
-        movie = Movie(ArraySource(_as_frames(source), name or "array"))
+        notes: list[str] = []
+        array = frames_of_array(source, channel, z, notes)
+        movie = Movie(ArraySource(array, name or "array"), notes=tuple(notes))
     else:
-        stack, pixel, interval, notes = open_tiff(
-            Path(source), channel=channel, z=z, stack_axis=stack_axis
-        )
-        movie = Movie(stack, pixel, interval, notes=notes)
+        wanted = Wanted(channel, z, stack_axis, frames)
+        stack, pixel, interval, found = open_tiff(Path(source), wanted)
+        movie = Movie(stack, pixel, interval, notes=found)
     check_dtype(movie.dtype)
     if 0 in movie.shape:
         raise InputError(f"{movie.name} is empty; a movie of at least two frames is needed.")
@@ -71,30 +75,40 @@ def open_movie(
         raise InputError(
             f"{movie.name} is a single image; a movie of at least two frames is needed."
         )
-    if pixel_size_um is not None and pixel_size_um > LARGEST_PIXEL_UM:
-        note = f"Pixels of {pixel_size_um:g} um are unusual; the unit is um, 100 nm are 0.1."
-        movie = replace(movie, notes=(*movie.notes, note))
-    return replace(
+    movie = replace(
         movie,
         pixel_size_um=pixel_size_um or movie.pixel_size_um,
         frame_interval_s=frame_interval_s or movie.frame_interval_s,
     )
+    movie = replace(movie, notes=(*movie.notes, *_doubts(movie)))
+    return movie if frames is None else movie.select(frames)
+
+
+def _check_scale(pixel_size_um: float | None, frame_interval_s: float | None) -> None:
+    """Raise `InputError` unless what is given of a scale is positive."""
+    for what, value, unit in (
+        ("pixel size", pixel_size_um, "um"),
+        ("frame interval", frame_interval_s, "s"),
+    ):
+        if value is not None and not (np.isfinite(value) and value > 0):
+            raise InputError(f"The {what} must be positive, not {value} {unit}.")
+
+
+def _doubts(movie: Movie) -> Iterator[str]:
+    """What is unusual in the scale and shape of a movie."""
+    pixel = movie.pixel_size_um
+    low, high = PLAUSIBLE_UM
+    if pixel is not None and not low <= pixel <= high:
+        yield f"Pixels of {pixel:g} um are unusual; the unit is um, 100 nm are 0.1."
+    frames, rows, columns = movie.shape
+    if frames == rows != columns and frames >= LEAST_ROWS:
+        yield (
+            f"{movie.name} has {frames} frames of {rows} x {columns} px; if these are {columns} "
+            f"frames of {frames} x {rows} px, bring its last axis, time, to the front."
+        )
 
 
 def check_dtype(dtype: np.dtype[Any]) -> None:
     """Raise `InputError` for pixels that are not plain integer or floating point numbers."""
     if dtype.kind not in "uif":
         raise InputError(f"Pixels of type {dtype} cannot be used; save the movie as 16 bit.")
-
-
-def _as_frames(array: Any) -> Any:
-    if not hasattr(array, "shape") or not hasattr(array, "dtype"):
-        array = np.asarray(array)
-    if len(array.shape) == 2:
-        raise InputError("This is a single image; a movie of at least two frames is needed.")
-    if len(array.shape) != 3:
-        raise InputError(
-            f"A movie has three axes (time, y, x), this array has {len(array.shape)}; choose a "
-            "channel and a plane first."
-        )
-    return array

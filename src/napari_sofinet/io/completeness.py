@@ -8,62 +8,56 @@ from __future__ import annotations
 import json
 import struct
 from math import prod
-from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 from tifffile import TiffFile, TiffPageSeries
 
 from napari_sofinet.base.errors import InputError
 
 
-def check_complete(tif: TiffFile, series: TiffPageSeries, name: str) -> None:
-    """Raise `InputError` unless every frame of a series is there with all its bytes."""
+def check_series(tif: TiffFile, series: TiffPageSeries, name: str) -> None:
+    """Raise `InputError` where bytes of a series' images are missing.
+
+    Images that an OME-XML or an index promises may still be missing as a whole.
+    """
     cut = f"{name} is truncated; copy the file again."
     if series.dataoffset is None:
-        _check_pages(tif, series, name, cut)
+        pages = prod(series.shape) // prod(series.keyframe.shape)
+        if series.kind not in ("ome", "ndtiff") and not series.is_multifile:
+            if len(tif.pages) < pages:
+                raise InputError(cut)
+        check_page_bytes(series, name)
     elif series.dataoffset + prod(series.shape) * series.dtype.itemsize > tif.filehandle.size:
         raise InputError(cut)
     frames = prod(series.shape[:-2])
     # Where the format says how many frames there are, tifffile's series has that many.
     counted = series.kind not in ("uniform", "generic") and frames > 1
-    if not counted and _chain_is_cut(tif):
-        raise InputError(cut)
-    if len(tif.pages) == 1 and frames < images_promised(tif):
+    if not counted:
+        check_chain_ends(tif, name)
+    if len(tif.pages) == 1 and len(tif.series) == 1 and frames < images_promised(tif):
         raise InputError(cut)
 
 
-def _check_pages(tif: TiffFile, series: TiffPageSeries, name: str, cut: str) -> None:
-    pages = prod(series.shape) // prod(series.keyframe.shape)
-    if series.kind != "ome" and not series.is_multifile and len(tif.pages) < pages:
-        raise InputError(cut)
-    held = [page for page in series if page is not None]
-    missing = len(series) - len(held)
-    if missing:
-        absent = _absent_file(tif)
-        if absent:
-            raise InputError(
-                f"{name} needs the file {absent} beside it, which is missing; copy it there."
-            )
-        raise InputError(
-            f"{missing} of the {pages} images that {name} promises are missing; copy the file "
-            "again, or save the movie anew if its recording was broken off."
-        )
-    for page in held:
+def check_page_bytes(series: TiffPageSeries, name: str) -> None:
+    """Raise `InputError` where a page of a series ends after its file."""
+    for page in series:
+        if page is None:
+            continue
         size = page.parent.filehandle.size
         ends = (o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True))
         if max(ends, default=0) > size:
-            raise InputError(cut)
+            raise InputError(f"{name} is truncated; copy the file again.")
 
 
-def _chain_is_cut(tif: TiffFile) -> bool:
-    """Whether the last page that was found names a following one."""
+def check_chain_ends(tif: TiffFile, name: str) -> None:
+    """Raise `InputError` where the last page that was found names a following one."""
     file, layout = tif.filehandle, tif.tiff
     file.seek(tif.pages[-1].offset)
     (tags,) = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))
     file.seek(tags * layout.tagsize, 1)
     pointer = file.read(layout.offsetsize)
-    return len(pointer) < layout.offsetsize or any(pointer)
+    if len(pointer) < layout.offsetsize or any(pointer):
+        raise InputError(f"{name} is truncated; copy the file again.")
 
 
 def images_promised(tif: TiffFile) -> int:
@@ -79,13 +73,3 @@ def images_promised(tif: TiffFile) -> int:
         except (KeyError, TypeError, ValueError):
             continue
     return 1
-
-
-def _absent_file(tif: TiffFile) -> str | None:
-    """Name of the first file of an OME-TIFF of several files that is not there."""
-    folder = Path(tif.filehandle.dirname)
-    for uuid in ElementTree.fromstring(tif.ome_metadata or "<none/>").iterfind(".//{*}UUID"):
-        other = uuid.get("FileName")
-        if other and not (folder / other).exists():
-            return other
-    return None

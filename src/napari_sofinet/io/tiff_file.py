@@ -28,7 +28,7 @@ def opened_tiff(path: Path) -> Iterator[TiffFile]:
         Whatever is wrong with the file, also what is found while it is open, in one sentence.
     """
     with explained(path), tiff_file(path) as tif:
-        if not tif.series:
+        if not len(tif.pages):
             raise InputError(f"{path.name} holds no image; it may be truncated.")
         yield tif
 
@@ -41,6 +41,11 @@ def explained(path: Path) -> Iterator[None]:
     except (InputError, MemoryError):
         raise
     except FileNotFoundError as error:
+        other = Path(error.filename or path).name
+        if other != path.name:
+            raise InputError(
+                f"{path.name} needs the file {other} beside it, which is missing; copy it there."
+            ) from error
         raise InputError(f"There is no file {path}.") from error
     except OSError as error:
         raise InputError(f"{path} cannot be opened ({error.strerror or short_text(error)}).") from (
@@ -108,14 +113,6 @@ def image_of(series: TiffPageSeries, name: str) -> np.ndarray:
     """
     check_unpacked(series.keyframe, name, COPIES * len(series) * 8 / series.dtype.itemsize)
     return np.asarray(series.asarray(maxworkers=1), np.float64)
-
-
-def movie_series(tif: TiffFile) -> TiffPageSeries:
-    """Return the first series, or after a small preview that some programs put first, the next."""
-    first = tif.series[0]
-    if first.kind == "ome":
-        return first
-    return next((s for s in tif.series if s.ndim > 2 and "S" not in s.axes), first)
 
 
 def short_text(error: Exception) -> str:

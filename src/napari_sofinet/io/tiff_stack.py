@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from tifffile import TiffFile
@@ -12,44 +15,71 @@ from tifffile import TiffFile
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.io.blocks import frames_per_block
 from napari_sofinet.io.file_stamp import FileStamp, check_unchanged
+from napari_sofinet.io.micromanager_file import is_mmstack
 from napari_sofinet.io.open_files import OpenFiles
-from napari_sofinet.io.tiff_file import movie_series, short_text, tiff_file
+from napari_sofinet.io.tiff_file import short_text, tiff_file
 from napari_sofinet.io.tiff_trust import check_chain, check_unpacked
 
 StackAxis = Literal["time", "depth"]
+
+
+class TiffPart(NamedTuple):
+    """Frames that lie together in one TIFF file.
+
+    Parameters
+    ----------
+    file : int
+        The file, as an index into `TiffStack.files`.
+    pages : range or tuple of int
+        Numbers of the frames' pages in the file, or in one of its series.
+    series : int, optional
+        The series (of tifffile) in which pages are counted; None for the file's own pages.
+    offset : int, optional
+        Byte at which the first frame starts, where frames can be read without decoding.
+    stride : int, optional
+        Bytes from one of these frames to the next.
+    swapped : bool, optional
+        Whether these bytes are in the other order than this machine's.
+    """
+
+    file: int
+    pages: range | tuple[int, ...]
+    series: int | None = None
+    offset: int | None = None
+    stride: int = 0
+    swapped: bool = False
 
 
 @dataclass(frozen=True)
 class TiffStack:
     """Frames of one channel and plane in TIFF files; holds numbers, no open file.
 
-    ``pages`` are the indices of the frames' pages in the series; where frames lie one behind the
-    other in the file uncompressed, ``offset`` is the byte at which the first of them starts and
-    ``stride`` the distance of two. ``channel``, ``z`` and ``stack_axis`` are what was
-    chosen, of ``channels`` and ``planes`` in the file. ``companions`` are the other files of an
-    OME-TIFF; ``swapped`` says that the bytes at ``offset`` are in the other order than this
-    machine's. ``stamps`` are the states of all files when they were opened.
+    ``parts`` say where the frames are; without any, each of ``paths`` holds one frame.
+    ``channel``, ``z`` and ``stack_axis`` are what was chosen, of ``channels`` and ``planes`` in the
+    file. ``companions`` are further files that were not named, as of an OME-TIFF. ``stamps`` are
+    the states of all files when they were opened. ``named`` is what the user named where that is
+    neither the only file nor the folder of all.
     """
 
     paths: tuple[str, ...]
     shape: tuple[int, int, int]
     dtype: str
-    pages: range
-    offset: int | None = None
-    stride: int = 0
+    parts: tuple[TiffPart, ...] = ()
     channel: int = 0
     z: int = 0
     stack_axis: StackAxis = "time"
     channels: int = 1
     planes: int = 1
     companions: tuple[str, ...] = ()
-    swapped: bool = False
     whole_frames: bool = True
     stamps: tuple[FileStamp, ...] = ()
+    named: str | None = None
 
     @property
     def path(self) -> Path:
-        """The file, or the folder of single frames."""
+        """The file, the folder, or the pattern of names."""
+        if self.named is not None:
+            return Path(self.named)
         first = Path(self.paths[0])
         return first.parent if len(self.paths) > 1 else first
 
@@ -57,6 +87,11 @@ class TiffStack:
     def name(self) -> str:
         """Name without its folder."""
         return self.path.name
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All files that are read."""
+        return self.paths + self.companions
 
     def check_unchanged(self) -> None:
         """Raise `InputError` where a file was changed since it was opened."""
@@ -93,18 +128,14 @@ def read_frames(stack: TiffStack, first: int, last: int) -> np.ndarray:
     InputError
         The file is gone, truncated or damaged, or was changed since it was opened.
     """
-    shape = (last - first, *stack.shape[1:])
-    folder = len(stack.paths) > 1
-    check_unchanged(stack.name, stack.stamps[first:last] if folder else stack.stamps)
+    out = np.empty((last - first, *stack.shape[1:]), stack.dtype)
     try:
-        if stack.offset is not None:
-            return _contiguous(stack, first, shape)
-        if folder:
-            return np.stack([_single(path, stack) for path in stack.paths[first:last]])
-        pages = list(stack.pages[first:last])
-        with OPEN_FILES.reading(stack.stamps[0]) as tif:
-            images = tif.asarray(key=pages, series=movie_series(tif), maxworkers=1)
-        return np.asarray(images, np.dtype(stack.dtype)).reshape(shape)
+        if stack.parts:
+            _read_parts(stack, first, last, out)
+        else:
+            check_unchanged(stack.name, stack.stamps[first:last])
+            for image, path in zip(out, stack.paths[first:last], strict=True):
+                image[...] = _single(path, stack)
     except (InputError, MemoryError):
         raise
     except Exception as error:
@@ -112,29 +143,76 @@ def read_frames(stack: TiffStack, first: int, last: int) -> np.ndarray:
             f"Frames {first} to {last - 1} of {stack.name} cannot be read; the file is truncated "
             f"or damaged ({short_text(error)})."
         ) from error
+    return out
+
+
+def _read_parts(stack: TiffStack, first: int, last: int, out: np.ndarray) -> None:
+    """Read frames of some parts, as far as they are asked for."""
+    wanted = list(_wanted(stack.parts, first, last))
+    if stack.stamps:
+        # Of a set of files that belong together, a part may need any.
+        shared = any(part.series is not None for part, _, _ in wanted)
+        files = sorted({part.file for part, _, _ in wanted})
+        check_unchanged(stack.name, stack.stamps if shared else [stack.stamps[k] for k in files])
+    start = 0
+    for part, a, b in wanted:
+        piece = out[start : start + b - a]
+        start += b - a
+        if part.offset is not None:
+            _copy_bytes(stack, part, a, piece)
+        else:
+            with OPEN_FILES.reading(stack.stamps[part.file]) as tif:
+                _decode(tif, part, list(part.pages[a:b]), piece)
+
+
+def _decode(tif: TiffFile, part: TiffPart, pages: list[int], out: np.ndarray) -> None:
+    """Read frames that are packed, or stored page by page."""
+    series = None if part.series is None else tif.series[part.series]
+    try:
+        images = tif.asarray(key=pages, series=series, maxworkers=1)
+    except RuntimeError:  # of one size and type, but in other strips or tiles
+        if series is not None:
+            raise
+        for image, page in zip(out, pages, strict=True):
+            image[...] = tif.asarray(key=page, maxworkers=1).reshape(image.shape)
+        return
+    out[...] = np.asarray(images).reshape(out.shape)
+
+
+def _wanted(
+    parts: tuple[TiffPart, ...], first: int, last: int
+) -> Iterator[tuple[TiffPart, int, int]]:
+    """Parts that hold frames first .. last-1, and which of their own frames these are."""
+    ends = accumulate(len(part.pages) for part in parts)
+    for part, end in zip(parts, ends, strict=True):
+        start = end - len(part.pages)
+        a, b = max(first, start) - start, min(last, end) - start
+        if a < b:
+            yield part, a, b
 
 
 def _stay_open(path: str) -> TiffFile:
     tif = tiff_file(path)
     tif.filehandle.lock = True
-    movie_series(tif)  # found here, by one thread
+    if not is_mmstack(path):  # their pages are read without tifffile's series
+        with contextlib.suppress(Exception):  # reported by whoever needs them
+            assert tif.series  # found here, by one thread
     return tif
 
 
 OPEN_FILES = OpenFiles(_stay_open)
 
 
-def _contiguous(stack: TiffStack, first: int, shape: tuple[int, int, int]) -> np.ndarray:
-    frame = int(np.prod(shape[1:])) * np.dtype(stack.dtype).itemsize
-    assert stack.offset is not None
-    with Path(stack.paths[0]).open("rb") as file:
-        out = np.empty(shape, stack.dtype)
-        parts = [out] if stack.stride == frame else list(out)
-        for i, part in enumerate(parts):
-            file.seek(stack.offset + (first + i) * stack.stride)
-            if file.readinto(part.data) != part.nbytes:
+def _copy_bytes(stack: TiffStack, part: TiffPart, first: int, out: np.ndarray) -> None:
+    """Read frames that are stored as they are in memory."""
+    assert part.offset is not None
+    with Path(stack.files[part.file]).open("rb") as file:
+        for i, piece in enumerate([out] if part.stride == out[0].nbytes else list(out)):
+            file.seek(part.offset + (first + i) * part.stride)
+            if file.readinto(piece.data) != piece.nbytes:
                 raise InputError(f"{stack.name} is truncated; copy the file again.")
-    return out.byteswap(inplace=True) if stack.swapped else out
+    if part.swapped:
+        out.byteswap(inplace=True)
 
 
 def _single(path: str, stack: TiffStack) -> np.ndarray:
@@ -155,6 +233,6 @@ def _single(path: str, stack: TiffStack) -> np.ndarray:
         ) from error
     if not alone or image.shape != stack.shape[1:] or image.dtype != np.dtype(stack.dtype):
         raise InputError(
-            f"{name} has another size or type than the first frame of its folder; move it away."
+            f"{name} has another size or type than the other frames of its folder; move it away."
         )
     return np.asarray(image)

@@ -92,6 +92,7 @@ def every_channel(movie: MethodInput) -> list[Movie]:
             source.z or None,
             frame_interval_s=movie.frame_interval_s,
             stack_axis=source.stack_axis,
+            frames=movie.file_range,
         )
         for channel in range(source.channels)
     ]

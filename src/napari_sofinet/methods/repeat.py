@@ -14,6 +14,7 @@ from napari_sofinet.data.open_input import MethodInput, open_input
 from napari_sofinet.data.recipe import Recipe
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.io.fingerprint import fingerprint
+from napari_sofinet.io.tiff_folder import is_pattern
 from napari_sofinet.methods.channels import reconstruct_channels
 from napari_sofinet.methods.registry import method_named
 from napari_sofinet.methods.run import reconstruct
@@ -69,7 +70,7 @@ def _open(recipe: Recipe, input: str | Path | None) -> MethodInput:
             f"The recipe was made from {step.name} in memory; save that movie and give the file as "
             "input."
         )
-    if not os.path.exists(path):
+    if not os.path.exists(path) and not is_pattern(Path(path)):
         raise InputError(f"There is no file {path}; give the movie or table to use as input.")
     movie = open_input(
         path,
@@ -78,6 +79,7 @@ def _open(recipe: Recipe, input: str | Path | None) -> MethodInput:
         step.z or None,  # plane 0 of a Z axis that is taken as time would mean that it is depth
         frame_interval_s=step.frame_interval_s,
         stack_axis=step.stack_axis,
+        frames=step.frames,
     )
     if step.fingerprint is not None and movie.provenance().fingerprint != step.fingerprint:
         if input is None:

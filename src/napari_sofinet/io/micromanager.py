@@ -1,0 +1,196 @@
+"""Movies in Micro-Manager's image file stacks, also of recordings that were broken off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+from tifffile import TiffFile
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.io.micromanager_file import (
+    PLACE_TAG,
+    files_of_set,
+    place_of_text,
+    read_stack_file,
+)
+from napari_sofinet.io.ome_files import absent_file
+from napari_sofinet.io.tiff_layout import Layout, PageSource, compact
+from napari_sofinet.io.tiff_pages import Page, read_pages
+from napari_sofinet.io.tiff_trust import check_chain, check_unpacked
+
+Place = tuple[int, int, int]
+"""Channel, plane and time."""
+
+
+def stack_layout(path: Path, own: str) -> Layout | None:
+    """Arrange the images of a Micro-Manager stack: of the position that its file holds.
+
+    Parameters
+    ----------
+    path : Path
+        The file that was named.
+    own : str
+        Its full name.
+
+    Returns
+    -------
+    Layout or None
+        None for other files, and for a file whose index was lost.
+
+    Raises
+    ------
+    InputError
+        The file is truncated or its images are not of one kind.
+    """
+    found = read_stack_file(path)
+    if found is None or not found.whole:
+        return None
+    pages = read_pages(own)
+    if not pages:
+        raise InputError(f"{path.name} holds no image; it may be truncated.")
+    with TiffFile(own) as tif:
+        first: Any = tif.pages[0]
+        check_unpacked(first, path.name)
+        if len(first.shape) != 2 or first.dtype is None:
+            raise InputError(f"{path.name} is a colour picture; grey values are needed.")
+        kind = tuple(first.shape), first.dtype.newbyteorder("=").str
+        xml = tif.ome_metadata if tif.is_ome else None
+    notes: list[str] = []
+    if found.places is not None:
+        table, position, positions = _by_index(found.places, pages, path.name)
+    else:
+        table, position, positions = _by_text(own, pages)
+        notes.append(
+            f"The recording of {path.name} was broken off before Micro-Manager wrote its index; "
+            "the images that are there are taken."
+        )
+    if positions > 1:
+        notes.append(f"{path.name} holds {positions} positions; the first is taken.")
+    tables = [(own, table)]
+    if found.places is not None:
+        tables += _other_files(path, position, table, pages[0], notes)
+    layout = _arranged(tables, kind)
+    promised = _promised(found.summary, xml)
+    return _judged(layout, xml, promised, path, notes)
+
+
+def _by_index(
+    places: np.ndarray, pages: list[Page], name: str
+) -> tuple[dict[Place, int], int, int]:
+    """Pages by place from a file's index; its first position, and how many it holds."""
+    numbers = {page.offset: k for k, page in enumerate(pages)}
+    positions = np.unique(places[:, 3])
+    table: dict[Place, int] = {}
+    for channel, plane, time, position, offset in places.tolist():
+        if offset not in numbers:
+            raise InputError(f"{name} is truncated; copy the file again.")
+        if position == positions[0]:
+            table.setdefault((channel, plane, time), numbers[offset])
+    return table, int(positions[0]), len(positions)
+
+
+def _by_text(own: str, pages: list[Page]) -> tuple[dict[Place, int], int, int]:
+    """Pages by place from the text of each image; in their order where these are no use."""
+    places = []
+    with TiffFile(own) as tif:
+        size = tif.filehandle.size
+        for k in range(len(pages)):
+            page: Any = tif.pages.get(k, aspage=True)
+            if page.dataoffsets[-1] + page.databytecounts[-1] > size:
+                break
+            tag = page.tags.get(PLACE_TAG)
+            places.append(place_of_text(tag.value if tag is not None else None))
+    if len(set(places)) < len(places) or None in places:
+        return {(0, 0, k): k for k in range(len(places))}, 0, 1
+    positions = sorted({place[3] for place in places if place})
+    table = {p[:3]: k for k, p in enumerate(places) if p and p[3] == positions[0]}
+    return table, positions[0], len(positions)
+
+
+def _other_files(
+    path: Path, position: int, known: dict[Place, int], first: Page, notes: list[str]
+) -> list[tuple[str, dict[Place, int]]]:
+    """Pages of the same position in the other files of its set."""
+    tables = []
+    seen = set(known)
+    elsewhere = 0
+    for other in files_of_set(path):
+        found = read_stack_file(other)
+        if found is None or found.places is None:
+            continue
+        mine = found.places[found.places[:, 3] == position]
+        elsewhere += len(mine) == 0
+        if not len(mine) or all((c, z, t) in seen for c, z, t in mine[:, :3].tolist()):
+            continue
+        check_chain(other)
+        pages = read_pages(other)
+        if not pages or pages[0].kind != first.kind:
+            continue
+        table, _, _ = _by_index(mine, pages, other.name)
+        tables.append((str(other), {p: k for p, k in table.items() if p not in seen}))
+        seen |= table.keys()
+    if elsewhere:
+        notes.append(
+            f"{path.name} is one of several positions, each in its own file; the others are left "
+            "out."
+        )
+    return tables
+
+
+def _arranged(
+    tables: Iterable[tuple[str, dict[Place, int]]], kind: tuple[tuple[int, ...], str]
+) -> Layout:
+    """Images of all files on the axes time, plane and channel."""
+    places = [place for _, table in tables for place in table]
+    channels, planes, times = (max(p[k] for p in places) + 1 for k in range(3))
+    images = np.full((times, planes, channels), -1)
+    sources, start = [], 0
+    for path, table in tables:
+        order = sorted(table.items(), key=lambda item: item[1])
+        for k, ((channel, plane, time), _) in enumerate(order):
+            images[time, plane, channel] = start + k
+        sources.append(PageSource(path, compact([page for _, page in order])))
+        start += len(order)
+    rows, columns = kind[0]
+    return Layout("TZC", images, tuple(sources), (rows, columns), kind[1])
+
+
+def _promised(summary: dict[str, Any], xml: str | None) -> int:
+    """Time points that were planned."""
+    counts = [summary.get("Frames", 0)]
+    try:
+        for pixels in ElementTree.fromstring(xml or "<none/>").iterfind(".//{*}Pixels"):
+            counts.append(int(pixels.get("SizeT", 0)))
+    except (ElementTree.ParseError, ValueError):
+        pass
+    return max((n for n in counts if isinstance(n, int)), default=0)
+
+
+def _judged(layout: Layout, xml: str | None, promised: int, path: Path, notes: list[str]) -> Layout:
+    """Tell a recording that was broken off from one of which a file is missing."""
+    absent = absent_file(xml, path.resolve().parent, path.name)
+    times = layout.sizes["T"]
+    there = (layout.images >= 0).reshape(times, -1)
+    begins = bool(there[0].any())
+    if not begins or (absent and (times < promised or not there.all())):
+        needed = f"the file {absent}" if absent else "the first files of its recording"
+        missing = (
+            f"{path.name} needs {needed} beside it, which is missing; copy it there, under the "
+            "name that Micro-Manager gave it."
+        )
+        total = max(times, promised)
+        padded = np.full((total, *layout.images.shape[1:]), -1)
+        padded[:times] = layout.images
+        return replace(layout, images=padded, missing=missing, notes=tuple(notes))
+    whole = int(there.all(axis=1).sum())
+    if whole < promised and there.all():
+        notes.append(
+            f"{path.name} was planned with {promised} time points; the recording ended after "
+            f"{whole}."
+        )
+    return replace(layout, notes=tuple(notes))

@@ -1,0 +1,95 @@
+"""Pages of a TIFF file as they are, whatever its descriptions say."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+from typing import NamedTuple
+
+from napari_sofinet.io.tiff_trust import FORMATS, TAGS_AT_MOST
+
+WIDTH, HEIGHT, BITS, COMPRESSION, SAMPLES, FORMAT, SUBFILE = 256, 257, 258, 259, 277, 339, 254
+TYPES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
+
+
+class PageKind(NamedTuple):
+    """Size and type of a page's pixels."""
+
+    height: int
+    width: int
+    bits: int
+    format: int
+    samples: int
+    compression: int
+
+    @property
+    def text(self) -> str:
+        """Description, e.g. ``64 x 48 px, uint16``."""
+        kind = {1: "uint", 2: "int", 3: "float"}.get(self.format, "type ")
+        colour = f", {self.samples} colours" if self.samples > 1 else ""
+        return f"{self.height} x {self.width} px, {kind}{self.bits}{colour}"
+
+
+class Page(NamedTuple):
+    """A page: the byte at which its tags start, its kind, whether it is a small copy of another."""
+
+    offset: int
+    kind: PageKind
+    reduced: bool
+
+
+def read_pages(path: str | os.PathLike[str]) -> list[Page]:
+    """Return the pages of a TIFF file, up to the first that is none."""
+    size = os.path.getsize(path)
+    pages: list[Page] = []
+    seen: set[int] = set()
+    with Path(path).open("rb") as file:
+        start = file.read(16)
+        order = {b"II": "<", b"MM": ">"}.get(start[:2], "<")
+        layout = FORMATS.get(struct.unpack(f"{order}H", start[2:4])[0]) if len(start) > 3 else None
+        if layout is None or len(start) < 16:
+            return pages
+        number, number_size, tag_size, kind = layout
+        width = struct.calcsize(kind)
+        place = start[16 - width :] if width == 8 else start[4:8]
+        (offset,) = struct.unpack(f"{order}{kind}", place)
+        while 0 < offset < size and offset not in seen:
+            seen.add(offset)
+            file.seek(offset)
+            count = file.read(number_size)
+            if len(count) < number_size:
+                break
+            (tags,) = struct.unpack(f"{order}{number}", count)
+            data = file.read(tags * tag_size + width) if 0 < tags <= TAGS_AT_MOST else b""
+            found = _page(offset, data, tags, tag_size, order)
+            if found is None:
+                break
+            pages.append(found)
+            following = data[tags * tag_size :]
+            if len(following) < width:
+                break
+            (offset,) = struct.unpack(f"{order}{kind}", following)
+    return pages
+
+
+def _page(offset: int, data: bytes, tags: int, tag_size: int, order: str) -> Page | None:
+    """A page from its tags; None if these are no image's."""
+    values = {COMPRESSION: 1, SAMPLES: 1, FORMAT: 1, SUBFILE: 0, BITS: 1}
+    inline = tag_size - (8 if tag_size == 12 else 12)
+    for k in range(tags):
+        tag = data[k * tag_size : (k + 1) * tag_size]
+        if len(tag) < tag_size:
+            return None
+        code, kind = struct.unpack(f"{order}2H", tag[:4])
+        if code not in (WIDTH, HEIGHT, *values) or kind not in TYPES:
+            continue
+        letter = TYPES[kind]
+        width = struct.calcsize(letter)
+        (count,) = struct.unpack(f"{order}{'I' if inline == 4 else 'Q'}", tag[4:-inline])
+        if count * width <= inline:  # else one number for each colour, stored elsewhere
+            (values[code],) = struct.unpack(f"{order}{letter}", tag[-inline:][:width])
+    if not values.get(WIDTH) or not values.get(HEIGHT):
+        return None
+    names = (HEIGHT, WIDTH, BITS, FORMAT, SAMPLES, COMPRESSION)
+    return Page(offset, PageKind(*(values[name] for name in names)), bool(values[SUBFILE] & 1))

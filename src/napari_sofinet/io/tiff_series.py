@@ -1,0 +1,246 @@
+"""Choosing the movie among the images of a TIFF file, with a note of whatever is left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tifffile import TiffFile, TiffPageSeries
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.io.completeness import check_chain_ends, check_series, images_promised
+from napari_sofinet.io.micromanager import stack_layout
+from napari_sofinet.io.ndtiff import ndtiff_layout
+from napari_sofinet.io.ome_files import why_missing
+from napari_sofinet.io.tiff_layout import (
+    Layout,
+    PageSource,
+    compact,
+    is_plain,
+    series_layout,
+    series_source,
+)
+from napari_sofinet.io.tiff_pages import PageKind, read_pages
+from napari_sofinet.io.tiff_trust import check_unpacked
+
+SINGLE_AXES = "", "T", "I", "Q", "Z"
+
+
+def layout_of(tif: TiffFile, path: Path) -> Layout:
+    """Arrange the images of a file's movie.
+
+    Raises
+    ------
+    InputError
+        The file is truncated, in colour, or arranged in a way that is not understood.
+    """
+    own = str(path.resolve())
+    stack = stack_layout(path, own)
+    if stack is not None:
+        return stack
+    try:
+        kind = tif.series[0].kind
+        if kind == "ndtiff":
+            return ndtiff_layout(tif, path.name, own)
+        if kind == "ome":
+            return _of_ome(tif, path.name, own)
+        if kind == "generic" and len(tif.series) > 1:
+            return _of_pages(tif, path.name, own)
+        return _of_blocks(tif, path.name, own)
+    except RuntimeError as error:
+        if "keyframe" not in str(error):
+            raise
+        return _of_pages(tif, path.name, own)  # pages of different kinds
+
+
+def _check_grey(series: TiffPageSeries, name: str) -> None:
+    """Raise `InputError` unless a series holds grey images along axes that are known."""
+    if "S" in series.axes:
+        raise InputError(
+            f"{name} is a colour (RGB) picture; save the camera's grey values instead."
+        )
+    packed = series.dataoffset is None and len(series.keyframe.shape) != 2
+    if not is_plain(series) or series.dtype is None or packed:
+        raise InputError(
+            f"How the frames of {name} are arranged ({series.axes}) is not understood; save them "
+            "in Fiji as one TIFF stack."
+        )
+    check_unpacked(series.keyframe, name)
+
+
+def _images(series: TiffPageSeries) -> int:
+    """Images of a series along all axes but y and x."""
+    return prod(series.shape[:-2])
+
+
+def _of_ome(tif: TiffFile, name: str, own: str) -> Layout:
+    """Take the first OME image that is a movie, and pages that the OME-XML does not name."""
+    series = tif.series
+    movies = [k for k, one in enumerate(series) if "S" not in one.axes and _images(one) > 1]
+    chosen = movies[0] if movies else 0
+    _check_grey(series[chosen], name)
+    check_series(tif, series[chosen], name)
+    layout = series_layout(tif, own, chosen)
+    if len(series) > 1:
+        which = "first" if chosen == 0 else f"one with {_images(series[chosen])} frames"
+        layout = layout.noted(f"{name} holds {len(series)} images; the {which} is taken.")
+    if (layout.images < 0).any():
+        return replace(layout, missing=why_missing(tif, layout.images, name))
+    held = [page.index for one in series for page in one if page is not None]
+    return _with_further_pages(layout, tif, name, own, held, "OME-XML")
+
+
+def _with_further_pages(
+    layout: Layout, tif: TiffFile, name: str, own: str, held: list[Any], text: str
+) -> Layout:
+    """Add pages that a description does not count, or say that they are left out."""
+    if layout.companions or len(tif.pages) <= len(held):
+        return layout
+    pages = read_pages(own)
+    known = set(held)
+    kind = pages[min(known)].kind if known and min(known) < len(pages) else None
+    further = [k for k, page in enumerate(pages) if k not in known and not page.reduced]
+    alike = [k for k in further if pages[k].kind == kind]
+    total = layout.images.size
+    single = all(size == 1 for axis, size in layout.sizes.items() if axis not in "TIQ")
+    if alike and single and (len(tif.series) == 1 or total == 1):
+        layout = _extended(layout, alike, own)
+        layout = layout.noted(
+            f"The {text} of {name} names {total} image{'s' if total > 1 else ''}, and the file "
+            f"holds {total + len(alike)} of the same kind; all are taken."
+        )
+        further = [k for k in further if pages[k].kind != kind]
+    return _noted_rest(layout, [pages[k].kind for k in further], name)
+
+
+def _extended(layout: Layout, pages: list[int], own: str) -> Layout:
+    """A layout whose only axis is time, with further pages of the file behind it."""
+    start = sum(len(source.pages) for source in layout.sources)
+    more = np.arange(start, start + len(pages))
+    images = np.concatenate([layout.images.ravel(), more])
+    source = PageSource(own, compact(pages))
+    axis = next((axis for axis in "TIQ" if axis in layout.axes), "T")
+    return replace(layout, axes=axis, images=images, sources=(*layout.sources, source))
+
+
+def _noted_rest(layout: Layout, kinds: list[PageKind], name: str) -> Layout:
+    """Say which images are left out."""
+    if not kinds:
+        return layout
+    parts = [f"{count} of {kind.text}" for kind, count in Counter(kinds).items()]
+    return layout.noted(f"{name} also holds other images, which are left out: {', '.join(parts)}.")
+
+
+def _of_pages(tif: TiffFile, name: str, own: str) -> Layout:
+    """Take the largest number of pages of one kind, without a description."""
+    pages = read_pages(own)
+    grey = Counter(page.kind for page in pages if page.kind.samples == 1 and not page.reduced)
+    if not grey:
+        _check_grey(tif.series[0], name)
+    kind = max(grey, key=lambda one: grey[one])
+    taken = [k for k, page in enumerate(pages) if page.kind == kind and not page.reduced]
+    first: Any = tif.pages.get(taken[0], aspage=True)
+    check_unpacked(first, name)
+    if len(first.shape) != 2 or first.dtype is None:
+        raise InputError(f"How the frames of {name} are arranged is not understood.")
+    check_chain_ends(tif, name)
+    _check_bytes(tif, taken, name)
+    layout = Layout(
+        "I",
+        np.arange(len(taken)),
+        (PageSource(own, compact(taken)),),
+        (first.shape[0], first.shape[1]),
+        first.dtype.newbyteorder("=").str,
+    )
+    rest = [p.kind for p in pages if p.kind != kind and not p.reduced]
+    return _noted_rest(layout, rest, name)
+
+
+def _check_bytes(tif: TiffFile, pages: list[int], name: str) -> None:
+    """Raise `InputError` unless pages have all their bytes."""
+    size = tif.filehandle.size
+    tif.pages.useframes = True
+    tif.pages.set_keyframe(pages[0])
+    first: Any = tif.pages.keyframe
+    kind = first.hash
+    for k in pages:
+        try:
+            page: Any = tif.pages.get(k, validate=kind)
+        except RuntimeError:  # of the same size and type, but in other strips or tiles
+            page = tif.pages.get(k, aspage=True)
+        ends = (o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True))
+        if max(ends, default=0) > size:
+            raise InputError(f"{name} is truncated; copy the file again.")
+
+
+def _of_blocks(tif: TiffFile, name: str, own: str) -> Layout:
+    """Join the blocks in which a stack was written; other images are noted."""
+    series = tif.series
+    plain = [k for k, one in enumerate(series) if "S" not in one.axes]
+    if not plain:
+        _check_grey(series[0], name)
+    totals: Counter[Any] = Counter()
+    for k in plain:
+        totals[_block_key(series[k])] += _images(series[k])
+    key = max(totals, key=lambda one: totals[one])
+    taken = [k for k in plain if _block_key(series[k]) == key]
+    for k in taken:
+        _check_grey(series[k], name)
+        check_series(tif, series[k], name)
+    if len(series) > 1:
+        check_chain_ends(tif, name)
+    layout = series_layout(tif, own, taken[0])
+    if len(taken) > 1:
+        layout = _joined(layout, tif, own, taken)
+    others = [one for k, one in enumerate(series) if k not in taken]
+    kinds = [one for one in others if not getattr(one.keyframe, "is_reduced", False)]
+    for one in kinds:
+        size = " x ".join(map(str, one.shape))
+        layout = layout.noted(f"{name} also holds an image of {size} ({one.dtype}), left out.")
+    if len(series) > 1:
+        return layout
+    return _with_described(layout, tif, name, own)
+
+
+def _with_described(layout: Layout, tif: TiffFile, name: str, own: str) -> Layout:
+    """A single series against the number of images that its description promises."""
+    series = tif.series[0]
+    promised = images_promised(tif)
+    total = layout.images.size
+    if promised > total:
+        layout = layout.noted(
+            f"The text of {name} promises {promised} images, the file holds {total}."
+        )
+    if series.dataoffset is not None:
+        held: list[Any] = list(range(total)) if len(tif.pages) > 1 else [0]
+    else:
+        held = [page.index for page in series if page is not None]
+    return _with_further_pages(layout, tif, name, own, held, "text")
+
+
+def _block_key(series: TiffPageSeries) -> Any:
+    """What blocks of one movie have in common."""
+    lead = series.axes[:-2]
+    if lead in SINGLE_AXES:
+        return series.shape[-2:], series.dtype, "Z" if lead == "Z" else "T"
+    # Along another axis than time nothing can follow.
+    rest = series.shape[1:-2] if lead[0] == "T" else id(series)
+    return series.shape[-2:], series.dtype, lead, rest
+
+
+def _joined(layout: Layout, tif: TiffFile, own: str, taken: list[int]) -> Layout:
+    """Blocks one after the other along their first axis."""
+    series = [tif.series[k] for k in taken]
+    longest = max(series, key=_images)
+    axes = longest.axes[:-2]
+    sources, images, start = [], [], 0
+    for k, one in zip(taken, series, strict=True):
+        sources.append(series_source(tif, own, k, own_pages=True))
+        shape = one.shape[:-2] if len(axes) > 1 else (_images(one),)
+        images.append(np.arange(start, start + prod(shape)).reshape(shape))
+        start += prod(shape)
+    return replace(layout, axes=axes, images=np.concatenate(images), sources=tuple(sources))
