@@ -26,7 +26,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 from napari_sofinet.cli.main import main as sofinet
-from napari_sofinet.quality.figure import Grid, on_grid
+from napari_sofinet.quality.grid import Grid, on_grid
 from napari_sofinet.quality.picture import Picture, open_picture, open_truth
 from napari_sofinet.quality.scores import compare as compare_pictures
 from napari_sofinet.quality.scores import compare_squirrel, measure_resolution

@@ -9,14 +9,8 @@ from scipy.ndimage import gaussian_filter
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.metrics import pearson
-from napari_sofinet.quality.figure import (
-    common_grid,
-    difference,
-    displayed,
-    figure_of,
-    on_grid,
-    swiped,
-)
+from napari_sofinet.quality.figure import difference, displayed, figure_of, swiped
+from napari_sofinet.quality.grid import common_grid, on_grid
 from napari_sofinet.quality.picture import Picture
 from napari_sofinet.widgets import compare_widget
 
@@ -32,8 +26,7 @@ def scene(side: int, step: float, origin: float = 0.0, sigma: float = 2.0) -> np
 @pytest.fixture
 def widget(make_napari_viewer, qtbot, monkeypatch):
     shown: list[str] = []
-    for name in ("show_error", "show_info"):
-        monkeypatch.setattr(compare_widget, name, shown.append)
+    monkeypatch.setattr(compare_widget, "show_error", shown.append)
     viewer = make_napari_viewer()
     made = compare_widget.CompareWidget(viewer)
     made.shown = shown
@@ -91,10 +84,10 @@ def _peak(image: np.ndarray) -> tuple[int, ...]:
 
 def test_side_by_side_and_blinking(pair, qtbot):
     pair.side_button.setChecked(True)
-    assert pair.grid.enabled
-    assert pair.grid.shape == (1, 2)
+    assert pair.view.grid.enabled
+    assert pair.view.grid.shape == (1, 2)
     pair.blink_button.setChecked(True)
-    assert not pair.grid.enabled
+    assert not pair.view.grid.enabled
     assert not pair.side_button.isChecked()
     shown = []
     for _ in range(3):

@@ -22,7 +22,7 @@ from napari_sofinet.quality.region_measurements import (
 )
 from napari_sofinet.widgets import quality_widget
 from napari_sofinet.widgets.latest_worker import Latest
-from napari_sofinet.widgets.quality_widget import AGREEMENT, PROFILE, RESOLUTION, TRACE
+from napari_sofinet.widgets.region_task import AGREEMENT, PLOT_PX, PROFILE, RESOLUTION, TRACE
 
 
 def texture(side: int = 160, sigma: float = 1.5, seed: int = 0) -> np.ndarray:
@@ -79,7 +79,7 @@ def test_a_box_is_measured_in_every_layer_where_it_lies(widget, qtbot):
     assert values(widget)["a", "decorrelation"] == pytest.approx(100 * expected)
     assert widget.table.rowCount() == 2
     assert widget.table.item(0, 3).text() == "nm"
-    assert widget.plots[RESOLUTION].pixmap().width() == quality_widget.PLOT[0]
+    assert widget.plots[RESOLUTION].pixmap().width() == PLOT_PX[0]
     widget.tabs.setCurrentIndex(AGREEMENT)
     widget.reference_box.setCurrentText("a")
     settle(widget, qtbot)

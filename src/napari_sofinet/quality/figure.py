@@ -1,98 +1,86 @@
-"""Pictures of one sample on one grid, their difference, and a figure of them for print."""
+"""Pictures side by side: display brightness, differences, and figures for print."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_sofinet.base.errors import InputError
+from napari_sofinet.quality.drawing import Axes, Figure, shortened
+from napari_sofinet.quality.grid import Grid, common_grid, on_grid
 from napari_sofinet.quality.picture import Picture
-from napari_sofinet.quality.region_measurements import shortened
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-LARGEST_SIDE = 4096  # samples of a common grid
 DISPLAYED = (1.0, 99.7)  # percentiles that become 0 and 1
 PANEL_INCH = 2.4
 HIGHEST_INSET = 1.0  # of the width
-LONGEST_TITLE = 38
+LONGEST_TITLE = 38  # letters
 BARS_UM = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A common grid: place of sample (0, 0), distance of samples, and their number, (y, x)."""
-
-    origin: tuple[float, float]
-    pixel: tuple[float, float]
-    shape: tuple[int, int]
-
-
-def common_grid(pictures: list[Picture]) -> Grid:
-    """The finest of the pictures' grids over the area that all of them cover.
-
-    Raises
-    ------
-    InputError
-        They have no area in common, or it is too large.
-    """
-    starts, ends, steps = [], [], []
-    for picture in pictures:
-        step = np.array(picture.pixel_px or (1.0, 1.0))
-        start = np.array(picture.origin_px or (0.0, 0.0))
-        starts.append(start)
-        ends.append(start + step * (np.array(picture.image.shape) - 1))
-        steps.append(step)
-    low, high, step = np.max(starts, axis=0), np.min(ends, axis=0), np.min(steps, axis=0)
-    if np.any(high - low < step):
-        raise InputError("The pictures have no area in common.")
-    shape = np.floor((high - low) / step + 1e-6).astype(int) + 1
-    if shape.max() > LARGEST_SIDE:
-        raise InputError(
-            f"The common area has {shape[0]} x {shape[1]} samples; compare a smaller part, at most "
-            f"{LARGEST_SIDE} samples a side."
-        )
-    return Grid(
-        (float(low[0]), float(low[1])),
-        (float(step[0]), float(step[1])),
-        (int(shape[0]), int(shape[1])),
-    )
-
-
-def on_grid(picture: Picture, grid: Grid) -> np.ndarray:
-    """The picture's values at a grid's samples, linear in between, float32."""
-    from scipy.ndimage import map_coordinates
-
-    steps, starts = picture.pixel_px or (1.0, 1.0), picture.origin_px or (0.0, 0.0)
-    axes = [
-        (grid.origin[k] + grid.pixel[k] * np.arange(grid.shape[k]) - starts[k]) / steps[k]
-        for k in (0, 1)
-    ]
-    image = np.nan_to_num(picture.image)
-    at = np.meshgrid(*axes, indexing="ij")
-    return np.asarray(map_coordinates(image, at, order=1, mode="nearest"), np.float32)
+Inset = tuple[tuple[int, int], tuple[int, int]]
+"""Rows and columns of a grid, each from the first to behind the last."""
 
 
 def displayed(image: np.ndarray, limits: tuple[float, float] | None = None) -> np.ndarray:
-    """Brightness from 0 to 1 between contrast limits, by default the 1st and 99.7th percentile."""
+    """Return an image scaled to brightness from 0 to 1.
+
+    Parameters
+    ----------
+    image : ndarray
+        Image of any shape.
+    limits : tuple of float, optional
+        Values that become 0 and 1; by default the 1st and the 99.7th percentile.
+
+    Returns
+    -------
+    ndarray
+        Brightness, cut off at 0 and 1.
+
+    Examples
+    --------
+    >>> displayed(np.array([0.0, 5.0, 30.0]), (0, 10)).tolist()
+    [0.0, 0.5, 1.0]
+    """
     low, high = limits or tuple(float(v) for v in np.percentile(image, DISPLAYED))
     return np.asarray(np.clip((image - low) / max(high - low, 1e-12), 0, 1))
 
 
-def swiped(left: np.ndarray, right: np.ndarray, share: float) -> np.ndarray:
-    """``left`` up to a share of the width, ``right`` beyond; (Y, X) or (Y, X, channels)."""
-    column = round(float(np.clip(share, 0, 1)) * left.shape[1])
+def swiped(left: np.ndarray, right: np.ndarray, fraction: float) -> np.ndarray:
+    """Return an image whose left part comes from one image and the rest from another.
+
+    Parameters
+    ----------
+    left, right : ndarray
+        Images (Y, X) or (Y, X, channels) of the same shape.
+    fraction : float
+        Fraction of the width that comes from ``left``; cut off at 0 and 1.
+
+    Returns
+    -------
+    ndarray
+        New image of the same shape.
+
+    Examples
+    --------
+    >>> swiped(np.zeros((1, 4)), np.ones((1, 4)), 0.25).tolist()
+    [[0.0, 1.0, 1.0, 1.0]]
+    """
+    column = round(float(np.clip(fraction, 0, 1)) * left.shape[1])
     out = right.copy()
     out[:, :column] = left[:, :column]
     return out
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Difference of two displayed images, -1 to 1."""
+    """Return the difference of two images, each scaled to brightness from 0 to 1 first.
+
+    Parameters
+    ----------
+    a, b : ndarray
+        Images of the same shape.
+
+    Returns
+    -------
+    ndarray
+        ``a`` minus ``b``, from -1 to 1.
+    """
     return np.asarray(displayed(a) - displayed(b))
 
 
@@ -103,25 +91,31 @@ def figure_of(
     colormap: str = "inferno",
     common_contrast: bool = False,
 ) -> Figure:
-    """A row of pictures with names, a scale bar, and a box of each enlarged.
+    """Draw pictures in a row with names and scale bars, and a box of each enlarged.
 
     Parameters
     ----------
-    pictures
-        On any grids; drawn over the area that they have in common.
-    box
-        Two corners in the unit of the pictures' origins; its content is drawn below, as wide as the
-        picture where that is not too high.
-    common_contrast
-        One brightness scale for all, where they have the same unit.
+    pictures : list of Picture
+        Pictures on any grids; the area that they have in common is drawn.
+    box : tuple of two tuples of float, optional
+        Two corners (y, x) in the unit of the pictures' origins. The content of the box is drawn
+        below each picture, as wide as the picture but at most as high as wide.
+    colormap : str, optional
+        Name of one of matplotlib's colormaps.
+    common_contrast : bool, optional
+        Use the same contrast limits for all pictures, which must have the same unit.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Figure that can be saved as PNG, SVG or PDF.
 
     Raises
     ------
     InputError
-        There is nothing to draw or no common area.
+        If there is no picture, or if the pictures have no area in common.
     """
     from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
 
     if not pictures:
         raise InputError("Choose at least one picture for the figure.")
@@ -139,34 +133,45 @@ def figure_of(
     size = PANEL_INCH * len(images), PANEL_INCH * sum(heights) + 0.3
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(heights), len(images), squeeze=False, height_ratios=heights)
-    for number, (picture, image) in enumerate(zip(pictures, images, strict=True)):
-        shown = displayed(image, limits)
-        axis = axes[0, number]
-        axis.imshow(shown, cmap=colormap, vmin=0, vmax=1, interpolation="nearest")
-        title = f"{picture.name} (mean)" if picture.halves is not None else picture.name
-        axis.set_title(shortened(title, LONGEST_TITLE), fontsize=8)
-        _scale_bar(axis, picture, grid, grid.shape)
-        if inset is not None:
-            corner = left - 0.5, top - 0.5
-            axis.add_patch(
-                Rectangle(corner, right - left, bottom - top, fill=False, color="white", lw=0.8)
-            )
-            axes[1, number].imshow(
-                shown[top:bottom, left:right],
-                cmap=colormap,
-                vmin=0,
-                vmax=1,
-                interpolation="nearest",
-            )
-            _scale_bar(axes[1, number], picture, grid, (bottom - top, right - left))
-        for each in axes[:, number]:
-            each.set(xticks=[], yticks=[])
+    for column, picture, image in zip(axes.T, pictures, images, strict=True):
+        _draw_column(column, picture, displayed(image, limits), grid, inset, colormap)
     return figure
 
 
-def _inset(
-    box: tuple[tuple[float, float], tuple[float, float]], grid: Grid
-) -> tuple[tuple[int, int], tuple[int, int]] | None:
+def _draw_column(
+    column: np.ndarray,
+    picture: Picture,
+    shown: np.ndarray,
+    grid: Grid,
+    inset: Inset | None,
+    colormap: str,
+) -> None:
+    """Draw a picture on the upper axes of a column and its inset on the lower ones."""
+    from matplotlib.patches import Rectangle
+
+    upper = column[0]
+    _draw_image(upper, shown, picture, grid, colormap)
+    title = f"{picture.name} (mean)" if picture.halves is not None else picture.name
+    upper.set_title(shortened(title, LONGEST_TITLE), fontsize=8)
+    if inset is None:
+        return
+    (top, bottom), (left, right) = inset
+    corner = left - 0.5, top - 0.5
+    upper.add_patch(
+        Rectangle(corner, right - left, bottom - top, fill=False, color="white", lw=0.8)
+    )
+    _draw_image(column[1], shown[top:bottom, left:right], picture, grid, colormap)
+
+
+def _draw_image(axes: Axes, shown: np.ndarray, picture: Picture, grid: Grid, colormap: str) -> None:
+    """Draw brightness from 0 to 1 with a scale bar."""
+    axes.imshow(shown, cmap=colormap, vmin=0, vmax=1, interpolation="nearest")
+    _draw_scale_bar(axes, picture, grid, shown.shape)
+    axes.set(xticks=[], yticks=[])
+
+
+def _inset(box: tuple[tuple[float, float], tuple[float, float]], grid: Grid) -> Inset | None:
+    """Return the samples of a grid in a box, None if there are fewer than two along an axis."""
     edges = []
     for k in (0, 1):
         low, high = sorted((corner[k] - grid.origin[k]) / grid.pixel[k] for corner in box)
@@ -177,7 +182,7 @@ def _inset(
     return edges[0], edges[1]
 
 
-def _scale_bar(axis: Axes, picture: Picture, grid: Grid, shape: tuple[int, int]) -> None:
+def _draw_scale_bar(axes: Axes, picture: Picture, grid: Grid, shape: tuple[int, ...]) -> None:
     """Draw a bar at the lower right of an image of ``shape`` samples of the grid."""
     from matplotlib.patches import Rectangle
     from matplotlib.patheffects import withStroke
@@ -192,10 +197,10 @@ def _scale_bar(axis: Axes, picture: Picture, grid: Grid, shape: tuple[int, int])
         return
     samples = length / um_per_sample
     at = columns * 0.96 - samples, rows * 0.94
-    edge = [withStroke(linewidth=1.5, foreground="black")]  # to be seen on bright structures
-    axis.add_patch(Rectangle(at, samples, rows * 0.015, color="white", path_effects=edge))
+    edge = [withStroke(linewidth=1.5, foreground="black")]  # visible on bright structures, too
+    axes.add_patch(Rectangle(at, samples, rows * 0.015, color="white", path_effects=edge))
     text = f"{length:g} µm" if length >= 1 else f"{1000 * length:g} nm"
-    axis.text(
+    axes.text(
         at[0] + samples / 2,
         rows * 0.93,
         text,

@@ -1,4 +1,4 @@
-"""Pictures to be measured: where they come from and where they lie."""
+"""Pictures to be measured, with their position and the size of their samples."""
 
 from __future__ import annotations
 
@@ -21,11 +21,22 @@ from napari_sofinet.simulation.settings import SimulationSettings
 
 @dataclass(frozen=True)
 class Picture:
-    """One image and where it lies.
+    """One image and its position.
 
-    ``image`` (Y, X) float64; ``halves`` the means of odd and even frames where a movie was opened;
-    ``pixel_um`` size of a sample; ``pixel_px`` and ``origin_px`` the grid in camera pixels, None
-    where a file does not say.
+    Attributes
+    ----------
+    image : ndarray
+        Brightness (Y, X), float64.
+    name : str
+        Name for tables and messages.
+    halves : tuple of two ndarray, optional
+        Means of the frames 0, 2, 4, … and 1, 3, 5, … if the image is the mean of a movie.
+    pixel_um : float, optional
+        Distance of samples along x in µm; None if it is not known.
+    pixel_px : tuple of float, optional
+        Distance (y, x) of samples in camera pixels; None if it is not known.
+    origin_px : tuple of float, optional
+        Position (y, x) of sample (0, 0) in camera pixels; None if it is not known.
     """
 
     image: np.ndarray
@@ -36,12 +47,22 @@ class Picture:
     origin_px: tuple[float, float] | None = None
 
     def cut(self, roi: tuple[tuple[int, int], tuple[int, int]]) -> Picture:
-        """The part y0:y1, x0:x1 in samples.
+        """Return a part of the picture.
+
+        Parameters
+        ----------
+        roi : tuple of two tuples of int
+            Rows and columns of the part in samples, each from the first to behind the last.
+
+        Returns
+        -------
+        Picture
+            Part with its own origin.
 
         Raises
         ------
         InputError
-            It is empty or outside.
+            If the part is empty or extends beyond the picture.
         """
         (y0, y1), (x0, x1) = roi
         rows, columns = self.image.shape
@@ -62,14 +83,25 @@ class Picture:
 
 
 def open_picture(path: str | Path, pixel_size_um: float | None = None) -> Picture:
-    """Open a picture: one of ours, any single TIFF image, or a movie, of which the mean is taken.
+    """Open a picture from a file.
 
-    Of several channels or maps the first is taken.
+    Parameters
+    ----------
+    path : str or Path
+        Reconstruction of this package, single TIFF image, or movie, of which the mean over all
+        frames is taken. The first of several channels or maps is used.
+    pixel_size_um : float, optional
+        Size of a sample in µm; by default the one in the file.
+
+    Returns
+    -------
+    Picture
+        Named after the file.
 
     Raises
     ------
     InputError
-        The file cannot be read or is in colour.
+        If the file cannot be read, is a color picture, or holds several pictures over time.
     """
     path = Path(path)
     if not path.exists():
@@ -81,7 +113,7 @@ def open_picture(path: str | Path, pixel_size_um: float | None = None) -> Pictur
     ):
         result = Reconstruction.load(path)
         if result.image.ndim != 2:
-            raise InputError(f"{path.name} is a film; measure a single picture.")
+            raise InputError(f"{path.name} is a time series; measure a single picture.")
         size = result.pixel_size_um
         return Picture(
             np.asarray(result.image, np.float64),
@@ -94,11 +126,11 @@ def open_picture(path: str | Path, pixel_size_um: float | None = None) -> Pictur
     if single is not None:
         image, size_um = single
         return Picture(image, path.name, pixel_um=pixel_size_um or size_um)
-    return _mean_of_movie(path, pixel_size_um)
+    return mean_of_movie(open_movie(path, pixel_size_um))
 
 
 def _single_image(path: Path) -> tuple[np.ndarray, float | None] | None:
-    """A TIFF file's only image and its pixel size in um, None if it holds more."""
+    """Return the only image of a TIFF file and its pixel size in µm; None if it is no such file."""
     if not path.is_file():
         return None
     try:
@@ -119,12 +151,19 @@ def _single_image(path: Path) -> tuple[np.ndarray, float | None] | None:
         raise InputError(f"{path.name} is no TIFF image that can be read ({error}).") from None
 
 
-def _mean_of_movie(path: Path, pixel_size_um: float | None) -> Picture:
-    return mean_of_movie(open_movie(path, pixel_size_um))
-
-
 def mean_of_movie(movie: Movie) -> Picture:
-    """Mean of all frames, and of odd and even ones; the movie is read once."""
+    """Return the mean of a movie over time, and the means of its odd and even frames.
+
+    Parameters
+    ----------
+    movie : Movie
+        Movie of at least two frames; it is read once, block by block.
+
+    Returns
+    -------
+    Picture
+        Mean in counts on the camera's grid, with ``halves``.
+    """
     sums = np.zeros((2, *movie.shape[1:]))
     seen = 0
     for block in time_blocks(movie):
@@ -143,19 +182,27 @@ def mean_of_movie(movie: Movie) -> Picture:
 
 
 def open_truth(path: str | Path, picture: Picture) -> Picture:
-    """What a perfect microscope of twice the resolution would show of a simulation, on a grid.
+    """Open the truth of a simulation, drawn on the grid of a picture.
+
+    Every emitter is drawn as a Gaussian of half the width of the PSF, as a noise-free microscope
+    of twice the resolution would show it.
 
     Parameters
     ----------
-    path
-        Truth file of `sofinet simulate`. Where the sample moves its middle frame counts.
-    picture
-        Whose grid is taken; the camera's where it has none.
+    path : str or Path
+        Truth file that `sofinet simulate` wrote. If the sample moves, the middle frame is drawn.
+    picture : Picture
+        Picture whose shape and grid are used; without a grid its samples count as camera pixels.
+
+    Returns
+    -------
+    Picture
+        Truth in photons per sample, named after the file.
 
     Raises
     ------
     InputError
-        The file is no truth file.
+        If the file is no truth file.
     """
     try:
         with np.load(path) as stored:

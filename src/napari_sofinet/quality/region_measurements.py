@@ -1,32 +1,49 @@
-"""What can be said of a region of several pictures at once: numbers, and curves to draw."""
+"""Measurements of a region of several pictures: numbers for a table, and curves to draw."""
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.blocks import time_blocks
+from napari_sofinet.data.movie import Movie
 from napari_sofinet.metrics.decorrelation import decorrelation_resolution
 from napari_sofinet.metrics.frc import frc_resolution
 from napari_sofinet.metrics.profiles import fit_peaks, line_profile
+from napari_sofinet.quality.drawing import Axes, color_of, shortened, write_message
 from napari_sofinet.quality.picture import Picture
 from napari_sofinet.quality.scores import compare
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 TOO_NARROW = "A peak is narrower than a pixel: noise."
 OF_ALL_COUNTS = "% of all counts, offset included"
+LINE_WIDTH = 3  # samples across a line that are averaged
+COLUMNS = ("layer", "quantity", "value", "unit", "note")
 Corners = tuple[tuple[float, float], tuple[float, float]]
 """Two opposite corners of a box, or the ends of a line: y, x in samples of a picture."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One number of one picture; ``value`` is None where there is none, then ``note`` says why."""
+    """One number of one picture.
+
+    Attributes
+    ----------
+    picture : str
+        Name of the picture.
+    quantity : str
+        Name of the number.
+    value : float or None
+        The number; None if it could not be determined.
+    unit : str
+        Unit of ``value``.
+    note : str
+        Warning, or the reason why there is no value.
+    """
 
     picture: str
     quantity: str
@@ -37,19 +54,62 @@ class Row:
 
 @dataclass(frozen=True)
 class Findings:
-    """Rows of a table, and how to draw the curves behind them."""
+    """Result of a measurement.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+        Rows of a table.
+    draw : callable
+        Function that draws the curves behind the numbers on matplotlib axes.
+    """
 
     rows: tuple[Row, ...]
     draw: Callable[[Axes], None] = field(repr=False)
 
 
-def colour(number: int) -> str:
-    """The same colour for a picture in every drawing."""
-    return f"C{number % 10}"
+def rows_as_csv(rows: Iterable[Row]) -> str:
+    """Return rows as text with commas.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+        Rows of `Findings`.
+
+    Returns
+    -------
+    str
+        Lines with the columns layer, quantity, value, unit and note, after one with their names.
+        Values have all their digits; missing ones are empty.
+
+    Examples
+    --------
+    >>> rows_as_csv([Row("cell", "FWHM", 210.5, "nm")]).splitlines()[1]
+    'cell,FWHM,210.5,nm,'
+    """
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for row in rows:
+        value = "" if row.value is None else repr(row.value)
+        writer.writerow([row.picture, row.quantity, value, row.unit, row.note])
+    return text.getvalue()
 
 
 def resolution_of(pictures: dict[str, tuple[Picture, Corners]]) -> Findings:
-    """Resolution in a box by decorrelation, and by FRC of odd and even frames for movies."""
+    """Measure the resolution in a box by decorrelation, for movies also by FRC.
+
+    Parameters
+    ----------
+    pictures : dict of str to (Picture, Corners)
+        Pictures by name, each with two corners of the box in its samples.
+
+    Returns
+    -------
+    Findings
+        Resolutions in nm, in samples where the size of a sample is not known. FRC compares the
+        means of odd and even frames. The curves show decorrelation over spatial frequency.
+    """
     rows, curves = [], []
     for number, (name, (whole, box)) in enumerate(pictures.items()):
         try:
@@ -66,30 +126,44 @@ def resolution_of(pictures: dict[str, tuple[Picture, Corners]]) -> Findings:
             rows.append(row)
 
     def draw(axes: Axes) -> None:
-        # One axis for samples of any size: a finer picture reaches further out.
+        # One axis for samples of any size, so that finer pictures reach higher frequencies.
         in_um = all(pixel_um is not None for _, _, pixel_um, _ in curves)
         for number, name, pixel_um, found in curves:
             if not found.curve.any():
                 continue
             nyquist = 1 / (2 * pixel_um) if in_um and pixel_um else 0.5
-            axes.plot(nyquist * found.radii, found.curve, color=colour(number), label=name)
+            axes.plot(nyquist * found.radii, found.curve, color=color_of(number), label=name)
             if not found.reason:
-                axes.axvline(nyquist * found.kc, color=colour(number), linestyle=":")
+                axes.axvline(nyquist * found.kc, color=color_of(number), linestyle=":")
         unit = "1/µm" if in_um else "1/sample"
         axes.set(xlabel=f"frequency ({unit})", ylabel="decorrelation", ylim=(0, None))
         axes.set_xlim(left=0)
         if not axes.lines:
-            _say(axes, "No curve; the table says why.")
+            write_message(axes, "No curve; the table says why.")
 
     return Findings(tuple(rows), draw)
 
 
 def profiles_of(pictures: dict[str, tuple[Picture, Corners]], peaks: int = 1) -> Findings:
-    """Profiles along a line with fitted Gaussians."""
+    """Measure brightness along a line and fit Gaussian peaks to it.
+
+    Parameters
+    ----------
+    pictures : dict of str to (Picture, Corners)
+        Pictures by name, each with the ends of the line in its samples.
+    peaks : int, optional
+        Number of peaks to fit, 1 or 2.
+
+    Returns
+    -------
+    Findings
+        Full widths at half maximum in nm or samples; with two peaks also their distance, and the
+        dip between them in percent. The curves show the profiles and the fits.
+    """
     rows, curves = [], []
     for number, (name, (picture, (start, end))) in enumerate(pictures.items()):
         try:
-            profile = line_profile(picture.image, start, end, width=3)
+            profile = line_profile(picture.image, start, end, width=LINE_WIDTH)
         except InputError as error:
             rows.append(Row(name, "FWHM", None, note=str(error)))
             continue
@@ -113,23 +187,60 @@ def profiles_of(pictures: dict[str, tuple[Picture, Corners]], peaks: int = 1) ->
     def draw(axes: Axes) -> None:
         for number, name, distance, values, fit, _unit in curves:
             low, span = values.min(), max(float(np.ptp(values)), 1e-12)
-            axes.plot(distance, (values - low) / span, color=colour(number), label=name)
-            axes.plot(distance, (fit - low) / span, ":", color=colour(number))
+            axes.plot(distance, (values - low) / span, color=color_of(number), label=name)
+            axes.plot(distance, (fit - low) / span, ":", color=color_of(number))
         units = {unit for *_, unit in curves}
         unit = units.pop() if len(units) == 1 else "px or nm"
         axes.set(xlabel=f"distance ({unit})", ylabel="brightness, 0 to 1")
         if not axes.lines:
-            _say(axes, "No profile; the table says why.")
+            write_message(axes, "No profile; the table says why.")
 
     return Findings(tuple(rows), draw)
+
+
+def mean_trace(movie: Movie, box: Corners) -> np.ndarray:
+    """Return the mean brightness of a box in each frame of a movie.
+
+    Parameters
+    ----------
+    movie : Movie
+        Movie that is read block by block.
+    box : Corners
+        Two opposite corners (y, x) in camera pixels.
+
+    Returns
+    -------
+    ndarray
+        Mean of the pixels (T,) in counts, float64.
+
+    Raises
+    ------
+    InputError
+        If there is no pixel of the movie in the box.
+    """
+    part = movie.select(roi=samples(box, movie.shape[1:]))
+    means = [block.mean(axis=(1, 2), dtype=np.float64) for block in time_blocks(part)]
+    return np.concatenate(means)
 
 
 def trace_of(
     traces: dict[str, tuple[np.ndarray, float | None]], pictures: Iterable[str] = ()
 ) -> Findings:
-    """Mean brightness of a box over time; each trace (T,) with its frame interval in s.
+    """Describe how the mean brightness of a box changes over time.
 
-    ``pictures``: names of all that are shown elsewhere, so that each keeps its colour.
+    Parameters
+    ----------
+    traces : dict of str to (ndarray, float or None)
+        Mean brightness of each frame (T,) in counts, from `mean_trace`, and the time from frame to
+        frame in s if it is known, by the name of the movie.
+    pictures : iterable of str, optional
+        Names of all pictures of the other drawings, so that each movie keeps its color.
+
+    Returns
+    -------
+    Findings
+        Mean, fluctuation (standard deviation) and loss from the first to the last fifth of the
+        frames. The curves show brightness over time.
     """
     rows = []
     numbers = {name: number for number, name in enumerate(dict.fromkeys([*pictures, *traces]))}
@@ -146,21 +257,35 @@ def trace_of(
         in_s = all(interval is not None for _, interval in traces.values())
         for name, (trace, interval) in traces.items():
             time = np.arange(len(trace)) * ((interval or 1.0) if in_s else 1.0)
-            axes.plot(time, trace, color=colour(numbers[name]), label=name, linewidth=0.8)
+            axes.plot(time, trace, color=color_of(numbers[name]), label=name, linewidth=0.8)
         axes.set(xlabel="time (s)" if in_s else "frame", ylabel="mean counts")
 
     return Findings(tuple(rows), draw)
 
 
 def agreement_of(pictures: dict[str, tuple[Picture, Corners]], reference: str) -> Findings:
-    """Agreement of all pictures with one of them in a box."""
+    """Compare all pictures with one of them in a box.
+
+    Parameters
+    ----------
+    pictures : dict of str to (Picture, Corners)
+        Pictures by name, each with two corners of the box in its samples.
+    reference : str
+        Name of the picture that the others are compared with.
+
+    Returns
+    -------
+    Findings
+        Pearson correlation, RSP and RSE of SQUIRREL and SSIM of each picture. The bars show the
+        three of them that are at most 1.
+    """
     whole, box = pictures[reference]
     rows, bars = [], []
     for number, (name, (picture, own_box)) in enumerate(pictures.items()):
         if name == reference:
             continue
         try:
-            # The reference is cut generously: the picture's samples lie inside.
+            # The reference gets a margin, so that all samples of the picture lie inside it.
             facts = compare(
                 picture.cut(samples(own_box, picture.image.shape)),
                 whole.cut(samples(box, whole.image.shape, margin=1)),
@@ -181,32 +306,40 @@ def agreement_of(pictures: dict[str, tuple[Picture, Corners]], reference: str) -
     def draw(axes: Axes) -> None:
         for place, (number, name, values) in enumerate(bars):
             at = np.arange(3) + 0.8 * (place - (len(bars) - 1) / 2) / len(bars)
-            axes.bar(at, values, 0.7 / len(bars), label=name, color=colour(number))
+            axes.bar(at, values, 0.7 / len(bars), label=name, color=color_of(number))
         axes.set_xticks(range(3), ["Pearson", "RSP", "SSIM"])
         lowest = min((v for *_, values in bars for v in values), default=0.0)
         axes.set(ylim=(min(0.0, lowest), 1), xlabel=f"agreement with {shortened(reference, 30)}")
         if not bars:
-            _say(axes, "Nothing to compare; the table says why.")
+            write_message(axes, "Nothing to compare; the table says why.")
 
     return Findings(tuple(rows), draw)
-
-
-def shortened(name: str, longest: int) -> str:
-    """A name without its middle where it is too long to be drawn."""
-    if len(name) <= longest:
-        return name
-    end = (longest - 1) // 2
-    return f"{name[: longest - 1 - end]}…{name[len(name) - end :]}"
-
-
-def _say(axes: Axes, sentence: str) -> None:
-    axes.text(0.5, 0.5, sentence, transform=axes.transAxes, ha="center", color="grey", fontsize=8)
 
 
 def samples(
     box: Corners, shape: tuple[int, ...], margin: int = 0
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Samples whose centres lie in a box, and ``margin`` more on every side, within the picture."""
+    """Return the samples of a picture whose centers lie in a box.
+
+    Parameters
+    ----------
+    box : Corners
+        Two opposite corners (y, x) in samples of the picture.
+    shape : tuple of int
+        Shape of the picture (Y, X).
+    margin : int, optional
+        Number of samples to add on every side.
+
+    Returns
+    -------
+    rows, columns : tuple of int
+        First sample and the one behind the last, cut off at the edges of the picture.
+
+    Examples
+    --------
+    >>> samples(((1.5, 2.0), (4.2, 9.9)), (100, 8))
+    ((2, 5), (2, 8))
+    """
     low, high = np.min(box, axis=0), np.max(box, axis=0)
     first = np.clip(np.ceil(low - 1e-6) - margin, 0, shape[:2]).astype(int)
     last = np.clip(np.floor(high + 1e-6) + 1 + margin, 0, shape[:2]).astype(int)
@@ -216,6 +349,7 @@ def samples(
 def _length(
     name: str, quantity: str, px: float | None, picture: Picture, reason: str | None
 ) -> Row:
+    """Return a row for a length in samples, in nm if the size of a sample is known."""
     if px is None or picture.pixel_um is None:
         return Row(name, quantity, px, "" if px is None else "px", reason or "")
     return Row(name, quantity, 1000 * picture.pixel_um * px, "nm", reason or "")

@@ -1,4 +1,4 @@
-"""Resolution of a picture, and its agreement with a reference or the truth."""
+"""Resolution of a picture, and its agreement with a reference or with the truth."""
 
 from __future__ import annotations
 
@@ -34,9 +34,25 @@ def measure_resolution(
     sector: tuple[float, float] | None = None,
     criterion: Criterion = "1/7",
 ) -> dict[str, Any]:
-    """Resolution with its reason where there is none; keys as `sofinet measure` prints them.
+    """Measure the resolution of a picture.
 
-    ``sector``: directions (from, to) in degrees for decorrelation; ``criterion``: threshold of FRC.
+    Parameters
+    ----------
+    picture : Picture
+        Picture of at least the size that the metric needs.
+    metric : {"decorrelation", "frc"}, optional
+        Decorrelation analysis, or Fourier ring correlation of the means of odd and even frames. For
+        a picture that is no mean of a movie, FRC compares halves of its pixels.
+    sector : tuple of float, optional
+        First and last direction in degrees for decorrelation; by default all directions.
+    criterion : str, optional
+        Threshold of FRC.
+
+    Returns
+    -------
+    dict
+        Values as `sofinet measure` prints them. ``resolution_px`` (samples) and ``resolution_nm``
+        are None if there is no resolution, and ``reason`` says why.
     """
     facts: dict[str, Any] = {"image": picture.name, "metric": metric}
     if metric == "decorrelation":
@@ -61,17 +77,33 @@ def compare(
     metrics: tuple[AgreementMetric, ...] = AGREEMENT_METRICS,
     tolerance_px: float = 0.0,
 ) -> dict[str, Any]:
-    """Agreement of a picture with a reference; keys as `sofinet measure compare` prints them.
+    """Measure the agreement of a picture with a reference.
 
-    SQUIRREL is fitted on the reference's grid; for the others a reference on another grid is
-    brought to the picture's, linear in between. ``ssim`` takes both as they are, ``ssim_fitted``
-    after scale and offset were fitted. ``tolerance_px`` (samples of the picture) is how far
-    masks may lie apart; lines farther than that, and 2 samples, from the reference's are false.
+    SQUIRREL is fitted on the grid of the reference. For all other metrics a reference on another
+    grid is interpolated linearly on the grid of the picture.
+
+    Parameters
+    ----------
+    picture : Picture
+        Picture to assess.
+    reference : Picture
+        Wide-field picture of the same sample, or the truth.
+    metrics : tuple of str, optional
+        Metrics to compute, by default all of `AGREEMENT_METRICS`.
+    tolerance_px : float, optional
+        Distance in samples of the picture up to which masks agree. Lines are false if they are
+        farther from those of the reference than this and 2 samples.
+
+    Returns
+    -------
+    dict
+        Values as `sofinet measure compare` prints them. ``ssim`` compares the images as they are,
+        ``ssim_fitted`` after scale and offset were fitted.
 
     Raises
     ------
     InputError
-        The grids do not belong together, or an image is constant.
+        If the grids do not belong together, or if an image is constant.
     """
     facts: dict[str, Any] = {"image": picture.name, "reference": reference.name}
     pixel, origin = relative_grid(picture, reference)
@@ -111,6 +143,41 @@ def _in_nm(px: float | None, picture: Picture) -> float | None:
 
 
 def compare_squirrel(picture: Picture, reference: Picture) -> Squirrel:
-    """SQUIRREL of two pictures, each on its own grid."""
+    """Compare two pictures by SQUIRREL, each on its own grid.
+
+    Parameters
+    ----------
+    picture : Picture
+        Super-resolved picture, which is blurred and scaled to the reference.
+    reference : Picture
+        Wide-field picture of the same sample.
+
+    Returns
+    -------
+    Squirrel
+        Scores and the error map on the grid of the reference.
+
+    Raises
+    ------
+    InputError
+        If the pictures cannot be compared.
+    """
     pixel, origin = relative_grid(picture, reference)
     return squirrel(picture.image, reference.image, pixel_px=pixel, origin_px=origin)
+
+
+def squirrel_sentence(found: Squirrel) -> str:
+    """Return the scores of SQUIRREL as a sentence.
+
+    Parameters
+    ----------
+    found : Squirrel
+        Result of `compare_squirrel`.
+
+    Returns
+    -------
+    str
+        RSP and RSE, followed by the warning if there is one.
+    """
+    note = f" {found.warning}" if found.warning else ""
+    return f"RSP {found.rsp:.3f}, RSE {found.rse:.4g}.{note}"

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from io import BytesIO
-from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QLabel
 
-from napari_sofinet.quality.region_measurements import shortened
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from napari_sofinet.quality.drawing import Axes, Figure, shortened
 
 GREY = "#909090"
 LEGEND_LINE = 14  # px

@@ -1,0 +1,198 @@
+"""Ways to look at two layers: side by side, by turns, or on both sides of a line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Layer
+from napari.viewer import Viewer
+
+from napari_sofinet.quality.figure import displayed, swiped
+from napari_sofinet.quality.grid import Grid
+from napari_sofinet.widgets.measurement_layers import add_on_grid
+
+SWIPE = "swipe"
+
+
+class PairView:
+    """Shows some layers alone, and restores the viewer afterwards.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Viewer that has the layers.
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
+        self._visible: dict[Layer, bool] | None = None
+        self._order: list[Layer] | None = None
+        self._named: list[Any] = []
+
+    @property
+    def grid(self) -> Any:
+        """Grid of the viewer, which napari 0.9 moved to its canvas."""
+        canvas = getattr(self.viewer, "canvas", None)
+        return self.viewer.grid if canvas is None else canvas.grid
+
+    def show_alone(self, layers: Iterable[Layer]) -> None:
+        """Hide all other layers until `restore`.
+
+        Parameters
+        ----------
+        layers : iterable of Layer
+            Layers to show.
+        """
+        shown = list(layers)
+        if self._visible is None:
+            self._visible = {layer: layer.visible for layer in self.viewer.layers}
+        for layer in self.viewer.layers:
+            layer.visible = layer in shown
+
+    def show_names(self, layers: Iterable[Layer]) -> None:
+        """Write the names of layers on them until `restore`, if this version of napari can.
+
+        Parameters
+        ----------
+        layers : iterable of Layer
+            Layers whose names are shown.
+        """
+        self._named = [
+            layer.name_overlay
+            for layer in layers
+            if hasattr(layer, "name_overlay") and not layer.name_overlay.visible
+        ]
+        for name in self._named:
+            name.visible = True
+
+    def start_side_by_side(self, first: Image, second: Image) -> None:
+        """Show two layers in a row, which the camera moves together.
+
+        Parameters
+        ----------
+        first, second : Image
+            Layers to show on the left and on the right.
+        """
+        self.show_alone([first, second])
+        self.show_names([first, second])
+        layers = self.viewer.layers
+        self._order = list(layers)
+        # The grid starts with the lowest layer; the hidden layers share the two places.
+        for layer in (first, second):
+            layers.move(layers.index(layer), len(layers))
+        self.grid.shape, self.grid.stride, self.grid.enabled = (1, 2), 1, True
+        self.viewer.reset_view()
+
+    def stop_side_by_side(self) -> None:
+        """Show all layers at their own places again."""
+        self.grid.enabled = False
+        self.restore()
+        self.viewer.reset_view()
+
+    def restore(self) -> None:
+        """Restore the visibility, the order and the names of the layers that are still there."""
+        layers = self.viewer.layers
+        for layer, visible in (self._visible or {}).items():
+            if layer in layers:
+                layer.visible = visible
+        self._visible = None
+        for name in self._named:
+            name.visible = False
+        self._named = []
+        if self._order is not None:
+            known = [layer for layer in self._order if layer in layers]
+            for layer in [*known, *(new for new in layers if new not in known)]:
+                layers.move(layers.index(layer), len(layers))
+            self._order = None
+
+
+class SwipeLayer:
+    """Layer that shows one picture on the left of a line and another on its right.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Viewer that gets the layer.
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
+        self._sides: tuple[np.ndarray, np.ndarray] | None = None
+
+    @property
+    def was_deleted(self) -> bool:
+        """Whether the user has removed the layer."""
+        return self._sides is not None and SWIPE not in self.viewer.layers
+
+    def show(
+        self, left: np.ndarray, right: np.ndarray, fraction: float, grid: Grid, units: Any
+    ) -> Image:
+        """Add the layer, leaving the selection of layers as it is.
+
+        Parameters
+        ----------
+        left, right : ndarray
+            Color images (Y, X, 3) on the same grid.
+        fraction : float
+            Position of the line from 0 to 1 of the width.
+        grid : Grid
+            Grid of both images in world coordinates.
+        units : sequence
+            Units of y and x.
+
+        Returns
+        -------
+        Image
+            The layer.
+        """
+        self._sides = left, right
+        selected = set(self.viewer.layers.selection)
+        layer = add_on_grid(
+            self.viewer, swiped(left, right, fraction), SWIPE, grid, units, rgb=True
+        )
+        self.viewer.layers.selection = selected
+        return layer
+
+    def move(self, fraction: float) -> None:
+        """Move the line.
+
+        Parameters
+        ----------
+        fraction : float
+            Position of the line from 0 to 1 of the width.
+        """
+        if self._sides is not None and SWIPE in self.viewer.layers:
+            self.viewer.layers[SWIPE].data = swiped(*self._sides, fraction)
+
+    def remove(self) -> None:
+        """Remove the layer if it is there."""
+        if SWIPE in self.viewer.layers:
+            self.viewer.layers.remove(SWIPE)
+        self._sides = None
+
+
+def coloring(layer: Image) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function that colors images like a layer, also after the layer has changed.
+
+    Parameters
+    ----------
+    layer : Image
+        Layer with a colormap and contrast limits.
+
+    Returns
+    -------
+    callable
+        Function that takes an image (Y, X) and returns its colors (Y, X, 3) as bytes.
+    """
+    colormap = layer.colormap
+    # The limits of a movie are for single frames, too wide for their mean.
+    limits = None if layer.ndim > 2 else tuple(layer.contrast_limits)
+
+    def color(image: np.ndarray) -> np.ndarray:
+        shown = displayed(image, limits)
+        colors = np.asarray(255 * colormap.map(shown.ravel())[:, :3], np.uint8)
+        return colors.reshape(*image.shape, 3)
+
+    return color
