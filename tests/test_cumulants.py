@@ -144,7 +144,7 @@ def test_sums_of_parts_merge():
 
 
 def test_second_cumulant_of_one_emitter_is_analytic():
-    # kappa_2(r1, r2) = e² rho (1 - rho) U(r1) U(r2) for a telegraph on for a share rho.
+    # kappa_2(r1, r2) = e² rho (1 - rho) U(r1) U(r2) for a telegraph of on-ratio rho.
     on = np.arange(1000) % 5 == 0
     y, x = np.mgrid[:12, :12]
     psf = np.exp(-((y - 5.3) ** 2 + (x - 6.1) ** 2) / 2)

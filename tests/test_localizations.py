@@ -335,18 +335,20 @@ def test_gaussians_are_as_wide_as_the_uncertainty():
     table = LocalizationTable([0], [8.2], [8.4], uncertainty_px=[0.5])
     picture = render(table, 0.2, roi=((0, 17), (0, 17)))
     y, x = (picture.origin_px[0] + np.arange(85) * 0.2 for _ in range(2))
-    share = [norm.cdf(v + 0.1, m, 0.5) - norm.cdf(v - 0.1, m, 0.5) for v, m in ((y, 8.2), (x, 8.4))]
-    np.testing.assert_allclose(picture.image, np.outer(*share), atol=0.003 * picture.image.max())
+    fraction = [
+        norm.cdf(v + 0.1, m, 0.5) - norm.cdf(v - 0.1, m, 0.5) for v, m in ((y, 8.2), (x, 8.4))
+    ]
+    np.testing.assert_allclose(picture.image, np.outer(*fraction), atol=0.003 * picture.image.max())
 
 
 def test_films_have_true_windows():
     table = some_table(2000, shape=(40, 60))
     shuffled = table.rows(np.random.default_rng(3).permutation(2000))
-    film = render(shuffled, 0.5, "histogram", frames_window=(30, 20))
-    assert film.axes == "TYX"
-    assert film.image.shape == (4, 80, 120)
-    assert film.time_series == (14.5, 20)
-    for k, picture in enumerate(film.image):
+    series = render(shuffled, 0.5, "histogram", frames_window=(30, 20))
+    assert series.axes == "TYX"
+    assert series.image.shape == (4, 80, 120)
+    assert series.time_series == (14.5, 20)
+    for k, picture in enumerate(series.image):
         rows = (table.frame >= 20 * k) & (table.frame < 20 * k + 30)
         np.testing.assert_array_equal(picture, render(table.rows(rows), 0.5, "histogram").image)
     with pytest.raises(InputError, match="window"):

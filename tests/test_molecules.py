@@ -172,9 +172,9 @@ def test_light_within_frames_has_the_cumulants_of_simulated_blinking(on_ratio, o
     assert second == pytest.approx(expected[0], rel=0.02)
     assert (d**3).mean() == pytest.approx(expected[1], rel=0.04)
     assert (d**4).mean() - 3 * second**2 == pytest.approx(expected[2], rel=0.06)
-    share = (d[:, 1:] * d[:, :-1]).mean() / second
-    assert next_frame_correlation(time) == pytest.approx(share, rel=0.02)
-    assert float(correlation_time(share)) == pytest.approx(time, rel=0.04)
+    correlation = (d[:, 1:] * d[:, :-1]).mean() / second
+    assert next_frame_correlation(time) == pytest.approx(correlation, rel=0.02)
+    assert float(correlation_time(correlation)) == pytest.approx(time, rel=0.04)
 
 
 def test_correlated_frames_count_as_fewer():
