@@ -32,7 +32,7 @@ def check_regular(path: str | os.PathLike[str]) -> os.stat_result:
         raise InputError(f"There is no file {path}.") from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        raise InputError(f"{path} can not be read ({why}).") from None
+        raise InputError(f"{path} cannot be read ({why}).") from None
     if not stat.S_ISREG(found.st_mode):
         raise InputError(f"{path} is not a file.")
     return found
@@ -58,7 +58,7 @@ def read_start(path: str | os.PathLike[str], limit: int) -> bytes:
         with open(os.open(path, os.O_RDONLY | NONBLOCKING), "rb") as file:
             return file.read(limit)
     except OSError as error:
-        raise InputError(f"{path} can not be read ({error.strerror or error}).") from error
+        raise InputError(f"{path} cannot be read ({error.strerror or error}).") from error
 
 
 def read_text(path: str | os.PathLike[str], limit: int = 2**24) -> str:
