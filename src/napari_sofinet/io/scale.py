@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 import numpy as np
 from tifffile import TiffFile
 
+from napari_sofinet.io.vendor_scale import Scale, vendor_scale
+
 UM_PER = {
     "nm": 1e-3,
     "um": 1.0,
@@ -28,6 +30,9 @@ UM_PER = {
     "millimeter": 1e3,
     "m": 1e6,
     "meter": 1e6,
+    "å": 1e-4,
+    "Å": 1e-4,
+    "pm": 1e-6,
 }
 S_PER = {
     "s": 1.0,
@@ -40,6 +45,8 @@ S_PER = {
     "µs": 1e-6,
     "min": 60.0,
     "h": 3600.0,
+    "hour": 3600.0,
+    "ns": 1e-9,
 }
 LARGEST_PIXEL_UM = 20.0
 PLAUSIBLE_UM = 1e-3, LARGEST_PIXEL_UM
@@ -48,12 +55,30 @@ microscope's."""
 
 
 def read_scale(tif: TiffFile, notes: list[str]) -> tuple[float | None, float | None]:
-    """Pixel size in um and frame interval in s, from OME, ImageJ and resolution tags."""
+    """Return the pixel size in um and the frame interval in s that a file knows.
+
+    From OME, ImageJ, MetaMorph, Micro-Manager and others, and resolution tags, in this order.
+
+    Parameters
+    ----------
+    tif : TiffFile
+        The open file.
+    notes : list of str
+        A note is added where pixels are not square.
+    """
     pixel_xy, interval = _ome_scale(tif.ome_metadata) if tif.is_ome else (None, None)
     imagej = tif.imagej_metadata or {}
     if imagej and interval is None:
         unit = S_PER.get(str(imagej.get("tunit", "s")).lower())
         interval = _times(imagej.get("finterval"), unit)
+    vendor: Scale = (None, None)
+    if pixel_xy is None or interval is None:
+        vendor = vendor_scale(tif)
+    interval = interval or _times(vendor[1], 1.0)
+    if pixel_xy is None and vendor[0] is not None:
+        um = UM_PER.get(vendor[0][2].strip("\0 ").lower())
+        sizes = _times(vendor[0][0], um), _times(vendor[0][1], um)
+        pixel_xy = (sizes[0], sizes[1] or sizes[0]) if sizes[0] else None
     if pixel_xy is None:
         pixel_xy = _tag_scale(tif, str(imagej.get("unit", "")).lower() if imagej else None)
     if pixel_xy is None:
@@ -82,11 +107,12 @@ def _tag_scale(tif: TiffFile, imagej_unit: str | None) -> tuple[float, float] | 
         return None
     if min(per_unit) <= 0:
         return None
+    tag = page.tags.get("ResolutionUnit")
+    um = {2: 25400.0, 3: 1e4}.get(tag.value) if tag is not None else None
     if imagej_unit is not None:
-        um = UM_PER.get(imagej_unit)
-    else:
-        tag = page.tags.get("ResolutionUnit")
-        um = {2: 25400.0, 3: 1e4}.get(tag.value) if tag is not None else None
+        own = UM_PER.get(imagej_unit)
+        # As ImageJ does: its text says in which unit it shows sizes, the tag says per cm.
+        um = um if own == 1.0 and um == 1e4 else own
     if um is None:
         return None
     x, y = (um / r for r in per_unit)

@@ -20,6 +20,7 @@ from napari_sofinet.io.tiff_file import opened_tiff
 from napari_sofinet.io.tiff_movie import Opened, open_file
 from napari_sofinet.io.tiff_pages import read_pages
 from napari_sofinet.io.tiff_stack import TiffPart, TiffStack
+from napari_sofinet.io.vendor_scale import interval_between, moment_of
 
 SUFFIXES = ".tif", ".tiff", ".stk"
 NAMED = 6
@@ -181,9 +182,19 @@ def _join_frames(files: list[Path], notes: list[str]) -> Opened:
     stamps = tuple(map(stamp, paths))
     kind = _kind_of(_model(files), notes)
     _check_unusual(files, stamps, kind)
-    interval = kind.interval_s
+    interval = kind.interval_s or _interval_of(files)
     stack = TiffStack(paths, (len(files), *kind.shape), kind.dtype, stamps=stamps)  # type: ignore[arg-type]
     return Opened(stack, kind.pixel_um, interval, ())
+
+
+def _interval_of(files: list[Path]) -> float | None:
+    """Mean time between the first and the last file, where MetaMorph wrote it."""
+    moments = []
+    for path in (files[0], files[-1]):
+        with opened_tiff(path) as tif:
+            moments.append(moment_of(tif) if tif.is_metaseries else None)
+    first, last = moments
+    return interval_between(first, last, len(files) - 1)
 
 
 def _model(files: list[Path]) -> Path:
@@ -216,7 +227,9 @@ def _check_unusual(files: list[Path], stamps: Sequence[FileStamp], kind: _Kind) 
     for k in unusual:
         pages = read_pages(files[k])
         alike = len(pages) == 1 and pages[0].kind[:3] == (*kind.shape, bits)
-        if pages and not alike:
+        if not pages:
+            raise InputError(f"{files[k].name} holds no image; it is truncated or no TIFF file.")
+        if not alike:
             raise InputError(
                 f"{files[k].name} has another size or type than the other frames of its folder "
                 f"({len(pages)} of {pages[0].kind.text}); move it away."

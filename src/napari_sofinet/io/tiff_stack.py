@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
@@ -15,7 +14,6 @@ from tifffile import TiffFile
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.io.blocks import frames_per_block
 from napari_sofinet.io.file_stamp import FileStamp, check_unchanged
-from napari_sofinet.io.micromanager_file import is_mmstack
 from napari_sofinet.io.open_files import OpenFiles
 from napari_sofinet.io.tiff_file import short_text, tiff_file
 from napari_sofinet.io.tiff_trust import check_chain, check_unpacked
@@ -100,6 +98,7 @@ class TiffStack:
     def close(self) -> None:
         """Close the file if it stays open for reading; it is opened again when it is needed."""
         OPEN_FILES.close(self.stamps)
+        FILES_OF_PAGES.close(self.stamps)
 
     def read(self, first: int, last: int) -> np.ndarray:
         """Frames first .. last-1, see `read_frames`."""
@@ -161,7 +160,8 @@ def _read_parts(stack: TiffStack, first: int, last: int, out: np.ndarray) -> Non
         if part.offset is not None:
             _copy_bytes(stack, part, a, piece)
         else:
-            with OPEN_FILES.reading(stack.stamps[part.file]) as tif:
+            opened = FILES_OF_PAGES if part.series is None else OPEN_FILES
+            with opened.reading(stack.stamps[part.file]) as tif:
                 _decode(tif, part, list(part.pages[a:b]), piece)
 
 
@@ -194,13 +194,19 @@ def _wanted(
 def _stay_open(path: str) -> TiffFile:
     tif = tiff_file(path)
     tif.filehandle.lock = True
-    if not is_mmstack(path):  # their pages are read without tifffile's series
-        with contextlib.suppress(Exception):  # reported by whoever needs them
-            assert tif.series  # found here, by one thread
+    assert tif.series  # found here, by one thread
+    return tif
+
+
+def _stay_open_for_pages(path: str) -> TiffFile:
+    """A file without series, after which tifffile cannot read some pages."""
+    tif = tiff_file(path)
+    tif.filehandle.lock = True
     return tif
 
 
 OPEN_FILES = OpenFiles(_stay_open)
+FILES_OF_PAGES = OpenFiles(_stay_open_for_pages)
 
 
 def _copy_bytes(stack: TiffStack, part: TiffPart, first: int, out: np.ndarray) -> None:
