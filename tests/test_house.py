@@ -31,7 +31,7 @@ LAYERS = (
 """Rooms from the ground up; a room imports only from those below it."""
 FLOOR = {room: floor for floor, rooms in enumerate(LAYERS) for room in rooms}
 HEAVY_FUNCTIONS_MAX = 15
-STILL_TO_SPLIT = {"structures.py", "dynamics.py"}
+STILL_TO_SPLIT = {"dynamics.py"}
 
 
 @cache

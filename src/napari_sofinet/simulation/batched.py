@@ -23,11 +23,12 @@ from napari_sofinet.simulation.background import background_image, fading
 from napari_sofinet.simulation.blinking import log_normal
 from napari_sofinet.simulation.camera import Camera, make_camera
 from napari_sofinet.simulation.constant_emitters import ConstantEmitters, steady_light, steady_spots
+from napari_sofinet.simulation.labels import Labels
 from napari_sofinet.simulation.motion import moved
 from napari_sofinet.simulation.psf import FINENESS, FWHM_PER_SIGMA, Psf, make_psf
 from napari_sofinet.simulation.rendering import render_gaussian
 from napari_sofinet.simulation.settings import SimulationSettings
-from napari_sofinet.simulation.structures import Labels, place
+from napari_sofinet.simulation.structures import place
 
 GRID = 3  # fine samples per camera pixel; divides FINENESS
 BLOCK_ROWS = 16

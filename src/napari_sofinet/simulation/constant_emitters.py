@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_sofinet.simulation.labels import Labels
 from napari_sofinet.simulation.motion import moved
 from napari_sofinet.simulation.psf import Psf
 from napari_sofinet.simulation.rendering import render
 from napari_sofinet.simulation.settings import SimulationSettings
-from napari_sofinet.simulation.structures import Labels, place
+from napari_sofinet.simulation.structures import place
 
 STILL_EMITTERS = 3000
 

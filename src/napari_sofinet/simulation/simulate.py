@@ -15,11 +15,12 @@ from napari_sofinet.simulation.background import background_image, fading
 from napari_sofinet.simulation.blinking import blink, log_normal
 from napari_sofinet.simulation.camera import Camera, make_camera
 from napari_sofinet.simulation.constant_emitters import ConstantEmitters, steady_light, steady_spots
+from napari_sofinet.simulation.labels import Labels
 from napari_sofinet.simulation.presets import preset_settings
 from napari_sofinet.simulation.psf import Psf, make_psf
 from napari_sofinet.simulation.rendering import render
 from napari_sofinet.simulation.settings import SimulationSettings
-from napari_sofinet.simulation.structures import Labels, place
+from napari_sofinet.simulation.structures import place
 from napari_sofinet.simulation.truth import Truth
 
 BLOCK_PIXELS = 2**20
