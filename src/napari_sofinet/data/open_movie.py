@@ -23,6 +23,10 @@ LEAST_ROWS = 8
 """Frames and rows from which it is said that their equal number is unusual."""
 
 
+class SingleImage(InputError):
+    """The file holds no movie, but a picture, which other programs open."""
+
+
 def open_movie(
     source: str | os.PathLike[str] | np.ndarray | Any,
     pixel_size_um: float | None = None,
@@ -72,7 +76,7 @@ def open_movie(
     if 0 in movie.shape:
         raise InputError(f"{movie.name} is empty; a movie of at least two frames is needed.")
     if movie.shape[0] < 2:
-        raise InputError(
+        raise SingleImage(
             f"{movie.name} is a single image; a movie of at least two frames is needed."
         )
     movie = replace(

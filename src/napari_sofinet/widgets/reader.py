@@ -1,8 +1,9 @@
-"""napari reader: TIFF movies as lazy layers, and saved reconstructions as pictures."""
+"""Reader for napari: TIFF movies as lazy layers, and saved reconstructions as pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +13,63 @@ from napari.utils.notifications import show_info
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.cli.command_text import bare_name
 from napari_sofinet.data.movie import Movie
-from napari_sofinet.data.open_movie import open_movie
+from napari_sofinet.data.open_movie import SingleImage, open_movie
 from napari_sofinet.data.recipe import Recipe
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.io.ome_tiff import read_annotation
+from napari_sofinet.io.regular_files import read_start
 from napari_sofinet.io.tiff_stack import TiffStack
 from napari_sofinet.widgets.result_layers import LayerData, layers_of_file
 
 
 def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
-    """Napari's hook: our reader for a TIFF movie, a saved reconstruction or a folder, else None."""
+    """Return a reader for a TIFF movie, a saved reconstruction or a folder, else None.
+
+    Parameters
+    ----------
+    path : str or list of str
+        What napari is to open.
+
+    Returns
+    -------
+    callable or None
+        None for what is no movie. For a movie that is refused, a reader that says why: otherwise
+        napari would only say that the file was refused.
+    """
     if isinstance(path, list):
         if len(path) != 1:
             return None
         path = path[0]
     where = Path(path)
-    if not where.is_dir() and where.suffix.lower() not in (".tif", ".tiff"):
+    if not where.is_dir() and where.suffix.lower() not in (".tif", ".tiff", ".stk"):
         return None
     if _is_reconstruction(where):
         return read_reconstruction
     try:
         open_movie(where)
         return read_movie
+    except SingleImage as error:
+        show_info(str(error))
+        return None  # not a movie, so napari's own reader opens it
+    except InputError as error:
+        return partial(_refuse, str(error)) if where.is_dir() or _is_tiff(where) else None
+
+
+def _is_tiff(path: Path) -> bool:
+    """Whether a file begins like a TIFF file, or is empty."""
+    try:
+        return read_start(path, 2) in (b"II", b"MM", b"")
     except InputError:
-        return None  # another picture: napari's own reader opens it
+        return False
+
+
+def _refuse(why: str, path: str | list[str]) -> list[LayerData]:
+    """Say why a movie is refused, in the place of its reader."""
+    raise InputError(why)
 
 
 def _is_reconstruction(path: Path) -> bool:
-    """Whether a file was written by `Reconstruction.save`; its maps look like a movie's frames."""
+    """Return whether `Reconstruction.save` wrote a file, whose maps look like frames of a movie."""
     if path.is_dir():
         return False
     try:
@@ -49,27 +79,60 @@ def _is_reconstruction(path: Path) -> bool:
 
 
 def read_reconstruction(path: str | list[str]) -> list[LayerData]:
-    """Return the maps of a saved reconstruction, over its movie as `read_movie` opens it."""
+    """Read a saved reconstruction.
+
+    Parameters
+    ----------
+    path : str or list of str
+        File that `Reconstruction.save` wrote.
+
+    Returns
+    -------
+    list of (array, options, kind)
+        One image layer for each map, placed over the movie as `read_movie` opens it.
+    """
     where = Path(path[0] if isinstance(path, list) else path)
     return layers_of_file(Reconstruction.load(where), bare_name(where))
 
 
 def read_movie(path: str | list[str]) -> list[LayerData]:
-    """One lazy layer per channel, with scale, units and the movie it shows in its metadata."""
+    """Read a movie lazily.
+
+    Parameters
+    ----------
+    path : str or list of str
+        TIFF file or folder of frames.
+
+    Returns
+    -------
+    list of (array, options, kind)
+        One image layer (T, Y, X) or (T, Z, Y, X) for each channel, with scale and units.
+
+    Raises
+    ------
+    InputError
+        If the file is no TIFF movie.
+    """
     where = Path(path[0] if isinstance(path, list) else path)
     first = open_movie(where)
     if not isinstance(first.source, TiffStack):
         raise InputError(f"{where} is no TIFF file.")
     channels, planes = first.source.channels, first.source.planes
-    # Notes about channels and planes are for the command line: layers show them all.
-    if first.source.stack_axis == "time" and planes == channels == 1:
-        for note in first.notes:
-            show_info(note)
+    if planes > 1 or channels > 1:
+        # Notes about the choice of a channel or plane are for others: layers show them all.
+        first = open_movie(
+            where,
+            channel=0 if channels > 1 else None,
+            z=0 if planes > 1 else None,
+            stack_axis="depth" if planes > 1 else "time",
+        )
+    for note in first.notes:
+        show_info(note)
     return [_channel(where, c, channels, planes) for c in range(channels)]
 
 
 def _channel(path: Path, channel: int, channels: int, planes: int) -> LayerData:
-    """A channel as (t, y, x) layer, or as (t, z, y, x) where it has planes."""
+    """Return a layer (T, Y, X) for a channel, (T, Z, Y, X) if it has planes."""
     import dask.array as da
 
     movie = open_movie(path, channel=channel)
@@ -94,7 +157,7 @@ def _channel(path: Path, channel: int, channels: int, planes: int) -> LayerData:
 
 
 def _contrast(movie: Movie) -> tuple[float, float]:
-    """Limits from the middle frame, which is shown first: napari would look at the whole movie."""
+    """Return contrast limits from the middle frame, since napari would read the whole movie."""
     frame = np.asarray(
         movie.frames[movie.shape[0] // 2].compute(scheduler="synchronous"), dtype=float
     )
