@@ -39,15 +39,17 @@ from napari_sofinet.networks.decay_maps import (  # noqa: E402
     with_prior,
 )
 from napari_sofinet.training.dynamics import (  # noqa: E402
-    Motion,
     dynamics_samples,
     dynamics_sequences,
+)
+from napari_sofinet.training.losses import sequence_loss, structure_loss  # noqa: E402
+from napari_sofinet.training.settings import DynamicsTrainingSettings  # noqa: E402
+from napari_sofinet.training.structure_motion import Motion  # noqa: E402
+from napari_sofinet.training.structure_shapes import (  # noqa: E402
     filaments,
     mitochondria,
     picture_at,
 )
-from napari_sofinet.training.losses import sequence_loss, structure_loss  # noqa: E402
-from napari_sofinet.training.settings import DynamicsTrainingSettings  # noqa: E402
 from napari_sofinet.training.train import train  # noqa: E402
 
 
@@ -327,7 +329,7 @@ def test_a_film_of_maps_is_the_table_that_it_shows(request, tmp_path, table_of_s
     for name in ("pixel_px", "origin_px", "time_series", "details"):
         assert getattr(film, name) == getattr(expected, name)
     np.testing.assert_array_equal(repeat(film.recipe).image, film.image)
-    assert "film of maps" in film.recipe.methods_paragraph
+    assert "time series of maps" in film.recipe.methods_paragraph
     # The same from maps whose localisations add up to something else.
     brighter = open_movie(2.5 * movie.frames.compute().astype(np.float32), 0.04)
     other = sofinet.reconstruct(brighter, "dblink", input="maps", map_sum=2.5, **chosen)
