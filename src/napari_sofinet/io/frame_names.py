@@ -12,13 +12,29 @@ from typing import NamedTuple
 WORDS = {
     "channel": ("channel", "chan", "ch", "wavelength", "wave"),
     "z": ("slice", "plane", "zplane", "depth"),
-    "position": ("position", "pos", "stage", "field", "fov", "site", "series", "well", "point"),
+    "position": (
+        "position",
+        "pos",
+        "stage",
+        "field",
+        "fov",
+        "site",
+        "series",
+        "well",
+        "point",
+        "row",
+        "col",
+    ),
 }
 LETTERS = {"channel": "cw", "z": "z", "position": "spf"}
 """Labels that mean something only beside another number that counts: f0001 may be a frame."""
 TIME = "t", "time", "timepoint", "frame", "sk"
 LABEL = re.compile(r"(?<![a-z])([a-z]+)[ _\-=]?$")
 NUMBER = re.compile(r"\d+")
+Group = tuple[str, tuple[str, ...]]
+"""A pattern of names, and the names."""
+PARTS_AT_MOST = 20
+"""Numbered files beside which mov.tif is the first part of a movie, and no picture made from it."""
 
 
 def natural(text: str) -> list[str | int]:
@@ -67,7 +83,9 @@ def parse(name: str) -> Name:
     (('exp_w', '_t', ''), ('1GFP', '20'), ('w', 't'))
     """
     stem = stem_of(name)
-    texts, numbers, labels = [], [], []
+    texts: list[str] = []
+    numbers: list[str] = []
+    labels: list[str] = []
     end = 0
     for match in NUMBER.finditer(stem):
         if match.start() < end:
@@ -77,6 +95,8 @@ def parse(name: str) -> Name:
         # A single letter belongs to a number only without anything between them, or with "=".
         close = label and (len(label[1]) > 1 or text[-1:].isalpha() or text.endswith("="))
         word = label[1] if label and close else ""
+        if word == "c" and labels and labels[-1] == "r":
+            word = "col"  # of a well plate: r01c02
         stop = match.end()
         if word == "w":
             after = re.match(r"[A-Za-z][^_]*", stem[stop:])
@@ -100,21 +120,27 @@ class Series:
         What names say of each channel and plane; one empty text where they say nothing.
     odd : tuple of str
         Names that do not count on with the others.
-    groups : tuple of (str, int)
-        Patterns of names, and numbers of files, where there are several series.
+    groups : tuple of (str, tuple of str)
+        Patterns of names, and the names, where there are several series.
     gaps : tuple of str
         Numbers that are missing, e.g. ``"50 to 59"``.
     uncounted : bool
         Whether names have no number that counts.
+    partial : tuple of str
+        Names of time points that not every channel and plane has.
+    depth : bool
+        Whether the number that counts is that of a plane by its label.
     """
 
     names: dict[tuple[int, int], tuple[str, ...]]
     channels: tuple[str, ...] = ("",)
     planes: tuple[str, ...] = ("",)
     odd: tuple[str, ...] = ()
-    groups: tuple[tuple[str, int], ...] = ()
+    groups: tuple[Group, ...] = ()
     gaps: tuple[str, ...] = ()
     uncounted: bool = False
+    partial: tuple[str, ...] = ()
+    depth: bool = False
 
 
 def series_of(names: Sequence[str]) -> Series:
@@ -141,7 +167,7 @@ def series_of(names: Sequence[str]) -> Series:
     if len(main) == 1 and others:
         return Series({(0, 0): tuple(p.name for p in parsed)}, uncounted=True)
     if others:
-        groups = tuple((pattern(f[0], _varying(f)), len(f)) for f in (main, *others))
+        groups = tuple(_group(f, _varying(f)) for f in (main, *others))
         every = [p for p in parsed if p.name not in odd]
         return Series({(0, 0): tuple(p.name for p in every)}, odd=tuple(odd), groups=groups)
     return _by_numbers(main, tuple(odd))
@@ -156,6 +182,8 @@ def _families(parsed: list[Name]) -> list[list[Name]]:
     for texts in [key for key, family in found.items() if len(family) == 1]:
         base = found[texts][0]
         for other, family in found.items():
+            if len(family) > PARTS_AT_MOST:
+                continue
             longer = len(other) == len(texts) + 1 and other[-1] in ("", ")")
             if longer and other[:-2] == texts[:-1] and other[-2].rstrip(" _-.(@x") == texts[-1]:
                 alike = [p for p in family if p.numbers[:-1] == base.numbers]
@@ -222,6 +250,7 @@ def _by_numbers(family: list[Name], odd: tuple[str, ...]) -> Series:
         )
         names[c, z].append(p)
     time = [k for k in varying if not kinds[k]]
+    partial = () if groups else _take_partial(names, time)
     return Series(
         {key: tuple(p.name for p in found) for key, found in names.items()},
         _labelled(family, varying, kinds, "channel", channels),
@@ -229,7 +258,29 @@ def _by_numbers(family: list[Name], odd: tuple[str, ...]) -> Series:
         odd,
         groups,
         () if groups else _gaps_in_time(names[min(names)], time),
+        partial=partial,
+        depth=len(time) == 1 and _is_z(family[0].labels[time[0]]),
     )
+
+
+def _is_z(label: str) -> bool:
+    return label in WORDS["z"] or label == LETTERS["z"]
+
+
+def _take_partial(names: dict[tuple[int, int], list[Name]], time: list[int]) -> tuple[str, ...]:
+    """Take away names of time points that not every channel and plane has, and return them."""
+    times = {
+        key: [tuple(p.numbers[k] for k in time) for p in found] for key, found in names.items()
+    }
+    common = set.intersection(*map(set, times.values()))
+    if not common:  # as of moments in time, which are never the same
+        return ()
+    partial = []
+    for key, found in names.items():
+        there = [moment in common for moment in times[key]]
+        partial += [p.name for p, kept in zip(found, there, strict=True) if not kept]
+        names[key] = [p for p, kept in zip(found, there, strict=True) if kept]
+    return tuple(partial)
 
 
 def _kind(family: list[Name], column: int, varying: list[int]) -> str:
@@ -262,7 +313,11 @@ def _key(numbers: tuple[str, ...]) -> list[str | int]:
     return natural("_".join(numbers))
 
 
-def _groups(family: list[Name], columns: tuple[int, ...]) -> tuple[tuple[str, int], ...]:
+def _group(family: list[Name], stars: Iterable[int]) -> Group:
+    return pattern(family[0], stars), tuple(p.name for p in family)
+
+
+def _groups(family: list[Name], columns: tuple[int, ...]) -> tuple[Group, ...]:
     """Patterns and sizes of series that differ in some numbers."""
     found: dict[tuple[str, ...], list[Name]] = defaultdict(list)
     for p in family:
@@ -270,7 +325,7 @@ def _groups(family: list[Name], columns: tuple[int, ...]) -> tuple[tuple[str, in
     if len(found) < 2:
         return ()
     stars = set(_varying(family)) - set(columns)
-    return tuple((pattern(group[0], stars), len(group)) for group in found.values())
+    return tuple(_group(group, stars) for group in found.values())
 
 
 def _labelled(

@@ -58,7 +58,10 @@ def open_folder(path: Path, wanted: Wanted) -> Opened:
     if len(files) == 1:
         return open_file(next(iter(files.values())), wanted)
     notes: list[str] = []
-    series = _one_series(series_of(list(files)), path, folder, notes)
+    series = series_of(list(files))
+    if is_pattern(path) and path.name in dict(series.groups):
+        series = series_of(dict(series.groups)[path.name])  # f*.tif without f1_crop.tif
+    series = _one_series(series, path, folder, notes)
     names, channel, z = _chosen(series, path.name, wanted, notes)
     chosen = [files[name] for name in names]
     if len(chosen) == 1 or _holds_stack(_model(chosen)):
@@ -82,6 +85,13 @@ def _one_series(series: Series, path: Path, folder: Path, notes: list[str]) -> S
         notes.append(
             f"Left out, since their names do not count on with the others: {_few(series.odd)}."
         )
+    if series.partial:
+        notes.append(
+            f"Left out, since not every channel or plane has this time point: "
+            f"{_few(series.partial)}."
+        )
+    if series.depth:
+        notes.append(f"The planes in {path.name}, by the names of its files, are taken as time.")
     if not series.groups:
         if series.gaps:
             notes.append(
@@ -89,7 +99,7 @@ def _one_series(series: Series, path: Path, folder: Path, notes: list[str]) -> S
                 "are taken as if nothing were missing."
             )
         return series
-    listed = _few([f"{name} ({count})" for name, count in series.groups])
+    listed = _few([f"{name} ({len(names)})" for name, names in series.groups])
     if is_pattern(path):
         notes.append(f"Files of several series are joined one after the other: {listed}.")
         return series
@@ -137,18 +147,8 @@ def _chosen(
     if planes > 1:
         z = choose(planes, "planes", "z", wanted.z, name, notes)
     found = series.names.get((channel, z), ())
-    counts = {len(names) for names in series.names.values()}
     if not found:
         raise InputError(f"{name} holds no file of channel {channel} and z {z}.")
-    if len(counts) > 1:
-        # As of a recording that was stopped between two channels.
-        whole = min(counts)
-        if whole < len(found):
-            notes.append(
-                f"Not every channel and plane in {name} has as many files; the first {whole} of "
-                f"{len(found)} are taken."
-            )
-            found = found[:whole]
     return found, channel, z
 
 

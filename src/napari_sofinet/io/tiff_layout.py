@@ -97,7 +97,8 @@ def series_layout(tif: TiffFile, path: str, number: int) -> Layout:
     images = np.arange(prod(shape)).reshape(shape)
     companions: tuple[str, ...] = ()
     if series.dataoffset is None:
-        there = np.array([page is not None for page in series])
+        # There may be more than the description counts.
+        there = np.array([page is not None for page in series])[: images.size]
         images = np.where(there.reshape(shape), images, -1)
         if series.is_multifile:
             held = (page for page in series if page is not None)

@@ -218,7 +218,7 @@ def _with_described(layout: Layout, tif: TiffFile, name: str, own: str) -> Layou
     if series.dataoffset is not None:
         held: list[Any] = list(range(total)) if len(tif.pages) > 1 else [0]
     else:
-        held = [page.index for page in series if page is not None]
+        held = [page.index for page in series if page is not None][:total]
     return _with_further_pages(layout, tif, name, own, held, "text")
 
 
@@ -228,8 +228,8 @@ def _block_key(series: TiffPageSeries) -> Any:
     if lead in SINGLE_AXES:
         return series.shape[-2:], series.dtype, "Z" if lead == "Z" else "T"
     # Along another axis than time nothing can follow.
-    rest = series.shape[1:-2] if lead[0] == "T" else id(series)
-    return series.shape[-2:], series.dtype, lead, rest
+    others = tuple(n for axis, n in zip(lead, series.shape, strict=False) if axis != "T")
+    return series.shape[-2:], series.dtype, lead, others if "T" in lead else id(series)
 
 
 def _joined(layout: Layout, tif: TiffFile, own: str, taken: list[int]) -> Layout:
@@ -243,4 +243,12 @@ def _joined(layout: Layout, tif: TiffFile, own: str, taken: list[int]) -> Layout
         shape = one.shape[:-2] if len(axes) > 1 else (_images(one),)
         images.append(np.arange(start, start + prod(shape)).reshape(shape))
         start += prod(shape)
-    return replace(layout, axes=axes, images=np.concatenate(images), sources=tuple(sources))
+    joined = np.concatenate(images, axis=axes.index("T") if len(axes) > 1 else 0)
+    layout = replace(layout, axes=axes, images=joined, sources=tuple(sources))
+    counts = [_images(one) for one in series]
+    if counts[-1] == 1 and counts[-2] > 1:
+        layout = layout.noted(
+            f"The last of the {sum(counts)} images is stored apart from the others; if it is no "
+            f"frame, choose frames 0:{sum(counts) - 1}."
+        )
+    return layout
