@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 
 from napari_sofinet.cli.arguments import rectangle, sector_of
+from napari_sofinet.cli.progress import say
 from napari_sofinet.quality.picture import open_picture, open_truth
 from napari_sofinet.quality.scores import (
     AGREEMENT_METRICS,
@@ -68,6 +69,8 @@ def run_measure(options: argparse.Namespace) -> int:
                 reference = reference.cut(roi)
         metrics = (options.metric,) if options.metric else AGREEMENT_METRICS
         facts = compare(picture, reference, metrics, options.tolerance)
+        if reference.belongs_to_another_movie(picture):
+            say(f"note: {picture.name} was made from another movie than {reference.name} is for.")
     if options.json:
         print(json.dumps(facts))
         return 0

@@ -82,7 +82,10 @@ def run_again(options: argparse.Namespace) -> int:
     refuse_overwriting(output, source)
     check_output(output, "table" in method_named(recipe.reconstruct.method).gives)
     refuse_overwriting(output, *recipe.inputs, *([Path(options.input)] if options.input else []))
-    return _save(repeat(recipe, options.input, ProgressLine()), output)
+    code = _save(repeat(recipe, options.input, ProgressLine()), output)
+    if options.input is None and recipe.open.path is not None:
+        say(f"note: {Path(recipe.open.path).resolve()}, which the recipe names, was read.")
+    return code
 
 
 def _save(result: Reconstruction, output: Path) -> int:

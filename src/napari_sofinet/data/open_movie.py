@@ -19,6 +19,8 @@ from napari_sofinet.io.tiff import open_tiff
 from napari_sofinet.io.tiff_axes import FrameRange, Wanted
 from napari_sofinet.io.tiff_stack import StackAxis
 
+SMALLEST, LARGEST = 1e-9, 1e9
+"""Limits of scales in um and s, beyond which no file can keep them."""
 LEAST_ROWS = 8
 """Frames and rows from which it is said that their equal number is unusual."""
 
@@ -94,8 +96,8 @@ def _check_scale(pixel_size_um: float | None, frame_interval_s: float | None) ->
         ("pixel size", pixel_size_um, "um"),
         ("frame interval", frame_interval_s, "s"),
     ):
-        if value is not None and not (np.isfinite(value) and value > 0):
-            raise InputError(f"The {what} must be positive, not {value} {unit}.")
+        if value is not None and not SMALLEST < value < LARGEST:
+            raise InputError(f"The {what} must be positive and plausible, not {value} {unit}.")
 
 
 def _doubts(movie: Movie) -> Iterator[str]:

@@ -5,8 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    ValidationError,
+)
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.data.outputs import (
@@ -19,6 +28,8 @@ from napari_sofinet.data.recipe import Recipe
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.data.table_files import SUFFIXES, write_localizations
 from napari_sofinet.io.ome_tiff import read_annotation, write_ome_tiff
+from napari_sofinet.io.tiff_file import opened_tiff
+from napari_sofinet.io.tiff_trust import check_unpacked
 
 SAMPLE = "sample "
 
@@ -175,26 +186,49 @@ class Reconstruction:
         InputError
             The file was not written by `save`.
         """
-        from tifffile import imread
-
         path = Path(path)
         recipe = Recipe.load(path)
-        grid = json.loads(read_annotation(path, "grid") or "{}")
-        if not grid:
-            raise InputError(f"{path.name} holds no picture of napari-sofinet.")
-        data = imread(path)
+        grid = _Grid.read(path)
         names = (read_annotation(path, "maps") or "image").split(",")
-        maps = [data] if len(names) == 1 else np.moveaxis(data, -3, 0)
-        named = [pair for pair in zip(names, maps, strict=True) if not pair[0].startswith(SAMPLE)]
-        series = grid.get("time_series") or grid.get("film")  # its name in older versions
+        with opened_tiff(path) as tif:
+            series = tif.series[0]
+            check_unpacked(series.keyframe, path.name, 2 * len(series))
+            data = series.asarray(maxworkers=1)
+        maps = list(np.moveaxis(data, -3, 0)) if len(names) > 1 and data.ndim > 2 else [data]
+        kept = [name for name in names if not name.startswith(SAMPLE)]
+        if len(maps) != len(names) or not kept or maps[0].ndim != len(grid.axes):
+            raise InputError(f"{path.name} does not hold the maps that it names; copy it again.")
         return cls(
-            dict(named),
-            pixel_px=tuple(grid["pixel_px"]),
-            origin_px=tuple(grid["origin_px"]),
+            dict(zip(kept, maps, strict=False)),
+            pixel_px=grid.pixel_px,
+            origin_px=grid.origin_px,
             camera_pixel_um=recipe.open.pixel_size_um,
-            axes=grid.get("axes", "YX"),
-            frame_interval_s=grid.get("frame_interval_s"),
-            time_series=tuple(series) if series else None,
-            samples=np.asarray(maps[len(named) :]) if len(named) < len(names) else None,
+            axes=grid.axes,
+            frame_interval_s=grid.frame_interval_s,
+            time_series=grid.time_series,
+            samples=np.asarray(maps[len(kept) :]) if len(kept) < len(names) else None,
             recipe=recipe,
         )
+
+
+class _Grid(BaseModel):
+    """Place of a picture, as it is kept in its file."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    pixel_px: tuple[PositiveFloat, PositiveFloat]
+    origin_px: tuple[float, float]
+    axes: Literal["YX", "TYX", "ZYX"] = "YX"
+    time_series: tuple[float, float] | None = Field(
+        None,
+        validation_alias=AliasChoices("time_series", "film"),  # its name in older versions
+    )
+    frame_interval_s: float | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> _Grid:
+        """Read the grid of a saved picture; `InputError` if the file is none."""
+        try:
+            return cls.model_validate_json(read_annotation(path, "grid") or "")
+        except ValidationError as error:
+            raise InputError(f"{path.name} holds no picture of napari-sofinet.") from error

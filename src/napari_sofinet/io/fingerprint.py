@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from napari_sofinet.base.errors import InputError
+from napari_sofinet.io.regular_files import check_regular
 
 
 def fingerprint(paths: tuple[str, ...]) -> tuple[int, str]:
@@ -14,7 +15,7 @@ def fingerprint(paths: tuple[str, ...]) -> tuple[int, str]:
     total = 0
     for number, name in enumerate(paths):
         path = Path(name)
-        size = path.stat().st_size
+        size = check_regular(path).st_size
         total += size
         digest.update(size.to_bytes(8, "little"))
         if number in (0, len(paths) // 2, len(paths) - 1):

@@ -15,6 +15,8 @@ from napari_sofinet.io.atomic import atomic_write
 from napari_sofinet.io.tiff_file import explained, tiff_file
 
 NAMESPACE = "napari-sofinet/recipe"
+SMALLEST_IN_TAGS_UM, LARGEST_IN_TAGS_UM = 1e-5, 1e6
+"""Pixels that the resolution tags, fractions of 32 bits, can describe."""
 
 
 def write_ome_tiff(
@@ -66,7 +68,8 @@ def write_ome_tiff(
     options: dict[str, Any] = {"metadata": ome, "ome": True}
     if pixel_size_um is not None:
         y, x = pixel_size_um
-        options |= {"resolution": (1e4 / x, 1e4 / y), "resolutionunit": "CENTIMETER"}
+        if min(y, x) > SMALLEST_IN_TAGS_UM and max(y, x) < LARGEST_IN_TAGS_UM:
+            options |= {"resolution": (1e4 / x, 1e4 / y), "resolutionunit": "CENTIMETER"}
         if origin_um is not None:
             ome |= _scale(pixel_size_um, origin_um, math.prod(shape[:-2]))
     if frame_interval_s is not None and "T" in axes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
-import numpy as np
 from tifffile import TiffFile
 
 from napari_sofinet.io.vendor_scale import Scale, vendor_scale
@@ -90,12 +89,12 @@ def read_scale(tif: TiffFile, notes: list[str]) -> tuple[float | None, float | N
 
 
 def _times(value: Any, factor: float | None) -> float | None:
-    """A positive number times a unit; None for anything else that a file may hold."""
+    """A plausible number times a unit; None for anything else that a file may hold."""
     try:
         number = float(value) * float(factor or 0)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
-    return number if number > 0 and np.isfinite(number) else None
+    return number if 1e-9 < number < 1e9 else None
 
 
 def _tag_scale(tif: TiffFile, imagej_unit: str | None) -> tuple[float, float] | None:

@@ -11,6 +11,7 @@ from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.progress import Report, silent
 from napari_sofinet.data.table import LocalizationTable
 
+MOST_FRAMES = 10**7
 MOST_BLOCKS = 40
 FEWEST_BLOCKS = 3
 FEWEST_IN_BLOCK = 200
@@ -69,6 +70,11 @@ def correct_drift(
     finer samples. A smoothing spline interpolates the frames in between.
     """
     frames = table.frame_count
+    if frames > MOST_FRAMES:
+        raise InputError(
+            f"{table.name} goes on for {frames} frames, too many to find a drift; leave out rows "
+            "with wrong frame numbers."
+        )
     counts = _block_counts(table, block)
     ordered = table.by_frame()
     part = _densest(ordered)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Literal
@@ -22,6 +23,10 @@ SMALLEST_BLUR = 0.3
 """Standard deviation of the narrowest spots in samples."""
 LARGEST_PICTURE = 2**30
 """Samples of a picture or a time series (4 GiB)."""
+ALWAYS_DRAWN, SPARSEST = 2**26, 10_000
+"""Samples that are drawn of any table, and for each localization of a larger picture: a few false
+positions far away would otherwise make a picture of nothing but zeros."""
+MOST_PICTURES = 100_000
 MANY = 20_000
 """Localizations above which a picture is drawn in threads."""
 
@@ -64,7 +69,8 @@ def render(
     Raises
     ------
     InputError
-        The table is empty, or the picture would have more than 2**30 samples.
+        The table is empty, or the picture would have more than 2**30 samples, or more than 10000
+        for each localization.
 
     Examples
     --------
@@ -81,7 +87,13 @@ def render(
         raise InputError(f"The distance of samples must be above 0, not {pixel_px}.")
     corner, shape = _grid(table, pixel_px, roi)
     starts, length, step = _windows(table, frames_window)
-    if len(starts) * shape[0] * shape[1] > LARGEST_PICTURE:
+    if min(shape) < 1:
+        raise InputError(
+            f"Samples {pixel_px:g} camera pixels apart are larger than all of {table.name}; choose "
+            "smaller ones."
+        )
+    most = min(LARGEST_PICTURE, max(ALWAYS_DRAWN, SPARSEST * len(table)))
+    if len(starts) * shape[0] * shape[1] > most or len(starts) > MOST_PICTURES:
         raise InputError(
             f"{table.name} would become {len(starts)} pictures of {shape[0]} x {shape[1]} samples; "
             "choose larger samples or a part of it, e.g. with --where 'x_px < 500'."
@@ -161,7 +173,7 @@ def _grid(
 
 def _windows(
     table: LocalizationTable, window: tuple[int, int] | None
-) -> tuple[list[int], int, int]:
+) -> tuple[Sequence[int], int, int]:
     """Return the first frames of the pictures, frames of each and frames between them."""
     total = table.frame_count
     if window is None:
@@ -172,7 +184,7 @@ def _windows(
             f"A window of {length} frames in steps of {step} does not suit {total} frames; choose "
             f"1 to {total}."
         )
-    return list(range(0, total - length + 1, step)), length, step
+    return range(0, total - length + 1, step), length, step
 
 
 def _about_blur(table: LocalizationTable) -> list[str]:

@@ -13,7 +13,7 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_input import MethodInput, open_input
 from napari_sofinet.data.recipe import Recipe
 from napari_sofinet.data.reconstruction import Reconstruction
-from napari_sofinet.io.fingerprint import fingerprint
+from napari_sofinet.io.fingerprint import fingerprint_input
 from napari_sofinet.io.tiff_folder import is_pattern
 from napari_sofinet.methods.channels import reconstruct_channels
 from napari_sofinet.methods.registry import method_named
@@ -81,6 +81,11 @@ def _open(recipe: Recipe, input: str | Path | None) -> MethodInput:
         stack_axis=step.stack_axis,
         frames=step.frames,
     )
+    if step.fingerprint is None and input is None:
+        raise InputError(
+            f"The recipe names {os.path.abspath(path)} without a fingerprint, so it may be any "
+            "file; give the movie to use as input."
+        )
     if step.fingerprint is not None and movie.provenance().fingerprint != step.fingerprint:
         if input is None:
             raise InputError(
@@ -101,10 +106,15 @@ def _open(recipe: Recipe, input: str | Path | None) -> MethodInput:
 
 def _check_files(recipe: Recipe) -> None:
     """Raise `InputError` where a file that a setting names is gone or has changed."""
-    for name, file in recipe.files.items():
-        if not os.path.isfile(file):
-            raise InputError(f"The file {file}, which the recipe needs for {name}, is gone.")
-        if fingerprint((file,))[1] != recipe.reconstruct.fingerprints[name]:
+    step = recipe.reconstruct
+    for leaf in parameters(method_named(step.method).settings):
+        file = step.settings.get(leaf.name)
+        if not leaf.file or not file:
+            continue
+        if not isinstance(file, str) or not os.path.isfile(file):
+            raise InputError(f"The file {file}, which the recipe needs for {leaf.name}, is gone.")
+        # Without a fingerprint it might be any file of this machine.
+        if fingerprint_input(file, (file,))[1] != step.fingerprints.get(leaf.name):
             raise InputError(f"The file {file} is no longer the one that the recipe used.")
 
 

@@ -72,7 +72,7 @@ class TableSettings(Settings):
             return values
         values = dict(values)
         if isinstance(values.get("where"), list | tuple):
-            values["where"] = " and ".join(values["where"])
+            values["where"] = " and ".join(map(str, values["where"]))
         if isinstance(values.get("drift"), int):
             values["drift"] = str(values["drift"])
         if isinstance(values.get("window"), list | tuple):

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import struct
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    model_validator,
+)
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.io.atomic import atomic_write
+from napari_sofinet.io.safetensors_header import read_header
 from napari_sofinet.networks.contract import Network, builder_of
 
 SHIPPED = Path(__file__).parent.parent / "weights"
 SUFFIX = ".safetensors"
+LARGEST_FILE = 2**29
+LARGEST_SIZE = 4096
+"""Largest number in a card of what a network is built of, e.g. of its channels."""
 
 
 class Uncertainty(BaseModel):
@@ -27,7 +37,7 @@ class Uncertainty(BaseModel):
     within ``half_width`` expected errors of the picture.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     brightness: tuple[float, ...] = Field(min_length=1)
     half_width: tuple[float, ...] = Field(min_length=1)
@@ -53,7 +63,7 @@ class Card(BaseModel):
     format: Literal["napari-sofinet weights 1"] = "napari-sofinet weights 1"
     name: str
     network: str
-    parameters: dict[str, int]
+    parameters: dict[str, Annotated[int, Field(ge=-LARGEST_SIZE, le=LARGEST_SIZE)]]
     prior: str
     trained_on: str
     command: str
@@ -63,7 +73,7 @@ class Card(BaseModel):
     machine: str
     date: str
     figures: dict[str, Any] = {}
-    ranges: dict[str, tuple[float, float]] = {}
+    ranges: dict[str, tuple[FiniteFloat, FiniteFloat]] = {}
     uncertainty: Uncertainty | None = None
     flip_rotate: Uncertainty | None = _formerly("turned")
     """Calibration of the standard deviation of pictures in eight orientations."""
@@ -181,39 +191,20 @@ def read_card(path: str | Path) -> Card:
         stat = path.stat()
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}).") from None
+    if stat.st_size > LARGEST_FILE:
+        raise InputError(f"{path.name} is too large for weights of a network.")
     return _read_card(path, stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(64)
 def _read_card(path: Path, size: int, changed: int) -> Card:
-    try:
-        with path.open("rb") as file:
-            start = file.read(8)
-            if start[:2] in (b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05"):
-                raise InputError(
-                    f"{path.name} is a pickle, which could run any program; only safetensors files "
-                    "are read."
-                )
-            length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
-            if length > min(size - 8, 2**24):
-                raise InputError(f"{path.name} is no complete safetensors file.")
-            header = json.loads(file.read(length))
-        ends = [v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"]
-        if max(ends, default=0) != size - 8 - length:
-            raise InputError(f"{path.name} is incomplete; copy or download it again.")
-        text = header.get("__metadata__", {}).get("card")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}).") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path.name} is no safetensors file.") from None
-    if text is None:
+    text = read_header(path).metadata.get("card")
+    if not isinstance(text, str):
         raise InputError(f"{path.name} holds weights without a card of napari-sofinet.")
     try:
         return Card.model_validate_json(text)
     except ValidationError:
-        raise InputError(f"The card of {path.name} is of another version.") from None
+        raise InputError(f"The card of {path.name} is of another version or damaged.") from None
 
 
 class Loaded(NamedTuple):
@@ -256,18 +247,34 @@ def load(name: str, network: Network) -> Loaded:
 
 @lru_cache(4)
 def _load(path: Path, network: Network, size: int, changed: int) -> tuple[Any, str]:
+    from safetensors import SafetensorError
     from safetensors.torch import load as tensors_of
 
-    content = path.read_bytes()
     card = read_card(path)
     try:
+        _check_shapes(path, network, card)
+        content = path.read_bytes()
         net = build(network, card.parameters)
         net.load_state_dict(tensors_of(content))
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise InputError(
-            f"The weights in {path.name} do not fit their network ({str(error)[:80]})."
-        ) from None
+    except (SafetensorError, RuntimeError, TypeError, ValueError, ArithmeticError) as error:
+        if isinstance(error, InputError):
+            raise
+        why = " ".join(str(error).split())[:80]
+        raise InputError(f"The weights in {path.name} do not fit their network ({why}).") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}).") from None
     return net.eval(), hashlib.sha256(content).hexdigest()
+
+
+def _check_shapes(path: Path, network: Network, card: Card) -> None:
+    """Raise an error unless a file holds what a network needs, before any of it is in memory."""
+    import torch
+
+    with torch.device("meta"):  # shapes only
+        net = builder_of(network)(**card.parameters)
+    wanted = {name: list(values.shape) for name, values in net.state_dict().items()}
+    if wanted != read_header(path).shapes:
+        raise ValueError("its tensors have other names or shapes")
 
 
 def build(network: Network, parameters: dict[str, int]) -> Any:
@@ -307,12 +314,14 @@ def identity(name: str, network: str) -> tuple[str, str]:
         There are none of that name.
     """
     path = find(name, network)
+    read_card(path)
     return name if name in available(network) else os.path.abspath(path), digest(path)
 
 
 def digest(path: str | Path) -> str:
     """Return the SHA-256 of a weights file."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def save(path: Path, tensors: dict[str, Any], card: Card) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from tifffile import TiffFile, TiffFileError
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.data.blocks import time_blocks
@@ -15,6 +14,8 @@ from napari_sofinet.data.open_movie import open_movie
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.io.ome_tiff import read_annotation
 from napari_sofinet.io.scale import read_scale
+from napari_sofinet.io.tiff_file import image_of, opened_tiff
+from napari_sofinet.io.truth_file import read_truth
 from napari_sofinet.simulation.rendering import render_gaussian
 from napari_sofinet.simulation.settings import SimulationSettings
 
@@ -37,6 +38,10 @@ class Picture:
         Distance (y, x) of samples in camera pixels; None if it is not known.
     origin_px : tuple of float, optional
         Position (y, x) of sample (0, 0) in camera pixels; None if it is not known.
+    movie : str, optional
+        Fingerprint of the movie that it was made from, or that it is the truth of.
+    of_truth : bool
+        Whether it was drawn from a truth file.
     """
 
     image: np.ndarray
@@ -45,6 +50,12 @@ class Picture:
     pixel_um: float | None = None
     pixel_px: tuple[float, float] | None = None
     origin_px: tuple[float, float] | None = None
+    movie: str | None = None
+    of_truth: bool = False
+
+    def belongs_to_another_movie(self, other: Picture) -> bool:
+        """Whether this is known to be the truth of another movie than ``other`` was made from."""
+        return self.of_truth and other.movie is not None and self.movie not in (None, other.movie)
 
     def cut(self, roi: tuple[tuple[int, int], tuple[int, int]]) -> Picture:
         """Return a part of the picture.
@@ -121,6 +132,7 @@ def open_picture(path: str | Path, pixel_size_um: float | None = None) -> Pictur
             pixel_um=pixel_size_um or (size[1] if size else None),
             pixel_px=result.pixel_px,
             origin_px=result.origin_px,
+            movie=result.recipe.open.fingerprint if result.recipe else None,
         )
     single = _single_image(path)
     if single is not None:
@@ -133,22 +145,21 @@ def _single_image(path: Path) -> tuple[np.ndarray, float | None] | None:
     """Return the only image of a TIFF file and its pixel size in µm; None if it is no such file."""
     if not path.is_file():
         return None
-    try:
-        with TiffFile(path) as tif:
-            series = tif.series[0]
-            shape = [n for n in series.shape if n > 1]
-            if len(shape) != 2:
-                if "S" in series.axes and len(shape) == 3 and shape[-1] in (3, 4):
-                    raise InputError(
-                        f"{path.name} is a colour (RGB) picture; save the grey values instead."
-                    )
-                return None
-            image = np.asarray(series.asarray(), np.float64).reshape(shape)
-            return image, read_scale(tif, [])[0]
-    except InputError:
-        raise
-    except (TiffFileError, OSError, ValueError, IndexError, KeyError) as error:
-        raise InputError(f"{path.name} is no TIFF image that can be read ({error}).") from None
+    with opened_tiff(path) as tif:
+        series = tif.series[0]
+        shape = [n for n in series.shape if n > 1]
+        if len(shape) != 2:
+            if "S" in series.axes and len(shape) == 3 and shape[-1] in (3, 4):
+                raise InputError(
+                    f"{path.name} is a colour (RGB) picture; save the grey values instead."
+                )
+            return None
+        if series.dtype is None or series.dtype.kind not in "uifb":
+            raise InputError(f"Pixels of type {series.dtype} cannot be measured.")
+        image = image_of(series, path.name).reshape(shape)
+        if not np.isfinite(image).all():
+            raise InputError(f"{path.name} holds values that are no numbers; replace them.")
+        return image, read_scale(tif, [])[0]
 
 
 def mean_of_movie(movie: Movie) -> Picture:
@@ -204,23 +215,24 @@ def open_truth(path: str | Path, picture: Picture) -> Picture:
     InputError
         If the file is no truth file.
     """
+    path = Path(path)
+    truth = read_truth(path)
     try:
-        with np.load(path) as stored:
-            positions, photons = stored["positions_um"], stored["photons"]
-            settings = SimulationSettings.model_validate_json(str(stored["settings"]))
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise InputError(f"{Path(path).name} is no truth file of a simulation ({error}).") from None
-    if positions.ndim == 3:
-        positions = positions[len(positions) // 2]
+        settings = SimulationSettings.model_validate_json(truth.settings)
+    except ValueError as error:
+        raise InputError(f"The settings in {path.name} are of another version.") from error
+    positions, photons = truth.positions_um, truth.photons
     camera_um = settings.pixel_size_um
     pixel, origin = picture.pixel_px or (1.0, 1.0), picture.origin_px or (0.0, 0.0)
-    at = (positions[:, -2:] / camera_um - np.array(origin)) / np.array(pixel)
+    at = (positions / camera_um - np.array(origin)) / np.array(pixel)
     fwhm = settings.optics.fwhm_um / 2 / camera_um / pixel[1]
     image = render_gaussian(at, photons, picture.image.shape, fwhm)
     return Picture(
         np.asarray(image, np.float64),
-        Path(path).name,
+        path.name,
         pixel_um=camera_um * pixel[1],
         pixel_px=pixel,
         origin_px=origin,
+        movie=truth.movie or None,
+        of_truth=True,
     )

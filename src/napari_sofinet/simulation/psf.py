@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_sofinet.base.errors import InputError
+from napari_sofinet.io.tiff_file import read_image
 from napari_sofinet.simulation.settings import OpticsSettings
 
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
@@ -72,17 +73,13 @@ def airy_table(fwhm_px: float) -> np.ndarray:
 def image_psf(settings: OpticsSettings, pixel_size_um: float) -> Psf:
     """A measured PSF from a TIFF, of energy 1."""
     from scipy.ndimage import map_coordinates
-    from tifffile import imread
 
     if not settings.psf_file:
         raise InputError("The PSF 'image' needs a file; give optics.psf_file.")
     path = Path(settings.psf_file)
     if not path.is_file():
         raise InputError(f"There is no file {path}; give another optics.psf_file.")
-    try:
-        picture = np.asarray(imread(path), dtype=np.float64)
-    except Exception as error:
-        raise InputError(f"{path.name} cannot be read as a TIFF ({error}).") from None
+    picture = read_image(path)
     if (
         picture.ndim != 2
         or picture.shape[0] % 2 == 0

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.io.text_table import read_text_table
+from napari_sofinet.io.tiff_file import read_image
+from napari_sofinet.io.truth_file import read_truth_positions
 from napari_sofinet.simulation.filaments import Field
 from napari_sofinet.simulation.labels import Labels
 from napari_sofinet.simulation.settings import StructureSettings
-
-UNREADABLE = OSError, EOFError, BadZipFile, zlib.error, ValueError, TypeError, LookupError
-"""Errors of numpy for a damaged file or one of another kind."""
 
 
 def labels_from_file(
@@ -89,7 +86,7 @@ def read_positions(path: Path, pixel_size_um: float) -> np.ndarray:
         There are no such columns, or something else than finite numbers in them.
     """
     if path.suffix == ".npz":
-        positions = _read_truth(path)
+        positions = read_truth_positions(path)
     else:
         positions = _read_table(path, pixel_size_um)
     if not np.isfinite(positions).all():
@@ -97,18 +94,6 @@ def read_positions(path: Path, pixel_size_um: float) -> np.ndarray:
             f"Some positions in {path.name} are not finite numbers; take them out of the table."
         )
     return positions
-
-
-def _read_truth(path: Path) -> np.ndarray:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            positions = np.asarray(stored["positions_um"], dtype=np.float64)
-        if positions.ndim not in (2, 3) or positions.shape[-1] not in (2, 3):
-            raise ValueError(f"positions_um has the shape {positions.shape}")
-    except UNREADABLE as error:
-        why = str(error).split(". ")[0]
-        raise InputError(f"The positions in {path.name} cannot be read ({why}).") from None
-    return (positions[0] if positions.ndim == 3 else positions)[:, -2:]
 
 
 def _read_table(path: Path, pixel_size_um: float) -> np.ndarray:
@@ -130,12 +115,7 @@ def _read_table(path: Path, pixel_size_um: float) -> np.ndarray:
 
 
 def _read_image(path: Path) -> np.ndarray:
-    from tifffile import imread
-
-    try:
-        image = np.asarray(imread(path), dtype=np.float64)
-    except Exception as error:
-        raise InputError(f"{path.name} cannot be read as a TIFF ({error}).") from None
+    image = read_image(path)
     if image.ndim != 2 or not np.isfinite(image).all() or image.min() < 0 or image.sum() <= 0:
         raise InputError(
             f"{path.name} is no image of densities; give one that is 2-D, not negative and not "
