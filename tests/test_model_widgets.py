@@ -136,7 +136,7 @@ def test_sofi_beside_the_model_opens_compare(viewer, qtbot):
     assert {"cell", "SOFI2 cell", "small cell"} <= {layer.name for layer in viewer.layers}
     docked = viewer.window.dock_widgets
     (compare,) = (docked[name] for name in docked if name.startswith("Compare"))
-    assert [layer.name for layer in compare.pair()] == ["small cell", "SOFI2 cell"]
+    assert [layer.name for layer in compare.chooser.pair()] == ["small cell", "SOFI2 cell"]
     assert compare.side_button.isChecked()
     qtbot.waitUntil(lambda: not compare.busy, timeout=30_000)
 
@@ -166,7 +166,7 @@ def test_training_on_own_movies_makes_a_model(viewer, qtbot, tmp_path, notices):
     widget.run_or_cancel()
     qtbot.waitUntil(lambda: widget.worker is None, timeout=120_000)
     assert not widget.picture.pixmap().isNull()
-    assert "mine has learnt 4 steps" in widget.status.text()
+    assert "mine was trained for 4 steps" in widget.status.text()
     assert weights.read_card(tmp_path / "weights" / "mine.safetensors").steps == 4
     # It can be chosen at once.
     model = model_widget.ModelWidget(viewer)

@@ -25,7 +25,7 @@ from napari_sofinet.widgets import (
     table_widget,
     table_work,
 )
-from napari_sofinet.widgets.layers import picture_options
+from napari_sofinet.widgets.placement import picture_options
 from napari_sofinet.widgets.tables import TableLayer, table_layers
 
 DRAWN = {"render": "histogram", "fineness": 2.0}
@@ -77,32 +77,37 @@ def test_what_is_kept_is_counted_while_one_types(viewer, widget, qtbot, tmp_path
     table = some_table()
     layer = opened(viewer, tmp_path, table)
     assert widget.kept.text() == "500 of 500 localisations"
-    assert widget.uncertainty_label.text() == "Uncertainty (nm)"
-    assert widget.last.placeholderText() == str(table.frame.max())
-    assert float(widget.most_uncertainty.placeholderText()) == pytest.approx(
+    assert widget.filter.uncertainty_label.text() == "Uncertainty (nm)"
+    assert widget.filter.last.placeholderText() == str(table.frame.max())
+    assert float(widget.filter.most_uncertainty.placeholderText()) == pytest.approx(
         100 * table.uncertainty_px.max(), rel=1e-4
     )
     for edit, text in (
-        (widget.least_photons, "1000"),
-        (widget.most_photons, "4000,5"),
-        (widget.most_uncertainty, "20"),
-        (widget.first, "10"),
-        (widget.last, "80"),
+        (widget.filter.least_photons, "1000"),
+        (widget.filter.most_photons, "4000,5"),
+        (widget.filter.most_uncertainty, "20"),
+        (widget.filter.first, "10"),
+        (widget.filter.last, "80"),
     ):
         edit.setText(text)
     rows = (table.photons >= 1000) & (table.photons <= 4000.5) & (table.uncertainty_px <= 0.2)
     rows &= (table.frame >= 10) & (table.frame <= 80)
     wanted = f"{np.count_nonzero(rows)} of 500 localisations"
     qtbot.waitUntil(lambda: widget.kept.text() == wanted, timeout=2000)
-    widget.most_photons.setText("50")
+    widget.filter.most_photons.setText("50")
     qtbot.waitUntil(lambda: "photons <= 50; it goes from" in widget.kept.text(), timeout=2000)
-    widget.most_photons.setText("many")
+    widget.filter.most_photons.setText("many")
     qtbot.waitUntil(lambda: "must be a number" in widget.kept.text(), timeout=2000)
-    widget.most_photons.setText("")
-    widget.last.setText("9")
+    widget.filter.most_photons.setText("")
+    widget.filter.last.setText("9")
     qtbot.waitUntil(lambda: "meets all of the conditions" in widget.kept.text(), timeout=2000)
     # Points that were deleted do not count.
-    for edit in (widget.least_photons, widget.most_uncertainty, widget.first, widget.last):
+    for edit in (
+        widget.filter.least_photons,
+        widget.filter.most_uncertainty,
+        widget.filter.first,
+        widget.filter.last,
+    ):
         edit.setText("")
     layer.selected_data = set(range(100))
     layer.remove_selected()
@@ -123,7 +128,7 @@ def test_picture_and_points_lie_where_the_table_does(viewer, widget, qtbot, tmp_
     layer = opened(viewer, tmp_path, table)
     # As a user may move it, to lie over something else.
     layer.translate = (3.0, -2.0)
-    widget.least_photons.setText("500")
+    widget.filter.least_photons.setText("500")
     widget.samples.setText("16")
     run(widget, qtbot)
     picture, points = viewer.layers[-2:]
@@ -211,10 +216,10 @@ def test_bad_input_is_one_sentence(viewer, widget, qtbot, tmp_path, notices):
     run(widget, qtbot)
     assert "greater than 0" in notices[-1]
     widget.samples.setText("20")
-    widget.least_photons.setText("1e9")
+    widget.filter.least_photons.setText("1e9")
     run(widget, qtbot)
     assert "photons >= 1000000000" in notices[-1]
-    widget.least_photons.setText("")
+    widget.filter.least_photons.setText("")
     widget.spots_box.setCurrentText("no picture")
     run(widget, qtbot)
     assert "stay as it is" in notices[-1]
@@ -235,12 +240,12 @@ def test_bad_input_is_one_sentence(viewer, widget, qtbot, tmp_path, notices):
 def test_a_table_without_a_pixel_size_or_columns(viewer, widget, qtbot, tmp_path, notices):
     (tmp_path / "p.csv").write_text("frame,x_px,y_px\n0,4.5,2\n1,4.5,2\n3,9,9\n")
     viewer.open(str(tmp_path / "p.csv"), plugin="napari-sofinet")
-    assert widget.uncertainty_label.text() == "Uncertainty (px)"
-    assert not widget.least_photons.isEnabled()
-    assert not widget.most_uncertainty.isEnabled()
+    assert widget.filter.uncertainty_label.text() == "Uncertainty (px)"
+    assert not widget.filter.least_photons.isEnabled()
+    assert not widget.filter.most_uncertainty.isEnabled()
     assert widget.unit_box.currentText() == table_widget.PER_PIXEL
     widget.samples.setText("10")
-    widget.spots_box.setCurrentText("counts per sample")
+    widget.spots_box.setCurrentText("localisations per sample")
     run(widget, qtbot)
     picture = viewer.layers[-1]  # nothing was left out, so there are no new points
     np.testing.assert_allclose(picture.scale, 0.1)
@@ -250,7 +255,7 @@ def test_a_table_without_a_pixel_size_or_columns(viewer, widget, qtbot, tmp_path
     widget.pixel_edit.setText("-1")
     assert "cannot be" in widget.kept.text()
     widget.pixel_edit.setText("0,16")
-    assert widget.uncertainty_label.text() == "Uncertainty (nm)"
+    assert widget.filter.uncertainty_label.text() == "Uncertainty (nm)"
     widget.unit_box.setCurrentText(table_widget.NM)
     widget.samples.setText("40")
     run(widget, qtbot)
@@ -272,7 +277,7 @@ def test_too_many_stay_a_picture(viewer, widget, qtbot, tmp_path, notices, monke
     # The picture from the reader carries its table: it is saved and filtered like points.
     assert layer.save(str(tmp_path / "all.csv"), plugin="napari-sofinet")
     assert len(read_localizations(tmp_path / "all.csv", 0.1)) == 500
-    widget.last.setText("90")
+    widget.filter.last.setText("90")
     run(widget, qtbot)
     picture = viewer.layers[-1]
     np.testing.assert_allclose(brightest(picture), (2.03, 3.16), atol=0.011)
@@ -304,7 +309,7 @@ def test_tables_of_pictures_keep_their_place_on_a_turned_movie(viewer, widget, q
     wanted = movie.data_to_world((0, 10.2, 33.1))
     np.testing.assert_allclose(seen.data_to_world((3, 10.2, 33.1)), (0.15, *wanted[1:]))
     np.testing.assert_allclose(seen.world_to_data((0.15, *wanted[1:])), (3, 10.2, 33.1))
-    widget.last.setText("95")
+    widget.filter.last.setText("95")
     widget.samples.setText("8")
     run(widget, qtbot)
     drawn, points = viewer.layers[-2:]

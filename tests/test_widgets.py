@@ -202,7 +202,7 @@ def test_a_reader_that_ends_leaves_no_dock_waiting(widget, qtbot, notices, error
     run(widget, qtbot)
     assert widget.run_button.text() == "Reconstruct"
     assert "bug" not in widget.status.text()
-    assert "ended from outside" in widget.status.text() or "far away" in widget.status.text()
+    assert "stopped from outside" in widget.status.text() or "far away" in widget.status.text()
 
 
 def test_mistakes_are_told_in_one_sentence(widget, qtbot, notices):

@@ -1,4 +1,4 @@
-"""Curves as small pictures, drawn off the GUI thread."""
+"""Curves for docks, drawn outside the thread of the GUI."""
 
 from __future__ import annotations
 
@@ -13,12 +13,23 @@ from napari_sofinet.quality.drawing import Axes, Figure, shortened
 
 GREY = "#909090"
 LEGEND_LINE = 14  # px
-MOST_LINES = 3  # of a legend, before it has two columns
+MOST_LINES = 3  # of a legend with one column
 NAME_LENGTH = 44  # letters
 
 
 def draw_convergence(curve: tuple[tuple[int, float], ...]) -> bytes:
-    """PNG of the agreement with endlessly many frames against the number of frames."""
+    """Draw how well SOFI pictures of few and many frames agree with one of endlessly many.
+
+    Parameters
+    ----------
+    curve : tuple of (int, float)
+        Numbers of frames, each with the agreement expected of them, from 0 to 1.
+
+    Returns
+    -------
+    bytes
+        Picture in PNG format.
+    """
     from matplotlib.figure import Figure
 
     frames, agreement = zip(*curve, strict=True)
@@ -43,7 +54,22 @@ def draw_convergence(curve: tuple[tuple[int, float], ...]) -> bytes:
 def draw_drift(
     way: np.ndarray, camera_pixel_um: float | None, width: int, height: int
 ) -> np.ndarray:
-    """Pixels of the curves of a way (T, 2) y, x in camera pixels, in nm where that is known."""
+    """Draw the drift of a sample over time.
+
+    Parameters
+    ----------
+    way : ndarray
+        Position (T, 2) of the sample in each frame, y and x in camera pixels.
+    camera_pixel_um : float or None
+        Size of a camera pixel in µm; if it is known, the drift is shown in nm.
+    width, height : int
+        Size of the picture in px.
+
+    Returns
+    -------
+    ndarray
+        Pixels as `pixels_of` returns them.
+    """
     unit = "px" if camera_pixel_um is None else "nm"
     step = max(len(way) // 1000, 1)
     frames = np.arange(len(way))[::step]
@@ -59,17 +85,29 @@ def draw_drift(
 
 
 def draw_figure(draw: Callable[[Axes], None], width: int, height: int) -> Figure:
-    """Figure of one axis for the viewer, in its colours, ``width`` x ``height`` px."""
+    """Draw curves for a dock, readable on dark and on bright backgrounds.
+
+    Parameters
+    ----------
+    draw : callable
+        Function that draws on matplotlib axes.
+    width, height : int
+        Size of the figure in px.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Figure with transparent background, and a legend above the axes if curves have labels.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width / 100, height / 100), dpi=100)
     figure.patch.set_alpha(0)
-    # Given margins: finding them takes longer than all the rest.
+    # Fixed margins, since computing a layout takes longer than everything else.
     axes = figure.add_axes((0.17, 0.19, 0.8, 0.77))
     draw(axes)
     handles, names = axes.get_legend_handles_labels()
     if handles:
-        # Above the curves, not on them.
         columns = 1 if len(handles) <= MOST_LINES else 2
         lines = -(-len(handles) // columns)
         axes.set_position((0.17, 0.19, 0.8, 0.79 - lines * LEGEND_LINE / height))
@@ -95,7 +133,18 @@ def draw_figure(draw: Callable[[Axes], None], width: int, height: int) -> Figure
 
 
 def pixels_of(figure: Figure) -> np.ndarray:
-    """(rows, columns, 4) bytes: red, green, blue, opacity."""
+    """Return a figure as pixels.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Figure of any size.
+
+    Returns
+    -------
+    ndarray
+        Bytes (rows, columns, 4): red, green, blue and opacity.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)
@@ -104,14 +153,30 @@ def pixels_of(figure: Figure) -> np.ndarray:
 
 
 def show_pixels(label: QLabel, pixels: np.ndarray) -> None:
-    """Show on a label what `pixels_of` made; in the GUI's thread."""
+    """Show pixels on a label; to be called in the thread of the GUI.
+
+    Parameters
+    ----------
+    label : QLabel
+        Label that gets the picture.
+    pixels : ndarray
+        Pixels from `pixels_of`.
+    """
     rows, columns, _ = pixels.shape
     image = QImage(pixels.tobytes(), columns, rows, 4 * columns, QImage.Format.Format_RGBA8888)
     label.setPixmap(QPixmap.fromImage(image.copy()))
 
 
 def save_figure(draw: Callable[[Axes], None], path: str) -> None:
-    """Write the curves for print: black on white, as PNG, SVG or PDF by the file's name."""
+    """Write curves for print, black on white.
+
+    Parameters
+    ----------
+    draw : callable
+        Function that draws on matplotlib axes.
+    path : str
+        File ending in .png, .svg or .pdf.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.5, 3), dpi=300, layout="constrained")

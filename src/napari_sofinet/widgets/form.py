@@ -1,4 +1,4 @@
-"""A form for any settings model."""
+"""Form for the settings of a method."""
 
 from __future__ import annotations
 
@@ -30,10 +30,19 @@ WHOLE = 2**31 - 1
 
 
 class SettingsForm(QWidget):
-    """Editors for all parameters of a settings model; untouched it holds the model's defaults.
+    """Form with an editor for each parameter of a settings model, at first with its defaults.
 
     Basic parameters are on top, the others under "Advanced", those of nested groups in boxes. The
     help of the parameter under the mouse or with the focus is shown below.
+
+    Signals: ``changed`` when the user or `set_settings` changes a value.
+
+    Parameters
+    ----------
+    model : type of Settings
+        Model whose parameters are shown.
+    parent : QWidget, optional
+        Widget that the form belongs to.
     """
 
     changed = Signal()
@@ -56,20 +65,48 @@ class SettingsForm(QWidget):
         self.set_settings(model())
 
     def settings(self) -> Settings:
-        """What the form says; `InputError` in one sentence where that is not possible."""
+        """Return the settings in the form.
+
+        Returns
+        -------
+        Settings
+            Instance of the form's model.
+
+        Raises
+        ------
+        InputError
+            If a text cannot be read or a value is not allowed.
+        """
         values = {
-            name: parse(leaf, _text(self.editors[name]), _called(leaf), decimal_comma=True)
+            name: parse(leaf, _text(self.editors[name]), _shown_name(leaf), decimal_comma=True)
             for name, leaf in self.leaves.items()
         }
         return build(self.model, values)
 
     def set_settings(self, settings: Settings) -> None:
-        """Show other settings."""
+        """Show settings.
+
+        Parameters
+        ----------
+        settings : Settings
+            Instance of the form's model.
+        """
         for name, value in flatten_settings(settings).items():
             _show(self.editors[name], value)
 
     def replaced(self, model: type[Settings]) -> SettingsForm:
-        """A form for other settings, which takes this one's place."""
+        """Replace this form in its layout by one for another model.
+
+        Parameters
+        ----------
+        model : type of Settings
+            Model of the new form.
+
+        Returns
+        -------
+        SettingsForm
+            The new form; this one is deleted.
+        """
         form = SettingsForm(model)
         self.parentWidget().layout().replaceWidget(self, form)
         self.deleteLater()
@@ -89,7 +126,7 @@ class SettingsForm(QWidget):
                     rows.addRow(box)
                 target = groups[group]
             unit = f" ({leaf.unit})" if leaf.unit else ""
-            # Under a box the group's name is in its title.
+            # Inside a box the group is named by the title.
             inside_box = group and not leaf.basic
             label = QLabel(_title(leaf.path[-1] if inside_box else "_".join(leaf.path)) + unit)
             label.setToolTip(leaf.help)
@@ -120,7 +157,7 @@ class SettingsForm(QWidget):
             )
             notify = editor.valueChanged
         else:
-            # A text field keeps what was typed: spin boxes round 1e-4 to 0 and have no "empty".
+            # Not a spin box: those round 1e-4 to 0 and cannot be empty.
             editor = QLineEdit()
             if optional:
                 editor.setPlaceholderText(leaf.empty)
@@ -149,7 +186,13 @@ class SettingsForm(QWidget):
 
 
 class WeightsBox(QComboBox):
-    """Names of a network's shipped and own weights; another file's path can be typed or chosen."""
+    """Choice of a network's weights: shipped ones, own ones, or any other file.
+
+    Parameters
+    ----------
+    network : str
+        Name of the network.
+    """
 
     def __init__(self, network: str) -> None:
         super().__init__()
@@ -168,12 +211,12 @@ class WeightsBox(QComboBox):
         self.refresh()
 
     def showPopup(self) -> None:
-        """Qt's hook: weights may have been trained since."""
+        """Look for weights that were trained in the meantime before the list is shown."""
         self.refresh()
         super().showPopup()
 
     def refresh(self) -> None:
-        """Look again which weights there are, keeping the choice."""
+        """Update the list of weights without changing the choice."""
         current = self.currentText()
         self.blockSignals(True)
         self.clear()
@@ -192,27 +235,27 @@ class WeightsBox(QComboBox):
 
 
 class _Hover(QObject):
-    """Calls when the mouse or the focus comes to its parent."""
+    """Calls a function when the mouse or the focus enters its parent."""
 
     def __init__(self, parent: QWidget, call: Callable[[], None]) -> None:
         super().__init__(parent)
         self.call = call
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Qt's hook."""
+        """Call the function; the event is passed on."""
         if event is not None and event.type() in (QEvent.Type.Enter, QEvent.Type.FocusIn):
             self.call()
         return False
 
 
 def _title(name: str) -> str:
-    for suffix in ("_px", "_percent", "_s", "_um", "_e"):  # the unit stands behind the title
+    for suffix in ("_px", "_percent", "_s", "_um", "_e"):  # the unit follows the title
         name = name if name.endswith(("per_s", "per_um")) else name.removesuffix(suffix)
     words = name.replace("_", " ")
     return (words[0].upper() + words[1:]).replace("Psf fwhm", "PSF width")
 
 
-def _called(leaf: Parameter) -> str:
+def _shown_name(leaf: Parameter) -> str:
     """Return the name of a parameter as the form shows it."""
     return _title("_".join(leaf.path) if leaf.basic else leaf.path[-1])
 
@@ -237,6 +280,12 @@ def _show(editor: Any, value: Any) -> None:
 
 
 def narrow(box: QComboBox) -> None:
-    """Let long names of layers be cut instead of pushing labels out of the dock."""
+    """Cut long entries of a choice, which would otherwise widen the dock.
+
+    Parameters
+    ----------
+    box : QComboBox
+        Choice with names of layers, methods or files.
+    """
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(12)

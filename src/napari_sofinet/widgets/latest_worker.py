@@ -1,4 +1,4 @@
-"""A thread that always works on the latest request and forgets the ones before."""
+"""Work in a thread for the latest request only."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ from napari_sofinet.base.errors import InputError
 
 
 class Latest(QObject):
-    """Runs the latest task asked for; results of tasks that were overtaken are dropped.
+    """Runs the latest task that was asked for, and drops the results of earlier ones.
 
-    Signals: ``done`` (the task's result), ``failed`` (the exception), in the GUI's thread.
+    Signals: ``done`` (result of the task) and ``failed`` (the exception), in the thread of the
+    GUI.
+
+    Parameters
+    ----------
+    parent : QObject, optional
+        Object that this one belongs to.
     """
 
     done = Signal(object)
@@ -29,11 +35,17 @@ class Latest(QObject):
 
     @property
     def busy(self) -> bool:
-        """Whether a task is running or waits."""
+        """Whether a task is running or waiting."""
         return self._running
 
     def ask(self, task: Callable[[], Any]) -> None:
-        """Run a task as soon as the one that runs is finished, unless another is asked for."""
+        """Run a task after the running one, unless another one is asked for before.
+
+        Parameters
+        ----------
+        task : callable
+            Function without arguments; it is called in a thread.
+        """
         with self._lock:
             if self._closed:
                 return
@@ -44,7 +56,7 @@ class Latest(QObject):
         threading.Thread(target=self._work, daemon=True, name="sofinet-latest").start()
 
     def close(self) -> None:
-        """Forget what waits and tell nobody of what runs."""
+        """Drop the waiting task and the result of the running one."""
         with self._lock:
             self._closed, self._next = True, None
 
@@ -59,8 +71,8 @@ class Latest(QObject):
                 result, signal = task(), self.done
             except Exception as error:
                 result, signal = error, self.failed
-            except BaseException as error:  # or it would count as running for ever
-                ended = InputError(f"The work was ended from outside ({type(error).__name__}).")
+            except BaseException as error:  # else it would count as running forever
+                ended = InputError(f"The work was stopped from outside ({type(error).__name__}).")
                 result, signal = ended, self.failed
             with self._lock:
                 if self._next is None and not self._closed:

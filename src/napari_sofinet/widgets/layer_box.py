@@ -1,4 +1,4 @@
-"""A choice among the layers of the viewer."""
+"""Choice of a layer."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ WHOLE_IMAGE = "whole image"
 
 
 class LayerBox(QComboBox):
-    """A choice among layers, which stays where they are renamed, moved or joined by others.
+    """Choice of a layer, which is kept when layers are renamed, moved or added.
 
     Parameters
     ----------
     tool_tip : str, optional
-        Shown under the mouse.
+        Help for the mouse pointer.
     parent : QWidget, optional
-        Where it lies.
+        Widget that the choice belongs to.
     """
 
     def __init__(self, tool_tip: str = "", parent: QWidget | None = None) -> None:
@@ -30,14 +30,14 @@ class LayerBox(QComboBox):
         narrow(self)
 
     def offer(self, layers: Sequence[Layer | None], refresh: Callable[..., None]) -> None:
-        """Offer layers, and signal where the choice is no longer among them.
+        """Offer layers, and signal a change if the chosen one is no longer among them.
 
         Parameters
         ----------
         layers : sequence of Layer or None
-            None stands for the whole image.
+            Layers in the order of the list; None stands for the whole image.
         refresh : callable
-            Called when one of them is renamed.
+            Function that is called when one of them is renamed.
         """
         current = self.currentData()
         self.blockSignals(True)
@@ -53,5 +53,11 @@ class LayerBox(QComboBox):
             self.currentIndexChanged.emit(self.currentIndex())
 
     def layer(self) -> Any:
-        """Return the chosen layer; None for the whole image, or where there is none."""
+        """Return the chosen layer.
+
+        Returns
+        -------
+        Layer or None
+            None if the whole image is chosen, or if there is no layer.
+        """
         return self.currentData()

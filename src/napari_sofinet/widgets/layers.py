@@ -1,4 +1,4 @@
-"""Between napari layers and the core's movies and reconstructions."""
+"""Movies and regions of layers."""
 
 from __future__ import annotations
 
@@ -14,20 +14,43 @@ from napari_sofinet.base.errors import InputError
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_input import MethodInput
 from napari_sofinet.data.open_movie import check_dtype, open_movie
-from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.io.scale import UM_PER
 from napari_sofinet.widgets.tables import TableLayer
 
 
 def follow(layers: LayerList, refresh: Callable[..., None]) -> None:
-    """Refresh now, and whenever layers come, go or change places."""
+    """Call a function now, and whenever layers are added, removed or moved.
+
+    Parameters
+    ----------
+    layers : LayerList
+        Layers of a viewer.
+    refresh : callable
+        Function that is called with the event, or without arguments the first time.
+    """
     for event in (layers.events.inserted, layers.events.removed, layers.events.reordered):
         event.connect(refresh)
     refresh()
 
 
 def stack_axes(layer: Image | TableLayer) -> list[tuple[int, str, int]]:
-    """Axes of a layer before y and x that are longer than one: index, label, length."""
+    """Return the axes of a layer before y and x that are longer than one.
+
+    Parameters
+    ----------
+    layer : Image or TableLayer
+        Layer of any number of axes.
+
+    Returns
+    -------
+    list of (int, str, int)
+        Index, label and length of each axis.
+
+    Raises
+    ------
+    InputError
+        If the layer is a color picture.
+    """
     if layer.rgb:
         raise InputError(f"{layer.name} is a colour (RGB) picture; choose a layer of grey values.")
     shape = _data(layer).shape
@@ -36,7 +59,24 @@ def stack_axes(layer: Image | TableLayer) -> list[tuple[int, str, int]]:
 
 
 def likely_time_axis(axes: list[tuple[int, str, int]]) -> int | None:
-    """The axis that is called time, else the longest."""
+    """Return the axis that is most likely time.
+
+    Parameters
+    ----------
+    axes : list of (int, str, int)
+        Index, label and length of each axis, from `stack_axes`.
+
+    Returns
+    -------
+    int or None
+        Index of the first axis with a label such as "t" or "frames", else of the longest axis;
+        None if there is no axis.
+
+    Examples
+    --------
+    >>> likely_time_axis([(0, "z", 40), (1, "t", 20)])
+    1
+    """
     named = [i for i, label, _ in axes if label.lower() in ("t", "time", "frame", "frames")]
     longest = max(axes, key=lambda axis: axis[2], default=None)
     return named[0] if named else longest[0] if longest else None
@@ -48,11 +88,30 @@ def input_of(
     position: dict[int, int] | None = None,
     pixel_size_um: float | None = None,
 ) -> MethodInput:
-    """The movie that a layer shows, see `movie_of`, or the table that it carries."""
+    """Return the movie of a layer, or its table of localizations.
+
+    Parameters
+    ----------
+    layer : Image or TableLayer
+        Layer to be reconstructed.
+    time_axis, position, pixel_size_um
+        As for `movie_of`. Of a table only ``pixel_size_um`` is used, and only if the table does
+        not have the size itself.
+
+    Returns
+    -------
+    Movie or LocalizationTable
+        Input of a method.
+
+    Raises
+    ------
+    InputError
+        If the layer is neither a movie nor an unchanged or shortened table.
+    """
     if not isinstance(layer, TableLayer):
         return movie_of(layer, time_axis, position, pixel_size_um)
     table = layer.input()
-    # What its pixels were when they were made counts, also where it was assumed.
+    # The size that was used when the table was made comes first, even if it was assumed.
     size = table.camera_pixel_um or pixel_size_um or layer_pixel_um(layer)
     return replace(table, camera_pixel_um=size, frame_interval_s=layer.interval_s)
 
@@ -63,18 +122,29 @@ def movie_of(
     position: dict[int, int] | None = None,
     pixel_size_um: float | None = None,
 ) -> Movie:
-    """The movie that an image layer shows, read lazily.
+    """Return the movie of an image layer, which is read only when its frames are needed.
 
     Parameters
     ----------
-    layer
-        Image layer of at least three axes; one that our reader made keeps its file.
-    time_axis
-        Index of the axis that is time; guessed by `likely_time_axis` where None.
-    position
-        Index along each of the other axes before y and x (channel, plane); 0 where absent.
-    pixel_size_um
-        Given by the user; else from the layer's scale where its units are lengths.
+    layer : Image
+        Layer of at least three axes. One that was opened by this plugin keeps its file.
+    time_axis : int, optional
+        Index of the axis that is time; by default chosen by `likely_time_axis`.
+    position : dict of int to int, optional
+        Index along each of the other axes before y and x (channel, plane), 0 by default.
+    pixel_size_um : float, optional
+        Size of a camera pixel in µm; by default from the scale of the layer if its units are
+        lengths.
+
+    Returns
+    -------
+    Movie
+        Movie (T, Y, X).
+
+    Raises
+    ------
+    InputError
+        If the layer is a single image or a color picture, or has values that are no counts.
     """
     axes = stack_axes(layer)
     time_axis = likely_time_axis(axes) if time_axis is None else time_axis
@@ -99,117 +169,57 @@ def _interval_s(layer: Image, time_axis: int) -> float | None:
 
 
 def layer_pixel_um(layer: Image | TableLayer) -> float | None:
-    """Camera pixel in um from a layer's scale, None where its units are no lengths."""
+    """Return the size of a camera pixel from the scale of a layer.
+
+    Parameters
+    ----------
+    layer : Image or TableLayer
+        Layer of a movie.
+
+    Returns
+    -------
+    float or None
+        Size along x in µm; None if the units of the layer are no lengths.
+    """
     factor = um_per_unit(layer)
     return float(abs(layer.scale[-1])) * factor if factor else None
 
 
 def um_per_unit(layer: Image | TableLayer) -> float | None:
-    """Micrometres of one unit of a layer's x axis, None where that is no length."""
+    """Return the length of one world unit of a layer.
+
+    Parameters
+    ----------
+    layer : Image or TableLayer
+        Any layer.
+
+    Returns
+    -------
+    float or None
+        Length along x in µm; None if the unit is no length.
+    """
     return UM_PER.get(str(layer.units[-1]))
 
 
-def place(
-    layer: Image | TableLayer, result: Reconstruction, time_axis: int | None = None
-) -> dict[str, Any]:
-    """Layer options that put a reconstruction exactly over the layer it was made from.
-
-    A picture of a film stands at the middle of its frames on the layer's axis of time.
-    """
-    if result.time_series is not None and time_axis is not None:
-        return _place_film(layer, result, result.time_series, time_axis)
-    lead = [0.0] * (layer.ndim - 2)
-
-    def world(y: float, x: float) -> np.ndarray:
-        return np.asarray(layer.data_to_world([*lead, y, x]))[-2:]
-
-    (y, x), (dy, dx) = result.origin_px, result.pixel_px
-    corner = world(y, x)
-    down, right = world(y + dy, x) - corner, world(y, x + dx) - corner
-    options: dict[str, Any] = {
-        "units": layer.units[-2:],
-        "axis_labels": layer.axis_labels[-2:],
-    }
-    if down[1] == 0 and right[0] == 0:
-        return options | {"scale": (down[0], right[1]), "translate": tuple(corner)}
-    matrix = np.eye(3)
-    matrix[:2] = np.stack([down, right, corner], axis=1)
-    return options | {"affine": matrix}
-
-
-def _place_film(
-    layer: Image | TableLayer, result: Reconstruction, film: tuple[float, float], time_axis: int
-) -> dict[str, Any]:
-    """Place on all axes of a layer; those that a film lacks are one sample long."""
-    (y, x), (dy, dx), (first, step) = result.origin_px, result.pixel_px, film
-    data_scale, data_place = np.ones(layer.ndim), np.zeros(layer.ndim)
-    data_scale[-2:], data_place[-2:] = (dy, dx), (y, x)
-    data_scale[time_axis], data_place[time_axis] = step, first
-    corner = np.asarray(layer.data_to_world(data_place))
-    matrix = np.eye(layer.ndim + 1)
-    for axis in range(layer.ndim):
-        ahead = data_place.copy()
-        ahead[axis] += data_scale[axis]
-        matrix[:-1, axis] = np.asarray(layer.data_to_world(ahead)) - corner
-    matrix[:-1, -1] = corner
-    options: dict[str, Any] = {"units": layer.units, "axis_labels": layer.axis_labels}
-    scale = np.diag(matrix)[:-1]
-    if np.allclose(matrix[:-1, :-1], np.diag(scale)):
-        return options | {"scale": tuple(scale), "translate": tuple(corner)}
-    return options | {"affine": matrix}
-
-
-def on_axes_of(layer: Image | TableLayer, image: np.ndarray, time_axis: int | None) -> np.ndarray:
-    """A film (T, Y, X) with axes of length one where the layer has more; a picture as it is."""
-    if image.ndim == 2 or time_axis is None:
-        return image
-    shape = [1] * layer.ndim
-    shape[time_axis], shape[-2:] = image.shape[0], image.shape[1:]
-    return image.reshape(shape)
-
-
-def picture_options(
-    layer: Image | TableLayer, result: Reconstruction, title: str, time_axis: int | None = None
-) -> dict[str, Any]:
-    """Options of the layer of a reconstruction's image: place, name, contrast, recipe."""
-    options = place(layer, result, time_axis) | {
-        "name": f"{title} {layer.name}",
-        "colormap": "inferno",
-        "contrast_limits": contrast(result.image),
-    }
-    if result.recipe is not None:
-        options["metadata"] = result_metadata(result)
-    return options
-
-
-def result_metadata(result: Reconstruction) -> dict[str, Any]:
-    """Metadata of all layers of a result: the result itself, and its recipe."""
-    recipe = None if result.recipe is None else result.recipe.model_dump(mode="json")
-    return {"sofinet": recipe, "sofinet_result": result}
-
-
-def contrast(image: np.ndarray) -> tuple[float, float]:
-    """Limits from at most a quarter of a million samples: all of a large image take too long.
-
-    Of a film the picture in the middle counts.
-    """
-    image = image[len(image) // 2] if image.ndim > 2 else image
-    step = max(int(np.sqrt(image.size / 2**18)), 1)
-    seen = image[::step, ::step]
-    seen = seen[np.isfinite(seen)]
-    if not seen.size:
-        return 0.0, 1.0
-    low, high = np.percentile(seen, (1, 99.8))
-    return float(low), float(high if high > low else low + 1)
-
-
 def roi_of(shapes: Shapes, layer: Image | TableLayer) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Camera pixels of a layer whose centres lie in the selected (else the last) shape's box.
+    """Return the camera pixels of a layer whose centers lie in the box around a shape.
+
+    Parameters
+    ----------
+    shapes : Shapes
+        Layer whose last selected shape is used, or the last one if none is selected.
+    layer : Image or TableLayer
+        Layer of the movie.
+
+    Returns
+    -------
+    rows, columns : tuple of int
+        First pixel and the one behind the last.
 
     Raises
     ------
     InputError
-        There is no shape, or it holds no pixel of the layer.
+        If there is no shape, or if it contains no pixel of the layer.
     """
     if not len(shapes.data):
         raise InputError(f"Draw a rectangle in the layer {shapes.name} first.")
@@ -230,5 +240,5 @@ def roi_of(shapes: Shapes, layer: Image | TableLayer) -> tuple[tuple[int, int], 
 
 def _data(layer: Image | TableLayer) -> Any:
     if isinstance(layer, TableLayer):
-        return layer  # has the shape of its movie
+        return layer  # it has the shape of its movie
     return layer.data[0] if layer.multiscale else layer.data

@@ -1,4 +1,4 @@
-"""What the dock widgets that reconstruct a movie share."""
+"""Base of the docks that reconstruct a movie."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ from napari_sofinet.io import saved_settings
 from napari_sofinet.methods.contract import Method
 from napari_sofinet.methods.run import Device
 from napari_sofinet.widgets.form import SettingsForm, narrow
-from napari_sofinet.widgets.layers import contrast, follow, picture_options
+from napari_sofinet.widgets.layers import follow
 from napari_sofinet.widgets.movie_chooser import MovieChooser
+from napari_sofinet.widgets.placement import contrast, picture_options
 from napari_sofinet.widgets.result_layers import add_points, layers_over, title_of
 from napari_sofinet.widgets.tables import TableLayer
 from napari_sofinet.widgets.worker import MethodWorker, TaskWorker, WorkingWidget
@@ -38,22 +39,22 @@ NO_PRESET = saved_settings.DEFAULTS
 
 
 class MethodWidget(WorkingWidget):
-    """Choose a movie, press Reconstruct, get a picture that lies exactly over it.
+    """Dock that reconstructs a movie and shows the picture exactly over it.
 
-    The work runs in a thread: idle → running (Reconstruct has turned into Cancel) → idle, with
-    the result, the reason of the failure, or nothing when it was cancelled.
+    The work runs in a thread. Meanwhile the button Reconstruct says Cancel; in the end the dock
+    shows the result, the reason of a failure, or that the work was cancelled.
 
     Parameters
     ----------
-    napari_viewer
-        Where the movie is.
-    method
-        One of `METHODS`, whose settings the form shows.
+    napari_viewer : napari.viewer.Viewer
+        Viewer that has the movie.
+    method : Method
+        Method whose settings the form shows.
     """
 
     title = ""
     known_notes: tuple[str, ...] = ()
-    """Notes that stand in the widget anyway and need no warning."""
+    """Notes that the dock shows anyway, so that they need no warning."""
 
     def __init__(self, napari_viewer: Viewer, method: Method) -> None:
         super().__init__("Reconstruct")
@@ -67,7 +68,7 @@ class MethodWidget(WorkingWidget):
         follow(self.viewer.layers, self._refresh_layers)
         self._refresh_presets()
 
-    # -- what the user sees ---------------------------------------------------------------------
+    # -- parts of the dock ----------------------------------------------------------------------
 
     def _build(self) -> None:
         self.chooser = MovieChooser(self.viewer)
@@ -86,7 +87,9 @@ class MethodWidget(WorkingWidget):
         self.delete_preset.clicked.connect(self._delete_preset)
         self.run_button.clicked.connect(self.run_or_cancel)
         self.copy_button = QPushButton("Copy as command")
-        self.copy_button.setToolTip("The same reconstruction for a terminal or a batch script.")
+        self.copy_button.setToolTip(
+            "Copy a command that does the same reconstruction in a terminal or a script."
+        )
         self.copy_button.clicked.connect(self.copy_command)
         self._lay_out()
 
@@ -118,7 +121,13 @@ class MethodWidget(WorkingWidget):
         self.status.setText(" ".join(notes))
 
     def sources(self) -> list[Layer]:
-        """Layers that can be reconstructed."""
+        """Return the layers that can be reconstructed.
+
+        Returns
+        -------
+        list of Layer
+            Image layers of grey values with more than two axes.
+        """
         return [
             layer
             for layer in self.viewer.layers
@@ -152,7 +161,13 @@ class MethodWidget(WorkingWidget):
             self.keep_preset(name)
 
     def keep_preset(self, name: str) -> None:
-        """Keep what the form says under a name."""
+        """Save the settings in the form as a preset.
+
+        Parameters
+        ----------
+        name : str
+            Name of the preset.
+        """
         try:
             saved_settings.save(self.method.name, name, self.form.settings())
         except InputError as error:
@@ -165,7 +180,7 @@ class MethodWidget(WorkingWidget):
         self._refresh_presets()
 
     def copy_command(self) -> None:
-        """Put the command line that does the same on the clipboard."""
+        """Copy a command that does the same reconstruction to the clipboard."""
         try:
             text, hint = reconstruct_command(
                 self.method.name, self.chooser.movie(), self.form.settings()
@@ -181,7 +196,7 @@ class MethodWidget(WorkingWidget):
     # -- the work -------------------------------------------------------------------------------
 
     def run_or_cancel(self) -> None:
-        """Start a reconstruction, or cancel the one that runs."""
+        """Start a reconstruction, or cancel the running one."""
         if self.worker is not None:
             self._cancel()
             return
@@ -195,7 +210,13 @@ class MethodWidget(WorkingWidget):
         self._start(MethodWorker(movie, self.method.name, values, self.device()))
 
     def device(self) -> Device:
-        """Where networks run."""
+        """Return the device that networks run on.
+
+        Returns
+        -------
+        {"auto", "cpu", "cuda"}
+            Here always "auto".
+        """
         return "auto"
 
     def _start(self, worker: MethodWorker) -> None:
@@ -205,7 +226,7 @@ class MethodWidget(WorkingWidget):
         worker.start()
 
     def _begin(self, worker: TaskWorker, title: str) -> None:
-        """Show how far the work is, here and among napari's own activities."""
+        """Show the progress of the work in the dock and among napari's activities."""
         self._show_work(worker)
         self.status.setText("Reading …")
         self._bar = progress(total=1000, desc=title)
@@ -216,7 +237,7 @@ class MethodWidget(WorkingWidget):
         left = "" if remaining is None else f", {_duration(remaining)} left"
         super()._show_progress(fraction, f"{message}{left}")
         if self._bar is not None:
-            # Last, since napari lets other events in, and the result may be among them.
+            # At the end, since napari handles other events here, perhaps that of the result.
             self._bar.update(int(1000 * fraction) - self._bar.n)
 
     def _show_preview(self, result: Reconstruction) -> None:
@@ -225,7 +246,7 @@ class MethodWidget(WorkingWidget):
             return
         if self._preview is None or self._preview not in self.viewer.layers:
             options = picture_options(source, result, f"{self.title} preview")
-            chosen = set(self.viewer.layers.selection)  # one may be drawing in it
+            chosen = set(self.viewer.layers.selection)  # the user may be drawing in one of them
             self._preview = self.viewer.add_image(result.image, **options)
             self.viewer.layers.selection = chosen
         else:
@@ -240,7 +261,7 @@ class MethodWidget(WorkingWidget):
         self._tell(result)
 
     def _tell(self, result: Reconstruction) -> None:
-        """Say how long a result took, and its notes."""
+        """Show how long the work took, and the notes of its result."""
         for note in result.notes:
             if note not in self.known_notes:
                 show_warning(note)
@@ -248,15 +269,25 @@ class MethodWidget(WorkingWidget):
         self.status.setText(" ".join((f"Done in {_duration(seconds)}.", *result.notes)))
 
     def add_pictures(self, source: Image | TableLayer, result: Reconstruction) -> str:
-        """Show a result over its movie: the picture on top, the other maps there to be shown.
+        """Add the layers of a result over its movie.
 
-        Returns the picture's name among the layers.
+        Parameters
+        ----------
+        source : Image or TableLayer
+            Layer of the movie.
+        result : Reconstruction
+            Result whose picture is shown; its other maps are added as hidden layers.
+
+        Returns
+        -------
+        str
+            Name of the layer of the picture.
         """
         shown = ""
         for image, options, _ in layers_over(source, result, self._time_axis):
             shown = self.viewer.add_image(image, **options).name
         table = result.localizations
-        # A picture of a table was made from points that are there already.
+        # The points of a table that was reconstructed are there already.
         if table is not None and len(table) and not isinstance(source, TableLayer):
             add_points(
                 self.viewer,
@@ -286,7 +317,7 @@ class MethodWidget(WorkingWidget):
             self._bar = None
 
     def _allow_work(self) -> None:
-        # A moment later, so that a double click on Cancel does not start the work again.
+        # Not at once, so that a double click on Cancel does not start the work again.
         QTimer.singleShot(200, lambda: self._refresh_layers() if _alive(self) else None)
 
     def _remove_preview(self) -> None:

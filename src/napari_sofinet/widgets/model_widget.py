@@ -18,19 +18,27 @@ from napari_sofinet.methods.registry import method_named, methods
 from napari_sofinet.methods.run import Device, reconstruct
 from napari_sofinet.networks.weights import find, read_card
 from napari_sofinet.widgets.form import WeightsBox, narrow
-from napari_sofinet.widgets.layers import picture_options
 from napari_sofinet.widgets.method_widget import MethodWidget
+from napari_sofinet.widgets.placement import picture_options
 from napari_sofinet.widgets.result_layers import title_of
 from napari_sofinet.widgets.sample_slider import SampleSlider
 from napari_sofinet.widgets.tables import TableLayer, table_layers
 from napari_sofinet.widgets.worker import TaskWorker
 
 OWN_DOCK = ("sofi",)
-"""Methods that have a dock widget of their own."""
+"""Methods that have a dock of their own."""
 
 
 class ModelWidget(MethodWidget):
-    """A network's picture, or film, of a movie; what its weights have learnt; and SOFI beside."""
+    """Dock that reconstructs a movie by a network, and compares the picture with SOFI.
+
+    It tells what the weights were trained on.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        Viewer that has the movie.
+    """
 
     title = "model"
 
@@ -40,7 +48,7 @@ class ModelWidget(MethodWidget):
             key=lambda m: m.network is None,
         )
         super().__init__(napari_viewer, offered[0])
-        self.layer_box.setToolTip("A movie, or localisations for networks that start from them.")
+        self.layer_box.setToolTip("A movie, or localisations if the network can use them.")
         self.network_box = QComboBox()
         narrow(self.network_box)
         for method in offered:
@@ -57,7 +65,7 @@ class ModelWidget(MethodWidget):
         self.above_form.addWidget(self.prior)
         self.compare_button = QPushButton("SOFI beside it")
         self.compare_button.setToolTip(
-            "Reconstruct by this network and by SOFI from the same frames, and open Compare."
+            "Reconstruct the same frames by this method and by SOFI, and open both in Compare."
         )
         self.compare_button.clicked.connect(self.compare_with_sofi)
         self.sample_slider = SampleSlider(napari_viewer)
@@ -66,7 +74,13 @@ class ModelWidget(MethodWidget):
         self._watch_weights()
 
     def sources(self) -> list[Layer]:
-        """Movies, and localisations for networks that start from them."""
+        """Return the layers that can be reconstructed.
+
+        Returns
+        -------
+        list of Layer
+            Movies, and layers with localizations if the method takes those.
+        """
         movies = super().sources()
         if LocalizationTable not in self.method.takes:
             return movies
@@ -74,7 +88,13 @@ class ModelWidget(MethodWidget):
         return [*movies, *(layer for layer in tables if layer not in movies)]
 
     def device(self) -> Device:
-        """What the user chose."""
+        """Return the chosen device.
+
+        Returns
+        -------
+        {"auto", "cpu", "cuda"}
+            Device that networks run on.
+        """
         chosen: Device = self.device_box.currentData()
         return chosen
 
@@ -93,7 +113,7 @@ class ModelWidget(MethodWidget):
         self._show_prior()
 
     def _weights_box(self) -> WeightsBox | None:
-        """Choice of weights; None for a method without any."""
+        """Return the choice of weights; None for a method without weights."""
         box = self.form.editors.get("weights")
         return box if isinstance(box, WeightsBox) else None
 
@@ -112,17 +132,30 @@ class ModelWidget(MethodWidget):
             self.prior.setText(str(error))
 
     def add_pictures(self, source: Image | TableLayer, result: Reconstruction) -> str:
-        """As other methods; samples of what the truth may be are shown by a slider."""
+        """Add the layers of a result over its movie, and offer its samples on the slider.
+
+        Parameters
+        ----------
+        source : Image or TableLayer
+            Layer of the movie.
+        result : Reconstruction
+            Result of the chosen method.
+
+        Returns
+        -------
+        str
+            Name of the layer of the picture.
+        """
         shown = super().add_pictures(source, result)
         if result.samples is not None:
             options = picture_options(source, result, title_of(result), self._time_axis)
-            del options["metadata"]  # saved alone, a sample is a picture without a recipe
+            del options["metadata"]  # the recipe is that of the picture, not of a sample
             options["name"] = f"{options['name']} sample"
             self.sample_slider.browse(result.samples, options)
         return shown
 
     def compare_with_sofi(self) -> None:
-        """Reconstruct the same frames by SOFI too, and open Compare."""
+        """Reconstruct the same frames also by SOFI, and open the dock Compare."""
         if self.worker is not None:
             return
         try:
@@ -132,7 +165,7 @@ class ModelWidget(MethodWidget):
             return
         self._source, self._time_axis = self.chooser.layer(), self.chooser.time_axis()
         values = flatten_settings(settings)
-        # One picture of all frames, as SOFI makes.
+        # One picture of all frames, like that of SOFI.
         values |= {k: v for k, v in (("window", None), ("time_series", False)) if k in values}
         name, device = self.method.name, self.device()
 

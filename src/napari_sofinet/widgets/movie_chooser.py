@@ -1,4 +1,4 @@
-"""The choice of a movie's layer, and of what of it is used."""
+"""Choice of a movie and of the part of it that is used."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from napari_sofinet.widgets.tables import TableLayer, as_movie_layer
 
 
 class MovieChooser(QFormLayout):
-    """Rows of a form: the movie, its axis of time, frames, region of interest and pixel size.
+    """Rows of a form with a movie, its time axis, frames, region of interest and pixel size.
 
-    Signals: ``changed`` (the layer, or the table's layer as a movie) where it is another one or
-    its data are others.
+    Signals: ``changed`` (the layer) when another layer is chosen or its data change. A layer with
+    localizations is passed as a `TableLayer`.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
-        Where the movie is.
+        Viewer that has the movie.
     """
 
     changed = Signal(object)
@@ -47,17 +47,17 @@ class MovieChooser(QFormLayout):
         self.layer_box.currentIndexChanged.connect(self._layer_changed)
         self.axis_box = QComboBox()
         narrow(self.axis_box)
-        self.axis_box.setToolTip("Which axis of the layer is time.")
+        self.axis_box.setToolTip("Axis of the layer that is time.")
         self.axis_box.currentIndexChanged.connect(self._axis_changed)
         self.other_axes = QFormLayout()
         self.positions: dict[int, QSpinBox] = {}
         self.first, self.last = QSpinBox(), QSpinBox()
-        self.first.setToolTip("First frame to use; frames count from 0.")
-        self.last.setToolTip("The frame after the last one to use.")
-        self.roi_box = LayerBox("A rectangle in a Shapes layer: only its pixels are used.")
+        self.first.setToolTip("First frame to use, counted from 0.")
+        self.last.setToolTip("Frame after the last one to use.")
+        self.roi_box = LayerBox("Shapes layer with a rectangle, of which only the pixels are used.")
         self.pixel_edit = QLineEdit()
         self.pixel_edit.setPlaceholderText("not known")
-        self.pixel_edit.setToolTip("Size of a camera pixel in the sample, for the saved file.")
+        self.pixel_edit.setToolTip("Size of a camera pixel in the sample, saved with the result.")
         frames = QHBoxLayout()
         frames.addWidget(self.first, 1)
         frames.addWidget(QLabel("to"), 0)
@@ -70,14 +70,14 @@ class MovieChooser(QFormLayout):
         self.addRow("Pixel size (µm)", self.pixel_edit)
 
     def offer(self, sources: list[Layer], refresh: Callable[..., None]) -> None:
-        """Offer other layers, and the shapes that there are now.
+        """Offer layers as movies, and all Shapes layers as regions of interest.
 
         Parameters
         ----------
         sources : list of Layer
-            Those that can be chosen.
+            Layers that can be chosen as the movie.
         refresh : callable
-            Called when one of the layers is renamed.
+            Function that is called when a layer is renamed.
         """
         shapes = [layer for layer in self.viewer.layers if isinstance(layer, Shapes)]
         for layer in sources:
@@ -88,22 +88,40 @@ class MovieChooser(QFormLayout):
         self.roi_box.offer([None, *shapes], refresh)
 
     def layer(self) -> Image | TableLayer | None:
-        """Return the chosen layer; one that carries a table has the shape of its movie."""
+        """Return the chosen layer.
+
+        Returns
+        -------
+        Image, TableLayer or None
+            A layer with localizations is returned in the shape of its movie; None if nothing is
+            chosen.
+        """
         layer = self.layer_box.layer()
         return as_movie_layer(layer) if layer in self.viewer.layers else None
 
     def time_axis(self) -> int | None:
-        """Return the index of the layer's axis that is time."""
+        """Return the chosen time axis.
+
+        Returns
+        -------
+        int or None
+            Index of the axis among those of the layer; None if nothing is chosen.
+        """
         axis: int | None = self.axis_box.currentData()
         return axis
 
     def movie(self) -> MethodInput:
-        """Return what was chosen.
+        """Return the chosen part of the movie.
+
+        Returns
+        -------
+        Movie or LocalizationTable
+            Input of a method.
 
         Raises
         ------
         InputError
-            Nothing was chosen, or a choice does not fit the movie.
+            If nothing is chosen, or if a choice does not fit the movie.
         """
         layer = self.layer()
         if layer is None:
@@ -133,7 +151,7 @@ class MovieChooser(QFormLayout):
         self.axis_box.blockSignals(False)
         self.axis_box.setEnabled(len(axes) > 1)
         size = layer_pixel_um(layer)
-        # Shown shortened; used in full unless it was edited.
+        # Shown with six digits; used with all of them unless it was edited.
         self._pixel_shown = ("" if size is None else f"{size:.6g}", size)
         self.pixel_edit.setText(self._pixel_shown[0])
         self.changed.emit(layer)

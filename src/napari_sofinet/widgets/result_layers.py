@@ -1,4 +1,4 @@
-"""Layers of a reconstruction: its maps and its localisations, each where it belongs."""
+"""Layers of a reconstruction: its maps and its localizations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari.viewer import Viewer
 
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.table import LocalizationTable
-from napari_sofinet.widgets.layers import (
+from napari_sofinet.widgets.placement import (
     contrast,
     on_axes_of,
     picture_options,
@@ -25,21 +25,22 @@ from napari_sofinet.widgets.tables import TableLayer
 
 LayerData = tuple[Any, dict[str, Any], str]
 CAMERA_GRID = Reconstruction({"image": np.zeros((1, 1), np.float32)})
-"""Stands for whatever is given in camera pixels."""
+"""Reconstruction on the grid of the camera, to place points that are in camera pixels."""
 
 
 def title_of(result: Reconstruction) -> str:
-    """Return the words before the movie's name in a layer's: SOFI's order, or a network's weights.
+    """Return the words before the name of the movie in the name of a layer.
 
     Parameters
     ----------
     result : Reconstruction
-        Of any method; "picture" without a recipe.
+        Result of any method.
 
     Returns
     -------
     str
-        E.g. ``"SOFI3"`` or ``"sofinet-universal"``.
+        Order of SOFI or name of the weights, e.g. "SOFI3" or "sofinet-universal"; "picture" without
+        a recipe.
     """
     if result.recipe is None:
         return "picture"
@@ -52,21 +53,21 @@ def title_of(result: Reconstruction) -> str:
 def layers_over(
     source: Image | TableLayer, result: Reconstruction, time_axis: int | None
 ) -> list[LayerData]:
-    """Return the layers of a result's maps, which lie over the layer it was made from.
+    """Return layers for the maps of a result, placed over the layer it was made from.
 
     Parameters
     ----------
     source : Image or TableLayer
-        The movie's layer.
+        Layer of the movie.
     result : Reconstruction
-        One picture or a time series.
+        Picture or time series.
     time_axis : int or None
         Index of the axis of ``source`` that is time.
 
     Returns
     -------
     list of (array, options, kind)
-        As napari's readers give them: the picture is last, so that it lies on top.
+        Layers as napari's readers return them, the picture last so that it lies on top.
     """
     options = picture_options(source, result, title_of(result), time_axis)
     return [
@@ -76,19 +77,19 @@ def layers_over(
 
 
 def layers_of_file(result: Reconstruction, name: str) -> list[LayerData]:
-    """Return the layers of a saved result: they lie over its movie as our reader opens that.
+    """Return layers for a saved result, placed over its movie as this plugin opens it.
 
     Parameters
     ----------
     result : Reconstruction
-        As `Reconstruction.load` gives it.
+        Result from `Reconstruction.load`.
     name : str
-        Name of the picture's layer.
+        Name for the layer of the picture.
 
     Returns
     -------
     list of (array, options, kind)
-        As napari's readers give them: the picture is last, so that it lies on top.
+        Layers as napari's readers return them, the picture last so that it lies on top.
     """
     maps = {key: _with_all_axes(result, image) for key, image in result.maps.items()}
     result = replace(result, maps=maps)
@@ -108,20 +109,20 @@ def add_points(
     feature_pixel: float,
     **options: Any,
 ) -> None:
-    """Add the points of a table over the layer it is from; say so where they are too many.
+    """Add the points of a table over its movie, or tell the user that there are too many.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
-        Where they are shown.
+        Viewer that gets the layer.
     source : Image or TableLayer
-        Layer in whose camera pixels the table is.
+        Layer of the movie, in whose camera pixels the positions are.
     table : LocalizationTable
-        Its rows become the points.
+        Table whose rows become points.
     feature_pixel : float
-        Size of a camera pixel in the unit of the points' features.
+        Size of a camera pixel in the unit that the features of the points have.
     **options
-        Other options of the layer: its name, its metadata.
+        More options of `napari.viewer.Viewer.add_points`.
     """
     if len(table) > MOST_POINTS:
         show_info(
@@ -140,7 +141,7 @@ def add_points(
 def _each_map(
     result: Reconstruction, options: dict[str, Any]
 ) -> list[tuple[np.ndarray, dict[str, Any]]]:
-    """Maps with their options: the first is shown, the others are there to be shown."""
+    """Return maps with their options; all but the first are hidden."""
     first = next(iter(result.maps))
     found = []
     for name, image in reversed(result.maps.items()):
@@ -158,13 +159,13 @@ def _each_map(
 
 
 def _with_all_axes(result: Reconstruction, image: np.ndarray) -> np.ndarray:
-    """An image with its axes of length one, which TIFF files do not keep."""
+    """Return an image with its axes of length one, which TIFF files do not keep."""
     missing = len(result.axes) - image.ndim
     return image.reshape((1,) * missing + image.shape) if missing > 0 else image
 
 
 def _place_in_file(result: Reconstruction) -> dict[str, Any]:
-    """Place in the world of the file: camera pixel (0, 0) of frame 0 is at 0."""
+    """Return options that place camera pixel (0, 0) of frame 0 at 0."""
     known = result.pixel_size_um is not None
     pixel = result.pixel_size_um if known else result.pixel_px
     origin = result.origin_um if known else result.origin_px
@@ -186,7 +187,7 @@ def _place_in_file(result: Reconstruction) -> dict[str, Any]:
 
 
 def _times(result: Reconstruction) -> tuple[float, float, str]:
-    """Step and start of a time series, in seconds where the time of a frame is known."""
+    """Return step, start and unit of a time series, in seconds if the time per frame is known."""
     first, step = result.time_series or (0.0, 1.0)
     interval = None if result.recipe is None else result.recipe.open.frame_interval_s
     if interval is None:

@@ -1,4 +1,4 @@
-"""napari sample data: the bundled movie, made offline."""
+"""Sample data for napari, simulated without downloading anything."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from typing import Any
 
 
 def blinking_microtubules() -> list[tuple[Any, dict[str, Any], str]]:
-    """The simulated movie of `sofinet demo`: blinking microtubules, 500 frames."""
+    """Return the simulated movie of `sofinet demo`, blinking microtubules in 500 frames.
+
+    Returns
+    -------
+    list of (array, options, kind)
+        One image layer (T, Y, X) in s and µm, as napari expects it.
+    """
     from napari_sofinet.simulation.demo import demo_movie
 
     simulation = demo_movie()

@@ -1,4 +1,4 @@
-"""A slider over samples of what the truth may be."""
+"""Slider over samples of a reconstruction."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QSlider, QWidget
 
 
 class SampleSlider(QWidget):
-    """Shows one sample at a time in a layer over the movie; hidden until there are any.
+    """Slider that shows one sample at a time in a layer, hidden as long as there are none.
 
-    Not napari's own slider over an axis: that would move through the movie's frames too.
+    An axis of the layer with napari's own slider would be shared with the frames of the movie.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        Viewer that gets the layer.
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
@@ -25,7 +30,7 @@ class SampleSlider(QWidget):
         self._layer: Image | None = None
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setToolTip(
-            "Every sample fits the movie as well as the others: what they share can be believed."
+            "All samples fit the movie equally well; trust the structures that all of them show."
         )
         self.slider.valueChanged.connect(self._show)
         self.label = QLabel()
@@ -36,7 +41,15 @@ class SampleSlider(QWidget):
         self.hide()
 
     def browse(self, samples: np.ndarray, options: dict[str, Any]) -> None:
-        """Offer samples (K, Y, X); ``options`` are those of a layer of the picture."""
+        """Offer samples; the first is shown when the slider is moved.
+
+        Parameters
+        ----------
+        samples : ndarray
+            Samples (K, Y, X).
+        options : dict
+            Options of the layer that shows them.
+        """
         self._samples, self._options, self._layer = samples, options, None
         self.slider.blockSignals(True)
         self.slider.setRange(0, len(samples) - 1)
@@ -51,7 +64,7 @@ class SampleSlider(QWidget):
         self.label.setText(f"Sample {number + 1} of {len(self._samples)}")
         picture = self._samples[number]
         if self._layer is None or self._layer not in self.viewer.layers:
-            chosen = set(self.viewer.layers.selection)  # one may be drawing in it
+            chosen = set(self.viewer.layers.selection)  # the user may be drawing in one of them
             self._layer = self.viewer.add_image(picture, **self._options)
             self.viewer.layers.selection = chosen
         else:

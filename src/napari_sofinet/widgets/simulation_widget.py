@@ -1,4 +1,4 @@
-"""The dock widget "Simulate movie"."""
+"""Dock widget "Simulate movie"."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from napari_sofinet.simulation import (
     simulate,
 )
 from napari_sofinet.widgets.form import SettingsForm
-from napari_sofinet.widgets.layers import contrast
+from napari_sofinet.widgets.placement import contrast
 from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget, sentence_of
 
 PAUSE_MS = 300
@@ -42,10 +42,15 @@ FRAME, TRUTH = "simulated frame", "its truth"
 
 
 class SimulationWidget(WorkingWidget):
-    """Choose a preset, turn knobs and see one frame beside the truth; then make the whole movie.
+    """Dock that simulates movies with known truth.
 
-    The frame and the truth are made in a thread whenever the form rests for a moment; what comes
-    from settings that have changed since is dropped.
+    One frame and its truth are shown as a preview. They are computed in a thread as soon as the
+    form has not changed for a moment, and dropped if the form changes meanwhile.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        Viewer that gets the movie.
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
@@ -71,16 +76,18 @@ class SimulationWidget(WorkingWidget):
         self.form = SettingsForm(SimulationSettings)
         self.form.changed.connect(self._changed)
         self.add_button = QPushButton("Simulate movie")
-        self.add_button.setToolTip("Add the movie as a layer, made frame by frame as you look.")
+        self.add_button.setToolTip(
+            "Add the movie as a layer; its frames are computed when they are shown."
+        )
         self.add_button.clicked.connect(self.add_movie)
         self.save_button = self.run_button
         self.save_button.clicked.connect(self._save_or_cancel)
         self.copy_button = QPushButton("Copy as command")
-        self.copy_button.setToolTip("The same movie for a terminal.")
+        self.copy_button.setToolTip("Copy a command that simulates the same movie in a terminal.")
         self.copy_button.clicked.connect(self.copy_command)
         top = QFormLayout()
         self.again_button = QPushButton("Draw again")
-        self.again_button.setToolTip("The preset with the next seed, as it comes.")
+        self.again_button.setToolTip("Load the preset again with the next seed.")
         self.again_button.clicked.connect(self._draw_again)
         preset = QHBoxLayout()
         preset.addWidget(self.preset_box, 1)
@@ -110,7 +117,18 @@ class SimulationWidget(WorkingWidget):
         self._load_preset(seed=seed + 1)
 
     def settings(self) -> SimulationSettings:
-        """What the form says; `InputError` in one sentence where that is not possible."""
+        """Return the settings in the form.
+
+        Returns
+        -------
+        SimulationSettings
+            Settings of the movie.
+
+        Raises
+        ------
+        InputError
+            If a text cannot be read or a value is not allowed.
+        """
         settings = self.form.settings()
         assert isinstance(settings, SimulationSettings)
         return settings
@@ -120,7 +138,7 @@ class SimulationWidget(WorkingWidget):
         self._timer.start()
 
     def copy_command(self) -> None:
-        """Put the command line that makes the same movie on the clipboard."""
+        """Copy a command that simulates the same movie to the clipboard."""
         try:
             text = simulate_command(self.preset_box.currentText(), self.settings())
         except InputError as error:
@@ -129,13 +147,13 @@ class SimulationWidget(WorkingWidget):
         clipboard = QApplication.clipboard()
         if clipboard is not None:
             clipboard.setText(text)
-        show_info("Copied; movie.tif and truth.npz will be written where it is run.")
+        show_info("Copied; the command writes movie.tif and truth.npz where it is run.")
 
     # -- preview --------------------------------------------------------------------------------
 
     def _make_preview(self) -> None:
         if self._short_work:
-            self._timer.start()  # one at a time; the latest settings are taken then
+            self._timer.start()  # wait for the running one, then use the latest settings
             return
         try:
             settings = self.settings()
@@ -155,7 +173,7 @@ class SimulationWidget(WorkingWidget):
 
     @property
     def busy(self) -> bool:
-        """Whether a frame or a movie is being made or waited for."""
+        """Whether a frame or a movie is being computed or waiting."""
         return bool(self._short_work) or self._timer.isActive() or self.worker is not None
 
     def _show_preview(self, version: int, made: tuple[Simulation, Any, Reconstruction]) -> None:
@@ -199,7 +217,7 @@ class SimulationWidget(WorkingWidget):
     # -- the movie ------------------------------------------------------------------------------
 
     def add_movie(self) -> None:
-        """Add the movie, made as it is looked at, and its truth as layers."""
+        """Add the movie, whose frames are computed when they are shown, and its truth as layers."""
         try:
             settings = self.settings()
         except InputError as error:
@@ -244,7 +262,7 @@ class SimulationWidget(WorkingWidget):
         )
         frames, rows, columns = simulation.shape
         self.status.setText(
-            f"{frames} frames of {rows} x {columns} px; the truth is a hidden layer below."
+            f"{frames} frames of {rows} x {columns} px; the truth is in a hidden layer below."
         )
 
     def _save_or_cancel(self) -> None:
@@ -259,7 +277,13 @@ class SimulationWidget(WorkingWidget):
             self.save(Path(name))
 
     def save(self, path: Path) -> None:
-        """Write the movie to ``path`` and the truth beside it, in a thread."""
+        """Write the movie and its truth to files, in a thread.
+
+        Parameters
+        ----------
+        path : Path
+            File of the movie; the truth is written into the same folder.
+        """
         try:
             settings = self.settings()
         except InputError as error:
@@ -272,7 +296,7 @@ class SimulationWidget(WorkingWidget):
 
     def _show_progress(self, fraction: float, message: str) -> None:
         super()._show_progress(fraction, message)
-        self.status.setText(message)  # also while it is being cancelled, which says nothing here
+        self.status.setText(message)  # also while it is being cancelled
 
     def _failed(self, error: Exception) -> None:
         super()._failed(error)

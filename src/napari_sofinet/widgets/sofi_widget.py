@@ -23,20 +23,26 @@ COLORS = {"good": "#4caf50", "fair": "#ffb300", "bad": "#f44336"}
 
 
 class SofiWidget(MethodWidget):
-    """A SOFI image that lies exactly over its movie, and whether the movie suits SOFI."""
+    """Dock that reconstructs a movie by SOFI, and checks whether the movie is suitable.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        Viewer that has the movie.
+    """
 
     title = "SOFI"
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer, method_named("sofi"))
         self.check_button = QPushButton("Check movie")
-        self.check_button.setToolTip("Blinking, light, PSF, bleaching and drift: does it suit?")
+        self.check_button.setToolTip("Check blinking, brightness, PSF, bleaching and drift.")
         self.check_button.clicked.connect(self.check_movie)
         self.below.insertWidget(0, self.check_button)
         warm_up()
 
     def check_movie(self) -> None:
-        """Say whether the movie suits SOFI, in a thread."""
+        """Check in a thread whether the movie is suitable for SOFI, and show the findings."""
         if self.worker is not None:
             return
         try:

@@ -1,4 +1,4 @@
-"""What is measured or compared of napari layers: pictures with their place in the world."""
+"""Pictures of layers, with their position in world coordinates, to be measured and compared."""
 
 from __future__ import annotations
 
@@ -16,9 +16,24 @@ from napari_sofinet.widgets.layers import movie_of, stack_axes, um_per_unit
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What of a layer the thread needs: data, the movie it is if it is one, place in the world.
+    """Content of a layer that a thread may read.
 
-    ``pixel`` and ``origin`` (y, x) are in the world's unit, which stands for the camera's pixel.
+    Attributes
+    ----------
+    key : int
+        Number that identifies the layer.
+    name : str
+        Name of the layer.
+    data : array
+        Array of the layer, whose identity tells whether it has changed.
+    movie : Movie or None
+        Movie that the layer shows; None for a single picture.
+    pixel_um : float or None
+        Size of a sample in µm; None if the units of the layer are no lengths.
+    pixel : tuple of float
+        Distance (y, x) of samples in world coordinates.
+    origin : tuple of float
+        Position (y, x) of sample (0, 0) in world coordinates.
     """
 
     key: int
@@ -31,7 +46,23 @@ class Source:
 
 
 def source_of(layer: Image) -> Source:
-    """What is measured of a layer."""
+    """Return the content of a layer for a thread.
+
+    Parameters
+    ----------
+    layer : Image
+        Picture or movie of grey values.
+
+    Returns
+    -------
+    Source
+        Content of the layer; nothing is read yet.
+
+    Raises
+    ------
+    InputError
+        If the layer cannot be used as a movie though it has more than two axes.
+    """
     lead = [0.0] * (layer.ndim - 2)
 
     def world(y: float, x: float) -> np.ndarray:
@@ -52,18 +83,35 @@ def source_of(layer: Image) -> Source:
 
 
 class Means:
-    """Pictures of sources; the means of movies are made once and kept."""
+    """Pictures of sources; the mean of each movie is computed only once."""
 
     def __init__(self) -> None:
         self._kept: dict[int, tuple[Any, Picture]] = {}
 
     def keep(self, layers: Iterable[Image]) -> None:
-        """Forget the means of all other layers."""
+        """Forget the means of all other layers.
+
+        Parameters
+        ----------
+        layers : iterable of Image
+            Layers whose means are kept.
+        """
         keys = {id(layer) for layer in layers}
         self._kept = {key: value for key, value in self._kept.items() if key in keys}
 
     def picture(self, source: Source) -> Picture:
-        """The image of a source, of a movie the mean of its frames; may read it, so in a thread."""
+        """Return the picture of a source; may take long, so it belongs into a thread.
+
+        Parameters
+        ----------
+        source : Source
+            Picture or movie.
+
+        Returns
+        -------
+        Picture
+            Picture, of a movie the mean over its frames. Its grid is in world coordinates.
+        """
         if source.movie is None:
             picture = Picture(np.asarray(source.data, np.float64).reshape(source.data.shape[-2:]))
         else:

@@ -1,4 +1,4 @@
-"""napari reader: tables of localisations as points, large ones as a picture."""
+"""Reader for napari: tables of localizations as points, large ones as a picture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from napari_sofinet.methods.run import reconstruct
 
 LayerData = tuple[Any, dict[str, Any], str]
 MOST_POINTS = 200_000
-"""Points that napari shows at once; it takes 2 s to begin with a million and 17 s with ten."""
+"""Largest number of points; napari needs 2 s to show a million of them, and 17 s ten million."""
 ASSUMED_PIXEL_UM = 0.1
 PICTURE_NM = 20.0
 PICTURE_PX = 0.2
@@ -26,7 +26,18 @@ FULL_WIDTH = 2.355  # standard deviations
 
 
 def get_table_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
-    """Napari's hook: our reader for a file that looks like localisations, else None."""
+    """Return a reader for tables of localizations.
+
+    Parameters
+    ----------
+    path : str or list of str
+        File; a list must have one item.
+
+    Returns
+    -------
+    callable or None
+        Function that takes the path and returns layers; None if the file is no such table.
+    """
     if isinstance(path, list):
         if len(path) != 1:
             return None
@@ -38,12 +49,24 @@ def get_table_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] 
 
 
 def read_table(path: str | list[str]) -> list[LayerData]:
-    """Points in um, or in camera pixels of unknown size; above 200,000 a picture of them."""
+    """Read a table of localizations.
+
+    Parameters
+    ----------
+    path : str or list of str
+        File of a table.
+
+    Returns
+    -------
+    list of (array, options, kind)
+        A layer of points in µm, or in camera pixels if their size is not known; a picture of them
+        if there are more than 200,000.
+    """
     where = Path(path[0] if isinstance(path, list) else path)
     try:
         table = read_localizations(where)
     except PixelSizeNeeded:
-        # Places in um need it only to half a camera pixel, so that opening can go on.
+        # Positions in µm need the size only for a shift by half a camera pixel, so go on.
         table = read_localizations(where, ASSUMED_PIXEL_UM).noted(
             f"{where.name} does not say the size of a camera pixel; {1000 * ASSUMED_PIXEL_UM:g} nm "
             "were assumed, which moves it by half the difference. With the true size: sofinet "
@@ -73,9 +96,19 @@ def _points(table: LocalizationTable, path: Path) -> LayerData:
 
 
 def points_options(table: LocalizationTable, pixel: float) -> dict[str, Any]:
-    """Options of a layer of points at places in camera px: as wide as they are uncertain.
+    """Return options for a layer of points in camera pixels, as wide as they are uncertain.
 
-    ``pixel`` is the size of a camera pixel in the unit of what the points' features tell.
+    Parameters
+    ----------
+    table : LocalizationTable
+        Table whose rows become points.
+    pixel : float
+        Size of a camera pixel in the unit that the features of the points have.
+
+    Returns
+    -------
+    dict
+        Features, size and colors of the points.
     """
     features: dict[str, np.ndarray] = {"frame": table.frame}
     for name in ("photons", "background", "z_um"):
@@ -98,7 +131,7 @@ def points_options(table: LocalizationTable, pixel: float) -> dict[str, Any]:
 
 def _picture(table: LocalizationTable, path: Path) -> LayerData:
     camera = table.camera_pixel_um
-    # A table of a large chip must still fit a texture of a graphics card.
+    # The picture of a large camera must still fit into a texture of the graphics card.
     span = max(float(np.ptp(table.y_px)), float(np.ptp(table.x_px)), 1.0)
     pixel = max(PICTURE_PX if camera is None else PICTURE_NM / 1000 / camera, span / 16384)
     result = reconstruct(table, "table", fineness=1 / pixel)
@@ -124,6 +157,17 @@ def _picture(table: LocalizationTable, path: Path) -> LayerData:
 
 
 def contrast_of_spots(image: np.ndarray) -> tuple[float, float]:
-    """Limits for pictures of localisations, which are empty for the most part."""
+    """Return contrast limits of a picture of localizations, most of which is empty.
+
+    Parameters
+    ----------
+    image : ndarray
+        Picture of a table.
+
+    Returns
+    -------
+    tuple of float
+        0 and a high percentile of the samples with localizations.
+    """
     seen = image[image > 1e-3]
     return 0.0, float(np.quantile(seen, 0.995)) if seen.size else 1.0

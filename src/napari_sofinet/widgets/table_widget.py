@@ -1,4 +1,4 @@
-"""The dock widget "Localisations"."""
+"""Dock widget "Localisations"."""
 
 from __future__ import annotations
 
@@ -17,39 +17,47 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
     QGroupBox,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QVBoxLayout,
-    QWidget,
 )
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.base.settings_text import with_decimal_point
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.io.scale import LARGEST_PIXEL_UM
 from napari_sofinet.methods.table import DEFAULT_PIXEL_NM, DEFAULT_PIXEL_PX
 from napari_sofinet.widgets.curves import show_pixels
 from napari_sofinet.widgets.form import narrow
 from napari_sofinet.widgets.layer_box import LayerBox
-from napari_sofinet.widgets.layers import follow, picture_options
+from napari_sofinet.widgets.layers import follow
+from napari_sofinet.widgets.placement import picture_options
 from napari_sofinet.widgets.result_layers import add_points
+from napari_sofinet.widgets.table_filter import TableFilter, in_a_row, number_in
 from napari_sofinet.widgets.table_reader import contrast_of_spots
 from napari_sofinet.widgets.table_work import Made, make
 from napari_sofinet.widgets.tables import TableLayer, table_layers
 from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget
 
 PAUSE_MS = 150
-SPOTS = {"as wide as uncertain": "gaussian", "counts per sample": "histogram", "no picture": ""}
+SPOTS = {
+    "Gaussian of the uncertainty": "gaussian",
+    "localisations per sample": "histogram",
+    "no picture": "",
+}
 NM, PER_PIXEL = "nm", "per camera pixel"
 HINT = "Open a table of localisations first: drop its file into the window."
 
 
 class TableWidget(WorkingWidget):
-    """Keep the good ones of some localisations, correct their drift, draw them.
+    """Dock that filters localizations, corrects their drift and draws them.
 
-    How many are kept is counted while one types; the rest is made in a thread: idle → running (the
-    button has turned into Cancel) → idle, with new layers, the reason of the failure, or nothing.
+    The localizations that pass the filter are counted while the user types. The rest is done in a
+    thread; it ends with new layers, the reason of a failure, or nothing if it was cancelled.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        Viewer that has the layer of the table.
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
@@ -64,7 +72,7 @@ class TableWidget(WorkingWidget):
         self._build()
         follow(napari_viewer.layers, self._refresh_layers)
 
-    # -- what the user sees ---------------------------------------------------------------------
+    # -- parts of the dock ----------------------------------------------------------------------
 
     def _build(self) -> None:
         self.table_box = LayerBox("Points of a table, or a picture that was made from one.")
@@ -75,21 +83,17 @@ class TableWidget(WorkingWidget):
             "Size of a camera pixel, for a table in pixels that does not say it."
         )
         self.pixel_edit.textChanged.connect(lambda *_: self._describe())
-        self.least_photons, self.most_photons = QLineEdit(), QLineEdit()
-        self.most_uncertainty = QLineEdit()
-        self.first, self.last = QLineEdit(), QLineEdit()
-        self.first.setToolTip("First frame to keep; frames count from 0.")
-        self.last.setToolTip("Last frame to keep.")
-        self.most_uncertainty.setToolTip("Standard deviation of a place along one axis.")
-        for edit in self._limits():
-            edit.textChanged.connect(lambda *_: self._timer.start())
-        self.kept = QLabel(wordWrap=True)
+        self.filter = TableFilter()
+        self.filter.changed.connect(self._timer.start)
+        self.kept = self.filter.kept
         self.drift_box = QCheckBox("Correct drift")
-        self.drift_box.setToolTip("From pictures of blocks of frames, which are laid over another.")
+        self.drift_box.setToolTip(
+            "Estimate the drift by aligning pictures of blocks of frames, and remove it."
+        )
         self.block = QLineEdit()
-        self.block.setPlaceholderText("chosen for you")
+        self.block.setPlaceholderText("automatic")
         self.block.setToolTip(
-            "Frames of a block: short ones follow fast drift, long ones see more."
+            "Frames of a block: short blocks follow fast drift, long ones have less noise."
         )
         self.drift_box.toggled.connect(self.block.setEnabled)
         self.block.setEnabled(False)
@@ -102,7 +106,7 @@ class TableWidget(WorkingWidget):
         self.unit_box.addItems([NM, PER_PIXEL])
         self.unit_box.currentTextChanged.connect(self._unit_changed)
         self._unit_changed(NM)
-        self.run_button.setToolTip("A picture, and points where some were left out or moved.")
+        self.run_button.setToolTip("Add a picture, and points if any were left out or moved.")
         self.run_button.clicked.connect(self.run_or_cancel)
         narrow(self.spots_box)
         self._lay_out()
@@ -111,13 +115,7 @@ class TableWidget(WorkingWidget):
         top = QFormLayout()
         top.addRow("Table", self.table_box)
         top.addRow("Pixel size (µm)", self.pixel_edit)
-        self.uncertainty_label = QLabel("Uncertainty")
-        keep_box, drift_box, draw_box = (QGroupBox(t) for t in ("Keep", "Drift", "Draw"))
-        rows = QFormLayout(keep_box)
-        rows.addRow("Photons", _row(self.least_photons, QLabel("to"), self.most_photons))
-        rows.addRow(self.uncertainty_label, _row(QLabel("at most"), self.most_uncertainty))
-        rows.addRow("Frames", _row(self.first, QLabel("to"), self.last))
-        rows.addRow(self.kept)
+        drift_box, draw_box = QGroupBox("Drift"), QGroupBox("Draw")
         column = QVBoxLayout(drift_box)
         block = QFormLayout()
         block.addRow(self.drift_box)
@@ -128,16 +126,12 @@ class TableWidget(WorkingWidget):
             label.hide()
         rows = QFormLayout(draw_box)
         rows.addRow("Spots", self.spots_box)
-        rows.addRow("Samples", _row(self.samples, self.unit_box))
+        rows.addRow("Samples", in_a_row(self.samples, self.unit_box))
         self._fill_dock(
-            (top, keep_box, drift_box, draw_box),
+            (top, self.filter, drift_box, draw_box),
             (self.run_button, self.progress_bar, self.status),
             width=340,
         )
-
-    def _limits(self) -> tuple[QLineEdit, ...]:
-        photons = self.least_photons, self.most_photons
-        return (*photons, self.most_uncertainty, self.first, self.last)
 
     def _refresh_layers(self, event: Any = None) -> None:
         layers = table_layers(self.viewer.layers)
@@ -153,7 +147,7 @@ class TableWidget(WorkingWidget):
             self._timer.start()
 
     def _table_changed(self, index: int = 0) -> None:
-        """Begin with another table; the limits that were typed stay."""
+        """Show another table; the limits that were typed stay."""
         for label in (self.curve, self.drift_text):
             label.hide()
         layer = self.table_box.layer()
@@ -165,33 +159,14 @@ class TableWidget(WorkingWidget):
         self._describe()
 
     def _describe(self) -> None:
-        """Say what the table has."""
+        """Show the range of each column of the table."""
         try:
             table = self._sized(self.table_layer().carried)
         except InputError as error:
             self.kept.setText(str(error))
             return
+        self.filter.describe(table)
         known = table.camera_pixel_um is not None
-        unit = "nm" if known else "px"
-        self.uncertainty_label.setText(f"Uncertainty ({unit})")
-        columns = (
-            (table.photons, self.least_photons, self.most_photons, 1.0),
-            (
-                table.uncertainty_px,
-                None,
-                self.most_uncertainty,
-                1000 * (table.camera_pixel_um or 0.001),
-            ),
-            (table.frame, self.first, self.last, 1),
-        )
-        for values, least, most, factor in columns:
-            seen = () if values is None else values[np.isfinite(values)]
-            for edit, ask in ((least, np.min), (most, np.max)):
-                if edit is not None:
-                    edit.setEnabled(len(seen) > 0)
-                    edit.setPlaceholderText(
-                        f"{ask(seen) * factor:.6g}" if len(seen) else "not in it"
-                    )
         item = self.unit_box.model().item(0)
         item.setEnabled(known)
         if not known:
@@ -208,63 +183,68 @@ class TableWidget(WorkingWidget):
         self.unit_box.setEnabled(drawn)
 
     def count(self) -> None:
-        """Say how many localisations are kept, and why none where none is."""
+        """Show how many localizations are kept, and the reason if there are none."""
         try:
-            table = self._sized(self.table_layer().table())
-            conditions = self.conditions(table)
-            left = int(np.count_nonzero(table.meets(*conditions)))
-            text = f"{left:,} of {len(table):,} localisations"
-            if not left and len(table):
-                text = f"{text}. {table.why_none(*conditions)}"
-            self.kept.setText(text)
+            self.filter.count(self._sized(self.table_layer().table()))
         except InputError as error:
             self.kept.setText(str(error))
 
-    # -- what is asked for ----------------------------------------------------------------------
+    # -- settings -------------------------------------------------------------------------------
 
     def table_layer(self) -> TableLayer:
-        """What was chosen; `InputError` where there is nothing."""
+        """Return the chosen layer.
+
+        Returns
+        -------
+        TableLayer
+            Layer with its table.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
         layer = self.table_box.layer()
         if layer is None or layer not in self.viewer.layers:
             raise InputError(HINT)
         return TableLayer(layer)
 
     def _sized(self, table: LocalizationTable) -> LocalizationTable:
-        """A table with the size of a camera pixel that was typed, if it does not know its own."""
+        """Return a table with the typed size of a camera pixel if it does not have its own."""
         if table.camera_pixel_um is not None or not self.pixel_edit.text().strip():
             return table
-        size = _number(self.pixel_edit, "pixel size")
+        size = number_in(self.pixel_edit, "pixel size")
         if not 0 < size <= LARGEST_PIXEL_UM:
             raise InputError(f"A camera pixel of {size:g} µm cannot be; give it in µm, e.g. 0.1.")
         return table.with_pixel(size)
 
-    def conditions(self, table: LocalizationTable) -> list[str]:
-        """What the form keeps of a table, as `LocalizationTable.filter` reads it."""
-        uncertainty = "uncertainty_px" if table.camera_pixel_um is None else "uncertainty_nm"
-        asked = (
-            ("photons", ">=", self.least_photons, table.photons),
-            ("photons", "<=", self.most_photons, table.photons),
-            (uncertainty, "<=", self.most_uncertainty, table.uncertainty_px),
-            ("frame", ">=", self.first, table.frame),
-            ("frame", "<=", self.last, table.frame),
-        )
-        return [
-            f"{name} {sign} {_number(edit, name.split('_')[0]):.10g}"
-            for name, sign, edit, values in asked
-            if values is not None and edit.text().strip()
-        ]
-
     def settings(self, table: LocalizationTable) -> dict[str, Any]:
-        """What the form says, as a recipe keeps it; ``render`` is "" without a picture."""
+        """Return the settings in the form.
+
+        Parameters
+        ----------
+        table : LocalizationTable
+            Table to be drawn.
+
+        Returns
+        -------
+        dict
+            Settings of the method "table"; ``render`` is empty if no picture is wanted.
+
+        Raises
+        ------
+        InputError
+            If a text is no number.
+        """
         drift = "no"
         if self.drift_box.isChecked():
             block = self.block.text().strip()
-            drift = str(int(_number(self.block, "block"))) if block else "auto"
+            drift = str(int(number_in(self.block, "block"))) if block else "auto"
         render = SPOTS[self.spots_box.currentText()]
-        distance = _number(self.samples, "distance of samples") if render else None
+        distance = number_in(self.samples, "distance of samples") if render else None
         by_nm = self.unit_box.currentText() == NM
         return {
-            "where": " and ".join(self.conditions(table)),
+            "where": " and ".join(self.filter.conditions(table)),
             "drift": drift,
             "render": render,
             "pixel_nm": distance if by_nm else None,
@@ -274,7 +254,7 @@ class TableWidget(WorkingWidget):
     # -- the work -------------------------------------------------------------------------------
 
     def run_or_cancel(self) -> None:
-        """Make the layers, or cancel what runs."""
+        """Start making the layers, or cancel the running work."""
         if self.worker is not None:
             self._cancel()
             return
@@ -337,24 +317,6 @@ class TableWidget(WorkingWidget):
 
 
 def _metadata(source: TableLayer, made: Made) -> dict[str, Any]:
-    """Of the points' layer."""
+    """Return the metadata of the layer of points."""
     known = {"sofinet_table": made.table, "sofinet_interval_s": source.interval_s}
     return known if made.picture is None else known | {"sofinet_result": made.picture}
-
-
-def _number(edit: QLineEdit, what: str) -> float:
-    text = with_decimal_point(edit.text().strip())
-    try:
-        number = float(text)
-    except ValueError:
-        number = np.nan
-    if not np.isfinite(number):
-        raise InputError(f"The {what} must be a number, not {text[:40]!r}.")
-    return number
-
-
-def _row(*widgets: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    for widget in widgets:
-        row.addWidget(widget, 0 if isinstance(widget, QLabel) else 1)
-    return row

@@ -1,4 +1,4 @@
-"""The work of the dock widget "Localisations", in its thread."""
+"""Work of the dock "Localisations", for a thread."""
 
 from __future__ import annotations
 
@@ -22,7 +22,21 @@ PLOT = 300, 190  # px
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """What the thread makes: the table, the sample's way, its curve, and the picture, if any."""
+    """Result of the work.
+
+    Attributes
+    ----------
+    table : LocalizationTable
+        Localizations that are left, without drift.
+    changed : bool
+        Whether the table differs from the one that was given.
+    way : ndarray or None
+        Drift (T, 2) of the sample, y and x in camera pixels; None if it was not corrected.
+    curve : ndarray or None
+        Pixels of the curves of the drift.
+    picture : Reconstruction or None
+        Picture of the table.
+    """
 
     table: LocalizationTable
     changed: bool
@@ -32,7 +46,28 @@ class Made:
 
 
 def make(table: LocalizationTable, form: dict[str, Any], report: Report) -> Made:
-    """Keep, correct and draw, as `sofinet table` does; in the thread."""
+    """Filter a table, correct its drift and draw it, as `sofinet table` does.
+
+    Parameters
+    ----------
+    table : LocalizationTable
+        Table of the layer.
+    form : dict
+        Settings of the method "table"; empty ones have their defaults. No picture is drawn if
+        ``render`` is empty.
+    report : callable
+        Function that is told the progress.
+
+    Returns
+    -------
+    Made
+        Table and picture.
+
+    Raises
+    ------
+    InputError
+        If nothing is asked for, nothing is left, or too many points would have to be shown.
+    """
     drawn = bool(form["render"])
     settings = build(TableSettings, {k: v for k, v in form.items() if v != ""})
     way, kept = prepare(table, settings, portion(report, 0.0, 0.5))

@@ -1,4 +1,4 @@
-"""Layers that carry a table of localisations, and how they stand for the movie it is from."""
+"""Layers with a table of localizations, which can be reconstructed like the movie it is from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,18 @@ from napari_sofinet.data.table import LocalizationTable
 
 
 def table_layers(layers: Iterable[Layer]) -> list[Layer]:
-    """Layers that carry a table; of several with the same one its points, or the last picture."""
+    """Return the layers that have a table of localizations.
+
+    Parameters
+    ----------
+    layers : iterable of Layer
+        Layers of a viewer.
+
+    Returns
+    -------
+    list of Layer
+        One layer for each table: its points, else the last picture that was made of it.
+    """
     carrying = [layer for layer in layers if _carried(layer) is not None]
     chosen: dict[int, Layer] = {}
     for layer in carrying:
@@ -27,7 +38,7 @@ def table_layers(layers: Iterable[Layer]) -> list[Layer]:
 
 
 def _carried(layer: Layer) -> LocalizationTable | None:
-    """The table as it came into the layer, whatever was deleted since."""
+    """Return the table that the layer was made from, including rows that were deleted since."""
     table = layer.metadata.get("sofinet_table") if isinstance(layer, Points) else None
     if table is None and isinstance(layer, Image):
         table = getattr(_result(layer), "localizations", None)
@@ -40,19 +51,26 @@ def _result(layer: Layer) -> Reconstruction | None:
 
 
 def table_of_points(data: Any, features: Any, table: LocalizationTable | None) -> LocalizationTable:
-    """The rows that are left of a table in a layer of points; itself where all are.
+    """Return the rows of a table that are left in a layer of points.
 
     Parameters
     ----------
-    data, features
-        Places (n, 2) in camera pixels, and the data frame beside them.
-    table
-        What the layer was made from.
+    data : array
+        Positions (N, 2) in camera pixels.
+    features : DataFrame
+        Features of the points.
+    table : LocalizationTable or None
+        Table that the layer was made from.
+
+    Returns
+    -------
+    LocalizationTable
+        Rows that are left; ``table`` itself if all are.
 
     Raises
     ------
     InputError
-        These are other points, or some were added.
+        If the points are no localizations, or if some were added.
     """
     if not isinstance(table, LocalizationTable) or features is None:
         raise InputError("Only localisations can be saved as a table, not other points.")
@@ -85,10 +103,20 @@ def table_of_points(data: Any, features: Any, table: LocalizationTable | None) -
 
 
 class TableLayer:
-    """A layer that carries a table, as the layer of a movie: its axes are frame, y and x.
+    """Layer with a table, with the interface of the layer of its movie: frame, y and x.
 
-    Coordinates of its data are frames and camera pixels, whatever those of the layer are. Where
-    the time from frame to frame is not known, a frame is one unit of the world's time.
+    Data coordinates are frames and camera pixels, whatever those of the layer are. If the time from
+    frame to frame is not known, a frame is one unit of time in world coordinates.
+
+    Parameters
+    ----------
+    layer : Layer
+        Points of a table, or a picture that was made from one.
+
+    Raises
+    ------
+    InputError
+        If the layer has no table.
     """
 
     ndim = 3
@@ -98,7 +126,7 @@ class TableLayer:
     def __init__(self, layer: Layer) -> None:
         carried = _carried(layer)
         if carried is None:
-            raise InputError(f"{layer.name} carries no localisations.")
+            raise InputError(f"{layer.name} has no localisations.")
         self.layer = layer
         self.name = layer.name
         self.metadata = layer.metadata
@@ -111,20 +139,31 @@ class TableLayer:
         self.axis_labels = ("t", *layer.axis_labels[-2:])
         self.carried = carried
         self.shape = (carried.frame_count, *carried.field_px)
-        # Samples of a picture are other ones than the camera's pixels.
+        # The samples of a picture are not the pixels of the camera.
         on_grid = isinstance(layer, Image) and result is not None
         self._origin = np.array(result.origin_px if result and on_grid else (0.0, 0.0))
         self._pixel = np.array(result.pixel_px if result and on_grid else (1.0, 1.0))
 
     @property
     def scale(self) -> np.ndarray:
-        """Frame and camera pixel in the world's units."""
+        """Length of a frame and of a camera pixel along y and x in world units."""
         corner = self.data_to_world((0, 0, 0))
         ahead = [self.data_to_world(row)[1:] - corner[1:] for row in np.eye(3)[1:]]
         return np.array([self.interval_s or 1.0, *np.linalg.norm(ahead, axis=1)])
 
     def data_to_world(self, at: Any) -> np.ndarray:
-        """World coordinates t, y, x of a frame, row and column."""
+        """Return world coordinates.
+
+        Parameters
+        ----------
+        at : sequence of float
+            Frame, row and column.
+
+        Returns
+        -------
+        ndarray
+            Time, y and x (3,).
+        """
         t, *yx = at
         inside = (np.asarray(yx, float) - self._origin) / self._pixel
         lead = [0.0] * (self.layer.ndim - 2)
@@ -132,20 +171,53 @@ class TableLayer:
         return np.array([t * (self.interval_s or 1.0), *world])
 
     def world_to_data(self, at: Any) -> np.ndarray:
-        """Frame, row and column of world coordinates t, y, x."""
+        """Return data coordinates.
+
+        Parameters
+        ----------
+        at : sequence of float
+            Time, y and x in the world.
+
+        Returns
+        -------
+        ndarray
+            Frame, row and column (3,).
+        """
         t, *yx = at
         lead = [0.0] * (self.layer.ndim - 2)
         inside = np.asarray(self.layer.world_to_data([*lead, *yx]))[-2:]
         return np.array([t / (self.interval_s or 1.0), *(inside * self._pixel + self._origin)])
 
     def table(self) -> LocalizationTable:
-        """What is left of the table; raises as `table_of_points`."""
+        """Return the rows of the table that are left.
+
+        Returns
+        -------
+        LocalizationTable
+            The table itself if no row was deleted.
+
+        Raises
+        ------
+        InputError
+            If points were added.
+        """
         if isinstance(self.layer, Points):
             return table_of_points(self.layer.data, self.layer.features, self.carried)
         return self.carried
 
     def input(self) -> LocalizationTable:
-        """What is left of the table, with its file if it still is what was read from there."""
+        """Return the rows that are left as the input of a method.
+
+        Returns
+        -------
+        LocalizationTable
+            Table with its file if it is still the same as when it was read.
+
+        Raises
+        ------
+        InputError
+            If points were added.
+        """
         table = self.table()
         path = self.metadata.get("sofinet", {}).get("table")
         unchanged = table is self.carried and path is not None and os.path.isfile(path)
@@ -153,7 +225,18 @@ class TableLayer:
 
 
 def as_movie_layer(layer: Any) -> Any:
-    """A layer, in the shape of a movie's where it carries a table and is no movie itself."""
+    """Return a layer with the interface of a movie's layer.
+
+    Parameters
+    ----------
+    layer : Layer or None
+        Any layer.
+
+    Returns
+    -------
+    Layer, TableLayer or None
+        `TableLayer` if the layer has a table and is not itself a movie; else the layer unchanged.
+    """
     if layer is None or _carried(layer) is None or (isinstance(layer, Image) and layer.ndim > 2):
         return layer
     return TableLayer(layer)

@@ -39,10 +39,15 @@ GREY = "#909090"
 
 
 class TrainWidget(WorkingWidget):
-    """Train a network on simulated movies, or fine-tune one on own movies of fixed cells.
+    """Dock that trains a network on simulated movies, or fine-tunes it on movies of fixed cells.
 
-    The weights that do best on what is held out are kept, also when it is cancelled, and appear
-    under their name in "Model reconstruction".
+    The weights with the lowest loss on held-out data are kept, also after Cancel, and are offered
+    under their name in the dock "Model reconstruction".
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        Viewer that has the movies.
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
@@ -60,12 +65,12 @@ class TrainWidget(WorkingWidget):
         narrow(self.network_box)
         self.network_box.currentIndexChanged.connect(self._network_changed)
         self.name_edit = QLineEdit("my-model")
-        self.name_edit.setToolTip("The model's name in the list of weights.")
+        self.name_edit.setToolTip("Name of the new weights in the list of weights.")
         self.movie_list = QListWidget()
         self.movie_list.setMaximumHeight(90)
         self.movie_list.setToolTip(
-            "Ticked movies of fixed cells are trained on, against SOFI of all their frames. With "
-            "none, movies are simulated."
+            "Ticked movies of fixed cells are used for training, with SOFI of all their frames as "
+            "the target. If none is ticked, movies are simulated."
         )
         self.movie_list.itemChanged.connect(self._movies_changed)
         self.missing = QLabel(wordWrap=True)
@@ -109,7 +114,7 @@ class TrainWidget(WorkingWidget):
         self._movies_changed()
 
     def _ticked(self) -> list[Image]:
-        """Layers that are ticked, which may have been renamed or removed since."""
+        """Return the ticked layers, which may have been renamed or removed since."""
         items = (self.movie_list.item(row) for row in range(self.movie_list.count()))
         return [
             item.data(Qt.ItemDataRole.UserRole)
@@ -119,21 +124,21 @@ class TrainWidget(WorkingWidget):
 
     def _movies_changed(self, item: Any = None) -> None:
         if not self._takes_movies():
-            self.missing.setText("This network learns from simulated emitters only.")
+            self.missing.setText("This network is trained on simulated emitters only.")
             return
         try:
             movies = self._movies()
         except InputError as error:
             self.missing.setText(str(error))
             return
-        simulated = "No own movie is ticked: movies are simulated."
+        simulated = "No movie is ticked, so movies are simulated."
         self.missing.setText(" ".join(missing_notes(movies)) if movies else simulated)
 
     def _movies(self) -> list[Movie]:
         return [movie_of(layer, likely_time_axis(stack_axes(layer))) for layer in self._ticked()]
 
     def run_or_cancel(self) -> None:
-        """Start training, or cancel the one that runs."""
+        """Start training, or cancel the running one."""
         if self.worker is not None:
             self._cancel()
             return
@@ -168,7 +173,7 @@ class TrainWidget(WorkingWidget):
 
         worker = TaskWorker(work)
         self._show_work(worker)
-        self.status.setText("Beginning …")
+        self.status.setText("Starting …")
         worker.preview.connect(self._show_picture)
         worker.returned.connect(self._done)
         worker.start()
@@ -184,8 +189,8 @@ class TrainWidget(WorkingWidget):
         if card is not None:
             loss = card.figures["held_out_loss"]
             self.status.setText(
-                f"{self._name} has learnt {card.steps} steps in {card.minutes:g} min; its loss on "
-                f"what is held out is {loss:.4f}. It is in the list of Model reconstruction."
+                f"{self._name} was trained for {card.steps} steps in {card.minutes:g} min; its "
+                f"loss on held-out data is {loss:.4f}. It can be chosen in Model reconstruction."
             )
             show_info(f"{self._name} can be used in Model reconstruction.")
 
@@ -196,8 +201,8 @@ class TrainWidget(WorkingWidget):
 
     def _tell_cancelled(self) -> None:
         self.status.setText(
-            "Cancelled. Train goes on from here; weights that were looked at already are kept "
-            f"as {self._name}."
+            f"Cancelled. Train continues from here; the best weights so far are kept as "
+            f"{self._name}."
         )
 
 
@@ -205,7 +210,18 @@ _TICKED = Qt.CheckState.Checked
 
 
 def draw_progress(progress: Progress) -> bytes:
-    """PNG of the losses so far, and of the mean, the network's picture and the target of a crop."""
+    """Draw the losses so far, and a crop of a movie with the picture of the network.
+
+    Parameters
+    ----------
+    progress : Progress
+        State of the training.
+
+    Returns
+    -------
+    bytes
+        Picture in PNG format.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(3.3, 3.0), dpi=100, layout="constrained", facecolor="none")
@@ -213,7 +229,7 @@ def draw_progress(progress: Progress) -> bytes:
     curve = axes["loss"]
     if progress.trained:
         steps, losses = zip(*progress.trained, strict=True)
-        curve.plot(steps, losses, color=GREY, linewidth=0.5, label="learnt")
+        curve.plot(steps, losses, color=GREY, linewidth=0.5, label="training")
     steps, losses = zip(*progress.held_out, strict=True)
     curve.plot(steps, losses, "o-", color="#4c9be8", markersize=3, label="held out")
     curve.set(yscale="log", xlabel="steps", ylabel="loss")

@@ -1,4 +1,4 @@
-"""Runs long tasks off the GUI thread."""
+"""Long tasks outside the thread of the GUI."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from napari_sofinet.methods.run import Device
 INTERVAL_S = 0.05
 WIDEST_PX = 620
 BESIDE_BAR_PX = 8
-"""Room that a style may leave beside a scroll bar."""
+"""Space that a style may leave beside a scroll bar."""
 
 
 class _Signals(WorkerBaseSignals):
@@ -37,10 +37,15 @@ class _Signals(WorkerBaseSignals):
 
 
 class TaskWorker(WorkerBase):
-    """One long task: running until it is finished, cancelled (`quit`) or failed.
+    """One long task, which runs until it is finished, is cancelled by `quit`, or fails.
 
-    Signals: ``progress`` (fraction, message), ``preview`` (Reconstruction so far), ``returned``
-    (what the task returns), ``errored`` (the exception), and always ``finished``.
+    Signals: ``progress`` (fraction, message), ``preview`` (reconstruction so far), ``returned``
+    (result of the task), ``errored`` (the exception), and always ``finished``.
+
+    Parameters
+    ----------
+    task : callable
+        Function that takes a function to report progress to.
     """
 
     def __init__(self, task: Callable[[Report], Any]) -> None:
@@ -49,7 +54,13 @@ class TaskWorker(WorkerBase):
         self._told = 0.0
 
     def work(self) -> Any:
-        """Do the task; called in the worker's thread."""
+        """Run the task; called in the thread of the worker.
+
+        Returns
+        -------
+        object
+            Result of the task; None if it was cancelled.
+        """
         try:
             return self.task(self._report)
         except Cancelled:
@@ -57,9 +68,9 @@ class TaskWorker(WorkerBase):
         except Exception:
             raise
         except BaseException as error:
-            # napari would never tell that the worker has ended, and the dock would wait for ever.
+            # napari would not signal the end of the worker, and the dock would wait forever.
             raise InputError(
-                f"The work was ended from outside ({type(error).__name__})."
+                f"The work was stopped from outside ({type(error).__name__})."
             ) from error
 
     def _report(
@@ -76,7 +87,19 @@ class TaskWorker(WorkerBase):
 
 
 class MethodWorker(TaskWorker):
-    """One run of a method on a movie."""
+    """Reconstruction of a movie by a method.
+
+    Parameters
+    ----------
+    movie : Movie or LocalizationTable
+        Input of the method.
+    method : str
+        Name of the method.
+    settings : dict
+        Settings of the method.
+    device : {"auto", "cpu", "cuda"}, optional
+        Device that networks run on.
+    """
 
     def __init__(
         self, movie: MethodInput, method: str, settings: dict[str, Any], device: Device = "auto"
@@ -90,14 +113,14 @@ class MethodWorker(TaskWorker):
 
 
 class WorkingWidget(QWidget):
-    """A dock widget that works in a thread: idle → running (its button says Cancel) → idle.
+    """Dock that works in a thread, with a button that says Cancel as long as something runs.
 
     The work stops when the dock is closed.
 
     Parameters
     ----------
-    action
-        What the button says while nothing runs.
+    action : str
+        Text of the button while nothing runs.
     """
 
     def __init__(self, action: str) -> None:
@@ -117,7 +140,7 @@ class WorkingWidget(QWidget):
         below: Iterable[QWidget | QLayout],
         width: int = 330,
     ) -> None:
-        """Put some parts where they scroll, and others below them, always in sight."""
+        """Lay out some parts in a scroll area, and others below it where they stay visible."""
         inside = QWidget()
         column = QVBoxLayout(inside)
         _add(column, scrolled)
@@ -129,7 +152,7 @@ class WorkingWidget(QWidget):
         self.setMinimumWidth(width)
 
     def _show_work(self, worker: TaskWorker) -> None:
-        """Turn the button into Cancel and show how far the work is, which the caller starts."""
+        """Show a worker's progress, and let the button cancel it; the caller starts it."""
         self.worker = worker
         self._started = time.monotonic()
         self.run_button.setText("Cancel")
@@ -138,7 +161,7 @@ class WorkingWidget(QWidget):
         worker.progress.connect(self._show_progress)
         worker.errored.connect(self._failed)
         worker.finished.connect(self._stop)
-        self.destroyed.connect(worker.quit)  # not a method of the widget, which is gone by then
+        self.destroyed.connect(worker.quit)  # no method of the widget, which is deleted then
 
     def _show_progress(self, fraction: float, message: str) -> None:
         self.progress_bar.setValue(int(1000 * fraction))
@@ -155,7 +178,7 @@ class WorkingWidget(QWidget):
         self.status.setText(sentence_of(error))
 
     def _stop(self) -> None:
-        # napari tells of an aborted worker's end only, not of what it returned.
+        # Of an aborted worker napari signals only the end, not what it returned.
         if self.worker is not None and self.worker.abort_requested:
             self._tell_cancelled()
         self.worker = None
@@ -170,7 +193,7 @@ class WorkingWidget(QWidget):
         self.run_button.setEnabled(True)
 
     def event(self, event: QEvent | None) -> bool:
-        """Qt's hook: a widget loses its parent when its dock is closed."""
+        """Cancel the work when the dock is closed, since its widget loses its parent then."""
         if (
             event is not None
             and event.type() == QEvent.Type.ParentChange
@@ -182,7 +205,18 @@ class WorkingWidget(QWidget):
 
 
 def sentence_of(error: Exception) -> str:
-    """Return a sentence for the user: a bug unless it is an `InputError` or too little memory."""
+    """Return a sentence about an error for the user.
+
+    Parameters
+    ----------
+    error : Exception
+        Error of a task.
+
+    Returns
+    -------
+    str
+        The text of an `InputError`, advice if there is too little memory, else that it is a bug.
+    """
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, MemoryError):
@@ -199,7 +233,7 @@ def _add(layout: QVBoxLayout, parts: Iterable[QWidget | QLayout]) -> None:
 
 
 class _Column(QScrollArea):
-    """What scrolls up and down, and is no narrower than what it holds unless that is very wide."""
+    """Scroll area as wide as its content, up to a limit."""
 
     def __init__(self, inside: QWidget) -> None:
         super().__init__()
@@ -208,7 +242,7 @@ class _Column(QScrollArea):
         self.setWidget(inside)  # whose events are seen from then on
 
     def eventFilter(self, watched: QWidget, event: QEvent) -> bool:
-        """Follow what is shown, which changes with the method."""
+        """Adapt the width when the content changes, as it does with the method."""
         if event.type() == QEvent.Type.LayoutRequest:
             bar = self.verticalScrollBar().sizeHint().width() + BESIDE_BAR_PX
             self.setMinimumWidth(min(watched.minimumSizeHint().width() + bar, WIDEST_PX))

@@ -1,4 +1,4 @@
-"""napari writers: a reconstruction as OME-TIFF with its recipe, localisations as a table."""
+"""Writers for napari: reconstructions as OME-TIFF with recipes, localizations as tables."""
 
 from __future__ import annotations
 
@@ -15,12 +15,29 @@ from napari_sofinet.widgets.tables import table_of_points
 
 
 def write_reconstruction(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Napari's hook: save one image layer; a layer that is no reconstruction has no recipe.
+    """Save an image layer with its recipe, or the localizations that the picture was made with.
 
-    Under the name of a table, the localisations that the picture was made with.
+    Parameters
+    ----------
+    path : str
+        File to write: OME-TIFF, or a table of localizations by its suffix.
+    data : array
+        Array of the layer.
+    attributes : dict
+        Attributes of the layer. Without a reconstruction in the metadata no recipe is saved.
+
+    Returns
+    -------
+    list of str
+        The path.
+
+    Raises
+    ------
+    InputError
+        If the layer is neither a reconstruction nor a single picture of grey values.
     """
     result = attributes.get("metadata", {}).get("sofinet_result")
-    # A film stands on all axes of its movie: another shape of the same memory.
+    # A time series has all axes of its movie, which is another shape of the same memory.
     if not isinstance(result, Reconstruction) or not (
         np.size(data) == result.image.size and np.may_share_memory(data, result.image)
     ):
@@ -42,7 +59,27 @@ def write_reconstruction(path: str, data: Any, attributes: dict[str, Any]) -> li
 
 
 def write_table(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Napari's hook: save points that are localisations, without those that were deleted."""
+    """Save points that are localizations as a table, without those that were deleted.
+
+    Parameters
+    ----------
+    path : str
+        File to write: HDF5, or text in the style of ThunderSTORM.
+    data : array
+        Positions (N, 2) in camera pixels.
+    attributes : dict
+        Attributes of the layer.
+
+    Returns
+    -------
+    list of str
+        The path.
+
+    Raises
+    ------
+    InputError
+        If the points are no localizations, or if some were added.
+    """
     table = attributes.get("metadata", {}).get("sofinet_table")
     kept = table_of_points(data, attributes.get("features"), table)
     known = kept.camera_pixel_um is not None
