@@ -40,14 +40,14 @@ def describe(settings: DblinkSettings, details: dict[str, float]) -> str:
 
 NETWORK = Network(
     "dblink",
-    "Film of a moving structure (DBlink)",
+    "Moving structure (DBlink)",
     "napari_sofinet.networks.dblink:dblink",
     reach_px=48,
     task="napari_sofinet.training.task:MOVING_STRUCTURE",
 )
 METHOD = Method(
     "dblink",
-    "Film of a moving structure (DBlink)",
+    "Moving structure (DBlink)",
     DblinkSettings,
     dblink,
     describe,
