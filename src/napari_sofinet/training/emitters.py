@@ -10,6 +10,7 @@ import torch
 from napari_sofinet.localization.fitting import Noise
 from napari_sofinet.networks.deepstorm import FINENESS, KERNEL_PX
 from napari_sofinet.training.data import Samples
+from napari_sofinet.training.distributions import log_uniform
 from napari_sofinet.training.settings import EmitterTrainingSettings
 
 MARGIN_PX = 4
@@ -84,7 +85,7 @@ def spots(
 
 def _draw(s: EmitterTrainingSettings, rng: np.random.Generator) -> Emitters:
     side = s.side_px
-    density = _log_uniform(rng, s.density_min, s.density_max)
+    density = log_uniform(rng, s.density_min, s.density_max)
     area = (side + 2 * MARGIN_PX) ** 2
     kind = rng.choice(["everywhere", "disc", "lines", "nothing"], p=[0.5, 0.25, 0.22, 0.03])
     if kind == "everywhere":
@@ -110,7 +111,7 @@ def _draw(s: EmitterTrainingSettings, rng: np.random.Generator) -> Emitters:
         places = places[inside]
     else:
         places = np.zeros((0, 2))
-    mean = _log_uniform(rng, s.photons_min, s.photons_max)
+    mean = log_uniform(rng, s.photons_min, s.photons_max)
     spread = float(rng.choice([0.0, rng.uniform(0, 0.8)]))
     return Emitters(places, mean * rng.lognormal(-0.5 * spread**2, spread, len(places)))
 
@@ -126,7 +127,7 @@ def _frame(emitters: Emitters, s: EmitterTrainingSettings, rng: np.random.Genera
     # As bright as up to half of what an emitter gives the pixel it is in.
     usual = float(np.mean(photons)) if len(photons) else 500.0
     most = 0.5 * usual / (2 * np.pi * sigma**2)
-    background = float(rng.choice([0.0, _log_uniform(rng, 0.05, max(most, 0.1))]))
+    background = float(rng.choice([0.0, log_uniform(rng, 0.05, max(most, 0.1))]))
     slope = rng.uniform(-0.5, 0.5, 2) * background / side * rng.choice([0, 1])
     y, x = np.mgrid[:side, :side] - side / 2
     light = light + background + slope[0] * y + slope[1] * x
@@ -138,7 +139,3 @@ def _frame(emitters: Emitters, s: EmitterTrainingSettings, rng: np.random.Genera
         counts += rng.normal(0, np.sqrt(np.maximum(counts, 0)))
     out: np.ndarray = np.round(100 + counts + rng.normal(0, noise, counts.shape)).astype(np.float32)
     return Frame(out, emitters, sigma, Noise(gain, gain * background + noise**2 + 1 / 12))
-
-
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))

@@ -10,10 +10,11 @@ import torch
 from napari_sofinet.base.progress import Report
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.training.data import Samples
-from napari_sofinet.training.dynamics import FILLED, dynamics_samples, dynamics_sequences
+from napari_sofinet.training.dynamics import dynamics_samples, dynamics_sequences
 from napari_sofinet.training.loop import of_output
 from napari_sofinet.training.losses import sequence_loss, structure_loss
 from napari_sofinet.training.settings import DynamicsTrainingSettings
+from napari_sofinet.training.structure_shapes import FILLED
 from napari_sofinet.training.training_data import (
     HELD_OUT_FRAMES,
     HELD_OUT_SEED,
