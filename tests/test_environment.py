@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,7 @@ def test_a_cache_that_fails_is_as_good_as_none(monkeypatch, tmp_path):
 
 WITHOUT = """
 import sys
+import time
 class Missing:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in {packages!r}:
@@ -97,3 +99,25 @@ def test_networks_without_pytorch(tmp_path, movie, method):
     assert len(done.stderr.splitlines()) == 1
     assert "pip install" in done.stderr
     assert not out.exists()
+
+
+def test_the_demonstration_without_matplotlib(tmp_path):
+    begun = time.monotonic()
+    code = WITHOUT.format(packages=("matplotlib",))
+    done = sofinet("demo", "-o", tmp_path / "new" / "demo", code=code)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "pip install matplotlib" in done.stderr
+    assert time.monotonic() - begun < 20
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+@pytest.mark.parametrize("blocks", [10, 300, 900])
+def test_the_demonstration_on_a_full_disk(tmp_path, blocks):
+    (tmp_path / "mine.txt").write_text("mine")
+    limit = f"import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({blocks} * 1024,) * 2)"
+    for folder in (tmp_path / "new" / "demo", tmp_path):
+        done = sofinet("demo", "-o", folder, code=limit)
+        assert done.returncode == 2, done.stderr
+        assert "disk is full" in done.stderr
+        assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

@@ -15,6 +15,7 @@ import tifffile
 from napari_sofinet.base.errors import Cancelled, InputError
 from napari_sofinet.data.blocks import even_blocks, time_blocks
 from napari_sofinet.data.open_movie import open_movie
+from napari_sofinet.data.table_files import read_localizations
 from napari_sofinet.io.tiff_stack import OPEN_FILES
 from napari_sofinet.methods.run import reconstruct
 
@@ -199,3 +200,14 @@ def test_the_network_s_picture_does_not_depend_on_chunks():
     lazy = reconstruct(open_movie(da.from_array(frames, chunks=(7, 16, 16))), "sofinet")
     for name, picture in whole.maps.items():
         assert np.array_equal(picture, lazy.maps[name])
+
+
+def test_a_table_that_changes_after_it_was_read(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("frame,x [nm],y [nm]\n1,20,30\n2,90,250\n")
+    table = read_localizations(path, 0.1)
+    reconstruct(table, "table")
+    path.write_text("frame,x [nm],y [nm]\n1,20,30\n2,90,990\n")
+    os.utime(path, ns=(0, 0))
+    with pytest.raises(InputError, match="was changed"):
+        reconstruct(table, "table")

@@ -20,7 +20,7 @@ from napari_sofinet.io.atomic import atomic_write, check_writable
 from napari_sofinet.methods.run import reconstruct
 from napari_sofinet.simulation.demo import demo_movie
 from napari_sofinet.simulation.simulate import Simulation
-from napari_sofinet.simulation.writing import write_movie
+from napari_sofinet.simulation.writing import write_with_truth
 
 FEW, MOST_IN_ROW = 20, 5
 
@@ -59,15 +59,29 @@ def run_demo(folder: Path, report: Report = silent) -> list[Path]:
     InputError
         The folder cannot be made or written to, or matplotlib is missing.
     """
+    if not _installed("matplotlib"):
+        raise InputError("The demonstration needs matplotlib: pip install matplotlib.")
     try:
+        made = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"The folder {folder} cannot be made ({error.strerror}).") from error
-    check_writable(folder / "movie.tif")
+    before = set(folder.iterdir())
+    try:
+        check_writable(folder / "movie.tif")
+        return _write_files(folder, report)
+    except BaseException:
+        for path in set(folder.iterdir()) - before:
+            path.unlink(missing_ok=True)
+        for path in made:
+            path.rmdir()
+        raise
+
+
+def _write_files(folder: Path, report: Report) -> list[Path]:
     simulation = demo_movie()
     files = [folder / "movie.tif", folder / "movie_truth.npz"]
-    write_movie(files[0], simulation)
-    simulation.truth.save(files[1])
+    write_with_truth(files[0], files[1], simulation)
     movie = open_movie(files[0])
     results = {}
     jobs: list[tuple[str, Movie, str, dict[str, Any]]] = [
@@ -76,7 +90,7 @@ def run_demo(folder: Path, report: Report = silent) -> list[Path]:
         ("SOFI order 3", movie, "sofi", {"order": 3}),
         ("SOFI order 4", movie, "sofi", {"order": 4}),
     ]
-    if find_spec("torch") and find_spec("safetensors"):
+    if _installed("torch") and _installed("safetensors"):
         few = movie.select((0, FEW))
         jobs += [
             (f"SOFI {FEW} frames", few, "sofi", {}),
@@ -91,12 +105,17 @@ def run_demo(folder: Path, report: Report = silent) -> list[Path]:
     return files
 
 
+def _installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ImportError:
+        return False
+
+
 def _compare(path: Path, simulation: Simulation, results: dict[str, Reconstruction]) -> None:
     """Draw all results on the same field, the truth last, in world coordinates."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError("The picture needs matplotlib: pip install matplotlib.") from None
+    from matplotlib.figure import Figure
+
     truth = simulation.truth.ideal(fineness=4, fwhm_um=simulation.settings.optics.fwhm_um / 2)
     shown = {**results, "truth (half the PSF)": truth}
     pictures = [

@@ -13,6 +13,7 @@ import numpy as np
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.data.recipe import OpenStep
 from napari_sofinet.data.selection import Roi, check_frames, check_roi
+from napari_sofinet.io.file_stamp import FileStamp, check_unchanged
 from napari_sofinet.io.fingerprint import fingerprint_input
 
 COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
@@ -62,6 +63,8 @@ class LocalizationTable:
         Time from frame to frame of the movie in s, None where it is not known.
     frame_range, roi
         What of the movie was selected, see `select`. All rows are kept.
+    stamp
+        State of the file when it was read.
     """
 
     frame: np.ndarray
@@ -81,6 +84,7 @@ class LocalizationTable:
     frame_interval_s: float | None = None
     frame_range: tuple[int, int] | None = None
     roi: Roi | None = None
+    stamp: FileStamp | None = None
 
     def __post_init__(self) -> None:
         for name, values in self.arrays().items():
@@ -171,12 +175,14 @@ class LocalizationTable:
         Raises
         ------
         InputError
-            The file can no longer be read.
+            The file can no longer be read, or was changed after the table was read.
         """
         first, last = self.frame_range or (0, self.frame_count)
         rows, columns = (b - a for a, b in self.roi) if self.roi else self.field_px
         size, digest = None, None
         if self.path is not None:
+            if self.stamp is not None:
+                check_unchanged(self.name, (self.stamp,))
             size, digest = fingerprint_input(self.name, (self.path,))
         return OpenStep(
             path=self.path,

@@ -22,6 +22,7 @@ import numpy as np
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.io.atomic import check_writable
+from napari_sofinet.io.file_stamp import stamp
 from napari_sofinet.io.picasso import (
     MovieFacts,
     check_yaml,
@@ -30,6 +31,7 @@ from napari_sofinet.io.picasso import (
     write_picasso,
     yaml_beside,
 )
+from napari_sofinet.io.regular_files import check_regular
 from napari_sofinet.io.scale import LARGEST_PIXEL_UM
 from napari_sofinet.io.text_table import NumberTable, read_layout, read_text_table, write_text_table
 
@@ -85,13 +87,15 @@ def read_localizations(
         raise InputError(
             f"A camera pixel of {camera_pixel_um} um is not plausible; give it in um, e.g. 0.1."
         )
+    check_regular(path)
+    before = stamp(os.path.abspath(path))
     if _is_hdf5(path):
         columns, facts = read_picasso(path)
         raw = NumberTable(columns)
     else:
         raw, facts = read_text_table(path), MovieFacts()
     table = _table(path.name, raw, facts, camera_pixel_um)
-    return replace(table, path=os.path.abspath(path))
+    return replace(table, path=before.path, stamp=before)
 
 
 def is_table(path: str | Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import tempfile
 import weakref
@@ -54,5 +55,8 @@ def large_array(
             f"There is no room for a time series of {needed / 2**30:.1f} GB ({error}); take "
             "fewer frames, a larger step or a smaller ROI."
         ) from error
-    weakref.finalize(space, folder.cleanup)
+    if os.name == "posix":
+        folder.cleanup()  # a file without a name lasts as long as it is used, even after a kill
+    else:
+        weakref.finalize(space, folder.cleanup)
     return space
