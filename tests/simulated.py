@@ -10,7 +10,8 @@ from scipy.special import erf
 
 from napari_sofinet.base.settings import build
 from napari_sofinet.simulation import SimulationSettings
-from napari_sofinet.simulation.settings import StructureSettings
+from napari_sofinet.simulation.blinking import Events, blink
+from napari_sofinet.simulation.settings import BlinkingSettings, StructureSettings
 
 SMALL = SimulationSettings(rows=32, columns=40, frames=20, structure=StructureSettings(count=4))
 WIDE = 500.0, 500.0  # um; so wide that hardly anything meets the edge
@@ -18,6 +19,12 @@ WIDE = 500.0, 500.0  # um; so wide that hardly anything meets the edge
 
 def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
+
+
+def two_state(emitters, frames, frame_interval_s, on_time_s, off_time_s, rng) -> Events:
+    """Events of emitters that switch on and off with exponential times."""
+    settings = BlinkingSettings(on_time_s=on_time_s, off_time_s=off_time_s)
+    return blink(settings, emitters, frames, frame_interval_s, rng)
 
 
 def mean_is(values, expected, to=0.05):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from simulated import two_state
 
 import napari_sofinet as sofinet
 from napari_sofinet.base.errors import InputError
@@ -16,7 +17,7 @@ from napari_sofinet.metrics import pearson
 from napari_sofinet.preprocess.bleaching import half_life, mean_trace
 from napari_sofinet.preprocess.drift import estimate_drift, register
 from napari_sofinet.simulation import preset_settings, simulate
-from napari_sofinet.simulation.blinking import blink, two_state
+from napari_sofinet.simulation.blinking import blink
 from napari_sofinet.sofi import cross_cumulants
 from napari_sofinet.sofi.segments import SHORTEST, mean_cumulant, plan_segments
 

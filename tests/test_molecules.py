@@ -7,11 +7,11 @@ from math import comb
 import numpy as np
 import pytest
 from conftest import reference
+from simulated import two_state
 
 import napari_sofinet as sofinet
 from napari_sofinet.metrics import pearson
 from napari_sofinet.simulation import preset_settings, simulate
-from napari_sofinet.simulation.blinking import two_state
 from napari_sofinet.sofi import cross_cumulants, linearize
 from napari_sofinet.sofi.molecules import molecules, on_grid, on_ratio_gain
 from napari_sofinet.sofi.telegraph import (

@@ -14,6 +14,7 @@ from simulated import (
     mean_is,
     placed,
     rng,
+    two_state,
 )
 
 from napari_sofinet.base.errors import InputError
@@ -23,7 +24,7 @@ from napari_sofinet.simulation import (
     simulate,
 )
 from napari_sofinet.simulation.background import background_image, fading
-from napari_sofinet.simulation.blinking import blink, log_normal, telegraph, two_state
+from napari_sofinet.simulation.blinking import blink, log_normal, telegraph
 from napari_sofinet.simulation.camera import Camera, make_camera
 from napari_sofinet.simulation.camera_models import MODELS
 from napari_sofinet.simulation.motion import moved

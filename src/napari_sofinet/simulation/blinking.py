@@ -1,4 +1,4 @@
-"""Blinking: when each emitter shines, exact inside frames."""
+"""Blinking of emitters, exact inside frames."""
 
 from __future__ import annotations
 
@@ -11,9 +11,17 @@ from napari_sofinet.simulation.settings import BlinkingSettings
 
 @dataclass(frozen=True)
 class Events:
-    """Sparse record of light: in ``frame``, ``emitter`` shone for ``fraction`` of the frame.
+    """Sparse record of the light of emitters, sorted by frame.
 
-    Sorted by frame; ``fraction`` carries the brightness of a binding where that varies.
+    Parameters
+    ----------
+    frame : ndarray
+        (n,) number of the frame.
+    emitter : ndarray
+        (n,) number of the emitter that shone in it.
+    fraction : ndarray
+        (n,) fraction of the frame for which it shone, times the relative brightness of the binding
+        where that varies.
     """
 
     frame: np.ndarray
@@ -21,7 +29,15 @@ class Events:
     fraction: np.ndarray
 
     def between(self, first: int, last: int) -> Events:
-        """The events of frames first .. last-1."""
+        """Return the events of frames ``first`` to ``last - 1``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> events = Events(np.array([0, 2, 2, 5]), np.array([1, 0, 1, 0]), np.ones(4))
+        >>> events.between(1, 5).emitter
+        array([0, 1])
+        """
         a, b = np.searchsorted(self.frame, (first, last))
         return Events(self.frame[a:b], self.emitter[a:b], self.fraction[a:b])
 
@@ -33,7 +49,26 @@ def blink(
     frame_interval_s: float,
     rng: np.random.Generator,
 ) -> Events:
-    """Events of emitters that blink as the settings say, from a stationary start."""
+    """Let emitters blink from a stationary state on.
+
+    Parameters
+    ----------
+    settings : BlinkingSettings
+        Model of blinking and its mean times.
+    emitters : int
+        Number of emitters.
+    frames : int
+        Number of frames.
+    frame_interval_s : float
+        Time from frame to frame in s.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    Events
+        At most one per emitter and frame.
+    """
     s = settings
     if s.model == "steady":
         stop = np.full(emitters, float(frames))
@@ -59,23 +94,8 @@ def blink(
     return _per_frame(who, start / frame_interval_s, stop / frame_interval_s, height, frames)
 
 
-def two_state(
-    emitters: int,
-    frames: int,
-    frame_interval_s: float,
-    on_time_s: float,
-    off_time_s: float,
-    rng: np.random.Generator,
-) -> Events:
-    """Events of plain telegraph blinking."""
-    who, start, stop = telegraph(emitters, frames * frame_interval_s, on_time_s, off_time_s, rng)
-    return _per_frame(
-        who, start / frame_interval_s, stop / frame_interval_s, np.ones(len(who)), frames
-    )
-
-
 def log_normal(n: int, spread: float, rng: np.random.Generator) -> np.ndarray:
-    """Positive factors with mean 1 and the given standard deviation."""
+    """Draw positive factors (n,) with a mean of 1 and a standard deviation of ``spread``."""
     sigma = np.sqrt(np.log1p(spread**2))
     return np.asarray(rng.lognormal(-(sigma**2) / 2, sigma, n))
 
@@ -91,12 +111,35 @@ def telegraph(
     long_share: float = 0.0,
     bleach_time_s: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Intervals in which emitters are on: emitter, start and stop in s.
+    """Draw the intervals in which emitters are on.
 
-    All dwell times are exponential, so an emitter is in a state at time zero with a probability in
-    proportion to the time spent there, and drawing whole dwell times from then on is exact. A
-    switch off leads to the longer dark state with probability ``long_share``. Bleaching comes after
-    an exponential time on, counted from time zero.
+    All dwell times are exponential, so the probability of a state at time zero is proportional to
+    the time spent in it, and drawing whole dwell times from then on is exact.
+
+    Parameters
+    ----------
+    emitters : int
+        Number of emitters.
+    duration_s : float
+        Duration in s.
+    on_time_s, off_time_s : float
+        Mean times on and off in s.
+    rng : numpy.random.Generator
+        Source of randomness.
+    long_off_time_s : float, default 1
+        Mean time in a second dark state in s.
+    long_share : float, default 0
+        Probability that an emitter goes to that state when it switches off.
+    bleach_time_s : float, optional
+        Mean time on in s, counted from time zero, after which an emitter bleaches; by default it
+        never does.
+
+    Returns
+    -------
+    emitter : ndarray
+        (n,) number of the emitter.
+    start, stop : ndarray
+        (n,) times in s.
     """
     in_states = np.array(
         [on_time_s, (1 - long_share) * off_time_s, long_share * long_off_time_s], dtype=np.float64
@@ -108,35 +151,28 @@ def telegraph(
         left = rng.exponential(bleach_time_s, emitters)
     clock = np.zeros(emitters)
     alive = np.arange(emitters)
-    who: list[np.ndarray] = []
-    start: list[np.ndarray] = []
-    stop: list[np.ndarray] = []
+    found = [(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))]
     while alive.size:
         now, was = clock[alive], state[alive]
         dwell = rng.exponential(dwell_of[was])
         lit = was == 0
-        bleached = np.zeros(len(alive), bool)
+        bleached = lit & (dwell >= left[alive])
         if bleach_time_s is not None:
-            shone = np.where(lit, np.minimum(dwell, left[alive]), 0.0)
-            bleached = lit & (dwell >= left[alive])
-            left[alive] -= shone
-            dwell = np.where(lit, shone, dwell)
-        who.append(alive[lit])
-        start.append(now[lit])
-        stop.append(np.minimum(now[lit] + dwell[lit], duration_s))
+            dwell = np.where(lit, np.minimum(dwell, left[alive]), dwell)
+            left[alive] -= np.where(lit, dwell, 0.0)
+        found.append((alive[lit], now[lit], np.minimum(now[lit] + dwell[lit], duration_s)))
         clock[alive] = now + dwell
         dark = np.where(rng.random(len(alive)) < long_share, 2, 1) if long_share else 1
         state[alive] = np.where(lit, dark, 0)
         alive = alive[(clock[alive] < duration_s) & ~bleached]
-    if not who:
-        return np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
-    return np.concatenate(who), np.concatenate(start), np.concatenate(stop)
+    emitter, start, stop = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return emitter, start, stop
 
 
 def _per_frame(
     who: np.ndarray, start: np.ndarray, stop: np.ndarray, height: np.ndarray, frames: int
 ) -> Events:
-    """Cut intervals (in frames) at frame edges and add those of one emitter in one frame."""
+    """Cut intervals (in frames) at the edges of frames and add those of an emitter in a frame."""
     first = np.floor(start).astype(np.int64)
     span = np.minimum(np.ceil(stop).astype(np.int64), frames) - first
     keep = span > 0
