@@ -8,6 +8,7 @@ from pathlib import Path
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.data.table_files import SUFFIXES, check_table_output, files_of_table
 from napari_sofinet.io.atomic import check_writable
+from napari_sofinet.io.tiff_folder import is_pattern
 
 PICTURES = ".tif", ".tiff"
 
@@ -78,6 +79,8 @@ def refuse_overwriting(output: Path, *inputs: Path) -> None:
         written = [*files_of_table(output), recipe_beside(output)]
     for source in inputs:
         read = files_of_table(source) if source.name.lower().endswith(SUFFIXES) else (source,)
+        if is_pattern(source):
+            read = (source.parent,)
         for place in (*written, output.parent):
             if any(_same(place, file) for file in read):
                 raise InputError(

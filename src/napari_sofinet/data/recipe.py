@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.io.ome_tiff import read_annotation
 from napari_sofinet.io.regular_files import read_text
+from napari_sofinet.io.tiff_folder import is_pattern
 
 PACKAGES = "napari-sofinet", "numpy", "scipy", "numba", "dask", "tifffile", "torch"
 
@@ -81,8 +82,9 @@ class Recipe(BaseModel):
         """Everything that was read and still exists: the movie or table, and files of settings."""
         settings = self.reconstruct.settings.values()
         names = [name for name in settings if isinstance(name, str) and os.path.isfile(name)]
-        if self.open.path is not None and os.path.exists(self.open.path):
-            names.append(self.open.path)
+        path = self.open.path
+        if path is not None and (os.path.exists(path) or is_pattern(Path(path))):
+            names.append(path)
         return tuple(map(Path, names))
 
     @model_validator(mode="after")

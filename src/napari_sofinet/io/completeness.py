@@ -30,8 +30,9 @@ def check_series(tif: TiffFile, series: TiffPageSeries, name: str) -> None:
     elif series.dataoffset + prod(series.shape) * series.dtype.itemsize > tif.filehandle.size:
         raise InputError(cut)
     frames = prod(series.shape[:-2])
-    # Where the format says how many frames there are, tifffile's series has that many.
-    counted = series.kind not in ("uniform", "generic") and frames > 1
+    # Where the format says how many frames there are, tifffile's series has that many; after a
+    # block that tifffile wrote ("shaped"), others may follow.
+    counted = series.kind not in ("uniform", "generic", "shaped") and frames > 1
     if not counted:
         check_chain_ends(tif, name)
     if len(tif.pages) == 1 and len(tif.series) == 1 and frames < images_promised(tif):

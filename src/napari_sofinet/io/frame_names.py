@@ -361,9 +361,8 @@ def _gaps(numbers: list[int]) -> tuple[str, ...]:
     >>> _gaps([1, 2, 3, 6, 7])
     ('4 to 5',)
     """
-    numbers = sorted(set(numbers))
     steps = [b - a for a, b in pairwise(numbers)]
-    if len(steps) < 2:
+    if len(steps) < 2 or min(steps) < 1:
         return ()
     step, count = Counter(steps).most_common(1)[0]
     if count < 0.5 * len(steps):

@@ -20,7 +20,7 @@ from napari_sofinet.io.tiff_file import opened_tiff
 from napari_sofinet.io.tiff_movie import Opened, open_file
 from napari_sofinet.io.tiff_pages import read_pages
 from napari_sofinet.io.tiff_stack import TiffPart, TiffStack
-from napari_sofinet.io.vendor_scale import interval_between, moment_of
+from napari_sofinet.io.vendor_scale import interval_between, is_metaseries, moment_of
 
 SUFFIXES = ".tif", ".tiff", ".stk"
 NAMED = 6
@@ -192,7 +192,7 @@ def _interval_of(files: list[Path]) -> float | None:
     moments = []
     for path in (files[0], files[-1]):
         with opened_tiff(path) as tif:
-            moments.append(moment_of(tif) if tif.is_metaseries else None)
+            moments.append(moment_of(tif) if is_metaseries(tif) else None)
     first, last = moments
     return interval_between(first, last, len(files) - 1)
 

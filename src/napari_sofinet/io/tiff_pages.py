@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from napari_sofinet.io.tiff_trust import FORMATS, TAGS_AT_MOST
 
-WIDTH, HEIGHT, BITS, COMPRESSION, SAMPLES, FORMAT, SUBFILE = 256, 257, 258, 259, 277, 339, 254
+WIDTH, HEIGHT, BITS, SAMPLES, FORMAT, SUBFILE = 256, 257, 258, 277, 339, 254
+PACKING = 259, 266, 278, 284, 317, 322, 323
+"""Compression, order of bits, rows of a strip, planes, predictor, and size of a tile."""
 TYPES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
 
 
@@ -21,7 +23,6 @@ class PageKind(NamedTuple):
     bits: int
     format: int
     samples: int
-    compression: int
 
     @property
     def text(self) -> str:
@@ -32,10 +33,23 @@ class PageKind(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A page: the byte at which its tags start, its kind, whether it is a small copy of another."""
+    """A page of a file.
+
+    Parameters
+    ----------
+    offset : int
+        Byte at which its tags start.
+    kind : PageKind
+        Size and type of its pixels.
+    packing : tuple of int
+        Values of the tags in `PACKING`.
+    reduced : bool
+        Whether it is a small copy of another page.
+    """
 
     offset: int
     kind: PageKind
+    packing: tuple[int, ...]
     reduced: bool
 
 
@@ -75,14 +89,14 @@ def read_pages(path: str | os.PathLike[str]) -> list[Page]:
 
 def _page(offset: int, data: bytes, tags: int, tag_size: int, order: str) -> Page | None:
     """A page from its tags; None if these are no image's."""
-    values = {COMPRESSION: 1, SAMPLES: 1, FORMAT: 1, SUBFILE: 0, BITS: 1}
+    values = {SAMPLES: 1, FORMAT: 1, SUBFILE: 0, BITS: 1} | dict.fromkeys(PACKING, 0)
     inline = tag_size - (8 if tag_size == 12 else 12)
     for k in range(tags):
         tag = data[k * tag_size : (k + 1) * tag_size]
         if len(tag) < tag_size:
             return None
         code, kind = struct.unpack(f"{order}2H", tag[:4])
-        if code not in (WIDTH, HEIGHT, *values) or kind not in TYPES:
+        if (code not in values and code not in (WIDTH, HEIGHT)) or kind not in TYPES:
             continue
         letter = TYPES[kind]
         width = struct.calcsize(letter)
@@ -91,5 +105,7 @@ def _page(offset: int, data: bytes, tags: int, tag_size: int, order: str) -> Pag
             (values[code],) = struct.unpack(f"{order}{letter}", tag[-inline:][:width])
     if not values.get(WIDTH) or not values.get(HEIGHT):
         return None
-    names = (HEIGHT, WIDTH, BITS, FORMAT, SAMPLES, COMPRESSION)
-    return Page(offset, PageKind(*(values[name] for name in names)), bool(values[SUBFILE] & 1))
+    names = (HEIGHT, WIDTH, BITS, FORMAT, SAMPLES)
+    pixels = PageKind(*(values[name] for name in names))
+    packing = tuple(values[name] for name in PACKING)
+    return Page(offset, pixels, packing, bool(values[SUBFILE] & 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import groupby
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from napari_sofinet.io.tiff_layout import (
     series_layout,
     series_source,
 )
-from napari_sofinet.io.tiff_pages import PageKind, read_pages
+from napari_sofinet.io.tiff_pages import Page, PageKind, read_pages
 from napari_sofinet.io.tiff_trust import check_unpacked
 
 SINGLE_AXES = "", "T", "I", "Q", "Z"
@@ -48,13 +49,18 @@ def layout_of(tif: TiffFile, path: Path) -> Layout:
             return ndtiff_layout(tif, path.name, own)
         if kind == "ome":
             return _of_ome(tif, path.name, own)
-        if kind == "generic" and len(tif.series) > 1:
+        if kind in ("uniform", "generic") and _mixed(own):
             return _of_pages(tif, path.name, own)
         return _of_blocks(tif, path.name, own)
     except RuntimeError as error:
         if "keyframe" not in str(error):
             raise
         return _of_pages(tif, path.name, own)  # pages of different kinds
+
+
+def _mixed(own: str) -> bool:
+    """Whether a file has pages of several kinds; tifffile looks at some of them only."""
+    return len({(page.kind, page.packing) for page in read_pages(own)}) > 1
 
 
 def _check_grey(series: TiffPageSeries, name: str) -> None:
@@ -108,7 +114,7 @@ def _with_further_pages(
     total = layout.images.size
     single = all(size == 1 for axis, size in layout.sizes.items() if axis not in "TIQ")
     if alike and single and (len(tif.series) == 1 or total == 1):
-        layout = _extended(layout, alike, own)
+        layout = _extended(layout, _sources(pages, alike, own))
         layout = layout.noted(
             f"The {text} of {name} names {total} image{'s' if total > 1 else ''}, and the file "
             f"holds {total + len(alike)} of the same kind; all are taken."
@@ -117,14 +123,22 @@ def _with_further_pages(
     return _noted_rest(layout, [pages[k].kind for k in further], name)
 
 
-def _extended(layout: Layout, pages: list[int], own: str) -> Layout:
+def _sources(pages: list[Page], taken: list[int], own: str) -> tuple[PageSource, ...]:
+    """Some of a file's pages, apart where they are packed differently.
+
+    tifffile unpacks all pages that it reads at once in the way of the first of them.
+    """
+    runs = groupby(taken, key=lambda k: pages[k].packing)
+    return tuple(PageSource(own, compact(list(run))) for _, run in runs)
+
+
+def _extended(layout: Layout, sources: tuple[PageSource, ...]) -> Layout:
     """A layout whose only axis is time, with further pages of the file behind it."""
     start = sum(len(source.pages) for source in layout.sources)
-    more = np.arange(start, start + len(pages))
+    more = np.arange(start, start + sum(len(source.pages) for source in sources))
     images = np.concatenate([layout.images.ravel(), more])
-    source = PageSource(own, compact(pages))
     axis = next((axis for axis in "TIQ" if axis in layout.axes), "T")
-    return replace(layout, axes=axis, images=images, sources=(*layout.sources, source))
+    return replace(layout, axes=axis, images=images, sources=(*layout.sources, *sources))
 
 
 def _noted_rest(layout: Layout, kinds: list[PageKind], name: str) -> Layout:
@@ -152,12 +166,12 @@ def _of_pages(tif: TiffFile, name: str, own: str) -> Layout:
     layout = Layout(
         "I",
         np.arange(len(taken)),
-        (PageSource(own, compact(taken)),),
+        _sources(pages, taken, own),
         (first.shape[0], first.shape[1]),
         first.dtype.newbyteorder("=").str,
     )
     rest = [p.kind for p in pages if p.kind != kind and not p.reduced]
-    return _noted_rest(layout, rest, name)
+    return _noted_rest(_noted_promise(layout, tif, name), rest, name)
 
 
 def _check_bytes(tif: TiffFile, pages: list[int], name: str) -> None:
@@ -165,13 +179,8 @@ def _check_bytes(tif: TiffFile, pages: list[int], name: str) -> None:
     size = tif.filehandle.size
     tif.pages.useframes = True
     tif.pages.set_keyframe(pages[0])
-    first: Any = tif.pages.keyframe
-    kind = first.hash
     for k in pages:
-        try:
-            page: Any = tif.pages.get(k, validate=kind)
-        except RuntimeError:  # of the same size and type, but in other strips or tiles
-            page = tif.pages.get(k, aspage=True)
+        page: Any = tif.pages.get(k)
         ends = (o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True))
         if max(ends, default=0) > size:
             raise InputError(f"{name} is truncated; copy the file again.")
@@ -188,6 +197,9 @@ def _of_blocks(tif: TiffFile, name: str, own: str) -> Layout:
         totals[_block_key(series[k])] += _images(series[k])
     key = max(totals, key=lambda one: totals[one])
     taken = [k for k in plain if _block_key(series[k]) == key]
+    if series[0].kind == "imagej" and series[0].dataoffset is None:
+        if len(tif.pages) < _images(series[0]):  # fewer than ImageJ's text promises
+            return _of_pages(tif, name, own)
     for k in taken:
         _check_grey(series[k], name)
         check_series(tif, series[k], name)
@@ -209,17 +221,23 @@ def _of_blocks(tif: TiffFile, name: str, own: str) -> Layout:
 def _with_described(layout: Layout, tif: TiffFile, name: str, own: str) -> Layout:
     """A single series against the number of images that its description promises."""
     series = tif.series[0]
-    promised = images_promised(tif)
     total = layout.images.size
-    if promised > total:
-        layout = layout.noted(
-            f"The text of {name} promises {promised} images, the file holds {total}."
-        )
+    layout = _noted_promise(layout, tif, name)
     if series.dataoffset is not None:
         held: list[Any] = list(range(total)) if len(tif.pages) > 1 else [0]
     else:
         held = [page.index for page in series if page is not None][:total]
     return _with_further_pages(layout, tif, name, own, held, "text")
+
+
+def _noted_promise(layout: Layout, tif: TiffFile, name: str) -> Layout:
+    """Say that a description promises more images than there are."""
+    promised, total = images_promised(tif), layout.images.size
+    if promised <= total:
+        return layout
+    if len(tif.pages) == 1:
+        raise InputError(f"{name} is truncated; copy the file again.")
+    return layout.noted(f"The text of {name} promises {promised} images, the file holds {total}.")
 
 
 def _block_key(series: TiffPageSeries) -> Any:

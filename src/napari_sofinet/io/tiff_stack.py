@@ -168,14 +168,7 @@ def _read_parts(stack: TiffStack, first: int, last: int, out: np.ndarray) -> Non
 def _decode(tif: TiffFile, part: TiffPart, pages: list[int], out: np.ndarray) -> None:
     """Read frames that are packed, or stored page by page."""
     series = None if part.series is None else tif.series[part.series]
-    try:
-        images = tif.asarray(key=pages, series=series, maxworkers=1)
-    except RuntimeError:  # of one size and type, but in other strips or tiles
-        if series is not None:
-            raise
-        for image, page in zip(out, pages, strict=True):
-            image[...] = tif.asarray(key=page, maxworkers=1).reshape(image.shape)
-        return
+    images = tif.asarray(key=pages, series=series, maxworkers=1)
     out[...] = np.asarray(images).reshape(out.shape)
 
 

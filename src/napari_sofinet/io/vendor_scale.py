@@ -34,7 +34,7 @@ def vendor_scale(tif: TiffFile) -> Scale:
     """
     readers: tuple[tuple[bool, Callable[[TiffFile], Scale]], ...] = (
         (tif.is_stk, _stk),
-        (tif.is_metaseries, _metaseries),
+        (is_metaseries(tif), _metaseries),
         (tif.is_lsm, _lsm),
         (tif.is_sis, _sis),
         (True, _micromanager),
@@ -69,6 +69,12 @@ def _metaseries(tif: TiffFile) -> Scale:
         pixel = x, y, facts.get("spatial-calibration-units", "um")
     steps = len(tif.pages) - 1
     return pixel, interval_between(moment_of(tif), moment_of(tif, steps), steps)
+
+
+def is_metaseries(tif: TiffFile) -> bool:
+    """Return whether a file's first image has a description by MetaMorph."""
+    page: Any = tif.pages[0]
+    return str(page.description).lstrip().startswith("<MetaData>")
 
 
 def _plane_facts(tif: TiffFile, number: int) -> dict[str, str]:
