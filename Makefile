@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint docs benchmark clean
+.PHONY: demo test lint docs benchmark fuzz clean
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,11 @@ docs: $(VENV)/.test
 
 benchmark: $(VENV)/.test
 	$(BIN)/python benchmarks/sofi_speed.py
+
+# make fuzz N=500 SEED=7 KIND="tiff recipe"; every kind of file without KIND
+fuzz: $(VENV)/.test
+	cd tests && OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(abspath $(BIN))/python -m fuzz $(KIND) \
+	    -n $(or $(N),100) --seed $(or $(SEED),1)
 
 clean:
 	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache

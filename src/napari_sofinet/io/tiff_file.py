@@ -112,7 +112,9 @@ def image_of(series: TiffPageSeries, name: str) -> np.ndarray:
         There is too little memory, or the file promises far more than it holds.
     """
     check_unpacked(series.keyframe, name, COPIES * len(series) * 8 / series.dtype.itemsize)
-    return np.asarray(series.asarray(maxworkers=1), np.float64)
+    image = series.asarray(maxworkers=1)
+    with np.errstate(invalid="ignore"):  # of NaN, for which callers look
+        return np.asarray(image, np.float64)
 
 
 def short_text(error: Exception) -> str:
