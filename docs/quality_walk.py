@@ -119,7 +119,7 @@ def make_layers(walk: Walk) -> None:
     """Simulate a movie, reconstruct it, average it; give the layers short names."""
     layers = walk.viewer.layers
     simulate = walk.dock("Simulate movie")
-    wait(lambda: "its truth" in layers, 20)
+    wait(lambda: "simulated truth" in layers, 20)
     walk.viewer.reset_view()
     walk.shoot("1-simulate")
     click(simulate.add_button)

@@ -79,7 +79,7 @@ def main() -> None:
         viewer.window.remove_dock_widget(viewer.window.dock_widgets[dock])
     _, widget = viewer.window.add_plugin_dock_widget("napari-sofinet", "Simulate movie")
     widget.form.editors["structure.kind"].setCurrentText("mitochondria")
-    wait(lambda: "its truth" in viewer.layers, 10)
+    wait(lambda: "simulated truth" in viewer.layers, 10)
     viewer.reset_view()
     shoot("5-simulate.png")
     viewer.close()

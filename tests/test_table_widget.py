@@ -222,7 +222,7 @@ def test_bad_input_is_one_sentence(viewer, widget, qtbot, tmp_path, notices):
     widget.filter.least_photons.setText("")
     widget.spots_box.setCurrentText("no picture")
     run(widget, qtbot)
-    assert "stay as it is" in notices[-1]
+    assert "would not change" in notices[-1]
     layer.add((3, 4))
     widget.run_or_cancel()
     assert "Points were added" in notices[-1]
@@ -253,7 +253,7 @@ def test_a_table_without_a_pixel_size_or_columns(viewer, widget, qtbot, tmp_path
     assert picture.data.max() == 2
     assert len(viewer.layers) == 2
     widget.pixel_edit.setText("-1")
-    assert "cannot be" in widget.kept.text()
+    assert "impossible" in widget.kept.text()
     widget.pixel_edit.setText("0,16")
     assert widget.filter.uncertainty_label.text() == "Uncertainty (nm)"
     widget.unit_box.setCurrentText(table_widget.NM)
@@ -282,7 +282,7 @@ def test_too_many_stay_a_picture(viewer, widget, qtbot, tmp_path, notices, monke
     picture = viewer.layers[-1]
     np.testing.assert_allclose(brightest(picture), (2.03, 3.16), atol=0.011)
     np.testing.assert_allclose(brightest(layer), (2.03, 3.16), atol=0.011)
-    assert "more than napari moves as points" in notices[-1]
+    assert "too many for napari" in notices[-1]
     assert [type(one).__name__ for one in viewer.layers] == ["Image", "Image"]
     assert picture.save(str(tmp_path / "some.csv"), plugin="napari-sofinet")
     assert len(read_localizations(tmp_path / "some.csv", 0.1)) == np.sum(table.frame <= 90)

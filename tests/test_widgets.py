@@ -514,7 +514,7 @@ def test_a_simulated_frame_and_its_truth_overlay(simulation, qtbot):
     made.form.editors["blinking.model"].setCurrentText("steady")
     made.form.editors["blinking.photons"].setText("1e5")
     qtbot.waitUntil(lambda: made.status.text().startswith("1 emitters"), timeout=10_000)
-    frame, truth = (viewer.layers[name] for name in ("simulated frame", "its truth"))
+    frame, truth = (viewer.layers[name] for name in ("simulated frame", "simulated truth"))
     found = [
         layer.data_to_world(np.argwhere(layer.data == layer.data.max())[0])
         for layer in (frame, truth)

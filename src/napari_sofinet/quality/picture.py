@@ -39,9 +39,9 @@ class Picture:
     origin_px : tuple of float, optional
         Position (y, x) of sample (0, 0) in camera pixels; None if it is not known.
     movie : str, optional
-        Fingerprint of the movie that it was made from, or that it is the truth of.
-    of_truth : bool
-        Whether it was drawn from a truth file.
+        Fingerprint of the movie that the picture was made from, or whose truth it shows.
+    of_truth : bool, optional
+        Whether the picture was drawn from a truth file; False by default.
     """
 
     image: np.ndarray
@@ -54,7 +54,18 @@ class Picture:
     of_truth: bool = False
 
     def belongs_to_another_movie(self, other: Picture) -> bool:
-        """Whether this is known to be the truth of another movie than ``other`` was made from."""
+        """Return whether this is the truth of another movie than a picture was made from.
+
+        Parameters
+        ----------
+        other : Picture
+            Picture that is compared with this one.
+
+        Returns
+        -------
+        bool
+            False also if one of the movies is not known.
+        """
         return self.of_truth and other.movie is not None and self.movie not in (None, other.movie)
 
     def cut(self, roi: tuple[tuple[int, int], tuple[int, int]]) -> Picture:

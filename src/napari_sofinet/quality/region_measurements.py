@@ -139,7 +139,7 @@ def resolution_of(pictures: dict[str, tuple[Picture, Corners]]) -> Findings:
         axes.set(xlabel=f"frequency ({unit})", ylabel="decorrelation", ylim=(0, None))
         axes.set_xlim(left=0)
         if not axes.lines:
-            write_message(axes, "No curve; the table says why.")
+            write_message(axes, "No curve; see the table.")
 
     return Findings(tuple(rows), draw)
 
@@ -193,7 +193,7 @@ def profiles_of(pictures: dict[str, tuple[Picture, Corners]], peaks: int = 1) ->
         unit = units.pop() if len(units) == 1 else "px or nm"
         axes.set(xlabel=f"distance ({unit})", ylabel="brightness, 0 to 1")
         if not axes.lines:
-            write_message(axes, "No profile; the table says why.")
+            write_message(axes, "No profile; see the table.")
 
     return Findings(tuple(rows), draw)
 
@@ -311,7 +311,7 @@ def agreement_of(pictures: dict[str, tuple[Picture, Corners]], reference: str) -
         lowest = min((v for *_, values in bars for v in values), default=0.0)
         axes.set(ylim=(min(0.0, lowest), 1), xlabel=f"agreement with {shortened(reference, 30)}")
         if not bars:
-            write_message(axes, "Nothing to compare; the table says why.")
+            write_message(axes, "Nothing to compare; see the table.")
 
     return Findings(tuple(rows), draw)
 

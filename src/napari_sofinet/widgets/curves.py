@@ -15,6 +15,7 @@ GREY = "#909090"
 LEGEND_LINE = 14  # px
 MOST_LINES = 3  # of a legend with one column
 NAME_LENGTH = 44  # letters
+LEFT, BOTTOM, WIDTH = 0.19, 0.19, 0.78  # of axes, as fractions of the figure
 
 
 def draw_convergence(curve: tuple[tuple[int, float], ...]) -> bytes:
@@ -104,13 +105,14 @@ def draw_figure(draw: Callable[[Axes], None], width: int, height: int) -> Figure
     figure = Figure(figsize=(width / 100, height / 100), dpi=100)
     figure.patch.set_alpha(0)
     # Fixed margins, since computing a layout takes longer than everything else.
-    axes = figure.add_axes((0.17, 0.19, 0.8, 0.77))
+    axes = figure.add_axes((LEFT, BOTTOM, WIDTH, 0.77))
+    axes.yaxis.labelpad = 1
     draw(axes)
     handles, names = axes.get_legend_handles_labels()
     if handles:
         columns = 1 if len(handles) <= MOST_LINES else 2
         lines = -(-len(handles) // columns)
-        axes.set_position((0.17, 0.19, 0.8, 0.79 - lines * LEGEND_LINE / height))
+        axes.set_position((LEFT, BOTTOM, WIDTH, 0.79 - lines * LEGEND_LINE / height))
         axes.legend(
             handles,
             [shortened(name, NAME_LENGTH // columns) for name in names],

@@ -109,6 +109,7 @@ class SettingsForm(QWidget):
         """
         form = SettingsForm(model)
         self.parentWidget().layout().replaceWidget(self, form)
+        self.hide()  # Qt deletes it only later, and it would be drawn below the new one until then
         self.deleteLater()
         return form
 

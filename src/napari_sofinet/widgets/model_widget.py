@@ -63,7 +63,7 @@ class ModelWidget(MethodWidget):
         row.addRow("Runs on", self.device_box)
         self.above_form.addLayout(row)
         self.above_form.addWidget(self.prior)
-        self.compare_button = QPushButton("SOFI beside it")
+        self.compare_button = QPushButton("Compare with SOFI")
         self.compare_button.setToolTip(
             "Reconstruct the same frames by this method and by SOFI, and open both in Compare."
         )

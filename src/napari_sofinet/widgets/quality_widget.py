@@ -113,7 +113,7 @@ class QualityWidget(QWidget):
 
     def _explain(self) -> None:
         self.layer_list.setToolTip(
-            "Ticked layers are measured; of a movie the mean over its frames is used."
+            "Ticked layers are measured; for movies the mean over all frames is used."
         )
         self.box_button.setToolTip("Add a box to be moved, for resolution, trace and agreement.")
         self.line_button.setToolTip("Add a line to be moved, for profiles.")

@@ -23,18 +23,19 @@ from napari_sofinet.widgets.result_layers import LayerData, layers_of_file
 
 
 def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
-    """Return a reader for a TIFF movie, a saved reconstruction or a folder, else None.
+    """Return a reader for TIFF movies, saved reconstructions or folders of frames.
 
     Parameters
     ----------
     path : str or list of str
-        What napari is to open.
+        File or folder; a list must have one item.
 
     Returns
     -------
     callable or None
-        None for what is no movie. For a movie that is refused, a reader that says why: otherwise
-        napari would only say that the file was refused.
+        Function that takes the path and returns layers; None if the file is no movie. If a movie
+        cannot be read, the function raises an error that tells the reason, which napari would not
+        show otherwise.
     """
     if isinstance(path, list):
         if len(path) != 1:
@@ -56,7 +57,7 @@ def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None
 
 
 def _is_tiff(path: Path) -> bool:
-    """Whether a file begins like a TIFF file, or is empty."""
+    """Return whether a file begins like a TIFF file or is empty."""
     try:
         return read_start(path, 2) in (b"II", b"MM", b"")
     except InputError:
@@ -64,7 +65,7 @@ def _is_tiff(path: Path) -> bool:
 
 
 def _refuse(why: str, path: str | list[str]) -> list[LayerData]:
-    """Say why a movie is refused, in the place of its reader."""
+    """Raise the error of a movie that cannot be read; takes the place of its reader."""
     raise InputError(why)
 
 
@@ -119,7 +120,7 @@ def read_movie(path: str | list[str]) -> list[LayerData]:
         raise InputError(f"{where} is no TIFF file.")
     channels, planes = first.source.channels, first.source.planes
     if planes > 1 or channels > 1:
-        # Notes about the choice of a channel or plane are for others: layers show them all.
+        # Notes about the choice of a channel or plane do not apply, since layers show all of them.
         first = open_movie(
             where,
             channel=0 if channels > 1 else None,

@@ -126,8 +126,8 @@ def add_points(
     """
     if len(table) > MOST_POINTS:
         show_info(
-            f"{len(table)} localisations are more than napari moves as points; save the "
-            "picture's layer as .csv or .hdf5 to use them."
+            f"{len(table)} localisations are too many for napari to show as points; save the layer "
+            "of the picture as .csv or .hdf5 to use them."
         )
         return
     viewer.add_points(

@@ -38,7 +38,7 @@ from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget, sentence_of
 
 PAUSE_MS = 300
 PREVIEW_FRAMES = 20
-FRAME, TRUTH = "simulated frame", "its truth"
+FRAME, TRUTH = "simulated frame", "simulated truth"
 
 
 class SimulationWidget(WorkingWidget):
@@ -271,7 +271,7 @@ class SimulationWidget(WorkingWidget):
             self.save_button.setEnabled(False)
             return
         name, _ = QFileDialog.getSaveFileName(
-            self, "Save movie (its truth is written beside it)", "movie.tif", "TIFF (*.tif)"
+            self, "Save movie (and its truth in the same folder)", "movie.tif", "TIFF (*.tif)"
         )
         if name:
             self.save(Path(name))

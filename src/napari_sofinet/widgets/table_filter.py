@@ -60,7 +60,7 @@ class TableFilter(QGroupBox):
                 if edit is not None:
                     edit.setEnabled(len(seen) > 0)
                     edit.setPlaceholderText(
-                        f"{extreme(seen) * factor:.6g}" if len(seen) else "not in it"
+                        f"{extreme(seen) * factor:.6g}" if len(seen) else "not known"
                     )
 
     def count(self, table: LocalizationTable) -> None:

@@ -68,9 +68,9 @@ def read_table(path: str | list[str]) -> list[LayerData]:
     except PixelSizeNeeded:
         # Positions in µm need the size only for a shift by half a camera pixel, so go on.
         table = read_localizations(where, ASSUMED_PIXEL_UM).noted(
-            f"{where.name} does not say the size of a camera pixel; {1000 * ASSUMED_PIXEL_UM:g} nm "
-            "were assumed, which moves it by half the difference. With the true size: sofinet "
-            "table IN -o OUT.hdf5 --pixel-size UM."
+            f"{where.name} does not tell the size of a camera pixel; {1000 * ASSUMED_PIXEL_UM:g} "
+            "nm are assumed. If they are wrong, positions are shifted by half the difference. To "
+            "give the true size, use: sofinet table IN -o OUT.hdf5 --pixel-size UM."
         )
     layers = [_points(table, where)] if len(table) <= MOST_POINTS else [_picture(table, where)]
     for note in table.notes:
@@ -137,8 +137,8 @@ def _picture(table: LocalizationTable, path: Path) -> LayerData:
     result = reconstruct(table, "table", fineness=1 / pixel)
     result = replace(result, localizations=table)
     show_info(
-        f"{path.name} has {len(table)} localisations, more than napari moves as points; it "
-        "was drawn as a picture. Choose fewer in the dock widget Localisations."
+        f"{path.name} has {len(table)} localisations, too many for napari to show as points; "
+        "they were drawn as a picture. Keep fewer in the dock widget Localisations."
     )
     options = _options(table, path)
     options["metadata"]["sofinet_result"] = result

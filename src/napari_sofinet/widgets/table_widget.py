@@ -80,7 +80,7 @@ class TableWidget(WorkingWidget):
         self.pixel_edit = QLineEdit()
         self.pixel_edit.setPlaceholderText("not known")
         self.pixel_edit.setToolTip(
-            "Size of a camera pixel, for a table in pixels that does not say it."
+            "Size of a camera pixel, if the table is in pixels and does not tell it."
         )
         self.pixel_edit.textChanged.connect(lambda *_: self._describe())
         self.filter = TableFilter()
@@ -215,7 +215,7 @@ class TableWidget(WorkingWidget):
             return table
         size = number_in(self.pixel_edit, "pixel size")
         if not 0 < size <= LARGEST_PIXEL_UM:
-            raise InputError(f"A camera pixel of {size:g} µm cannot be; give it in µm, e.g. 0.1.")
+            raise InputError(f"A camera pixel of {size:g} µm is impossible; give e.g. 0.1.")
         return table.with_pixel(size)
 
     def settings(self, table: LocalizationTable) -> dict[str, Any]:

@@ -75,12 +75,12 @@ def make(table: LocalizationTable, form: dict[str, Any], report: Report) -> Made
     if not drawn:
         if not changed:
             raise InputError(
-                "The table would stay as it is; narrow what to keep, correct its drift or choose "
-                "a picture."
+                "The table would not change; narrow the limits, correct the drift or choose a "
+                "picture."
             )
         if len(kept) > MOST_POINTS:
             raise InputError(
-                f"{len(kept)} localisations are more than napari moves as points; choose a "
+                f"{len(kept)} localisations are too many for napari to show as points; choose a "
                 "picture, or keep fewer."
             )
     curve = None if way is None else draw_drift(way, kept.camera_pixel_um, *PLOT)

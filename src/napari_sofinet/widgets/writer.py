@@ -45,7 +45,7 @@ def write_reconstruction(path: str, data: Any, attributes: dict[str, Any]) -> li
         if array.ndim != 2 or attributes.get("rgb"):
             raise InputError("Only a single picture of grey values can be saved as OME-TIFF here.")
         if "sofinet" in attributes.get("metadata", {}):
-            show_warning("The picture was changed since its reconstruction: no recipe is saved.")
+            show_warning("The picture has changed since its reconstruction, so no recipe is saved.")
         scale, translate = attributes.get("scale", (1, 1)), attributes.get("translate", (0, 0))
         factor = UM_PER.get(str(attributes.get("units", ("pixel",))[-1]))
         result = Reconstruction(
