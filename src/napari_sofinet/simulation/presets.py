@@ -100,11 +100,11 @@ def _dblink(
 
 
 def deepstorm_kde(seed: int) -> SimulationSettings:
-    """Ten emitters on a disc in one frame of 20 x 20 px, 200 photons each."""
+    """Ten steady emitters on a disc, 100 frames of 20 x 20 px, 200 photons each per frame."""
     return SimulationSettings(
         rows=20,
         columns=20,
-        frames=1,
+        frames=100,
         seed=seed,
         structure=StructureSettings(kind="points", count=10, size_um=14 * 0.1083),
         blinking=BlinkingSettings(model="steady", photons=200),
