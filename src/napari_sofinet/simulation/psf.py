@@ -14,7 +14,7 @@ from napari_sofinet.simulation.settings import OpticsSettings
 
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 AIRY_HALF = 1.61633995
-"""Where (2 J1(v) / v)² is one half."""
+"""Argument v at which (2 J1(v) / v)² is one half."""
 FINENESS = 9  # samples of a table per camera pixel; odd, so that a pixel is centred on a sample
 GAUSSIAN_REACH = 5.0  # standard deviations; 1e-6 of the energy is lost
 WIDEST_PICTURE_PX = 150  # to each side; a larger table takes gigabytes
@@ -23,10 +23,20 @@ AIRY_REACH = 5.0  # widths (FWHM); 4 % of the energy lies beyond, as it does for
 
 @dataclass(frozen=True)
 class Psf:
-    """A PSF in camera pixels.
+    """PSF of unit energy in camera pixels, a Gaussian unless there is a table.
 
-    ``table``, if any, holds the energy in a camera pixel whose centre lies (i - m, j - m) /
-    FINENESS pixels beside the emitter, m its middle; without it the PSF is a Gaussian.
+    Parameters
+    ----------
+    fwhm_px : float
+        Full width at half maximum in camera pixels.
+    table : ndarray, optional
+        (n, n) energy in a camera pixel, n odd: entry (i, j) is of a pixel whose centre lies
+        (i - n // 2, j - n // 2) / 9 pixels beside the emitter.
+
+    Examples
+    --------
+    >>> Psf(fwhm_px=2.0).reach_px
+    5
     """
 
     fwhm_px: float
@@ -34,19 +44,31 @@ class Psf:
 
     @property
     def reach_px(self) -> int:
-        """Pixels to each side of an emitter's that its light falls on."""
+        """Number of pixels on each side of that of an emitter that receive its light."""
         if self.table is not None:
             return (len(self.table) // 2) // FINENESS
         return int(np.ceil(GAUSSIAN_REACH * self.fwhm_px / FWHM_PER_SIGMA + 0.5))
 
 
 def make_psf(settings: OpticsSettings, pixel_size_um: float) -> Psf:
-    """The PSF that the settings ask for.
+    """Make the PSF of a microscope.
+
+    Parameters
+    ----------
+    settings : OpticsSettings
+        Shape and width of the PSF.
+    pixel_size_um : float
+        Size of a camera pixel in the sample in µm.
+
+    Returns
+    -------
+    Psf
+        The PSF in camera pixels.
 
     Raises
     ------
     InputError
-        A picture of a PSF that cannot be used.
+        The picture of a PSF cannot be used.
     """
     fwhm_px = settings.fwhm_um / pixel_size_um
     if settings.psf == "gaussian":
@@ -58,7 +80,18 @@ def make_psf(settings: OpticsSettings, pixel_size_um: float) -> Psf:
 
 @lru_cache(maxsize=32)
 def airy_table(fwhm_px: float) -> np.ndarray:
-    """Table of the Airy pattern (Born and Wolf, 8.5.2) of a given width, of energy 1 in all."""
+    """Return the table of an Airy pattern (Born and Wolf, 8.5.2), see `Psf`.
+
+    Parameters
+    ----------
+    fwhm_px : float
+        Full width at half maximum in camera pixels.
+
+    Returns
+    -------
+    ndarray
+        (n, n) energy in a camera pixel; of the whole pattern it is 1.
+    """
     from scipy.special import j1
 
     reach = int(np.ceil(AIRY_REACH * fwhm_px))
@@ -71,12 +104,48 @@ def airy_table(fwhm_px: float) -> np.ndarray:
 
 
 def image_psf(settings: OpticsSettings, pixel_size_um: float) -> Psf:
-    """A measured PSF from a TIFF, of energy 1."""
-    from scipy.ndimage import map_coordinates
+    """Make a PSF from a measured one in a TIFF file.
 
+    Parameters
+    ----------
+    settings : OpticsSettings
+        File and the size of its pixels.
+    pixel_size_um : float
+        Size of a camera pixel in the sample in µm.
+
+    Returns
+    -------
+    Psf
+        A PSF with a table; its width is that of the Gaussian of equal peak.
+
+    Raises
+    ------
+    InputError
+        There is no file, or it is no picture of a PSF, too large or dark in its middle.
+    """
     if not settings.psf_file:
         raise InputError("The PSF 'image' needs a file; give optics.psf_file.")
     path = Path(settings.psf_file)
+    picture = _read_picture(path)
+    step = pixel_size_um / settings.psf_file_pixel_um / FINENESS
+    widest = max(picture.shape) // 2
+    if widest > WIDEST_PICTURE_PX * FINENESS * step:
+        raise InputError(
+            f"{path.name} would cover {2 * widest / step / FINENESS:.0f} camera px, more than "
+            f"{2 * WIDEST_PICTURE_PX}; crop it, or give the size of its pixels as "
+            "optics.psf_file_pixel_um."
+        )
+    fine = _resampled(picture, step)
+    if not fine.sum() > 0:
+        raise InputError(f"{path.name} is dark in its middle; put the centre of the PSF there.")
+    fine /= fine.sum()
+    peak_per_px2 = fine.max() * FINENESS**2
+    fwhm_px = FWHM_PER_SIGMA / np.sqrt(2 * np.pi * peak_per_px2)
+    return Psf(float(fwhm_px), _over_pixels(fine))
+
+
+def _read_picture(path: Path) -> np.ndarray:
+    """Read the picture of a PSF; raise `InputError` where it cannot be one."""
     if not path.is_file():
         raise InputError(f"There is no file {path}; give another optics.psf_file.")
     picture = read_image(path)
@@ -92,30 +161,24 @@ def image_psf(settings: OpticsSettings, pixel_size_um: float) -> Psf:
             f"{path.name} is no PSF; give a 2-D TIFF, odd in rows and columns, not negative and "
             "not empty."
         )
-    step = pixel_size_um / settings.psf_file_pixel_um / FINENESS
+    return picture
+
+
+def _resampled(picture: np.ndarray, step: float) -> np.ndarray:
+    """Sample a picture around its middle, ``step`` of its pixels apart, with a margin of zeros."""
+    from scipy.ndimage import map_coordinates
+
     middle = np.array(picture.shape) // 2
-    if max(middle) > WIDEST_PICTURE_PX * FINENESS * step:
-        raise InputError(
-            f"{path.name} would cover {2 * max(middle) / step / FINENESS:.0f} camera px, more than "
-            f"{2 * WIDEST_PICTURE_PX}; crop it, or give the size of its pixels as "
-            "optics.psf_file_pixel_um."
-        )
     half = int(max(middle) / step) + FINENESS
     half = (half // FINENESS + 1) * FINENESS + FINENESS // 2
     at = np.arange(-half, half + 1) * step
     grid = np.meshgrid(at + middle[0], at + middle[1], indexing="ij")
-    fine = np.maximum(map_coordinates(picture, grid, order=1, mode="constant"), 0)
-    if not fine.sum() > 0:
-        raise InputError(f"{path.name} is dark in its middle; put the centre of the PSF there.")
-    fine /= fine.sum()
-    # The width of the Gaussian of equal peak, for what needs one number.
-    peak_per_px2 = fine.max() * FINENESS**2
-    fwhm_px = FWHM_PER_SIGMA / np.sqrt(2 * np.pi * peak_per_px2)
-    return Psf(float(fwhm_px), _over_pixels(fine))
+    fine = map_coordinates(picture, grid, order=1, mode="constant")
+    return np.asarray(np.maximum(fine, 0))
 
 
 def _over_pixels(fine: np.ndarray) -> np.ndarray:
-    """Energy in the camera pixel centred on each sample."""
+    """Return the energy in the camera pixel centred on each sample."""
     from scipy.ndimage import uniform_filter
 
     return np.asarray(uniform_filter(fine, FINENESS, mode="constant")) * FINENESS**2

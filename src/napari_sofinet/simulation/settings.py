@@ -1,4 +1,4 @@
-"""Everything that describes a simulated movie, in one seeded model."""
+"""Settings that describe a simulated movie completely, its seed included."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ StructureKind = Literal[
 
 
 class StructureSettings(Settings):
-    """What is in the sample, and how it is labelled."""
+    """Structure of the sample and its labelling."""
 
     kind: StructureKind = parameter(
         "microtubules",
-        "What the sample shows; 'table' and 'image' take positions or a density from a file.",
+        "Structure of the sample; 'table' and 'image' take positions or a density from a file.",
         basic=True,
     )
     count: int = parameter(
@@ -56,14 +56,14 @@ class StructureSettings(Settings):
     )
     emitters_per_um2: float = parameter(
         400.0,
-        "Emitters on membranes, and in all that covers an area.",
+        "Emitters on membranes and on everything else that covers an area.",
         unit="1/um^2",
         ge=0,
         le=100_000,
     )
     persistence_um: float | None = parameter(
         None,
-        "How stiff filaments are; if empty 20 um for microtubules, 30 for actin, 6 for "
+        "Persistence length of filaments; if empty 20 um for microtubules, 30 for actin, 6 for "
         "mitochondria.",
         unit="um",
         gt=0,
@@ -78,20 +78,20 @@ class StructureSettings(Settings):
     )
     size_um: float | None = parameter(
         None,
-        "Diameter of tubes, vesicles or rings (if empty 0.4, 0.12 and 0.3 um), or of the disc that "
-        "points lie on (if empty the whole field).",
+        "Diameter of tubes, vesicles or rings (if empty 0.4, 0.12 and 0.3 um), or of the disc on "
+        "which points lie (if empty the whole field).",
         unit="um",
         gt=0,
         le=100,
     )
     linker_um: float = parameter(
         0.0,
-        "Length of the label's linker: dyes sit that far away in any direction.",
+        "Length of the linkers of the label: dyes are that far away in any direction.",
         unit="um",
         ge=0,
         le=1,
     )
-    missing: float = parameter(0.0, "Share of labels that are missing, in patches.", ge=0, lt=1)
+    missing: float = parameter(0.0, "Fraction of labels that are missing, in patches.", ge=0, lt=1)
     patch_um: float = parameter(0.2, "Size of those patches.", unit="um", gt=0, le=10)
     file: str = parameter(
         "",
@@ -99,13 +99,37 @@ class StructureSettings(Settings):
         file=True,
     )
 
+    def most_emitters(self, height_um: float, width_um: float) -> float:
+        """Return an upper estimate of the number of emitters in a field of a size in µm.
+
+        Examples
+        --------
+        >>> StructureSettings(kind="microtubules", count=2).most_emitters(10, 10)
+        2500.0
+        """
+        diameter = self.size_um or 0.4
+        # Tubes have round ends; spheres have up to 1.8 diameters.
+        tube_um = (self.length_um or 3) + 3.3 * diameter
+        number = {
+            "microtubules": self.count * (self.length_um or 25) * self.emitters_per_um,
+            "actin": self.count * (self.length_um or 12) * self.emitters_per_um,
+            "mitochondria": self.count * 3.15 * diameter * tube_um * self.emitters_per_um2,
+            "vesicles": self.count * 3.15 * diameter**2 * self.emitters_per_um2,
+            "rings": self.count * 3.15 * diameter * self.emitters_per_um,
+            "points": self.count,
+            "empty": 0,
+            "table": 0,
+            "argolight": 20 * height_um * self.emitters_per_um,
+        }
+        return number.get(self.kind, height_um * width_um * self.emitters_per_um2)
+
 
 class BlinkingSettings(Settings):
-    """When an emitter shines, and how brightly."""
+    """Blinking and brightness of emitters."""
 
     model: Literal["two-state", "three-state", "dna-paint", "steady"] = parameter(
         "two-state",
-        "Telegraph; the same with a second, longer dark state; binding of fresh dyes; or always "
+        "On and off; the same with a second, longer dark state; binding of fresh dyes; or always "
         "on.",
         basic=True,
     )
@@ -116,10 +140,10 @@ class BlinkingSettings(Settings):
         0.6, "Mean time off (for DNA-PAINT: unbound).", unit="s", basic=True, gt=0, le=1e6
     )
     long_off_time_s: float = parameter(
-        5.0, "Mean time in the second dark state of three.", unit="s", gt=0, le=1e6
+        5.0, "Mean time in the second dark state, of 'three-state'.", unit="s", gt=0, le=1e6
     )
     long_share: float = parameter(
-        0.1, "Share of switches off that lead to the second dark state.", ge=0, le=1
+        0.1, "Fraction of switches off that lead to the second dark state.", ge=0, le=1
     )
     bleach_time_s: float | None = parameter(
         None,
@@ -138,25 +162,25 @@ class BlinkingSettings(Settings):
     )
     spread: float = parameter(
         0.0,
-        "Standard deviation of that over its mean, from emitter to emitter (for DNA-PAINT: from "
-        "binding to binding).",
+        "Standard deviation of the photons over their mean, from emitter to emitter (for "
+        "DNA-PAINT: from binding to binding).",
         ge=0,
         le=3,
     )
     steady_share: float = parameter(
         0.0,
-        "Share of its photons that an emitter gives in every frame besides, on, off or bleached, "
-        "as labels do whose dark state is not dark.",
+        "Fraction of its photons that an emitter gives in every frame in addition, on, off or "
+        "bleached, as labels do whose dark state is not quite dark.",
         ge=0,
         le=10,
     )
 
 
 class OpticsSettings(Settings):
-    """The microscope up to the camera."""
+    """Microscope without the camera."""
 
     psf: Literal["gaussian", "airy", "image"] = parameter(
-        "gaussian", "Shape of the PSF; 'image' takes a measured one from a file."
+        "gaussian", "Shape of the PSF; 'image' takes a measured PSF from a file."
     )
     na: float = parameter(1.4, "Numerical aperture.", gt=0, le=2)
     wavelength_um: float = parameter(0.6, "Wavelength of the light.", unit="um", gt=0.1, le=2)
@@ -169,17 +193,17 @@ class OpticsSettings(Settings):
     )
     psf_file: str = parameter(
         "",
-        "TIFF of a PSF, odd in rows and columns, its centre in the middle; sum does not matter.",
+        "TIFF of a PSF, odd in rows and columns, its centre in the middle, of any sum.",
         file=True,
     )
     psf_file_pixel_um: float = parameter(
-        0.02, "Size of that picture's pixels in the sample.", unit="um", gt=0, le=1
+        0.02, "Size of the pixels of that TIFF in the sample.", unit="um", gt=0, le=1
     )
     magnification: float = parameter(65.0, "Magnification on the camera.", gt=0, le=1000)
 
     @property
     def fwhm_um(self) -> float:
-        """Width of the PSF, given or from NA and wavelength."""
+        """Width (FWHM) of the PSF in µm, given or from NA and wavelength."""
         if self.psf_fwhm_um is not None:
             return self.psf_fwhm_um
         return 0.51 * self.wavelength_um / self.na
@@ -192,16 +216,16 @@ class BackgroundSettings(Settings):
         1.2, "Background per pixel and frame.", unit="photons", basic=True, ge=0, le=1e6
     )
     structured: float = parameter(
-        0.0, "Share of the background that varies smoothly over the field.", ge=0, le=1
+        0.0, "Fraction of the background that varies smoothly over the field.", ge=0, le=1
     )
     out_of_focus: float = parameter(
-        0.0, "Share of the background that is the structure itself, far out of focus.", ge=0, le=1
+        0.0, "Fraction of the background that is the structure far out of focus.", ge=0, le=1
     )
     scale_um: float = parameter(
-        2.0, "Size of its patches, and of the blur out of focus.", unit="um", gt=0, le=100
+        2.0, "Size of background patches, and of the blur out of focus.", unit="um", gt=0, le=100
     )
     half_life_s: float | None = parameter(
-        None, "Time in which the background bleaches to one half; never if empty.", unit="s", gt=0
+        None, "Half-life of the background; if empty it does not bleach.", unit="s", gt=0
     )
     still_photons: float = parameter(
         0.0,
@@ -212,24 +236,24 @@ class BackgroundSettings(Settings):
     )
 
     @model_validator(mode="after")
-    def _shares(self) -> BackgroundSettings:
+    def _fractions_fit(self) -> BackgroundSettings:
         if self.structured + self.out_of_focus > 1:
             raise ValueError(
-                "The shares background.structured and background.out_of_focus are more than 1 "
+                "The fractions background.structured and background.out_of_focus are more than 1 "
                 "together; lower one of them."
             )
         return self
 
 
 class CameraSettings(Settings):
-    """The camera; what is left empty comes from its model."""
+    """Camera; values that are left empty are those of its model."""
 
     model: Literal["scmos", "orca-flash4", "orca-fusion-bt", "prime-95b", "ixon-897", "ideal"] = (
-        parameter("scmos", "Kind of camera; figures are typical ones of data sheets, rounded.")
+        parameter("scmos", "Kind of camera; its values are typical of data sheets, rounded.")
     )
     pixel_um: float | None = parameter(None, "Size of its pixels.", unit="um", ge=0.01, le=100)
     quantum_efficiency: float | None = parameter(
-        None, "Share of photons that become electrons.", gt=0, le=1
+        None, "Fraction of photons that become electrons.", gt=0, le=1
     )
     offset: float | None = parameter(None, "Counts in the dark.", unit="counts", ge=0, le=60_000)
     gain: float | None = parameter(
@@ -240,29 +264,29 @@ class CameraSettings(Settings):
     )
     em_gain: float | None = parameter(None, "Electron multiplication; 1 is none.", ge=1, le=5000)
     pixel_spread: float | None = parameter(
-        None, "Spread of gain from pixel to pixel, as a share.", ge=0, le=0.5
+        None, "Standard deviation of the gain from pixel to pixel over its mean.", ge=0, le=0.5
     )
     bits: int | None = parameter(None, "Bits of a count.", ge=8, le=16)
     dark_frames: str = parameter(
         "",
-        "TIFF of frames in the dark: the maps of offset and read noise are measured on it.",
+        "TIFF of frames in the dark, from which maps of offset and read noise are measured.",
         file=True,
     )
 
 
 class MotionSettings(Settings):
-    """How the sample moves."""
+    """Motion of the sample."""
 
     drift_y_um_per_s: float = parameter(0.0, "Drift along rows.", unit="um/s", ge=-100, le=100)
     drift_x_um_per_s: float = parameter(0.0, "Drift along columns.", unit="um/s", ge=-100, le=100)
     rotation_deg_per_s: float = parameter(
         0.0, "Rotation about the centre of the field.", unit="deg/s", ge=-1000, le=1000
     )
-    wobble_um: float = parameter(
-        0.0, "Amplitude of a deformation that sways.", unit="um", ge=0, le=10
+    wobble_um: float = parameter(0.0, "Amplitude of a swaying deformation.", unit="um", ge=0, le=10)
+    wobble_period_s: float = parameter(10.0, "Period of the deformation.", unit="s", gt=0, le=1e6)
+    wobble_wave_um: float = parameter(
+        4.0, "Wavelength of the deformation.", unit="um", gt=0, le=1000
     )
-    wobble_period_s: float = parameter(10.0, "Its period.", unit="s", gt=0, le=1e6)
-    wobble_wave_um: float = parameter(4.0, "Its wavelength in space.", unit="um", gt=0, le=1000)
     transport_um_per_s: float = parameter(
         0.0, "Speed of each object in a direction of its own.", unit="um/s", ge=0, le=100
     )
@@ -280,7 +304,15 @@ class MotionSettings(Settings):
 
 
 class SimulationSettings(Settings):
-    """A movie, described completely; the defaults are the easiest case of `komen2024`."""
+    """Complete description of a movie.
+
+    The defaults are the easiest case of the preset "komen2024".
+
+    Examples
+    --------
+    >>> SimulationSettings(rows=64, columns=128).field_um
+    (6.4, 12.8)
+    """
 
     rows: int = parameter(128, "Rows of the movie.", unit="px", basic=True, ge=8, le=4096)
     columns: int = parameter(128, "Columns of the movie.", unit="px", basic=True, ge=8, le=4096)
@@ -300,22 +332,22 @@ class SimulationSettings(Settings):
 
     @property
     def pixel_size_um(self) -> float:
-        """Size of a camera pixel in the sample."""
+        """Size of a camera pixel in the sample in µm."""
         pixel = self.camera.pixel_um or MODELS[self.camera.model].pixel_um
         return pixel / self.optics.magnification
 
     @property
     def psf_fwhm_px(self) -> float:
-        """Width of the PSF in camera pixels."""
+        """Width (FWHM) of the PSF in camera pixels."""
         return self.optics.fwhm_um / self.pixel_size_um
 
     @property
     def field_um(self) -> tuple[float, float]:
-        """Height and width of the field of view."""
+        """Height and width of the field of view in µm."""
         return self.rows * self.pixel_size_um, self.columns * self.pixel_size_um
 
     @model_validator(mode="after")
-    def _feasible(self) -> SimulationSettings:
+    def _psf_is_plausible(self) -> SimulationSettings:
         if not 0.4 <= self.psf_fwhm_px <= 100:
             raise ValueError(
                 f"The PSF would be {self.psf_fwhm_px:.3g} camera px wide; choose "
@@ -327,26 +359,12 @@ class SimulationSettings(Settings):
                 f"An Airy pattern can be at most {WIDEST_AIRY_PX} camera px wide, not "
                 f"{self.psf_fwhm_px:.3g}; choose the PSF 'gaussian' or larger camera pixels."
             )
-        # On the safe side, before anything is made.
-        s = self.structure
+        return self
+
+    @model_validator(mode="after")
+    def _fits_into_memory(self) -> SimulationSettings:
         height, width = (side + 2 * self.margin_um for side in self.field_um)
-        area = height * width
-        diameter = s.size_um or 0.4
-        emitters = {
-            "microtubules": s.count * (s.length_um or 25) * s.emitters_per_um,
-            "actin": s.count * (s.length_um or 12) * s.emitters_per_um,
-            "mitochondria": s.count
-            * 3.15
-            * diameter
-            * ((s.length_um or 3) + 3.3 * diameter)  # round ends, spheres of up to 1.8 diameters
-            * s.emitters_per_um2,
-            "vesicles": s.count * 3.15 * diameter**2 * s.emitters_per_um2,
-            "rings": s.count * 3.15 * diameter * s.emitters_per_um,
-            "points": s.count,
-            "empty": 0,
-            "table": 0,
-            "argolight": 20 * height * s.emitters_per_um,
-        }.get(s.kind, area * s.emitters_per_um2)
+        emitters = self.structure.most_emitters(height, width)
         if emitters > MOST_EMITTERS:
             raise ValueError(
                 f"These settings ask for {emitters:.2g} emitters, more than {MOST_EMITTERS:,}; "
@@ -367,14 +385,14 @@ class SimulationSettings(Settings):
 
     @property
     def centre_um(self) -> tuple[float, float]:
-        """Middle of the field from the first pixel's centre: what rotation turns about."""
+        """Middle of the field, y and x in µm from the centre of the first pixel."""
         p = self.pixel_size_um
         return (self.rows - 1) * p / 2, (self.columns - 1) * p / 2
 
     @property
     def margin_um(self) -> float:
-        """How far structures go on beyond the field of view, so that its edges look like the rest.
+        """Distance in µm up to which structures go on beyond the field of view.
 
-        From there the tail of the PSF still brings light.
+        The tail of the PSF brings light from there, so that the edges look like the rest.
         """
         return 1.5 * self.optics.fwhm_um
