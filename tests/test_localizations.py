@@ -18,6 +18,7 @@ from shared_tables import drifting, some_table
 
 from napari_sofinet import InputError, Reconstruction
 from napari_sofinet.cli.main import main
+from napari_sofinet.data.open_movie import open_movie
 from napari_sofinet.data.recipe import Recipe
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.data.table_files import (
@@ -91,7 +92,7 @@ def test_picasso_hdf5_with_its_yaml(tmp_path):
         ("frame,x_nm,y_nm\n1,150,50\n", 1.0, 0),
         ("frame,x_nm,y_nm\n0,150,50\n", 1.0, 0),
         ("x_px,y_px,frame,locprec_px\n1.5,0,1.0000,0.1\n", 1.5, 0),
-        ("frame\tx [px]\ty [px]\n0\t1.5\t0\n", 1.5, 0),
+        ("frame\tx [px]\ty [px]\n0\t1.5\t0.5\n", 1.0, 0),
         ("frame;x (um);y (um)\n1;0,15;0,05\n", 1.0, 0),
         ("frame x_nm y_nm\n1 150 50\n", 1.0, 0),
         ("#LUME VERSION, 0.54\n#2848 point's\nframe,x,y,z,int\n1,150,50,-9,2000\n", 1.0, 0),
@@ -122,6 +123,8 @@ def test_other_columns(tmp_path, text, x, first):
         ("a,b\n1,2\n", "no column frame"),
         ("1,2,3\n4,5,6\n", "names of its columns"),
         ("frame,x,y\n1,2,3\n", "do not say their unit"),
+        ("frame,x,y,z\n1,2,3,4\n", "do not say their unit"),
+        ("frame,x_nm,y_nm,z\n1,2,3,4\n", "z .* does not say its unit"),
         ("frame,x_furlong,y_furlong\n1,2,3\n", "no column x"),
         ("frame,x_nm,y_nm\n1,nan,3\n", "no row with numbers"),
         ("frame,x_nm,y_nm\n1,high,low\n", "no column x"),
@@ -141,6 +144,47 @@ def test_bad_tables_are_one_sentence(tmp_path, capsys, text, word):
     assert main(words) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize("columns", ["x [px],y [px],z [px]", "X (px),Y (px),Z (px)"])
+def test_pixels_count_from_the_corner_as_nm_do(tmp_path, columns):
+    nm = written(tmp_path / "nm.csv", "frame,x [nm],y [nm],z [nm]\n1,150,50,200\n3,1600,800,-80\n")
+    px = written(tmp_path / "px.csv", f"frame,{columns}\n1,1.5,0.5,2\n3,16,8,-0.8\n")
+    wanted, found = read_localizations(nm, 0.1), read_localizations(px, 0.1)
+    for key in ("frame", "y_px", "x_px", "z_um"):
+        np.testing.assert_allclose(getattr(found, key), getattr(wanted, key))
+    assert "corner" in found.notes[0]
+
+
+def test_the_recipe_beside_a_table_knows_its_pixel(tmp_path):
+    movie = np.random.default_rng(0).poisson(5, (20, 24, 24)).astype(np.float32)
+    y, x = np.mgrid[:24, :24] - 12.3
+    movie[::2] += 300 * np.exp(-(y**2 + x**2) / 2.4)
+    result = reconstruct(open_movie(movie, 0.16), "deepstorm", **{"detector": "single"})
+    path = tmp_path / "cell.csv"
+    result.save(path)
+    table = read_localizations(path)
+    assert (table.camera_pixel_um, table.notes) == (0.16, ())
+    np.testing.assert_allclose(table.x_px, result.localizations.x_px, atol=1e-3)
+    told = read_localizations(path, 0.1)
+    assert told.camera_pixel_um == 0.1
+    assert (
+        "100 nm that was given is taken, and not the 160 nm in cell.csv.recipe.json"
+        in told.notes[0]
+    )
+    (tmp_path / "cell.csv.recipe.json").write_text("{}")
+    with pytest.raises(InputError, match="camera pixel"):
+        read_localizations(path)
+
+
+def test_a_given_pixel_against_picassos(tmp_path):
+    table = replace(
+        read_localizations(written(tmp_path / "t.csv", "frame,x_px,y_px\n1,2,3\n")),
+        camera_pixel_um=0.13,
+    )
+    write_localizations(tmp_path / "t.hdf5", table)
+    assert "130 nm in t.hdf5" in read_localizations(tmp_path / "t.hdf5", 0.1).notes[0]
+    assert read_localizations(tmp_path / "t.hdf5", 0.13).notes == ()
 
 
 def test_damaged_files_are_one_sentence(tmp_path):

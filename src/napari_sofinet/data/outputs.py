@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.recipe import recipe_beside
 from napari_sofinet.data.table_files import SUFFIXES, check_table_output, files_of_table
 from napari_sofinet.io.atomic import check_writable
 from napari_sofinet.io.tiff_folder import is_pattern
@@ -51,17 +52,6 @@ def check_output(path: Path, table: bool = False) -> None:
         kinds = ".ome.tif or .tif" + (", or .csv or .hdf5 for a table" if table else "")
         raise InputError(f"The output {path.name} must end in {kinds}.")
     check_writable(path)
-
-
-def recipe_beside(table: Path) -> Path:
-    """Return where the recipe of a saved table is kept.
-
-    Examples
-    --------
-    >>> recipe_beside(Path("found.csv")).name
-    'found.csv.recipe.json'
-    """
-    return table.with_name(f"{table.name}.recipe.json")
 
 
 def refuse_overwriting(output: Path, *inputs: Path) -> None:

@@ -120,6 +120,17 @@ class Recipe(BaseModel):
         return cls.from_json(text)
 
 
+def recipe_beside(table: Path) -> Path:
+    """Return where the recipe of a saved table is kept.
+
+    Examples
+    --------
+    >>> recipe_beside(Path("found.csv")).name
+    'found.csv.recipe.json'
+    """
+    return table.with_name(f"{table.name}.recipe.json")
+
+
 @cache
 def versions() -> dict[str, str]:
     """Versions of what computed the result."""

@@ -21,10 +21,9 @@ from napari_sofinet.base.errors import InputError
 from napari_sofinet.data.outputs import (
     check_output,
     output_file,
-    recipe_beside,
     refuse_overwriting,
 )
-from napari_sofinet.data.recipe import Recipe
+from napari_sofinet.data.recipe import Recipe, recipe_beside
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.data.table_files import SUFFIXES, write_localizations
 from napari_sofinet.io.ome_tiff import read_annotation, write_ome_tiff

@@ -2,7 +2,8 @@
 
 Programs agree neither on units nor on where counting begins. Tables in nm or um (ThunderSTORM, the
 SMLM challenge) have their origin at the corner of the first camera pixel: ThunderSTORM adds half a
-pixel to what it fits (``MultipleLocationsImageFitting``), and counts frames from 1. Picasso's are
+pixel to what it fits (``MultipleLocationsImageFitting``), and counts frames from 1. So have its
+tables in pixels, and those of GDSC, since a unit is only a factor there. Picasso's are
 in camera pixels, with the origin at the first pixel's centre, as it fits around whole pixels
 (``gausslq.locs_from_fits``), and count frames from 0. z is in nm in both.
 """
@@ -21,6 +22,7 @@ import numpy as np
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.data.table import LocalizationTable
+from napari_sofinet.data.table_scale import camera_pixel
 from napari_sofinet.io.atomic import check_writable
 from napari_sofinet.io.file_stamp import stamp
 from napari_sofinet.io.picasso import (
@@ -51,6 +53,8 @@ UNITS = {
 }  # fmt: skip
 PLAIN = re.compile(r"(?P<base>.+?)[\s_]*[\[(]\s*(?P<unit>[^\])]*?)\s*[\])]")
 JOINED = re.compile(r"(?P<base>.+?)[_ ](?P<unit>nm|um|µm|px|pix|pixels?|photons?)")
+CORNER_PX = "px from the corner"
+"""Unit of columns such as ``x [px]`` and ``X (px)``; ``x_px`` counts from the first centre."""
 FARTHEST_PX = 1e7
 LAST_FRAME = 10**9
 PICASSO_PRECISION = {"lpx", "lpy"}
@@ -94,7 +98,9 @@ def read_localizations(
         raw = NumberTable(columns)
     else:
         raw, facts = read_text_table(path), MovieFacts()
-    table = _table(path.name, raw, facts, camera_pixel_um)
+    notes: list[str] = []
+    pixel = camera_pixel(path, camera_pixel_um, facts.pixel_um, notes)
+    table = _table(path.name, raw, facts, pixel, notes)
     return replace(table, path=before.path, stamp=before)
 
 
@@ -168,24 +174,27 @@ def _is_hdf5(path: Path) -> bool:
 
 
 def _table(
-    name: str, raw: NumberTable, facts: MovieFacts, camera_pixel_um: float | None
+    name: str, raw: NumberTable, facts: MovieFacts, pixel: float | None, notes: list[str]
 ) -> LocalizationTable:
     """Make a table of localizations from the columns of a file."""
     meanings = _meanings(tuple(raw.columns))
     _check_columns(name, raw, meanings)
     usual = _usual_unit(name, raw, meanings)
     unit = {key: meanings[key][1] or usual for key in ("x", "y")}
-    pixel = camera_pixel_um or facts.pixel_um
-    notes = []
     if raw.dropped:
         notes.append(f"Columns of text were left out: {', '.join(raw.dropped)}.")
     rest = dict(raw.columns)
     taken = {key: rest.pop(column) for key, (column, _) in meanings.items()}
     y, x = (_in_px(taken[key], unit[key], pixel, name) for key in ("y", "x"))
+    if unit["x"] == CORNER_PX:
+        notes.append(
+            "x and y in px were taken to count from the corner of the first camera pixel, as those "
+            "of ThunderSTORM and GDSC do."
+        )
     found: dict[str, Any] = {"frame": taken["frame"], "y_px": y, "x_px": x}
     found |= {key: taken[key] for key in ("photons", "background") if key in taken}
     if "z" in taken:
-        found["z_um"] = taken["z"] * {"um": 1.0, "px": pixel or 1.0}.get(meanings["z"][1], 1e-3)
+        found["z_um"] = taken["z"] * _um_of_z(meanings["z"][1], usual, pixel, name)
     if "uncertainty" in taken:
         size = _per_px(meanings["uncertainty"][1] or unit["x"], pixel, name)
         found["uncertainty_px"] = taken["uncertainty"] / size
@@ -238,13 +247,15 @@ def _meanings(names: tuple[str, ...]) -> dict[str, tuple[str, str]]:
         base, unit = (match["base"], match["unit"]) if match else (text, "")
         for meaning, words in MEANINGS.items():
             if base in words and meaning not in found and (not unit or unit in UNITS):
-                found[meaning] = (name, UNITS.get(unit, ""))
+                known = UNITS.get(unit, "")
+                bracketed = known == "px" and not JOINED.fullmatch(text)
+                found[meaning] = (name, CORNER_PX if bracketed else known)
     return found
 
 
 def _per_px(unit: str | None, pixel: float | None, name: str) -> float:
     """Return the size of a camera pixel in a unit."""
-    if unit == "px":
+    if unit in ("px", CORNER_PX):
         return 1.0
     if unit is None:
         raise InputError(
@@ -257,6 +268,15 @@ def _per_px(unit: str | None, pixel: float | None, name: str) -> float:
             "(--pixel-size, camera_pixel_um)."
         )
     return pixel * 1000 if unit == "nm" else pixel
+
+
+def _um_of_z(unit: str, usual: str | None, pixel: float | None, name: str) -> float:
+    """Return the um in the unit of z: of Picasso and LUME, which leave it out, nm."""
+    if not unit and usual is None:
+        raise InputError(
+            f"The column z of {name} does not say its unit; name it z_nm in its first line."
+        )
+    return {"um": 1.0, "px": pixel or 1.0, CORNER_PX: pixel or 1.0}.get(unit, 1e-3)
 
 
 def _in_px(values: np.ndarray, unit: str | None, pixel: float | None, name: str) -> np.ndarray:
@@ -306,7 +326,7 @@ def _frames(
         if unit == "nm":
             notes.append("Frames were taken to count from 0, as there is a frame 0.")
         return whole
-    if unit == "px":
+    if unit in ("px", CORNER_PX):
         notes.append("Frames were taken to count from 1, as there is no frame 0.")
     whole -= 1
     return whole
