@@ -17,7 +17,7 @@ from pathlib import Path
 def test_damaged_files_end_in_one_sentence(tmp_path):
     # In a process of its own, since one with a graphical interface cannot be forked.
     done = subprocess.run(
-        [sys.executable, "-m", "fuzz", "-n", "5", "--seed", "2", "--keep", tmp_path],
+        [sys.executable, "-m", "fuzz", "-n", "4", "--seed", "2", "--keep", tmp_path],
         cwd=Path(__file__).parent,
         capture_output=True,
         text=True,

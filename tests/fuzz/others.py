@@ -110,7 +110,10 @@ def hdf5_maker(folder: Path) -> Maker:
 def _odd_hdf5(rnd: Random, path: Path, locs: np.ndarray) -> str:
     """A sound HDF5 file with a table that is none."""
     columns = []
-    for name in rnd.sample(locs.dtype.names, rnd.randint(1, 6)):
+    names = rnd.sample(locs.dtype.names, rnd.randint(1, 6))
+    if rnd.random() < 0.7:
+        names = list(dict.fromkeys(["frame", "x", "y", *names]))
+    for name in names:
         kinds = [
             "f4",
             "f8",

@@ -127,7 +127,7 @@ def _stoppable() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _renamed_told() -> Iterator[None]:
-    """Print one line where a setting was given under an old name."""
+    """Print one line where a setting was given under an old name; no other warnings."""
     show = warnings.showwarning
     told: set[str] = set()
 
@@ -136,7 +136,7 @@ def _renamed_told() -> Iterator[None]:
             if str(message) not in told:
                 say(f"note: {message}")
             told.add(str(message))
-        else:
+        elif os.environ.get("SOFINET_DEBUG") or sys.warnoptions:
             show(message, category, *rest, **options)
 
     with warnings.catch_warnings():

@@ -199,7 +199,8 @@ def _table(
         size = _per_px(meanings["uncertainty"][1] or unit["x"], pixel, name)
         found["uncertainty_px"] = taken["uncertainty"] / size
     elif usual == "px" and PICASSO_PRECISION <= raw.columns.keys():
-        found["uncertainty_px"] = np.sqrt((rest["lpx"] ** 2.0 + rest["lpy"] ** 2.0) / 2)
+        with np.errstate(over="ignore"):
+            found["uncertainty_px"] = np.sqrt((rest["lpx"] ** 2.0 + rest["lpy"] ** 2.0) / 2)
     found, rest = _usable(name, found, rest, notes)
     found["frame"] = _frames(name, found["frame"], unit["x"], usual, notes)
     found, rest = _sorted(found, rest, notes)
@@ -314,7 +315,7 @@ def _frames(
     name: str, frame: np.ndarray, unit: str | None, usual: str | None, notes: list[str]
 ) -> np.ndarray:
     """Frames from 0."""
-    low, high = frame.min(), frame.max()
+    low, high = float(frame.min()), float(frame.max())
     if low < 0 or high > LAST_FRAME:
         raise InputError(f"Frames of {name} go from {low:g} to {high:g}, which is not plausible.")
     whole = frame.astype(np.int64)
