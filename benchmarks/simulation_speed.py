@@ -26,7 +26,8 @@ from scipy.special import erf
 from napari_sofinet.base.threads import thread_count
 from napari_sofinet.simulation import Simulation, SimulationSettings, simulate
 from napari_sofinet.simulation.batched import Draw, draw_batch
-from napari_sofinet.simulation.presets import draw_universal, komen2024_condition
+from napari_sofinet.simulation.drawn_settings import draw_universal
+from napari_sofinet.simulation.presets import komen2024_condition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -26,7 +26,7 @@ from skimage.data import binary_blobs
 import napari_sofinet as sofinet
 from napari_sofinet.simulation import SimulationSettings, simulate
 from napari_sofinet.simulation.camera_models import MODELS
-from napari_sofinet.simulation.presets import draw_universal
+from napari_sofinet.simulation.drawn_settings import draw_universal
 from napari_sofinet.simulation.settings import (
     BackgroundSettings,
     BlinkingSettings,

@@ -18,7 +18,7 @@ from napari_sofinet.networks.pixel_statistics import SHIFTS, raw_statistics  # n
 from napari_sofinet.networks.sofinet import REACH_PX, StatisticsNet  # noqa: E402
 from napari_sofinet.networks.tiling import tiles  # noqa: E402
 from napari_sofinet.networks.unet import UNet, fourier_finer  # noqa: E402
-from napari_sofinet.simulation.presets import draw_filaments  # noqa: E402
+from napari_sofinet.simulation.drawn_settings import draw_filaments  # noqa: E402
 from napari_sofinet.training.data import ahead, frames_for, make_samples, scaled_target  # noqa: E402
 from napari_sofinet.training.loop import Plan, Training  # noqa: E402
 from napari_sofinet.training.losses import picture_loss  # noqa: E402

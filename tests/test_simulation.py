@@ -32,7 +32,7 @@ from napari_sofinet.simulation import (
     preset_settings,
     simulate,
 )
-from napari_sofinet.simulation.presets import draw_universal
+from napari_sofinet.simulation.drawn_settings import draw_universal
 from napari_sofinet.simulation.psf import FWHM_PER_SIGMA
 from napari_sofinet.simulation.settings import (
     BlinkingSettings,

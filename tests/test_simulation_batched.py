@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from simulated import centroid, mean_is, placed
 
 from napari_sofinet.base.settings import build
 from napari_sofinet.simulation import SimulationSettings, simulate
-from napari_sofinet.simulation.presets import draw_universal
+from napari_sofinet.simulation.drawn_settings import draw_universal
 
 torch = pytest.importorskip("torch")
 batched = pytest.importorskip("napari_sofinet.simulation.batched")
+batched_blinking = pytest.importorskip("napari_sofinet.simulation.batched_blinking")
 
 MOVIES = 40
 BUSY = {
@@ -117,15 +116,14 @@ def test_both_engines_make_movies_of_the_same_statistics(kind):
 
 
 def traces(emitters, frames, **blinking):
-    """Shares of frames of 0.01 s (emitters, frames) that emitters shine for."""
+    """Fractions (emitters, frames) of frames of 0.01 s for which emitters shine."""
     values = {"frames": frames, "frame_interval_s": 0.01}
     values |= {f"blinking.{name}": value for name, value in blinking.items()}
     s = build(SimulationSettings, values)
-    scene = SimpleNamespace(photons=np.ones(emitters))
     generator = torch.Generator().manual_seed(1)
-    who, frame, share = batched._shining([s], [scene], generator, "cpu")
+    who, frame, fraction = batched_blinking.shining([s], [emitters], generator, "cpu")
     out = np.zeros((emitters, frames))
-    np.add.at(out, (who.numpy(), frame.numpy()), share.numpy())
+    np.add.at(out, (who.numpy(), frame.numpy()), fraction.numpy())
     return out
 
 

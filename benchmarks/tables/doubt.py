@@ -24,7 +24,8 @@ from scipy.stats import rankdata
 import napari_sofinet as sofinet
 from napari_sofinet.metrics import pearson
 from napari_sofinet.simulation import simulate
-from napari_sofinet.simulation.presets import draw_universal, komen2024_condition
+from napari_sofinet.simulation.drawn_settings import draw_universal
+from napari_sofinet.simulation.presets import komen2024_condition
 from napari_sofinet.training.data import make_samples
 from napari_sofinet.training.emitters import emitter_map, spots
 

@@ -27,7 +27,8 @@ from napari_sofinet.metrics import pearson
 from napari_sofinet.networks.weights import Card, find, read_card
 from napari_sofinet.preprocess.characteristics import characteristics_of
 from napari_sofinet.simulation import Simulation, SimulationSettings, simulate
-from napari_sofinet.simulation.presets import draw_filaments, draw_universal, komen2024_condition
+from napari_sofinet.simulation.drawn_settings import draw_filaments, draw_universal
+from napari_sofinet.simulation.presets import komen2024_condition
 
 SEED = 770_000
 

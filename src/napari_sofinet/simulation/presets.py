@@ -9,6 +9,8 @@ import numpy as np
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.settings import flatten_settings
+from napari_sofinet.simulation.drawn_settings import draw_filaments, draw_universal
+from napari_sofinet.simulation.rounded_draws import log_uniform, uniform
 from napari_sofinet.simulation.settings import (
     BackgroundSettings,
     BlinkingSettings,
@@ -23,9 +25,6 @@ KOMEN_PHOTONS = 100.0, 80.0, 60.0, 40.0
 KOMEN_OFF_TIMES_S = 0.6, 1.2, 2.4
 KOMEN_BACKGROUND = 0.176 / 15
 """An emitter's own pixel gets 17.6 % of its photons; the background is a fifteenth of that."""
-MOST_LABELS = 300_000
-"""On the vesicles of a field, so that large ones can be simulated."""
-AIRY_WIDTHS_PX = np.geomspace(1.6, 5.0, 16)
 
 
 def microtubules(seed: int) -> SimulationSettings:
@@ -91,9 +90,9 @@ def _dblink(
         background=BackgroundSettings(photons=10),
         camera=CameraSettings(pixel_um=16),
         motion=MotionSettings(
-            drift_y_um_per_s=_uniform(rng, -speed, speed),
-            drift_x_um_per_s=_uniform(rng, -speed, speed),
-            rotation_deg_per_s=_uniform(rng, -0.02, 0.02),
+            drift_y_um_per_s=uniform(rng, -speed, speed),
+            drift_x_um_per_s=uniform(rng, -speed, speed),
+            rotation_deg_per_s=uniform(rng, -0.02, 0.02),
             wobble_um=wobble_um,
         ),
     )
@@ -131,13 +130,13 @@ def argolight(seed: int) -> SimulationSettings:
 def universal(seed: int) -> SimulationSettings:
     """Any structure under any microscope: what a network for everybody is trained on."""
     rng = np.random.default_rng([seed, 2])
-    return draw_universal(rng, seed, 128, 128, int(_log_uniform(rng, 8, 200)))
+    return draw_universal(rng, seed, 128, 128, int(log_uniform(rng, 8, 200)))
 
 
 def filaments(seed: int) -> SimulationSettings:
     """Microtubules under many microscopes: what a network for filaments is trained on."""
     rng = np.random.default_rng([seed, 2])
-    return draw_filaments(rng, seed, 128, 128, int(_log_uniform(rng, 8, 200)))
+    return draw_filaments(rng, seed, 128, 128, int(log_uniform(rng, 8, 200)))
 
 
 def draw_komen2024(
@@ -151,203 +150,6 @@ def draw_komen2024(
     return settings.model_copy(
         update={"rows": rows, "columns": columns, "frames": frames, "structure": structure}
     )
-
-
-def draw_filaments(
-    rng: np.random.Generator, seed: int, rows: int, columns: int, frames: int
-) -> SimulationSettings:
-    """Draw microtubules with PSFs of 1.6 to 5 px, 1 to 20 times brighter than the background.
-
-    Labels lie evenly along those of odd seeds, at random along the others.
-    """
-    fwhm_um, fwhm_px = _uniform(rng, 0.2, 0.3), _log_uniform(rng, 1.6, 5.0)
-    pixel_um = fwhm_um / fwhm_px
-    photons = _log_uniform(rng, 30, 1000) * (fwhm_px / 2.2) ** 2
-    peak = photons / (1.133 * fwhm_px**2 + 1)
-    on_time_s = 0.01 * _log_uniform(rng, 0.5, 3)
-    area = rows * columns * pixel_um**2
-    camera = _draw_camera(rng)
-    return SimulationSettings(
-        rows=rows,
-        columns=columns,
-        frames=frames,
-        seed=seed,
-        structure=StructureSettings(
-            count=max(int(np.ceil(area * _log_uniform(rng, 0.02, 0.2))), 1),
-            emitters_per_um=_uniform(rng, 25, 100),
-            spacing="even" if seed % 2 else "random",
-        ),
-        blinking=BlinkingSettings(
-            on_time_s=_rounded(on_time_s),
-            off_time_s=_rounded(on_time_s * _log_uniform(rng, 30, 300)),
-            photons=_rounded(photons),
-            spread=_uniform(rng, 0, 0.5),
-        ),
-        optics=OpticsSettings(psf_fwhm_um=fwhm_um, magnification=_rounded(6.5 / pixel_um)),
-        background=BackgroundSettings(
-            photons=_rounded(peak / _log_uniform(rng, 1, 20)),
-            structured=_uniform(rng, 0, 0.5) if rng.random() < 0.3 else 0.0,
-        ),
-        camera=camera,
-    )
-
-
-def draw_universal(
-    rng: np.random.Generator, seed: int, rows: int, columns: int, frames: int
-) -> SimulationSettings:
-    """Draw everything but the size of a movie.
-
-    PSF 1.6 to 5 px wide, on-times of a fifth of a frame to 30 frames, 20 to 5000 photons, an
-    emitter's peak 0.05 to 20 times the background, any offset and gain, and in a part of the
-    movies patches, light from out of focus, bleaching, still structure, labels that shine a bit
-    while they are dark or lie evenly, drift and missing labels.
-    """
-    fwhm_um, fwhm_px = _uniform(rng, 0.2, 0.35), _log_uniform(rng, 1.6, 5.0)
-    airy = bool(rng.random() < 0.2)
-    if airy:
-        # One of a few widths, so that their tables are made once.
-        fwhm_px = float(AIRY_WIDTHS_PX[np.abs(AIRY_WIDTHS_PX - fwhm_px).argmin()])
-    pixel_um = fwhm_um / fwhm_px
-    interval = 0.01
-    on_frames = _log_uniform(rng, 0.2, 30) if rng.random() < 0.4 else _log_uniform(rng, 0.3, 3)
-    off_time_s = _rounded(on_frames * interval * _log_uniform(rng, 4, 400))
-    photons = _log_uniform(rng, 20, 5000)
-    peak = photons / (1.133 * fwhm_px**2 + 1)
-    background = _rounded(min(peak / _log_uniform(rng, 0.05, 20), 3000.0))
-    model = rng.choice(["two-state", "three-state", "dna-paint"], p=[0.7, 0.15, 0.15])
-    structured, out_of_focus = (
-        _uniform(rng, 0, 0.5) if rng.random() < 0.4 else 0.0 for _ in range(2)
-    )
-    settings = SimulationSettings(
-        rows=rows,
-        columns=columns,
-        frames=frames,
-        frame_interval_s=interval,
-        seed=seed,
-        structure=_draw_structure(rng, rows * pixel_um * columns * pixel_um),
-        blinking=BlinkingSettings(
-            model=str(model),  # type: ignore[arg-type]
-            on_time_s=_rounded(on_frames * interval),
-            off_time_s=off_time_s,
-            long_off_time_s=_rounded(10 * off_time_s),
-            bleach_time_s=_rounded(on_frames * interval * _log_uniform(rng, 1, 20))
-            if rng.random() < 0.2
-            else None,
-            photons=photons,
-            spread=_uniform(rng, 0, 0.8),
-        ),
-        optics=OpticsSettings(
-            psf="airy" if airy else "gaussian",
-            psf_fwhm_um=fwhm_um,
-            magnification=6.5 / pixel_um if airy else _rounded(6.5 / pixel_um),
-        ),
-        background=BackgroundSettings(
-            photons=background,
-            structured=structured,
-            out_of_focus=out_of_focus,
-            scale_um=_uniform(rng, 0.8, 3),
-            half_life_s=_rounded(frames * interval * _log_uniform(rng, 0.5, 10))
-            if rng.random() < 0.3
-            else None,
-            still_photons=_rounded(peak * _log_uniform(rng, 0.02, 1))
-            if rng.random() < 0.3
-            else 0.0,
-        ),
-        camera=_draw_camera(rng),
-        motion=_draw_motion(rng, pixel_um / (frames * interval)),
-    )
-    spacing = "even" if rng.random() < 0.4 else "random"
-    steady = _draw_steady(rng, settings.blinking) if rng.random() < 0.3 else 0.0
-    return settings.model_copy(
-        update={
-            "structure": settings.structure.model_copy(update={"spacing": spacing}),
-            "blinking": settings.blinking.model_copy(update={"steady_share": steady}),
-        }
-    )
-
-
-def _draw_steady(rng: np.random.Generator, blinking: BlinkingSettings) -> float:
-    """Light of 0.3 to 100 times that of two-state blinks, up to 300 photons per emitter."""
-    on = blinking.on_time_s / (blinking.on_time_s + blinking.off_time_s)
-    return _rounded(min(on * _log_uniform(rng, 0.3, 100), 1.0, 300 / blinking.photons))
-
-
-def _draw_structure(rng: np.random.Generator, area_um2: float) -> StructureSettings:
-    kinds = {
-        "microtubules": 0.2,
-        "actin": 0.11,
-        "mitochondria": 0.14,
-        "vesicles": 0.22,
-        "rings": 0.12,
-        "random": 0.07,
-        "points": 0.06,
-        "empty": 0.08,
-    }
-    # No test targets: their lines always lie the same way, which a network would learn and draw
-    # into dim fields.
-    kind = str(rng.choice(list(kinds), p=list(kinds.values())))
-    per_um2 = {
-        "microtubules": (0.02, 0.2),
-        "actin": (0.1, 1.0),
-        "mitochondria": (0.015, 0.15),
-        "vesicles": (0.1, 3.0),
-        "rings": (0.1, 1.5),
-        "points": (0.05, 5.0),
-    }.get(kind, (0.1, 1.0))
-    # Vesicles full of labels are the clusters that few frames show as dots, like filaments.
-    densities = {"random": (1, 60), "vesicles": (40, 5000)}.get(kind, (40, 800))
-    missing = _uniform(rng, 0.1, 0.6) if rng.random() < 0.25 else 0.0
-    count = max(int(np.ceil(area_um2 * _log_uniform(rng, *per_um2))), 1)
-    along, dense = _log_uniform(rng, 15, 120), _log_uniform(rng, *densities)
-    sizes = {
-        "mitochondria": _uniform(rng, 0.25, 0.8),
-        "vesicles": _uniform(rng, 0.05, 0.3),
-        "rings": _uniform(rng, 0.15, 1.0),
-    }
-    if kind == "vesicles":
-        dense = min(dense, _rounded(MOST_LABELS / (count * np.pi * sizes[kind] ** 2)))
-    return StructureSettings(
-        kind=kind,  # type: ignore[arg-type]
-        count=count,
-        emitters_per_um=along,
-        emitters_per_um2=dense,
-        size_um=sizes.get(kind),
-        linker_um=_uniform(rng, 0, 0.02),
-        missing=missing,
-        patch_um=_uniform(rng, 0.1, 0.5),
-    )
-
-
-def _draw_camera(rng: np.random.Generator) -> CameraSettings:
-    em = rng.random() < 0.1
-    return CameraSettings(
-        offset=_uniform(rng, 0, 1000),
-        gain=_log_uniform(rng, 0.2, 5),
-        read_noise_e=60.0 if em else _uniform(rng, 0.7, 3),
-        em_gain=_uniform(rng, 50, 300) if em else 1.0,
-        pixel_spread=0.0 if em else _uniform(rng, 0, 0.03),
-    )
-
-
-def _draw_motion(rng: np.random.Generator, px_per_movie: float) -> MotionSettings:
-    if rng.random() > 0.15:
-        return MotionSettings()
-    drift = rng.uniform(-0.5, 0.5, 2) * px_per_movie
-    limit = np.clip(drift, -100, 100)
-    return MotionSettings(drift_y_um_per_s=_rounded(limit[0]), drift_x_um_per_s=_rounded(limit[1]))
-
-
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return _rounded(np.exp(rng.uniform(np.log(low), np.log(high))))
-
-
-def _uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return _rounded(rng.uniform(low, high))
-
-
-def _rounded(value: float) -> float:
-    """Three digits, which a person can read."""
-    return float(f"{value:.3g}")
 
 
 PRESETS: dict[str, Callable[[int], SimulationSettings]] = {
