@@ -121,3 +121,18 @@ def sector_of(text: str | None) -> tuple[float, float] | None:
             f"A sector is given as from:to in degrees, e.g. -15:15, not {text[:40]!r}."
         )
     return low, high
+
+
+def place_of(text: str | None) -> tuple[float, float] | None:
+    """Read ``y,x`` in camera pixels."""
+    if text is None:
+        return None
+    try:
+        y, x = (float(part) for part in text.split(","))
+    except ValueError:
+        y = x = float("nan")
+    if not (abs(y) < 1e6 and abs(x) < 1e6):
+        raise InputError(
+            f"A place is given as y,x in camera pixels, e.g. 1,1.5, not {text[:40]!r}."
+        )
+    return y, x

@@ -5,13 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
-from napari_sofinet.cli.arguments import rectangle, sector_of
-from napari_sofinet.cli.progress import say
-from napari_sofinet.quality.picture import open_picture, open_truth
+from napari_sofinet.cli.arguments import place_of, rectangle, sector_of
+from napari_sofinet.data.selection import Roi
+from napari_sofinet.quality.doubts import doubts_of_comparison
+from napari_sofinet.quality.picture import Picture, open_picture, open_truth
+from napari_sofinet.quality.placement import is_coarser, place
 from napari_sofinet.quality.scores import (
     AGREEMENT_METRICS,
     RESOLUTION_METRICS,
+    WIDE_FIELD_METRICS,
+    AgreementMetric,
     compare,
     measure_resolution,
 )
@@ -45,6 +51,11 @@ def add_measure(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     agreement.add_argument(
         "--tolerance", type=float, default=0.0, metavar="PX", help="how far masks may lie apart"
     )
+    agreement.add_argument(
+        "--origin",
+        metavar="Y,X",
+        help="first sample of a picture that does not say where it lies, in camera pixels",
+    )
     for one in (resolution, agreement):
         one.add_argument("--roi", metavar="Y0:Y1,X0:X1", help="rectangle in samples of the picture")
         one.add_argument("--pixel-size", type=float, metavar="UM", help="sample in um")
@@ -55,26 +66,50 @@ def run_measure(options: argparse.Namespace) -> int:
     """Print the resolution of a picture, or its agreement with another one."""
     picture = open_picture(options.image, options.pixel_size)
     roi = rectangle(options.roi)
-    if roi is not None:
-        picture = picture.cut(roi)
     if options.kind == "resolution":
+        picture = picture if roi is None else picture.cut(roi)
         sector = sector_of(options.sector)
         facts = measure_resolution(picture, options.metric, sector, options.criterion)
     else:
-        if options.reference.lower().endswith(".npz"):
-            reference = open_truth(options.reference, picture)
-        else:
-            reference = open_picture(options.reference)
-            if roi is not None and picture.origin_px is None:
-                reference = reference.cut(roi)
-        metrics = (options.metric,) if options.metric else AGREEMENT_METRICS
-        facts = compare(picture, reference, metrics, options.tolerance)
-        if reference.belongs_to_another_movie(picture):
-            say(f"note: {picture.name} was made from another movie than {reference.name} is for.")
+        facts = _compared(picture, roi, options)
     if options.json:
         print(json.dumps(facts))
         return 0
+    notes = facts.pop("notes", [])
     for name, value in facts.items():
         shown = "none" if value is None else f"{value:.4g}" if isinstance(value, float) else value
         print(f"{name + ':':15} {shown}")
+    for note in notes:
+        print(f"note: {note}")
     return 0
+
+
+def _compared(picture: Picture, roi: Roi | None, options: argparse.Namespace) -> dict[str, Any]:
+    """Agreement of a picture with the reference that was named, and what is doubtful in it."""
+    notes: list[str] = []
+    origin = place_of(options.origin)
+    if options.reference.lower().endswith(".npz"):
+        if origin is not None and picture.pixel_px is not None:
+            picture = replace(picture, origin_px=origin)
+        picture = picture if roi is None else picture.cut(roi)
+        reference = open_truth(options.reference, picture)
+    else:
+        reference = open_picture(options.reference)
+        picture = place(picture, reference, origin, notes)
+        if roi is not None:
+            picture = picture.cut(roi)
+            reference = reference.cut(roi) if picture.origin_px is None else reference
+    metrics: tuple[AgreementMetric, ...] = AGREEMENT_METRICS
+    if options.metric:
+        metrics = (options.metric,)
+    elif reference.wide_field or is_coarser(reference, picture):
+        metrics = WIDE_FIELD_METRICS
+        notes.append(
+            f"{reference.name} is no finer than a mean of frames: SSIM, masks, false filaments and "
+            "FRC need the truth and are left out (--metric NAME prints one)."
+        )
+    facts = compare(picture, reference, metrics, options.tolerance)
+    notes += doubts_of_comparison(picture, reference)
+    if reference.belongs_to_another_movie(picture):
+        notes.append(f"{picture.name} was made from another movie than {reference.name} is for.")
+    return facts | {"notes": notes} if notes else facts

@@ -13,6 +13,7 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_movie import open_movie
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.io.ome_tiff import read_annotation
+from napari_sofinet.io.picture_file import is_other_picture, read_other_picture
 from napari_sofinet.io.scale import read_scale
 from napari_sofinet.io.tiff_file import image_of, opened_tiff
 from napari_sofinet.io.truth_file import read_truth
@@ -42,6 +43,8 @@ class Picture:
         Fingerprint of the movie that the picture was made from, or whose truth it shows.
     of_truth : bool, optional
         Whether the picture was drawn from a truth file; False by default.
+    wide_field : bool, optional
+        Whether it is the mean of a movie, which shows no more than a conventional microscope.
     """
 
     image: np.ndarray
@@ -52,6 +55,7 @@ class Picture:
     origin_px: tuple[float, float] | None = None
     movie: str | None = None
     of_truth: bool = False
+    wide_field: bool = False
 
     def belongs_to_another_movie(self, other: Picture) -> bool:
         """Return whether this is the truth of another movie than a picture was made from.
@@ -110,8 +114,8 @@ def open_picture(path: str | Path, pixel_size_um: float | None = None) -> Pictur
     Parameters
     ----------
     path : str or Path
-        Reconstruction of this package, single TIFF image, or movie, of which the mean over all
-        frames is taken. The first of several channels or maps is used.
+        Reconstruction of this package, single image (TIFF, PNG, JPEG, .npy), or movie, of which the
+        mean over all frames is taken. The first of several channels or maps is used.
     pixel_size_um : float, optional
         Size of a sample in µm; by default the one in the file.
 
@@ -144,12 +148,25 @@ def open_picture(path: str | Path, pixel_size_um: float | None = None) -> Pictur
             pixel_px=result.pixel_px,
             origin_px=result.origin_px,
             movie=result.recipe.open.fingerprint if result.recipe else None,
+            wide_field=bool(result.recipe and result.recipe.reconstruct.method == "average"),
         )
+    if is_other_picture(path):
+        return _of_other_file(path, pixel_size_um)
     single = _single_image(path)
     if single is not None:
         image, size_um = single
         return Picture(image, path.name, pixel_um=pixel_size_um or size_um)
     return mean_of_movie(open_movie(path, pixel_size_um))
+
+
+def _of_other_file(path: Path, pixel_size_um: float | None) -> Picture:
+    """Return a picture in PNG, JPEG and the like, or an array, of which frames are averaged."""
+    image = read_other_picture(path)
+    if image.ndim > 2:
+        return mean_of_movie(open_movie(image, pixel_size_um, name=path.name))
+    if not np.isfinite(image).all():
+        raise InputError(f"{path.name} holds values that are no numbers; replace them.")
+    return Picture(image, path.name, pixel_um=pixel_size_um)
 
 
 def _single_image(path: Path) -> tuple[np.ndarray, float | None] | None:
@@ -200,6 +217,7 @@ def mean_of_movie(movie: Movie) -> Picture:
         movie.pixel_size_um,
         (1.0, 1.0),
         movie.origin_px,
+        wide_field=True,
     )
 
 

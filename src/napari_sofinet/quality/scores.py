@@ -12,11 +12,15 @@ from napari_sofinet.metrics.decorrelation import decorrelation_resolution
 from napari_sofinet.metrics.frc import Criterion, frc_resolution
 from napari_sofinet.metrics.similarity import fitted, likeness
 from napari_sofinet.metrics.squirrel import Squirrel, squirrel
+from napari_sofinet.quality.doubts import doubts_of_resolution
 from napari_sofinet.quality.grid import on_one_grid, relative_grid
 from napari_sofinet.quality.picture import Picture
+from napari_sofinet.quality.placement import repeats, without_repeats
 
 ResolutionMetric = Literal["decorrelation", "frc"]
 AgreementMetric = Literal["squirrel", "pearson", "ssim", "mask", "filaments", "frc"]
+WIDE_FIELD_METRICS: tuple[AgreementMetric, ...] = ("squirrel", "pearson")
+"""Metrics for which a conventional picture is a reference; the others need the truth."""
 RESOLUTION_METRICS: tuple[ResolutionMetric, ...] = ("decorrelation", "frc")
 AGREEMENT_METRICS: tuple[AgreementMetric, ...] = (
     "squirrel",
@@ -52,23 +56,30 @@ def measure_resolution(
     -------
     dict
         Values as `sofinet measure` prints them. ``resolution_px`` (samples) and ``resolution_nm``
-        are None if there is no resolution, and ``reason`` says why.
+        are None if there is no resolution, and ``reason`` says why. ``notes`` are sentences about a
+        picture that was enlarged, or a resolution at the limit of the samples.
     """
     facts: dict[str, Any] = {"image": picture.name, "metric": metric}
+    times = repeats(picture.image)
+    if max(times) > 1:
+        picture = without_repeats(picture, times)
     if metric == "decorrelation":
         found = decorrelation_resolution(picture.image, sector=sector)
-        facts |= {"kc": found.kc, "snr": found.snr}
+        facts |= {"kc": found.kc / times[1], "snr": found.snr}
         resolution, reason = found.resolution_px, found.reason
     else:
         first, second = picture.halves or (picture.image, None)
         rings = frc_resolution(first, second, criterion=criterion)
         facts["compared"] = "odd and even frames" if second is not None else "halves of the pixels"
         resolution, reason = rings.resolution_px, rings.reason
-    facts["resolution_px"] = resolution
+    if resolution is not None and times[0] != times[1]:
+        resolution, reason = None, "The picture was enlarged differently along y and x."
+    facts["resolution_px"] = None if resolution is None else times[1] * resolution
     facts["resolution_nm"] = _in_nm(resolution, picture)
     if reason:
         facts["reason"] = reason
-    return facts
+    notes = doubts_of_resolution(times, resolution, metric)
+    return facts | {"notes": notes} if notes else facts
 
 
 def compare(

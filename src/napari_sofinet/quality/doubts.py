@@ -1,0 +1,166 @@
+"""Doubts about a comparison or a resolution that its numbers alone do not show."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.fft import irfft2, next_fast_len, rfft2
+from scipy.ndimage import gaussian_filter
+
+from napari_sofinet.quality.grid import Grid, grid_of, on_grid
+from napari_sofinet.quality.picture import Picture
+from napari_sofinet.quality.placement import covered, repeats
+
+LEAST_COVERED = 0.9
+LEAST_SHIFT_PX = 1.5
+LEAST_GAIN = 0.1
+"""Rise of the correlation at another place from which pictures are said to be shifted."""
+LIMIT_PX = 2.2
+"""Resolution in samples below which it is that of the samples: no detail is finer than two."""
+
+
+def doubts_of_comparison(picture: Picture, reference: Picture) -> list[str]:
+    """Return sentences about a reference that does not fit a picture.
+
+    Parameters
+    ----------
+    picture : Picture
+        Picture that is compared.
+    reference : Picture
+        Picture that it is compared with.
+
+    Returns
+    -------
+    list of str
+        Whether the reference is shifted, shows only a part, or one of them was enlarged.
+    """
+    found = []
+    for one in (picture, reference):
+        times = repeats(one.image)
+        if max(times) > 1:
+            found.append(f"{one.name} was enlarged: its samples are repeated {_times(times)}.")
+    share = covered(picture, reference)
+    if share < LEAST_COVERED:
+        found.append(
+            f"{reference.name} covers only {100 * share:.0f} % of {picture.name}; the rest is not "
+            "compared."
+        )
+    shift = shift_between(picture, reference)
+    if shift is not None:
+        found.append(
+            f"{picture.name} fits {reference.name} better when it is moved by {shift[0]:.3g} "
+            f"samples of the reference along y and {shift[1]:.3g} along x: they may not show the "
+            "same place, and the numbers are not reliable."
+        )
+    return found
+
+
+def doubts_of_resolution(
+    times: tuple[int, int], resolution_px: float | None, metric: str
+) -> list[str]:
+    """Return sentences about a resolution that is one of the samples, not of the picture.
+
+    Parameters
+    ----------
+    times : (int, int)
+        How often samples are repeated along y and x; see `repeats`.
+    resolution_px : float, optional
+        Resolution in samples that are not repeated.
+    metric : {"decorrelation", "frc"}
+        How it was measured.
+    """
+    found = []
+    if max(times) > 1:
+        found.append(
+            f"The picture was enlarged: its samples are repeated {_times(times)}. The resolution "
+            "is that of the samples before."
+        )
+    if metric == "decorrelation" and resolution_px is not None and resolution_px < LIMIT_PX:
+        found.append(
+            "This is the limit of the samples: nothing finer than two of them can be seen, and "
+            "noise looks like detail there. The picture's own resolution is not known."
+        )
+    return found
+
+
+def _times(times: tuple[int, int]) -> str:
+    y, x = times
+    return f"{y} x" if y == x else f"{y} x along y, {x} x along x"
+
+
+def shift_between(picture: Picture, reference: Picture) -> tuple[float, float] | None:
+    """Return how far a picture must be moved to fit its reference, where it does not.
+
+    Parameters
+    ----------
+    picture : Picture
+        Picture that is compared.
+    reference : Picture
+        Picture that it is compared with.
+
+    Returns
+    -------
+    (float, float) or None
+        Along y and x in samples of the reference, to whole samples; None where they fit, or where
+        nothing can be told.
+    """
+    pair = _same_samples(picture, reference)
+    if pair is None or min(pair[0].shape) < 16:
+        return None
+    one, other = (_flattened(image) for image in pair)
+    norm = np.sqrt((one**2).sum() * (other**2).sum())
+    if not norm > 0:
+        return None
+    rows, columns = one.shape
+    size = [next_fast_len(2 * n, real=True) for n in (rows, columns)]
+    product = rfft2(other, size) * np.conj(rfft2(one, size))
+    correlation = irfft2(product, size) / norm
+    reach_y, reach_x = rows // 4, columns // 4
+    lags_y, lags_x = (np.arange(-r, r + 1) for r in (reach_y, reach_x))
+    near = correlation[np.ix_(lags_y, lags_x)]
+    # Less overlaps at a distance; what is left counts fully.
+    overlap = np.outer(1 - np.abs(lags_y) / rows, 1 - np.abs(lags_x) / columns)
+    near = near / overlap
+    y, x = np.unravel_index(np.argmax(near), near.shape)
+    shift = float(lags_y[y]), float(lags_x[x])
+    gain = near[y, x] - near[reach_y, reach_x]
+    return shift if np.hypot(*shift) >= LEAST_SHIFT_PX and gain > LEAST_GAIN else None
+
+
+def _same_samples(picture: Picture, reference: Picture) -> tuple[np.ndarray, np.ndarray] | None:
+    """Both pictures on the samples of the reference, where both show something."""
+    if picture.pixel_px is None or picture.origin_px is None:
+        if picture.image.shape != reference.image.shape:
+            return None
+        return picture.image, reference.image
+    if reference.pixel_px is None and reference.image.shape == picture.image.shape:
+        return picture.image, reference.image
+    grid, own = grid_of(reference), grid_of(picture)
+    ranges = []
+    for axis in (0, 1):
+        at = grid.origin[axis] + grid.pixel[axis] * np.arange(grid.shape[axis])
+        end = own.origin[axis] + own.pixel[axis] * (own.shape[axis] - 1)
+        inside = np.flatnonzero((at >= own.origin[axis]) & (at <= end))
+        if len(inside) < 16:
+            return None
+        ranges.append((int(inside[0]), int(inside[-1]) + 1))
+    (y0, y1), (x0, x1) = ranges
+    part = Grid(
+        (grid.origin[0] + y0 * grid.pixel[0], grid.origin[1] + x0 * grid.pixel[1]),
+        grid.pixel,
+        (y1 - y0, x1 - x0),
+    )
+    # Samples between those of the reference count, too.
+    wide = [max(g / p, 1.0) / 2 for g, p in zip(grid.pixel, own.pixel, strict=True)]
+    smooth = Picture(
+        gaussian_filter(np.nan_to_num(picture.image), wide),
+        pixel_px=own.pixel,
+        origin_px=own.origin,
+    )
+    return on_grid(smooth, part).astype(np.float64), reference.image[y0:y1, x0:x1]
+
+
+def _flattened(image: np.ndarray) -> np.ndarray:
+    """An image without its wide background, which would fit anywhere."""
+    image = gaussian_filter(np.nan_to_num(image), 1.0)
+    flat = image - gaussian_filter(image, min(image.shape) / 8)
+    return np.asarray(flat - flat.mean())

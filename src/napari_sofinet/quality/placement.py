@@ -1,0 +1,198 @@
+"""Position of a picture on its reference, for pictures that do not say it themselves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.quality.picture import Picture
+
+LARGEST_FACTOR = 32
+LARGEST_BORDER = 0.15
+"""Fraction of the reference that a picture may lack along an axis, e.g. the rim that SOFI loses."""
+
+
+def place(
+    picture: Picture,
+    reference: Picture,
+    origin: tuple[float, float] | None,
+    notes: list[str],
+) -> Picture:
+    """Return a picture with its position in camera pixels.
+
+    Parameters
+    ----------
+    picture : Picture
+        Picture that is compared.
+    reference : Picture
+        Picture that it is compared with; without a grid its samples are camera pixels.
+    origin : (float, float), optional
+        Position (y, x) of sample (0, 0) of the picture in camera pixels, where the user knows it.
+    notes : list of str
+        A note of what was assumed is added.
+
+    Returns
+    -------
+    Picture
+        The picture as it is where it has a grid, or where both have the same shape.
+
+    Raises
+    ------
+    InputError
+        The shapes are those of no usual arrangement.
+    """
+    if picture.pixel_px is not None and picture.origin_px is not None:
+        return picture if origin is None else replace(picture, origin_px=origin)
+    if origin is None and picture.image.shape == reference.image.shape:
+        return picture
+    factor = _factor(picture, reference, origin is not None)
+    if factor is None:
+        rows, columns = picture.image.shape
+        height, width = reference.image.shape
+        raise InputError(
+            f"How {picture.name} ({rows} x {columns} samples) lies on {reference.name} ({height} x "
+            f"{width}) is not known; give the sizes of their samples (--pixel-size, and in the "
+            "reference's file) and the place of the first one (--origin Y,X in camera pixels)."
+        )
+    step, start = reference.pixel_px or (1.0, 1.0), reference.origin_px or (0.0, 0.0)
+    pixel = step[0] / factor, step[1] / factor
+    if origin is None:
+        y, x = (
+            o + s * ((m - 1) - (n - 1) / factor) / 2
+            for o, s, n, m in zip(
+                start, step, picture.image.shape, reference.image.shape, strict=True
+            )
+        )
+        origin = (y, x)
+        notes.append(
+            f"{picture.name} does not say where it lies; it is taken to show the same field as "
+            f"{reference.name}, {factor:.4g} x finer, with its first sample at y {y:.4g}, x "
+            f"{x:.4g} (camera pixels). If it lies elsewhere, give --origin Y,X."
+        )
+    return replace(picture, pixel_px=pixel, origin_px=origin)
+
+
+def _factor(picture: Picture, reference: Picture, placed: bool) -> float | None:
+    """Samples of a picture along one of its reference; None where it is not clear."""
+    shapes = list(zip(picture.image.shape, reference.image.shape, strict=True))
+    sizes = picture.pixel_um, reference.pixel_um
+    if sizes[0] and sizes[1]:
+        known = sizes[1] / sizes[0]
+        if placed or all(_fits(n, m, known) for n, m in shapes):
+            return known
+    factors = {round(n / m + 0.5 * LARGEST_BORDER) for n, m in shapes}
+    if len(factors) > 1:
+        return None
+    factor = factors.pop()
+    fits = 1 <= factor <= LARGEST_FACTOR and all(_fits(n, m, factor) for n, m in shapes)
+    return float(factor) if fits else None
+
+
+def _fits(samples: int, pixels: int, factor: float) -> bool:
+    """Whether so many samples may show so many pixels, but for a rim."""
+    lacking = pixels - samples / factor
+    return -0.5 <= lacking <= max(LARGEST_BORDER * pixels, 1.0)
+
+
+def is_coarser(reference: Picture, picture: Picture) -> bool:
+    """Return whether a reference has larger samples than a picture, as wide-field pictures have.
+
+    Parameters
+    ----------
+    reference : Picture
+        Reference that is no truth; without a grid its samples are camera pixels.
+    picture : Picture
+        Picture that is compared with it.
+    """
+    if reference.of_truth or picture.pixel_px is None:
+        return False
+    return picture.pixel_px[1] < 0.7 * (reference.pixel_px or (1.0, 1.0))[1]
+
+
+def covered(picture: Picture, reference: Picture) -> float:
+    """Return the fraction of a picture that its reference covers; 1 where positions are not known.
+
+    Parameters
+    ----------
+    picture : Picture
+        Picture that is compared.
+    reference : Picture
+        Picture that it is compared with; without a grid its samples are camera pixels.
+    """
+    if picture.pixel_px is None or picture.origin_px is None:
+        return 1.0
+    step, start = reference.pixel_px or (1.0, 1.0), reference.origin_px or (0.0, 0.0)
+    if reference.pixel_px is None and reference.image.shape == picture.image.shape:
+        return 1.0
+    share = 1.0
+    for n, m, p, o, s, b in zip(
+        picture.image.shape,
+        reference.image.shape,
+        picture.pixel_px,
+        picture.origin_px,
+        step,
+        start,
+        strict=True,
+    ):
+        at = o + p * np.arange(n)
+        share *= float(np.mean((at > b - s / 2) & (at < b + s * (m - 0.5))))
+    return share
+
+
+def repeats(image: np.ndarray) -> tuple[int, int]:
+    """Return how often samples are repeated along y and x, as in a picture that was enlarged.
+
+    Parameters
+    ----------
+    image : ndarray of shape (Y, X)
+        A picture.
+
+    Examples
+    --------
+    >>> repeats(np.kron(np.random.default_rng(0).random((20, 20)), np.ones((3, 2))))
+    (3, 2)
+    >>> repeats(np.random.default_rng(0).random((20, 20)))
+    (1, 1)
+    """
+    return _repeated(image), _repeated(image.T)
+
+
+LEAST_CHANGES = 8
+"""Rows that must differ from the one before, so that equal distances are no chance."""
+
+
+def _repeated(image: np.ndarray) -> int:
+    """Distance of rows that differ, where it is the same everywhere; else 1."""
+    changes = np.flatnonzero((image[1:] != image[:-1]).any(axis=1))
+    if len(changes) < LEAST_CHANGES:
+        return 1
+    return int(np.gcd.reduce(np.diff(changes)))
+
+
+def without_repeats(picture: Picture, times: tuple[int, int]) -> Picture:
+    """Return a picture with each of its repeated samples once, without a grid.
+
+    Parameters
+    ----------
+    picture : Picture
+        Picture that was enlarged.
+    times : (int, int)
+        From `repeats`.
+    """
+    firsts = (_first(picture.image, times[0]), _first(picture.image.T, times[1]))
+    part = tuple(slice(first, None, n) for first, n in zip(firsts, times, strict=True))
+    halves = picture.halves
+    if halves is not None:
+        halves = halves[0][part], halves[1][part]
+    um = None if picture.pixel_um is None else picture.pixel_um * times[1]
+    return Picture(picture.image[part], picture.name, halves, um)
+
+
+def _first(image: np.ndarray, times: int) -> int:
+    """The first row that is taken, such that no other sample lies between two that are."""
+    if times == 1:
+        return 0
+    changes = np.flatnonzero((image[1:] != image[:-1]).any(axis=1)) + 1
+    return int(changes[0]) % times
