@@ -18,10 +18,11 @@ MOST_KEPT_BYTES = 256 * 2**20
 class BackgroundCorrection(Settings):
     """Light that is not the sample's blinking."""
 
-    method: Literal["none", "percentile", "rolling-ball"] = parameter(
+    method: Literal["none", "percentile", "rolling-ball", "high-pass"] = parameter(
         "none",
         "'percentile' subtracts what each pixel nearly always has, 'rolling-ball' what is smoother "
-        "in space than the radius; both follow slow changes.",
+        "in space than the radius; both follow slow changes. 'high-pass' subtracts what changes "
+        "smoothly in space in each frame, such as haze.",
     )
     frames: int = parameter(
         100,
@@ -34,7 +35,8 @@ class BackgroundCorrection(Settings):
     )
     radius_px: float = parameter(
         15.0,
-        "Radius of the ball, larger than the structure's thickness.",
+        "Radius of the ball, larger than the structure's thickness; for the high-pass three "
+        "standard deviations of its blur.",
         unit="camera px",
         ge=2,
         le=200,
@@ -69,6 +71,33 @@ class SubtractBackground:
         return out
 
 
+@dataclass(frozen=True, eq=False)
+class HighPass:
+    """Subtract changes that are smooth in space from each frame; the mean image stays.
+
+    Parameters
+    ----------
+    mean : ndarray
+        (Y, X) mean image, float32.
+    sigma_px : float
+        Standard deviation of the Gaussian blur in camera pixels. Its complement is applied three
+        times, so that little of what is much smoother is left.
+    """
+
+    mean: np.ndarray
+    sigma_px: float
+
+    def __call__(self, frames: np.ndarray, first: int) -> np.ndarray:
+        """Correct frames (t, Y, X) float32."""
+        from scipy.ndimage import gaussian_filter
+
+        rest = frames - self.mean
+        for frame in rest:
+            for _ in range(3):
+                frame -= gaussian_filter(frame, self.sigma_px, mode="nearest")
+        return np.asarray(rest + self.mean, np.float32)
+
+
 def subtract_background(
     movie: Movie, settings: BackgroundCorrection, report: Report = silent
 ) -> Movie:
@@ -100,6 +129,9 @@ def subtract_background(
     s = settings
     if s.method == "none":
         return movie
+    if s.method == "high-pass":
+        mean = mean_image(movie.select_whole_field(), report)
+        return movie.corrected(HighPass(mean.astype(np.float32), s.radius_px / 3))
     frames = movie.shape[0]
     whole = movie.select_whole_field()
     _, rows, columns = whole.shape
@@ -117,6 +149,16 @@ def subtract_background(
         report((k + 1) / count, f"background, block {k + 1} of {count}")
     middles = start + (edges[:-1] + edges[1:] - 1) / 2
     return movie.corrected(SubtractBackground(middles, images))
+
+
+def mean_image(movie: Movie, report: Report = silent) -> np.ndarray:
+    """Return the mean of all frames, of shape (Y, X), float64."""
+    total, done = np.zeros(movie.shape[1:]), 0
+    for block in time_blocks(movie):
+        total += block.sum(axis=0, dtype=np.float64)
+        done += len(block)
+        report(done / movie.shape[0], "mean of all frames")
+    return total / movie.shape[0]
 
 
 def _percentile(piece: Movie, s: BackgroundCorrection) -> np.ndarray:

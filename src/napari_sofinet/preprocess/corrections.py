@@ -18,8 +18,10 @@ from napari_sofinet.preprocess.bleaching import (
     half_life,
     mean_trace,
 )
+from napari_sofinet.preprocess.brightness import BrightnessCorrection, level_frames
 from napari_sofinet.preprocess.camera import CameraCorrection, calibrate
 from napari_sofinet.preprocess.drift import DriftCorrection, ShiftFrames, estimate_drift
+from napari_sofinet.preprocess.readout import ReadoutCorrection, subtract_shared
 from napari_sofinet.preprocess.repair import RepairSettings
 
 
@@ -28,12 +30,14 @@ class CalibrationSettings(Settings):
 
     repair: RepairSettings = RepairSettings()
     camera: CameraCorrection = CameraCorrection()
+    readout: ReadoutCorrection = ReadoutCorrection()
     background: BackgroundCorrection = BackgroundCorrection()
 
 
 class MovieSettings(CalibrationSettings):
     """Corrections offered by methods that make one picture of many frames."""
 
+    brightness: BrightnessCorrection = BrightnessCorrection()
     bleaching: BleachingCorrection = BleachingCorrection()
     drift: DriftCorrection = DriftCorrection()
 
@@ -121,10 +125,17 @@ def measure_drift(movie: Movie, block: int, report: Report) -> MeasuredDrift:
 
 
 def calibrate_movie(movie: Movie, settings: CalibrationSettings, report: Report) -> Corrected:
-    """Correct camera and background, for methods that handle bleaching and drift themselves."""
+    """Correct camera, readout, brightness and background, in this order.
+
+    For methods that handle bleaching and drift themselves.
+    """
     movie, details = calibrate(movie, settings.camera)
-    corrected = subtract_background(movie, settings.background, report)
-    return Corrected(corrected, details, camera_notes(details))
+    movie = subtract_shared(movie, settings.readout.shared_by, portion(report, 0.0, 0.3))
+    if isinstance(settings, MovieSettings) and settings.brightness.correct:
+        movie, measured = level_frames(movie, portion(report, 0.3, 0.6))
+        details["brightness_scatter"] = float(np.std(measured.scale))
+    movie = subtract_background(movie, settings.background, portion(report, 0.6, 1.0))
+    return Corrected(movie, details, camera_notes(details))
 
 
 def correct(movie: Movie, settings: MovieSettings, report: Report) -> Corrected:
@@ -158,6 +169,19 @@ def correct(movie: Movie, settings: MovieSettings, report: Report) -> Corrected:
 def describe_corrections(settings: CalibrationSettings, details: dict[str, float]) -> str:
     """Return sentences on camera and background for a methods section, empty without any."""
     text = _describe_camera(settings.camera, details)
+    if settings.readout.shared_by != "none":
+        names = {"both": "rows and columns", "halves": "quarters of the sensor"}
+        shared = names.get(settings.readout.shared_by, settings.readout.shared_by)
+        text += (
+            f"The deviation from the mean image that whole {shared} shared in each frame (mean of "
+            "their middle half) was subtracted. "
+        )
+    if isinstance(settings, MovieSettings) and settings.brightness.correct:
+        scatter = details.get("brightness_scatter", 0.0)
+        text += (
+            "Scale and offset of each frame, by least squares against the mean image, were brought "
+            f"to their means (the scale varied by {100 * scatter:.2g} % rms). "
+        )
     b = settings.background
     if b.method == "percentile":
         text += (
@@ -169,6 +193,12 @@ def describe_corrections(settings: CalibrationSettings, details: dict[str, float
             f"The background, a ball of {b.radius_px:g} camera pixels radius rolled below the mean "
             f"of blocks of up to {b.frames} frames (Sternberg, Computer 16, 22 (1983)), was "
             "subtracted. "
+        )
+    elif b.method == "high-pass":
+        text += (
+            "Deviations from the mean image that are smooth in space (a Gaussian of "
+            f"{b.radius_px / 3:.3g} camera pixels, applied as a high-pass three times) were "
+            "subtracted from each frame. "
         )
     return text
 

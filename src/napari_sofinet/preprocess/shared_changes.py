@@ -1,0 +1,162 @@
+"""Changes that far pixels share, which no blinking makes, and the correction that removes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.blocks import time_blocks
+from napari_sofinet.data.frame_source import ArraySource
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.preprocess.background import BackgroundCorrection, subtract_background
+from napari_sofinet.preprocess.brightness import FrameBrightness, level_frames, measure_brightness
+from napari_sofinet.preprocess.far_covariance import FarCovariance, far_covariance
+from napari_sofinet.preprocess.readout import subtract_shared
+
+FRAMES, RUN, SIDE_PX = 400, 20, 192
+"""Frames and side of the part that is looked at, and successive frames at each of its times."""
+SHARED_MIN = 0.03
+"""Covariance of far pixels, as a fraction of adjacent ones', that is no chance."""
+LINES_MIN = 0.06
+HAZE_MIN = 0.05
+FELL = 0.4
+"""Fraction of the covariance that may be left by a correction that helps."""
+
+
+@dataclass(frozen=True, eq=False)
+class SharedChanges:
+    """Changes that far pixels share.
+
+    Parameters
+    ----------
+    before : FarCovariance
+        Of the movie as it is.
+    after : FarCovariance or None
+        With the correction; None without one that helps.
+    kind : str
+        ``"none"``, ``"brightness"``, ``"readout"``, ``"haze"`` or ``"unknown"``.
+    settings : dict
+        Settings of the correction that removes them, by dotted name.
+    brightness : FrameBrightness or None
+        Scale and offset of the frames that were looked at.
+    """
+
+    before: FarCovariance
+    after: FarCovariance | None = None
+    kind: str = "none"
+    settings: dict[str, Any] = field(default_factory=dict)
+    brightness: FrameBrightness | None = None
+
+
+CORRECTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("brightness", {"brightness.correct": True}),
+    ("readout", {"readout.shared_by": "rows"}),
+    ("readout", {"readout.shared_by": "columns"}),
+    ("readout", {"readout.shared_by": "both"}),
+    ("readout", {"readout.shared_by": "halves"}),
+    ("haze", {"background.method": "high-pass"}),
+    (
+        "haze",
+        {"background.method": "percentile", "background.frames": 5, "background.percentile": 50.0},
+    ),
+)
+"""Corrections that are tried, the mildest first."""
+
+
+def shared_changes(movie: Movie) -> SharedChanges:
+    """Look for changes that far pixels share, and for a correction that removes them.
+
+    Parameters
+    ----------
+    movie : Movie
+        A movie without what cannot be signal; a part of it is read.
+
+    Returns
+    -------
+    SharedChanges
+        With the correction after which the covariance of far pixels is least, if it falls by more
+        than half.
+    """
+    part = sample_of(movie)
+    before = far_covariance(_frames(part))
+    if not _is_shared(before):
+        return SharedChanges(before)
+    try:
+        brightness = measure_brightness(part)
+    except InputError:
+        brightness = None
+    best: SharedChanges = SharedChanges(before, kind="unknown", brightness=brightness)
+    least = FELL * before.total
+    for kind, settings in CORRECTIONS:
+        try:
+            after = far_covariance(_frames(corrected(part, settings)))
+        except InputError:
+            continue
+        # The first that leaves nothing is the mildest; others must be far better.
+        if after.total < (least if best.after is None else least / 2):
+            least = after.total
+            best = SharedChanges(before, after, kind, dict(settings), brightness)
+            if not _is_shared(after):
+                break
+    return best
+
+
+def _is_shared(found: FarCovariance) -> bool:
+    return (
+        found.field > SHARED_MIN
+        or max(found.rows, found.columns) > LINES_MIN
+        or found.haze > HAZE_MIN
+    )
+
+
+def corrected(movie: Movie, settings: dict[str, Any]) -> Movie:
+    """Return a movie with one of `CORRECTIONS`, or with several of them.
+
+    Raises
+    ------
+    InputError
+        The movie does not show what is to be corrected.
+    """
+    if "readout.shared_by" in settings:
+        movie = subtract_shared(movie, settings["readout.shared_by"])
+    if settings.get("brightness.correct"):
+        movie, _ = level_frames(movie)
+    background = {
+        name.partition(".")[2]: value
+        for name, value in settings.items()
+        if name.startswith("background.")
+    }
+    return subtract_background(movie, BackgroundCorrection(**background))
+
+
+def sample_of(movie: Movie) -> Movie:
+    """Return runs of frames, evenly over a movie, of the middle of its field, in memory.
+
+    Parameters
+    ----------
+    movie : Movie
+        Movie of any length and size.
+
+    Returns
+    -------
+    Movie
+        Of at most 400 frames of 192 x 192 px, without corrections.
+    """
+    frames, rows, columns = movie.shape
+    height, width = min(rows, SIDE_PX), min(columns, SIDE_PX)
+    y, x = (int(v) for v in movie.origin_px)
+    top, left = y + (rows - height) // 2, x + (columns - width) // 2
+    field = movie.select(None, ((top, top + height), (left, left + width)))
+    if frames <= FRAMES:
+        starts, length = np.array([0]), frames
+    else:
+        starts, length = np.linspace(0, frames - RUN, FRAMES // RUN).astype(int), RUN
+    parts = [_frames(field.part(int(a), int(a) + length)) for a in starts]
+    return Movie(ArraySource(np.concatenate(parts), movie.name), movie.pixel_size_um)
+
+
+def _frames(movie: Movie) -> np.ndarray:
+    return np.concatenate([np.asarray(block, np.float32) for block in time_blocks(movie)])
