@@ -13,7 +13,7 @@ from napari_sofinet.data.frame_source import ArraySource
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.preprocess.background import BackgroundCorrection, subtract_background
 from napari_sofinet.preprocess.brightness import FrameBrightness, level_frames, measure_brightness
-from napari_sofinet.preprocess.far_covariance import FarCovariance, far_covariance
+from napari_sofinet.preprocess.far_covariance import FAR_PX, FarCovariance, far_covariance
 from napari_sofinet.preprocess.readout import subtract_shared
 
 FRAMES, RUN, SIDE_PX = 400, 20, 192
@@ -22,6 +22,8 @@ SHARED_MIN = 0.03
 """Covariance of far pixels, as a fraction of adjacent ones', that is no chance."""
 LINES_MIN = 0.06
 HAZE_MIN = 0.05
+KEPT = 0.5
+"""Fraction of the blinking that a correction must leave."""
 FELL = 0.4
 """Fraction of the covariance that may be left by a correction that helps."""
 
@@ -57,11 +59,19 @@ CORRECTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("readout", {"readout.shared_by": "columns"}),
     ("readout", {"readout.shared_by": "both"}),
     ("readout", {"readout.shared_by": "halves"}),
-    ("haze", {"background.method": "high-pass"}),
-    (
-        "haze",
-        {"background.method": "percentile", "background.frames": 5, "background.percentile": 50.0},
+    *(
+        (
+            "haze",
+            {
+                "background.method": "percentile",
+                "background.frames": frames,
+                "background.percentile": 50.0,
+            },
+        )
+        for frames in (20, 10, 5)
     ),
+    ("haze", {"background.method": "high-pass"}),
+    ("haze", {"background.method": "high-pass", "background.radius_px": 9.0}),
 )
 """Corrections that are tried, the mildest first."""
 
@@ -88,12 +98,16 @@ def shared_changes(movie: Movie) -> SharedChanges:
         brightness = measure_brightness(part)
     except InputError:
         brightness = None
-    best: SharedChanges = SharedChanges(before, kind="unknown", brightness=brightness)
-    least = FELL * before.total
+    best = SharedChanges(before, kind="unknown", brightness=brightness)
+    least, blinks = FELL * before.total, _blinking(_frames(part))
     for kind, settings in CORRECTIONS:
         try:
-            after = far_covariance(_frames(corrected(part, settings)))
+            frames = _frames(corrected(part, settings))
         except InputError:
+            continue
+        after = far_covariance(frames)
+        # A median of few frames may take slow blinking for haze.
+        if kind == "haze" and _blinking(frames) < KEPT * blinks:
             continue
         # The first that leaves nothing is the mildest; others must be far better.
         if after.total < (least if best.after is None else least / 2):
@@ -104,11 +118,20 @@ def shared_changes(movie: Movie) -> SharedChanges:
     return best
 
 
+def _blinking(frames: np.ndarray) -> float:
+    """Covariance of adjacent pixels' changes from frame to frame, beyond that of farther ones."""
+    changes = np.diff(frames, axis=0)
+    apart = min(FAR_PX, frames.shape[2] // 4)
+    near = (changes[:, :, 1:] * changes[:, :, :-1]).mean(axis=(1, 2), dtype=np.float64)
+    far = (changes[:, :, apart:] * changes[:, :, :-apart]).mean(axis=(1, 2), dtype=np.float64)
+    return float(np.median(near - far))
+
+
 def _is_shared(found: FarCovariance) -> bool:
     return (
-        found.field > SHARED_MIN
-        or max(found.rows, found.columns) > LINES_MIN
-        or found.haze > HAZE_MIN
+        abs(found.field) > SHARED_MIN
+        or max(abs(found.rows), abs(found.columns)) > LINES_MIN
+        or abs(found.haze) > HAZE_MIN
     )
 
 
