@@ -52,7 +52,8 @@ def test_mean_trace_is_the_mean_of_every_frame():
 
 def test_drift_is_found_to_a_twentieth_of_a_pixel():
     made = movie_of(moving=True)
-    found, fwhm = estimate_drift(sofinet.open_movie(made.frames))
+    drift = estimate_drift(sofinet.open_movie(made.frames))
+    found, fwhm = drift.path_px, drift.fwhm_px
     t = np.arange(FRAMES)[:, None] * 0.01
     true = t * np.array(DRIFT_UM_PER_S) / 0.1
     assert np.sqrt(np.mean(np.sum((found - true) ** 2, axis=1))) < 0.05
@@ -62,7 +63,7 @@ def test_drift_is_found_to_a_twentieth_of_a_pixel():
 
 def test_a_still_sample_has_no_drift_in_spite_of_the_cameras_pattern():
     made = movie_of(**{"camera__pixel_spread": 0.05})
-    found, _ = estimate_drift(sofinet.open_movie(made.frames))
+    found = estimate_drift(sofinet.open_movie(made.frames)).path_px
     assert np.abs(found).max() < 0.1
 
 

@@ -11,7 +11,12 @@ from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.progress import Report, portion
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.methods.sofi_settings import SofiSettings
-from napari_sofinet.preprocess.corrections import measure_bleaching, measure_drift
+from napari_sofinet.preprocess.corrections import (
+    drift_details,
+    drift_notes,
+    measure_bleaching,
+)
+from napari_sofinet.preprocess.drift import estimate_drift
 from napari_sofinet.sofi.cumulants import cross_cumulants
 from napari_sofinet.sofi.flattening import (
     NARROWEST_FWHM_PX,
@@ -105,10 +110,11 @@ def make_plan(movie: Movie, settings: SofiSettings, report: Report) -> SofiPlan:
         if half_life is not None:
             longest = longest or max(int(half_life / SEGMENTS_PER_HALF_LIFE), SEGMENT_FRAMES_MIN)
     if s.drift.correct:
-        moved = measure_drift(movie, s.drift.block, portion(report, 0.2, 0.3))
-        drift, fwhm = moved.path_px, fwhm or moved.fwhm_px
-        details |= moved.details
-        notes += moved.notes
+        moved = estimate_drift(movie, s.drift.block, portion(report, 0.2, 0.3))
+        details |= drift_details(moved)
+        notes += drift_notes(moved)
+        if moved.farthest_px:
+            drift, fwhm = moved.path_px, fwhm or moved.fwhm_px
     elif s.pixel_sets == "weighted" and fwhm is None:
         start = movie.first_frame
         part = movie.select(frames=(start, start + min(frames, FRAMES_FOR_WIDTH)))

@@ -20,7 +20,12 @@ from napari_sofinet.preprocess.bleaching import (
 )
 from napari_sofinet.preprocess.brightness import BrightnessCorrection, level_frames
 from napari_sofinet.preprocess.camera import CameraCorrection, calibrate
-from napari_sofinet.preprocess.drift import DriftCorrection, ShiftFrames, estimate_drift
+from napari_sofinet.preprocess.drift import (
+    Drift,
+    DriftCorrection,
+    ShiftFrames,
+    estimate_drift,
+)
 from napari_sofinet.preprocess.readout import ReadoutCorrection, subtract_shared
 from napari_sofinet.preprocess.repair import RepairSettings
 
@@ -87,41 +92,28 @@ class MeasuredBleaching:
         return ("The movie does not bleach measurably.",) if self.half_life is None else ()
 
 
-@dataclass(frozen=True, eq=False)
-class MeasuredDrift:
-    """Drift of the sample.
+def drift_details(drift: Drift) -> dict[str, float]:
+    """Return measured values for the recipe."""
+    details = {"drift_px": float(np.abs(drift.path_px).max()), "drift_error_px": drift.error_px}
+    return details | ({"jumps": float(len(drift.jumps))} if drift.jumps else {})
 
-    Parameters
-    ----------
-    path_px : numpy.ndarray
-        Position of the sample in every frame, of shape (T, 2), y and x in camera pixels.
-    fwhm_px : float
-        PSF width in camera pixels, from the same images.
-    """
 
-    path_px: np.ndarray
-    fwhm_px: float
-
-    @property
-    def details(self) -> dict[str, float]:
-        """Measured values for the recipe."""
-        return {"drift_px": float(np.abs(self.path_px).max())}
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Sentences for the user."""
-        return (f"The sample drifts by up to {self.details['drift_px']:.2g} camera px.",)
+def drift_notes(drift: Drift) -> tuple[str, ...]:
+    """Return a sentence for the user."""
+    error = f"its position in a block of frames is known to {drift.error_px:.2g} camera px"
+    if not drift.farthest_px:
+        return (f"No drift is significant, and none was corrected: {error}.",)
+    note = f"The sample drifts by up to {np.abs(drift.path_px).max():.2g} camera px ({error})."
+    if drift.jumps:
+        frames = ", ".join(str(frame) for frame in drift.jumps)
+        note += f" It jumps at frame {frames}."
+    return (note,)
 
 
 def measure_bleaching(movie: Movie, report: Report) -> MeasuredBleaching:
     """Measure the bleaching from the mean count of every frame."""
     trace, floor = mean_trace(movie, report)
     return MeasuredBleaching(half_life(trace, floor), trace)
-
-
-def measure_drift(movie: Movie, block: int, report: Report) -> MeasuredDrift:
-    """Measure the drift from SOFI images of blocks of frames; see `estimate_drift`."""
-    return MeasuredDrift(*estimate_drift(movie, block, report))
 
 
 def calibrate_movie(movie: Movie, settings: CalibrationSettings, report: Report) -> Corrected:
@@ -159,10 +151,11 @@ def correct(movie: Movie, settings: MovieSettings, report: Report) -> Corrected:
         if bleaching.half_life is not None:
             movie = movie.corrected(RescaleFrames(start, *decay_of(bleaching.trace)))
     if settings.drift.correct:
-        drift = measure_drift(movie, settings.drift.block, portion(report, 0.6, 1.0))
-        details |= drift.details
-        notes += drift.notes
-        movie = movie.corrected(ShiftFrames(start, drift.path_px))
+        drift = estimate_drift(movie, settings.drift.block, portion(report, 0.6, 1.0))
+        details |= drift_details(drift)
+        notes += drift_notes(drift)
+        if drift.farthest_px:
+            movie = movie.corrected(ShiftFrames(start, drift.path_px))
     return Corrected(movie, details, tuple(notes))
 
 

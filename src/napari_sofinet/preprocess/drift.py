@@ -7,23 +7,39 @@ have little contrast; second-order cumulants do not have these faults.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.base.progress import Report, silent
+from napari_sofinet.base.progress import Report, portion, silent
 from napari_sofinet.base.settings import Settings, parameter
+from napari_sofinet.data.blocks import time_blocks
 from napari_sofinet.data.movie import Movie
+from napari_sofinet.preprocess.drift_path import (
+    JUMP_MIN_PX,
+    BlockPositions,
+    find_jumps,
+    moves,
+    path_through,
+    position_error,
+)
 from napari_sofinet.sofi.cumulants import cross_cumulants
 from napari_sofinet.sofi.flattening import estimate_psf_fwhm, flatten
 
-MOST_BLOCKS = 24
+MOST_BLOCKS, FEW_BLOCKS, BLOCK_MIN = 24, 10, 20
+"""Blocks of a long movie, of a short one, and frames of the shortest block."""
 LARGEST_SIDE = 256
 """Side in camera pixels of the part that is compared."""
 USUAL_FWHM_PX = 2.5
 OUTLIER = 3.0
 """Residual of an outlier in units of the median."""
+CONFIRMED_PX = 0.4
+"""How far the jump between sums of blocks may differ from that between their positions."""
+AGREED = 0.3
+"""How far the ways from other blocks may be apart, in camera pixels and of the drift."""
+SUSPICIOUS_PX = 0.1
+"""Standard error above which shorter blocks are tried."""
 FINENESS = 20
 """Steps of the comparison per sample."""
 
@@ -65,9 +81,35 @@ class ShiftFrames:
         return out
 
 
-def estimate_drift(
-    movie: Movie, block: int = 50, report: Report = silent
-) -> tuple[np.ndarray, float]:
+@dataclass(frozen=True, eq=False)
+class Drift:
+    """Drift of the sample.
+
+    Parameters
+    ----------
+    path_px : numpy.ndarray
+        Position of the sample in every frame, of shape (T, 2), y and x in camera pixels relative
+        to the first frame; all 0 where the drift is not significant.
+    fwhm_px : float
+        PSF width in camera pixels, measured in the mean of the blocks.
+    error_px : float
+        Standard error of the position in a block, in camera pixels.
+    jumps : tuple of int
+        First frame after each sudden shift, counted from the first of the movie.
+    """
+
+    path_px: np.ndarray
+    fwhm_px: float
+    error_px: float
+    jumps: tuple[int, ...] = ()
+
+    @property
+    def farthest_px(self) -> float:
+        """Largest distance from the first position, in camera pixels."""
+        return float(np.hypot(*self.path_px.T).max())
+
+
+def estimate_drift(movie: Movie, block: int = 50, report: Report = silent) -> Drift:
     """Estimate the position of the sample in every frame.
 
     Parameters
@@ -76,16 +118,14 @@ def estimate_drift(
         Movie of a blinking sample.
     block : int, optional
         Frames of a block whose SOFI image is compared with those of other blocks; more for long
-        movies, which have at most 24 blocks.
+        movies, which have at most 24 blocks, and fewer, but at least 20, for short ones.
     report : Report, optional
         Receives the progress.
 
     Returns
     -------
-    path : ndarray
-        (T, 2) y, x in camera pixels relative to the first frame.
-    fwhm_px : float
-        PSF width in camera pixels, measured in the mean of the blocks.
+    Drift
+        Path, standard error and jumps.
 
     Raises
     ------
@@ -96,7 +136,8 @@ def estimate_drift(
     -----
     All pairs of blocks are registered by redundant cross-correlation (Wang et al., Opt. Express
     22, 15982 (2014)): one position per block is fitted to their shifts by least squares, without
-    outliers, and a smoothing spline interpolates the frames in between.
+    outliers. How far neighbouring positions scatter around a smooth way is their error; a way that
+    does not exceed it counts as rest. Between jumps a spline follows the positions within it.
     """
     frames = movie.shape[0]
     count = min(frames // block, MOST_BLOCKS)
@@ -105,28 +146,104 @@ def estimate_drift(
             f"Drift needs at least three blocks of frames to compare, {movie.name} has {frames} "
             f"frames; choose a drift.block of at most {max(frames // 3, 1)}."
         )
+    count = max(count, min(FEW_BLOCKS, frames // BLOCK_MIN))
     part = _busiest_part(movie, frames // count)
+    drift = _drift_of(part, count, portion(report, 0.0, 0.4))
+    finer = min(2 * count, frames // BLOCK_MIN, MOST_BLOCKS)
+    if drift.error_px > SUSPICIOUS_PX and finer > count:
+        # Fast ways are too bent for long blocks.
+        other = _drift_of(part, finer, portion(report, 0.4, 0.7))
+        if other.error_px**2 * count < drift.error_px**2 * finer:
+            drift, count = other, finer
+    if not drift.farthest_px:
+        return drift
+    # What other blocks do not show is an error of these.
+    again = _drift_of(part, max(count - 1, 3), portion(report, 0.7, 1.0))
+    apart = drift.path_px - again.path_px
+    apart = np.sqrt(np.square(apart - np.median(apart, axis=0)).sum(axis=1).mean())
+    if apart > max(AGREED, AGREED * drift.farthest_px):
+        error = max(drift.error_px, float(apart))
+        return Drift(np.zeros((frames, 2)), drift.fwhm_px, error)
+    return drift
+
+
+def _drift_of(part: Movie, count: int, report: Report) -> Drift:
+    """Drift from a number of blocks of frames."""
+    frames = part.shape[0]
     edges = np.linspace(0, frames, count + 1).round().astype(int)
-    start = movie.first_frame
+    images = _block_images(part, edges, report)
+    fwhm = estimate_psf_fwhm(np.sum(images, axis=0), 2)
+    if not 1 < fwhm < 8:
+        fwhm = USUAL_FWHM_PX
+    sharp = [_sharp(image, fwhm) for image in images]
+    blocks = BlockPositions(edges, register(sharp) / 2)
+    at_blocks = find_jumps(blocks)
+    if not _confirmed(sharp, blocks.at, at_blocks):
+        at_blocks = []
+    parts = np.split(blocks.at, at_blocks)
+    error = max((position_error(p) for p in parts if len(p) > 3), default=0.0)
+    error = error or position_error(blocks.at)
+    if not at_blocks and not moves(blocks.at, error):
+        return Drift(np.zeros((frames, 2)), fwhm, error)
+    jumps = sorted({_jump_frame(part, blocks, k) for k in at_blocks})
+    path = path_through(blocks, jumps, error)
+    sizes = [np.hypot(*(path[min(t, frames - 1)] - path[t - 1])) for t in jumps]
+    if min(sizes, default=JUMP_MIN_PX) < JUMP_MIN_PX:
+        jumps = [t for t, size in zip(jumps, sizes, strict=True) if size >= JUMP_MIN_PX]
+        path = path_through(blocks, jumps, error)
+    if not jumps and not moves(blocks.at, error):
+        path = np.zeros((frames, 2))
+    return Drift(path, fwhm, error, tuple(jumps))
+
+
+def _confirmed(images: list[np.ndarray], at: np.ndarray, jumps: list[int]) -> bool:
+    """Whether the sums of the images between jumps are as far apart as their positions."""
+    if not jumps:
+        return True
+    parts = np.split(np.arange(len(images)), jumps)
+    sums = [np.sum([images[k] for k in part], axis=0) for part in parts]
+    expected = np.array([np.median(at[part], axis=0) for part in parts])
+    apart = register(sums) / 2 - (expected - expected[0])
+    return bool(np.hypot(*apart.T).max() < CONFIRMED_PX)
+
+
+def _block_images(movie: Movie, edges: np.ndarray, report: Report) -> list[np.ndarray]:
+    """Second-order cumulants of blocks of frames."""
     images = []
-    total = np.zeros(0)
-    for k in range(count):
-        piece = part.select(frames=(start + int(edges[k]), start + int(edges[k + 1])))
-        cumulant = cross_cumulants(piece, (2,))[2]
-        total = cumulant if k == 0 else total + cumulant
+    for number, (first, last) in enumerate(pairwise(edges.tolist())):
+        cumulant = cross_cumulants(movie.part(first, last), (2,))[2]
         if not np.any(cumulant):
             raise InputError(
                 f"{movie.name} does not change in time, so its drift cannot be found; switch the "
                 "drift correction off."
             )
         images.append(cumulant)
-        report((k + 1) / count, f"drift, block {k + 1} of {count}")
-    fwhm = estimate_psf_fwhm(total, 2)
-    if not 1 < fwhm < 8:
-        fwhm = USUAL_FWHM_PX
-    at_blocks = register([_sharp(image, fwhm) for image in images]) / 2
-    middles = (edges[:-1] + edges[1:] - 1) / 2
-    return _smooth(middles, at_blocks, frames), fwhm
+        report((number + 1) / (len(edges) - 1), f"drift, block {number + 1} of {len(edges) - 1}")
+    return images
+
+
+def _jump_frame(movie: Movie, blocks: BlockPositions, k: int) -> int:
+    """Return the first frame after a jump between blocks k - 1 and k.
+
+    Where the sum of what frames have in common with the blocks after it, rather than with those
+    before, is least.
+    """
+    edges = blocks.edges
+    first, last = int(edges[max(k - 2, 0)]), int(edges[min(k + 2, len(edges) - 1)])
+    begin, end = int(edges[max(k - 1, 0)]), int(edges[min(k + 1, len(edges) - 1)])
+    frames = np.concatenate(
+        [np.asarray(b, np.float64) for b in time_blocks(movie.part(first, last))]
+    )
+    before, after = frames[: begin - first], frames[end - first :]
+    if not len(before) or not len(after):
+        third = max((last - first) // 4, 1)
+        before, after = frames[:third], frames[-third:]
+    change = after.mean(axis=0) - before.mean(axis=0)
+    noise = np.square(np.diff(frames, axis=0)).mean(axis=0)
+    template = change / np.maximum(noise, 1e-3 * np.median(noise) + 1e-12)
+    score = (frames * template).sum(axis=(1, 2))
+    level = (score[: len(before)].mean() + score[-len(after) :].mean()) / 2
+    return first + int(np.argmin(np.cumsum(score - level))) + 1
 
 
 def register(images: list[np.ndarray]) -> np.ndarray:
@@ -198,18 +315,3 @@ def _sharp(cumulant: np.ndarray, fwhm_px: float) -> np.ndarray:
     root = np.sign(flat) * np.sqrt(np.abs(flat))
     sigma = fwhm_px * np.sqrt(2) / 2.3548
     return np.asarray(gaussian_filter(root, sigma) - gaussian_filter(root, 8 * sigma))
-
-
-def _smooth(middles: np.ndarray, at: np.ndarray, frames: int) -> np.ndarray:
-    """Interpolate the positions of blocks to all frames, relative to the first frame."""
-    from scipy.interpolate import make_smoothing_spline
-
-    t = np.arange(frames)
-    if len(middles) < 5:
-        path = np.stack(
-            [np.polyval(np.polyfit(middles, at[:, k], len(middles) - 2), t) for k in (0, 1)], axis=1
-        )
-    else:
-        unit = middles / frames
-        path = np.stack([make_smoothing_spline(unit, at[:, k])(t / frames) for k in (0, 1)], axis=1)
-    return np.asarray(path - path[0])

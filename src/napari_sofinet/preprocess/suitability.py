@@ -307,8 +307,8 @@ def _bleaching(trace: np.ndarray, floor: float) -> Finding:
 
 
 def _drift(movie: Movie, report: Report) -> Finding:
-    path, _ = estimate_drift(movie, max(movie.shape[0] // 6, 20), portion(report, 0.6, 1.0))
-    far = float(np.hypot(*path.T).max())
+    found = estimate_drift(movie, max(movie.shape[0] // 6, 20), portion(report, 0.6, 1.0))
+    far = found.farthest_px
     value = f"{far:.2f} camera px"
     if far < MOST_DRIFT_PX:
         return Finding("drift", value, "good", "The sample stays in place.", far)

@@ -22,6 +22,12 @@ MOST_DRIFT_PX = 0.15
 """Largest drift within a sub-sequence; more would look like fluctuations at edges."""
 
 
+JUMP_PX = 0.3
+"""Drift from one frame to the next at which a sub-sequence ends, however short it is."""
+SHORTEST_BESIDE_JUMP = 10
+"""Frames of a sub-sequence next to a jump; fewer are left out."""
+
+
 def plan_segments(
     frames: int, longest: int | None = None, drift_px: np.ndarray | None = None
 ) -> list[tuple[int, int]]:
@@ -51,15 +57,17 @@ def plan_segments(
     cuts = [0]
     first = 0
     for t in range(frames):
-        moved = 0.0
+        moved, jumped = 0.0, False
         if drift_px is not None:
             moved = float(np.abs(drift_px[t] - drift_px[first]).max())
+            jumped = t > 0 and float(np.abs(drift_px[t] - drift_px[t - 1]).max()) > JUMP_PX
         too_far = moved > MOST_DRIFT_PX and t - first >= SHORTEST
-        if (t - first >= longest or too_far) and frames - t >= SHORTEST:
+        if jumped or ((t - first >= longest or too_far) and frames - t >= SHORTEST):
             cuts.append(t)
             first = t
     cuts.append(frames)
-    return list(pairwise(cuts))
+    segments = [(a, b) for a, b in pairwise(cuts) if b - a >= SHORTEST_BESIDE_JUMP]
+    return segments or list(pairwise(cuts))
 
 
 def mean_cumulant(
