@@ -40,8 +40,11 @@ AGREED = 0.3
 """How far the ways from other blocks may be apart, in camera pixels and of the drift."""
 SUSPICIOUS_PX = 0.1
 """Standard error above which shorter blocks are tried."""
-FINENESS = 20
-"""Steps of the comparison per sample."""
+FARTHEST = 40
+"""Largest shift between blocks in samples, of which two are a camera pixel."""
+_Y, _X = np.mgrid[-2:3, -2:3].reshape(2, -1).astype(float)
+QUADRATIC = np.linalg.pinv(np.stack([_Y * 0 + 1, _Y, _X, _Y**2, _X**2, _Y * _X], axis=1))
+"""Coefficients of a quadratic from 5 x 5 samples by least squares."""
 
 
 class DriftCorrection(Settings):
@@ -247,36 +250,24 @@ def _jump_frame(movie: Movie, blocks: BlockPositions, k: int) -> int:
 
 
 def register(images: list[np.ndarray]) -> np.ndarray:
-    """Register images with each other.
+    """Register images by redundant cross-correlation.
 
     Parameters
     ----------
     images : list of ndarray
-        N images of the same shape.
+        (Y, X) images.
 
     Returns
     -------
     ndarray
-        (N, 2) positions y, x in samples, relative to the first one.
+        (n, 2) positions y, x in samples relative to the first one.
     """
-    from skimage.registration import phase_cross_correlation
-
     rows, columns = images[0].shape
     window = np.clip(4 * np.hanning(rows + 2)[1:-1, None] * np.hanning(columns + 2)[1:-1], 0, 1)
-    transforms = [np.fft.fftn(image * window) for image in images]
+    transforms = [np.fft.rfft2(image * window, (2 * rows, 2 * columns)) for image in images]
     pairs = np.array(list(combinations(range(len(images)), 2)))
-    shifts = np.array(
-        [
-            phase_cross_correlation(
-                transforms[j],
-                transforms[i],
-                upsample_factor=FINENESS,
-                space="fourier",
-                normalization=None,
-            )[0]
-            for i, j in pairs
-        ]
-    )
+    reach = min(FARTHEST, rows // 2, columns // 2)
+    shifts = np.array([_shift(transforms[i], transforms[j], columns, reach) for i, j in pairs])
     design = np.zeros((len(pairs), len(images)))
     design[np.arange(len(pairs)), pairs[:, 1]] = 1
     design[np.arange(len(pairs)), pairs[:, 0]] = -1
@@ -287,6 +278,22 @@ def register(images: list[np.ndarray]) -> np.ndarray:
         residual = np.hypot(*(design @ found - shifts).T)
         keep = residual <= OUTLIER * np.median(residual) + 0.1
     return np.vstack([np.zeros(2), found])
+
+
+def _shift(before: np.ndarray, after: np.ndarray, columns: int, reach: int) -> np.ndarray:
+    """Shift y, x in samples at the peak of the cross-correlation of two spectra."""
+    rows = before.shape[0]
+    product = np.fft.irfft2(after * before.conj(), (rows, 2 * columns))
+    near = np.roll(product, (reach + 2, reach + 2), (0, 1))[: 2 * reach + 5, : 2 * reach + 5]
+    y, x = np.unravel_index(int(near[2:-2, 2:-2].argmax()), (2 * reach + 1, 2 * reach + 1))
+    # A quadratic through the 25 samples around the highest, of which the peak is the top.
+    values = near[y : y + 5, x : x + 5].ravel()
+    c = QUADRATIC @ values
+    curvature = np.array([[2 * c[3], c[5]], [c[5], 2 * c[4]]])
+    top = np.zeros(2)
+    if np.linalg.det(curvature) > 0:
+        top = np.clip(-np.linalg.solve(curvature, c[1:3]), -1, 1)
+    return np.asarray([y - reach, x - reach] + top)
 
 
 def _busiest_part(movie: Movie, block: int) -> Movie:

@@ -18,6 +18,8 @@ OTHER_STEPS = 4.0
 """Times the usual step between blocks that a jump must be."""
 SIDE_BLOCKS = 2
 """Fewest blocks between jumps, and at the ends."""
+LINE_ERRORS = 3.0
+"""Standard errors by which positions may miss a straight way."""
 MOST_JUMPS = 4
 MANY_BLOCKS = 12
 
@@ -167,7 +169,7 @@ def path_through(blocks: BlockPositions, jumps: list[int], error: float) -> np.n
             inside[np.abs(blocks.middles - (first + last) / 2).argmin()] = True
         t = np.arange(first, last)
         path[first:last] = _smooth(blocks.middles[inside], blocks.at[inside], t, error)
-    return path - path[0]
+    return np.asarray(path - path[0])
 
 
 def _smooth(middles: np.ndarray, at: np.ndarray, t: np.ndarray, error: float) -> np.ndarray:
@@ -180,7 +182,7 @@ def _smooth(middles: np.ndarray, at: np.ndarray, t: np.ndarray, error: float) ->
     columns = []
     for values in at.T:
         line = np.polyfit(middles, values, 1)
-        if count < 4 or np.abs(np.polyval(line, middles) - values).max() < 1.5 * error:
+        if count < 4 or np.abs(np.polyval(line, middles) - values).max() < LINE_ERRORS * error:
             columns.append(np.polyval(line, t))
             continue
         spline = UnivariateSpline(
