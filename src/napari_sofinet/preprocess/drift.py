@@ -36,6 +36,8 @@ OUTLIER = 3.0
 """Residual of an outlier in units of the median."""
 CONFIRMED_PX = 0.4
 """How far the jump between sums of blocks may differ from that between their positions."""
+CERTAIN = 30.0
+"""Standard errors of a drift above which it is not looked for in other blocks."""
 AGREED = 0.3
 """How far the ways from other blocks may be apart, in camera pixels and of the drift."""
 SUSPICIOUS_PX = 0.1
@@ -158,7 +160,7 @@ def estimate_drift(movie: Movie, block: int = 50, report: Report = silent) -> Dr
         other = _drift_of(part, finer, portion(report, 0.4, 0.7))
         if other.error_px**2 * count < drift.error_px**2 * finer:
             drift, count = other, finer
-    if not drift.farthest_px:
+    if not drift.farthest_px or drift.farthest_px > CERTAIN * drift.error_px:
         return drift
     # What other blocks do not show is an error of these.
     again = _drift_of(part, max(count - 1, 3), portion(report, 0.7, 1.0))
