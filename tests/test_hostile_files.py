@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import struct
@@ -488,3 +489,13 @@ def test_the_file_that_was_read_for_a_recipe_is_told(tmp_path, monkeypatch, caps
     capsys.readouterr()
     accepted("run", "o.ome.tif")
     assert f"{tmp_path / 'm.tif'}, which the recipe names, was read" in capsys.readouterr().err
+
+
+def test_a_packed_table_that_unpacks_to_gigabytes(tmp_path, refused):
+    header = b"frame,x_nm,y_nm\n"
+    for row in (b"1,2,3\n", b"1", b"\n"):
+        with gzip.open(tmp_path / "t.csv.gz", "wb", 1) as file:
+            file.write(header)
+            for _ in range(90):
+                file.write(row * (10**6 // len(row)))
+        refused("table", "t.csv.gz", "--pixel-size", "0.1", "-o", "o.csv")

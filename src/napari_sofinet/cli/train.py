@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_sofinet.base.errors import Cancelled
-from napari_sofinet.base.settings import build
+from napari_sofinet.base.settings import Settings, build, flatten_settings, parameters
 from napari_sofinet.cli.options import add_options, given_values
 from napari_sofinet.cli.progress import ProgressLine, say
 from napari_sofinet.data.open_movie import open_movie
@@ -43,7 +43,7 @@ def run_train(options: argparse.Namespace) -> int:
     settings = build(task.settings, given_values(options, task.settings))
     check_device(options.device)
     output = output_file(options.output)
-    refuse_overwriting(output, *map(Path, options.movies))
+    refuse_overwriting(output, *map(Path, options.movies), *_files_of(settings))
     movies = [open_movie(path) for path in options.movies]
     try:
         card = train(
@@ -61,3 +61,10 @@ def run_train(options: argparse.Namespace) -> int:
     for name, value in card.figures.items():
         say(f"{name}: {value}")
     return 0
+
+
+def _files_of(settings: Settings) -> list[Path]:
+    """Return the files and weights that settings name."""
+    values = flatten_settings(settings)
+    named = [values[one.name] for one in parameters(type(settings)) if one.file or one.weights]
+    return [Path(name) for name in named if name]

@@ -79,7 +79,7 @@ class Recipe(BaseModel):
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        """Everything that was read and still exists: the movie or table, and files of settings."""
+        """Everything that was read: the movie or table, and files that settings name."""
         settings = self.reconstruct.settings.values()
         names = [name for name in settings if isinstance(name, str) and os.path.isfile(name)]
         path = self.open.path

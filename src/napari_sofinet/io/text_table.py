@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 import re
 import warnings
 import zlib
@@ -22,6 +23,9 @@ from napari_sofinet.io.regular_files import check_regular
 HEAD_BYTES = 2**16
 CHUNK_ROWS = 1_000_000
 WRITTEN_ROWS = 100_000
+ALWAYS_UNPACKED_BYTES, PACKED_AT_MOST = 2**26, 100
+"""Bytes of text that any file may hold, and for each packed byte; measured numbers pack to a third
+or a tenth."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +121,7 @@ def read_text_table(path: Path) -> NumberTable:
         "skiprows": layout.skipped,
         "sep": r"\s+" if layout.separator == " " else layout.separator,
         "decimal": "," if layout.comma_decimals else ".",
-        "compression": "gzip" if layout.packed else None,
+        "compression": None,
         "encoding": "utf-16" if layout.encoding == "utf-16" else "utf-8",
         "encoding_errors": "replace",
         "engine": "c",
@@ -127,10 +131,12 @@ def read_text_table(path: Path) -> NumberTable:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", pd.errors.ParserWarning)
             try:
-                arrays = _only_numbers(path, options)
+                arrays = _only_numbers(_source(path, layout), options)
                 dropped: tuple[int, ...] = ()
+            except InputError:
+                raise
             except ValueError:
-                arrays, dropped = _with_text(path, options)
+                arrays, dropped = _with_text(_source(path, layout), options)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{path.name} is damaged or ends too early; copy it again.") from error
     except pd.errors.ParserError as error:
@@ -219,13 +225,36 @@ def _all_numbers(line: str) -> bool:
     return all(re.fullmatch(r"[-+]?\d*\.?\d+([eE][-+]?\d+)?\.?|nan|", f, re.I) for f in fields)
 
 
-def _only_numbers(path: Path, options: dict[str, Any]) -> dict[int, np.ndarray]:
+class _Unpacked(gzip.GzipFile):
+    """A gzip file that ends with an error where it unpacks to far more than a table can."""
+
+    unpacked = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._counted(super().read(size))
+
+    def read1(self, size: int = -1) -> bytes:
+        return self._counted(super().read1(size))
+
+    def _counted(self, content: bytes) -> bytes:
+        self.unpacked += len(content)
+        if self.unpacked > max(ALWAYS_UNPACKED_BYTES, PACKED_AT_MOST * os.stat(self.name).st_size):
+            name = os.path.basename(self.name)
+            raise InputError(f"{name} unpacks to far more than a table; it is damaged or empty.")
+        return content
+
+
+def _source(path: Path, layout: Layout) -> Any:
+    return _Unpacked(path) if layout.packed else path
+
+
+def _only_numbers(source: Any, options: dict[str, Any]) -> dict[int, np.ndarray]:
     """Columns of a file in which every field is a number; ValueError if one is not."""
     import pandas as pd
 
     parts: dict[int, list[np.ndarray]] = {k: [] for k in options["names"]}
     chunks = pd.read_csv(
-        path, dtype=np.float64, na_filter=False, chunksize=CHUNK_ROWS, low_memory=False, **options
+        source, dtype=np.float64, na_filter=False, chunksize=CHUNK_ROWS, low_memory=False, **options
     )
     with chunks:
         for chunk in chunks:
@@ -236,12 +265,12 @@ def _only_numbers(path: Path, options: dict[str, Any]) -> dict[int, np.ndarray]:
 
 
 def _with_text(
-    path: Path, options: dict[str, Any]
+    source: Any, options: dict[str, Any]
 ) -> tuple[dict[int, np.ndarray], tuple[int, ...]]:
     """Columns with NaN where there is no number, and which columns are text."""
     import pandas as pd
 
-    whole = pd.read_csv(path, low_memory=False, **options)
+    whole = pd.read_csv(source, low_memory=False, **options)
     arrays: dict[int, np.ndarray] = {}
     dropped = []
     for k in options["names"]:
