@@ -11,7 +11,7 @@ from napari_sofinet.base.progress import Report
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.training.data import Samples
 from napari_sofinet.training.dynamics import dynamics_samples, dynamics_sequences
-from napari_sofinet.training.loop import of_output
+from napari_sofinet.training.loop import Loss, of_output
 from napari_sofinet.training.losses import sequence_loss, structure_loss
 from napari_sofinet.training.settings import DynamicsTrainingSettings
 from napari_sofinet.training.structure_shapes import FILLED
@@ -31,22 +31,29 @@ def structure_data(
     movies: Sequence[Movie],
     report: Report,
 ) -> TrainingData:
-    """Return single pictures for our network, or sequences for the paper's."""
-    sequences = net.recurrent
-    s = settings
+    """Return single pictures for our network, or sequences for that of the DBlink paper.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        Network to be trained; its attribute ``recurrent`` tells whether it takes sequences.
+    settings : DynamicsTrainingSettings
+        Settings of the training.
+    movies : sequence of Movie
+        Not used.
+    report : Report
+        Not used.
+
+    Returns
+    -------
+    TrainingData
+        Simulated localizations and pictures of the structures.
+    """
+    s, sequences = settings, net.recurrent
     draw = dynamics_sequences if sequences else dynamics_samples
 
     def make(step: int) -> Samples:
         return draw(s, s.batch, s.seed + step)
-
-    def paper_loss(out: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return sequence_loss(out, target, s.steady, s.smooth)
-
-    def show(net: torch.nn.Module, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
-        maps = samples.frames[:1].to(next(net.parameters()).device)
-        with torch.inference_mode():
-            pictures = net(maps)[0].float().cpu()
-        return maps[0].mean(dim=0).cpu().numpy(), pictures[len(pictures) // 2].numpy()
 
     kinds = ("filaments", "mitochondria") if s.structure == "both" else (s.structure,)
     held_out = []
@@ -55,22 +62,41 @@ def structure_data(
         count = HELD_OUT_SEQUENCES if sequences else HELD_OUT_FRAMES
         held_out.append((kind, draw(alike, count, HELD_OUT_SEED)))
     what = "filaments or mitochondria" if s.structure == "both" else s.structure
-    # Filled shapes blink less often than lines.
-    least = s.blinks_min * (1 if s.structure == "filaments" else FILLED)
     return TrainingData(
         make,
         held_out,
         lambda step: make(HELD_OUT_SEED + 1 + step),
-        {
-            "blinks_per_window": (least, s.blinks_max),
-            "error_samples": (s.error_min, s.error_max),
-            "speed_per_window": (0.0, s.speed_max),
-        },
+        _ranges(s),
         f"simulated localisations of moving {what}",
         f"It expects {what} of one sharp outline that change slowly: a prior. It draws what "
         "localisations of other things resemble.",
-        of_output(paper_loss if sequences else structure_loss),
+        _sequence_loss(s) if sequences else of_output(structure_loss),
         calibrate=no_calibration,
         flip_rotate=False,
-        show=show if sequences else None,
+        show=_show_middle if sequences else None,
     )
+
+
+def _ranges(s: DynamicsTrainingSettings) -> dict[str, tuple[float, float]]:
+    # Filled shapes blink less often than lines.
+    least = s.blinks_min * (1 if s.structure == "filaments" else FILLED)
+    return {
+        "blinks_per_window": (least, s.blinks_max),
+        "error_samples": (s.error_min, s.error_max),
+        "speed_per_window": (0.0, s.speed_max),
+    }
+
+
+def _sequence_loss(s: DynamicsTrainingSettings) -> Loss:
+    def loss(out: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return sequence_loss(out, target, s.steady, s.smooth)
+
+    return of_output(loss)
+
+
+def _show_middle(net: torch.nn.Module, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean map of the first sequence, and the picture of its middle window."""
+    maps = samples.frames[:1].to(next(net.parameters()).device)
+    with torch.inference_mode():
+        pictures = net(maps)[0].float().cpu()
+    return maps[0].mean(dim=0).cpu().numpy(), pictures[len(pictures) // 2].numpy()

@@ -1,4 +1,4 @@
-"""Training or fine-tuning a network, from settings to a weights file."""
+"""Training and fine-tuning of a network, from settings to a weights file."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ from napari_sofinet.training.training_data import TrainingData
 from napari_sofinet.training.validation import Progress, Validation
 
 CALIBRATION_BATCHES = 12
+PREPARATION = 0.3
+"""Fraction of the progress that own movies take before the first step."""
 
 
 def train(
@@ -45,37 +47,37 @@ def train(
 ) -> Card:
     """Train a network and write the weights that did best on movies that were held out.
 
-    A training that was killed goes on where it was when it is called again with the same output.
-    One that is cancelled writes its best weights first.
+    Called again with the same output, a training that was killed goes on where it was. One that is
+    cancelled writes its best weights first.
 
     Parameters
     ----------
     network : Network
         One of `napari_sofinet.methods.registry.networks`.
     output : path-like
-        Weights file, .safetensors; its state is kept beside it until it is done.
+        Weights file, .safetensors. The state of the training is kept beside it until it is done.
     settings : LearningSettings, optional
-        Of the class that the network's task names; by default its default settings.
+        Settings of the class that the task of the network names; by default its defaults.
     movies : sequence of Movie, optional
         Own movies of fixed cells; movies are simulated where there are none.
     device : {"auto", "cpu", "cuda"}, optional
-        Where the network is trained.
+        Device on which the network is trained.
     report : Report, optional
         Called with the progress; raise `Cancelled` in it to stop.
     show : callable, optional
-        Given a `Progress` at every validation.
+        Called with a `Progress` at every validation.
 
     Returns
     -------
     Card
-        Of the weights that were written.
+        Card of the weights that were written.
 
     Raises
     ------
     InputError
-        Unusable movies, settings or output.
+        Movies, settings or output cannot be used.
     Cancelled
-        By ``report``.
+        ``report`` raised it.
     """
     task = task_of(network)
     settings = settings or task.settings()
@@ -83,30 +85,15 @@ def train(
     _check_output(output, settings, network)
     _check(settings, movies, network, task)
     started = _start(network, task, settings, movies, device, portion(report, 0.0, 1.0))
-    training, data = started.training, started.data
     state = _state_of(output)
     if state.exists():
-        _resume(training, state)
-        report(0.0, f"going on from step {training.step}")
-    validation = Validation(training, data, settings, show)
-    begun = 0.3 if movies else 0.0
-
-    def tell(fraction: float, message: str = "", preview: object = None) -> None:
-        report(begun + (1 - begun) * fraction, message)
-        validation.after_step()
-
-    stopped: BaseException | None = None
-    try:
-        with contextlib.closing(ahead(data.make, training.step)) as batches:
-            moved = (_on(batch, started.device) for batch in batches)
-            training.run(moved, state, tell, validation.enough)
-    except (Cancelled, KeyboardInterrupt) as error:
-        if not training.best:
-            raise
-        stopped = error
+        _resume(started.training, state)
+        report(0.0, f"going on from step {started.training.step}")
+    validation = Validation(started.training, started.data, settings, show)
+    stopped = _run(started, validation, state, portion(report, PREPARATION if movies else 0.0, 1.0))
     validation.validate()
     card = _card(network, output, settings, movies, started, validation, stopped is not None)
-    weights.save(output, training.best, card)
+    weights.save(output, started.training.best, card)
     if stopped is not None:
         raise stopped
     state.unlink(missing_ok=True)
@@ -116,12 +103,33 @@ def train(
 
 @dataclass(frozen=True)
 class _Started:
-    """A network that is about to be trained, its sizes, its data and its device."""
+    """Network that is about to be trained, with its sizes, its data and its device."""
 
     training: Training
     data: TrainingData
     sizes: dict[str, int]
     device: str
+
+
+def _run(
+    started: _Started, validation: Validation, state: Path, report: Report
+) -> BaseException | None:
+    """Train, validate now and then, and return the exception that ended the training early."""
+    training = started.training
+
+    def tell(fraction: float, message: str = "", preview: object = None) -> None:
+        report(fraction, message)
+        validation.after_step()
+
+    try:
+        with contextlib.closing(ahead(started.data.make, training.step)) as batches:
+            moved = (_on(batch, started.device) for batch in batches)
+            training.run(moved, state, tell, validation.enough)
+    except (Cancelled, KeyboardInterrupt) as error:
+        if not training.best:
+            raise
+        return error
+    return None
 
 
 def _start(
@@ -186,12 +194,12 @@ def _card(
 
 
 def _state_of(output: Path) -> Path:
-    """Return where the state of a training is kept."""
+    """Return the file in which the state of a training is kept."""
     return output.with_name(f".{output.stem}.training{weights.SUFFIX}")
 
 
 def _check_output(output: Path, settings: LearningSettings, network: Network) -> None:
-    """Raise `InputError` unless weights can be written, and do not replace those to start from."""
+    """Raise `InputError` where weights cannot be written or would replace those to start from."""
     if output.suffix != weights.SUFFIX or not output.stem:
         raise InputError(f"The output {output.name} must be a name that ends in {weights.SUFFIX}.")
     check_writable(output)
@@ -207,7 +215,7 @@ def _check_output(output: Path, settings: LearningSettings, network: Network) ->
 def _check(
     settings: LearningSettings, movies: Sequence[Movie], network: Network, task: Task
 ) -> None:
-    """Raise `InputError` for settings of another network, or that do not go together."""
+    """Raise `InputError` for settings of another network, or that contradict each other."""
     if not isinstance(settings, task.settings):
         raise InputError(
             f"{network.name} is not trained with {type(settings).__name__} but with "
@@ -262,7 +270,7 @@ def _network(
 
 
 def _example(net: torch.nn.Module) -> tuple[torch.Tensor, ...]:
-    """The smallest input of a network."""
+    """Return the smallest input of a network."""
     if hasattr(net, "example"):
         given: tuple[torch.Tensor, ...] = net.example()
         return given
@@ -270,7 +278,7 @@ def _example(net: torch.nn.Module) -> tuple[torch.Tensor, ...]:
 
 
 def _identity(network: Network, settings: LearningSettings, movies: Sequence[Movie]) -> str:
-    """What must be alike for a training to go on: all but how long it takes."""
+    """Return a text by which a training can go on: all settings but those of its duration."""
     values = flatten_settings(settings)
     for name in ("minutes", "steps", "patience", "compiled"):
         del values[name]
@@ -280,7 +288,7 @@ def _identity(network: Network, settings: LearningSettings, movies: Sequence[Mov
 
 
 def _resume(training: Training, state: Path) -> None:
-    """Go on from a state; one of another training is left, since this one begins anew."""
+    """Go on from a state, or begin anew where it is that of another training."""
     try:
         training.load(state)
     except OtherTraining:
