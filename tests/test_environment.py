@@ -121,3 +121,16 @@ def test_the_demonstration_on_a_full_disk(tmp_path, blocks):
         assert done.returncode == 2, done.stderr
         assert "disk is full" in done.stderr
         assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize(("package", "output"), [("h5py", "o.hdf5"), ("pandas", "o.csv")])
+def test_a_missing_package_is_named(tmp_path, package, output):
+    table = tmp_path / "t.csv"
+    table.write_text("frame,x_nm,y_nm\n1,20,30\n2,90,300\n")
+    code = WITHOUT.format(packages=(package,))
+    words = ("table", table, "--pixel-size", "0.1", "-o", tmp_path / output)
+    done = sofinet(*words, code=code)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"sofinet: {package} is not installed: install it with 'pip install {package}'.\n"
+    )

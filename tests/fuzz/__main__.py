@@ -18,7 +18,14 @@ from pathlib import Path
 from random import Random
 
 from fuzz.cases import Maker, Outcome, run_case
-from fuzz.others import hdf5_maker, recipe_maker, table_maker, truth_maker, weights_maker
+from fuzz.others import (
+    hdf5_maker,
+    picture_maker,
+    recipe_maker,
+    table_maker,
+    truth_maker,
+    weights_maker,
+)
 from fuzz.tiffs import maker as tiff_maker
 
 KINDS: dict[str, Callable[[Path], Maker]] = {
@@ -28,6 +35,7 @@ KINDS: dict[str, Callable[[Path], Maker]] = {
     "weights": weights_maker,
     "truth": truth_maker,
     "hdf5": hdf5_maker,
+    "picture": picture_maker,
 }
 LOADED = (
     "napari_sofinet.methods.network_picture", "napari_sofinet.methods.network_detector",
@@ -37,7 +45,7 @@ LOADED = (
     "napari_sofinet.cli.info", "napari_sofinet.cli.table", "napari_sofinet.cli.measure",
     "napari_sofinet.cli.simulate", "napari_sofinet.cli.reconstruct",
     "scipy.ndimage", "scipy.optimize", "scipy.interpolate", "pandas", "h5py", "dask.array",
-    "imagecodecs", "skimage.filters", "safetensors.torch",
+    "imagecodecs", "skimage.filters", "skimage.io", "safetensors.torch",
 )  # fmt: skip
 """Imported once, before the cases are forked."""
 

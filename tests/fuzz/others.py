@@ -16,6 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 import tifffile
+from skimage.io import imsave
 
 from fuzz.cases import Case, Maker
 from fuzz.damage import damaged_bytes, damaged_json, damaged_text, value
@@ -287,6 +288,35 @@ def _damaged_arrays(rnd: Random, arrays: dict[str, Any]) -> tuple[dict[str, Any]
                 notes.append(note)
         notes.append(f"{how} {name}")
     return copy.copy(changed), "; ".join(notes)
+
+
+def picture_maker(folder: Path) -> Maker:
+    picture = (FRAMES[:9].sum(axis=0) // 20).astype(np.uint8)
+    tifffile.imwrite(folder / "p.tif", picture)
+    sound = {}
+    for suffix in ("png", "jpg", "bmp", "gif"):
+        imsave(folder / f"p.{suffix}", picture, check_contrast=False)
+        sound[suffix] = (folder / f"p.{suffix}").read_bytes()
+    for name, array in (("npy", picture.astype(np.float32)), ("movie.npy", FRAMES)):
+        np.save(folder / "p.npy", array)
+        sound[name] = (folder / "p.npy").read_bytes()
+
+    def make(rnd: Random, place: Path) -> Case:
+        name = rnd.choice(list(sound))
+        content, note = damaged_bytes(rnd, sound[name], rnd.choice([None, 40, 200]))
+        path = f"p.{name.rpartition('.')[2]}"
+        (place / path).write_bytes(content)
+        words = rnd.choice(
+            (
+                ("measure", "resolution", path),
+                ("measure", "compare", str(folder / "p.tif"), "--reference", path),
+                ("measure", "compare", path, "--reference", str(folder / "p.tif")),
+                ("info", path),
+            )
+        )
+        return Case(f"{name}, {note}", words)
+
+    return make
 
 
 def _quietly(words: list[str]) -> None:

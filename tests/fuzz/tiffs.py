@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import tifffile
+from odd_tiffs import ome_xml, write_micromanager, write_stk
 
 from fuzz.cases import Case, Maker
 from fuzz.damage import damaged_bytes
@@ -55,6 +56,16 @@ def bases(folder: Path) -> dict[str, bytes]:
         tifffile.imwrite(path, options.pop("data", FRAMES), **options)
         found[name] = path.read_bytes()
         path.unlink()
+    planes = [[(0, k, 0, 0, k) for k in range(len(FRAMES))]]
+    size = FRAMES.shape[1:]
+    xml = ome_xml([path.name], planes, size, len(FRAMES))
+    times = [(0, 0, t, 0) for t in range(len(FRAMES))]
+    for name, text in (("Micro-Manager", xml), ("Micro-Manager without OME", None)):
+        write_micromanager(path, FRAMES, times, text)
+        found[name] = path.read_bytes()
+    write_stk(path, FRAMES)
+    found["STK"] = path.read_bytes()
+    path.unlink()
     return found
 
 

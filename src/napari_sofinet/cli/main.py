@@ -88,6 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         say("sofinet: There is not enough memory for this movie; choose a smaller --roi.")
         return 2
+    except ModuleNotFoundError as error:
+        package = (error.name or "a package").partition(".")[0]
+        if os.environ.get("SOFINET_DEBUG") or package == "napari_sofinet":
+            raise
+        say(f"sofinet: {package} is not installed: install it with 'pip install {package}'.")
+        return 2
     except (Cancelled, KeyboardInterrupt):
         say("sofinet: stopped.")
         return 130

@@ -111,6 +111,8 @@ def image_of(series: TiffPageSeries, name: str) -> np.ndarray:
     InputError
         There is too little memory, or the file promises far more than it holds.
     """
+    if not all(series.shape):
+        raise InputError(f"{name} holds an image without pixels; it is damaged.")
     check_unpacked(series.keyframe, name, COPIES * len(series) * 8 / series.dtype.itemsize)
     image = series.asarray(maxworkers=1)
     with np.errstate(invalid="ignore"):  # of NaN, for which callers look
