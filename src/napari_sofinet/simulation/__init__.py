@@ -1,4 +1,4 @@
-"""Movies with known truth: structures, blinking, optics, camera and motion."""
+"""Movies with known ground truth: structures, blinking, optics, camera and motion."""
 
 from napari_sofinet.simulation.presets import PRESETS, preset_settings
 from napari_sofinet.simulation.settings import SimulationSettings

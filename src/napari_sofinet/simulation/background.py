@@ -1,4 +1,4 @@
-"""Light around the structure that does not blink: even, in patches, and from out of focus."""
+"""Background that does not blink: even, in patches, and from out of focus."""
 
 from __future__ import annotations
 
@@ -10,10 +10,22 @@ from napari_sofinet.simulation.settings import SimulationSettings
 def background_image(
     settings: SimulationSettings, positions_px: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Background (rows, columns) in photons per pixel and frame at time zero.
+    """Make the background at time zero.
 
-    ``positions_px`` are the emitters, whose light out of focus is part of it. Its mean is
-    ``background.photons``, whatever it is made of.
+    Parameters
+    ----------
+    settings : SimulationSettings
+        Composition of the background; its mean is ``background.photons`` in any case.
+    positions_px : ndarray
+        (n, 2) positions y, x of the emitters in camera pixels, whose light from out of focus is a
+        part of the background.
+    rng : numpy.random.Generator
+        Source of randomness, for patches.
+
+    Returns
+    -------
+    ndarray
+        (rows, columns) photons per pixel and frame.
     """
     s = settings.background
     shape = settings.rows, settings.columns
@@ -27,7 +39,28 @@ def background_image(
 
 
 def fading(settings: SimulationSettings, first: int, last: int) -> np.ndarray:
-    """What bleaching leaves of the background in frames first .. last-1."""
+    """Return the fraction of the background that bleaching leaves.
+
+    Parameters
+    ----------
+    settings : SimulationSettings
+        Half-life of the background and time from frame to frame.
+    first, last : int
+        First frame, and the one after the last.
+
+    Returns
+    -------
+    ndarray
+        (last - first,) fraction in the middle of each frame.
+
+    Examples
+    --------
+    >>> from napari_sofinet.simulation import SimulationSettings
+    >>> from napari_sofinet.simulation.settings import BackgroundSettings
+    >>> settings = SimulationSettings(background=BackgroundSettings(half_life_s=0.02))
+    >>> fading(settings, 0, 3).round(3)
+    array([0.841, 0.595, 0.42 ])
+    """
     half_life = settings.background.half_life_s
     if half_life is None:
         return np.ones(last - first)
@@ -38,7 +71,7 @@ def fading(settings: SimulationSettings, first: int, last: int) -> np.ndarray:
 def _patches(shape: tuple[int, int], scale_px: float, rng: np.random.Generator) -> np.ndarray:
     from scipy.ndimage import gaussian_filter
 
-    # Of patches larger than the field a slope would be left, and then rounding errors.
+    # Larger patches would be a mere slope in the field, and still larger ones rounding errors.
     sigma = min(scale_px / 2, max(shape) / 2)
     noise = gaussian_filter(rng.standard_normal(shape), sigma, mode="wrap")
     noise -= noise.mean()
@@ -52,14 +85,14 @@ def _out_of_focus(positions_px: np.ndarray, shape: tuple[int, int], scale_px: fl
         return np.ones(shape)
     from scipy.ndimage import gaussian_filter
 
-    # A blur this wide needs no more than shares of whole pixels.
+    # A blur this wide needs no more than fractions of whole pixels.
     corner = np.floor(positions_px).astype(np.int64)
-    share = positions_px - corner
+    fraction = positions_px - corner
     image = np.zeros(shape)
     for dy, dx in ((0, 0), (0, 1), (1, 0), (1, 1)):
         pixel = corner + np.array((dy, dx))
         inside = np.all((pixel >= 0) & (pixel < shape), axis=1)
-        weight = np.abs(1 - dy - share[:, 0]) * np.abs(1 - dx - share[:, 1])
+        weight = np.abs(1 - dy - fraction[:, 0]) * np.abs(1 - dx - fraction[:, 1])
         np.add.at(image, tuple(pixel[inside].T), weight[inside])
     image = gaussian_filter(image, max(scale_px / 2, 0.5))
     mean = float(image.mean())

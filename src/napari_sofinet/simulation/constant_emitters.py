@@ -1,4 +1,4 @@
-"""Light in focus that does not blink: of still structure, and of labels that always shine a bit."""
+"""Emitters in focus that do not blink: still structure, and labels that always shine a bit."""
 
 from __future__ import annotations
 
@@ -14,14 +14,21 @@ from napari_sofinet.simulation.settings import SimulationSettings
 from napari_sofinet.simulation.structures import place
 
 STILL_EMITTERS = 3000
+"""Number of emitters that are enough for still structure."""
 
 
 @dataclass(frozen=True)
 class ConstantEmitters:
-    """Spots that give ``photons`` (n,) in every frame.
+    """Emitters that shine in every frame.
 
-    ``positions_um`` (n, 2) are y, x at time zero, from the first pixel's centre; ``object`` (n,) is
-    what each belongs to.
+    Parameters
+    ----------
+    positions_um : ndarray
+        (n, 2) y, x in µm at time zero, from the centre of the first pixel.
+    object : ndarray
+        (n,) number of the object that each belongs to.
+    photons : ndarray
+        (n,) photons per frame.
     """
 
     positions_um: np.ndarray
@@ -39,16 +46,26 @@ def steady_spots(
     psf: Psf,
     rng: np.random.Generator,
 ) -> ConstantEmitters:
-    """All that does not blink.
+    """Make the emitters that do not blink.
 
     Parameters
     ----------
-    emitters
-        The emitters that blink, from the first pixel's centre.
-    photons
-        (n,) what each gives in a frame that it is on; its steady part is a share of that.
-    rng
-        For the still structure, which has as many objects as the one that blinks.
+    settings : SimulationSettings
+        Structure, light of the still structure and steady fraction of the labels.
+    emitters : Labels
+        Emitters that blink, from the centre of the first pixel.
+    photons : ndarray
+        (n,) photons that each of them gives in a frame in which it is on.
+    psf : Psf
+        PSF in camera pixels.
+    rng : numpy.random.Generator
+        Source of randomness, for the still structure, which has as many objects as the one that
+        blinks.
+
+    Returns
+    -------
+    ConstantEmitters
+        Still structure first, then the steady part of the labels.
     """
     p = settings.pixel_size_um
     parts = []
@@ -78,7 +95,24 @@ def steady_spots(
 def steady_light(
     settings: SimulationSettings, steady: ConstantEmitters, psf: Psf, first: int, last: int
 ) -> np.ndarray:
-    """Photons of frames first .. last-1: (last - first, Y, X), or (1, Y, X) if nothing moves."""
+    """Return the light of emitters that do not blink.
+
+    Parameters
+    ----------
+    settings : SimulationSettings
+        Size and motion of the movie.
+    steady : ConstantEmitters
+        The emitters.
+    psf : Psf
+        PSF in camera pixels.
+    first, last : int
+        First frame, and the one after the last.
+
+    Returns
+    -------
+    ndarray
+        (last - first, Y, X) expected photons, or (1, Y, X) where nothing moves.
+    """
     s, p = settings, settings.pixel_size_um
     shape = s.rows, s.columns
     if not s.motion.any:

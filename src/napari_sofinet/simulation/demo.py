@@ -1,4 +1,4 @@
-"""The bundled movie: simulated microtubules, made offline."""
+"""Movie of the demonstration: simulated microtubules, made without a download."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from napari_sofinet.simulation.settings import SimulationSettings, StructureSett
 from napari_sofinet.simulation.simulate import Simulation, simulate
 
 DEMO = SimulationSettings(frames=500, seed=7, structure=StructureSettings(count=10))
-"""The bundled movie: 128 x 128 px of 100 nm, 500 frames of 10 ms."""
+"""Settings of the movie: 128 x 128 px of 100 nm, 500 frames of 10 ms."""
 
 
 def demo_movie() -> Simulation:
-    """The bundled movie and its truth, the same everywhere."""
+    """Simulate the movie of the demonstration with its truth, the same everywhere."""
     return simulate(DEMO)

@@ -1,4 +1,4 @@
-"""Motion of the sample: where what was at a place at time zero is later."""
+"""Motion of the sample."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from napari_sofinet.simulation.settings import MotionSettings
 
 GOLDEN_ANGLE = float(np.pi * (3 - np.sqrt(5)))
+"""Angle between the directions in which objects with successive numbers are transported."""
 
 
 def moved(
@@ -20,25 +21,39 @@ def moved(
     centre_um: tuple[float, float],
     xp: Any = np,
 ) -> tuple[Any, Any]:
-    """Coordinates at a time.
+    """Return coordinates at other times.
+
+    Transport and deformation come first; the whole is then rotated and shifted.
 
     Parameters
     ----------
-    y_um, x_um
-        (n,) coordinates at time zero.
-    objects
-        (n,) number of the object each belongs to; objects are transported in directions of their
-        own, which follow from their numbers.
-    time_s
-        (n,).
-    centre_um
-        What the rotation turns about: x (columns) turns towards y (rows, downwards).
-    xp
-        numpy or torch, whichever the arrays are of.
+    settings : MotionSettings
+        Speeds and amplitudes.
+    y_um, x_um : ndarray or torch.Tensor
+        (n,) coordinates in µm at time zero.
+    objects : ndarray or torch.Tensor
+        (n,) number of the object that each belongs to. Objects are transported in directions of
+        their own, which follow from their numbers.
+    time_s : ndarray or torch.Tensor
+        (n,) times in s.
+    centre_um : tuple of float
+        Centre y, x in µm of the rotation, which turns x (columns) towards y (rows, downwards).
+    xp : module, default numpy
+        Module of the arrays: numpy or torch.
 
     Returns
     -------
-    y and x: transport and sway come first, the whole is then turned and shifted.
+    y, x : ndarray or torch.Tensor
+        (n,) coordinates in µm.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_sofinet.simulation.settings import MotionSettings
+    >>> drift = MotionSettings(drift_x_um_per_s=0.1)
+    >>> y, x = moved(drift, np.ones(2), np.ones(2), np.arange(2), np.array([0.0, 10.0]), (0, 0))
+    >>> x
+    array([1., 2.])
     """
     s = settings
     y, x = y_um, x_um

@@ -1,4 +1,8 @@
-"""Named kinds of movies: each name and seed gives one complete description of a movie."""
+"""Named kinds of movies.
+
+Each name and seed gives one complete description of a movie. The docstrings of their functions are
+shown to users.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,8 @@ from napari_sofinet.simulation.settings import (
 KOMEN_PHOTONS = 100.0, 80.0, 60.0, 40.0
 KOMEN_OFF_TIMES_S = 0.6, 1.2, 2.4
 KOMEN_BACKGROUND = 0.176 / 15
-"""An emitter's own pixel gets 17.6 % of its photons; the background is a fifteenth of that."""
+"""Background relative to the photons of an emitter: a fifteenth of the 17.6 % that its own pixel
+receives."""
 
 
 def microtubules(seed: int) -> SimulationSettings:
@@ -38,7 +43,25 @@ def komen2024(seed: int) -> SimulationSettings:
 
 
 def komen2024_condition(seed: int, condition: int) -> SimulationSettings:
-    """One of the 12 conditions (0 the easiest, 11 the hardest) with a network drawn by the seed."""
+    """Return one of the 12 conditions of `komen2024`.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the movie and of the number of filaments.
+    condition : int
+        0 is the easiest, 11 the hardest.
+
+    Returns
+    -------
+    SimulationSettings
+        Settings of the movie.
+
+    Examples
+    --------
+    >>> komen2024_condition(seed=1, condition=11).blinking.photons
+    40.0
+    """
     photons = KOMEN_PHOTONS[condition // 3]
     rng = np.random.default_rng([seed, 2])
     return SimulationSettings(
@@ -128,13 +151,13 @@ def argolight(seed: int) -> SimulationSettings:
 
 
 def universal(seed: int) -> SimulationSettings:
-    """Any structure under any microscope: what a network for everybody is trained on."""
+    """Any structure under any microscope, as networks for general use are trained on."""
     rng = np.random.default_rng([seed, 2])
     return draw_universal(rng, seed, 128, 128, int(log_uniform(rng, 8, 200)))
 
 
 def filaments(seed: int) -> SimulationSettings:
-    """Microtubules under many microscopes: what a network for filaments is trained on."""
+    """Microtubules under many microscopes, as networks for filaments are trained on."""
     rng = np.random.default_rng([seed, 2])
     return draw_filaments(rng, seed, 128, 128, int(log_uniform(rng, 8, 200)))
 
@@ -142,7 +165,22 @@ def filaments(seed: int) -> SimulationSettings:
 def draw_komen2024(
     rng: np.random.Generator, seed: int, rows: int, columns: int, frames: int
 ) -> SimulationSettings:
-    """Draw one of the 12 conditions of `komen2024` in a field of any size."""
+    """Draw one of the 12 conditions of `komen2024` in a field of any size.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of randomness.
+    seed : int
+        Seed of the movie.
+    rows, columns, frames : int
+        Size of the movie.
+
+    Returns
+    -------
+    SimulationSettings
+        Settings of one movie.
+    """
     settings = komen2024_condition(seed, int(rng.integers(12)))
     # As many filaments per length of the border, since they are longer than the field.
     count = max(round(int(rng.integers(4, 21)) * np.sqrt(rows * columns) / 128), 1)
@@ -167,12 +205,32 @@ PRESETS: dict[str, Callable[[int], SimulationSettings]] = {
 def preset_settings(
     name: str, seed: int = 1, changes: dict[str, Any] | None = None
 ) -> SimulationSettings:
-    """Settings of a preset with some of them, by dotted names, changed.
+    """Return the settings of a preset, some of them changed.
+
+    Parameters
+    ----------
+    name : str
+        One of `PRESETS`.
+    seed : int, default 1
+        Seed of the movie; presets also draw some of their settings by it.
+    changes : dict, optional
+        Values of settings by their dotted names.
+
+    Returns
+    -------
+    SimulationSettings
+        Settings of the movie.
 
     Raises
     ------
     InputError
-        A preset or a setting that does not exist, or a value outside its limits.
+        There is no such preset or setting, or a value is outside its limits.
+
+    Examples
+    --------
+    >>> settings = preset_settings("argolight", changes={"frames": 100, "blinking.photons": 50})
+    >>> settings.rows, settings.columns, settings.frames
+    (64, 160, 100)
     """
     from pydantic import ValidationError
 

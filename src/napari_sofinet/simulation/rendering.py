@@ -1,4 +1,4 @@
-"""Emitters to expected photons on the camera."""
+"""Expected photons of emitters on camera pixels."""
 
 from __future__ import annotations
 
@@ -22,24 +22,36 @@ def render(
     frame: np.ndarray | None = None,
     frames: int = 1,
 ) -> np.ndarray:
-    """Sum of spots integrated over pixels.
+    """Add spots, integrated over pixels.
 
     Parameters
     ----------
-    positions_px
-        (n, 2) y, x; the centre of pixel (0, 0) is at (0, 0).
-    weights
-        (n,) total energy of each spot, e.g. photons.
-    shape
-        Rows and columns of the image.
-    psf
+    positions_px : ndarray
+        (n, 2) positions y, x in camera pixels; the centre of pixel (0, 0) is at (0, 0).
+    weights : ndarray
+        (n,) energy of each spot, e.g. in photons.
+    shape : tuple of int
+        Rows and columns of an image.
+    psf : Psf
         Shape of a spot.
-    frame, frames
-        Image index of each spot, ascending, and number of images; one image by default.
+    frame : ndarray, optional
+        (n,) number of the image of each spot, ascending; by default all are in the first one.
+    frames : int, default 1
+        Number of images.
 
     Returns
     -------
-    (frames, rows, columns) float64; a Gaussian spot inside by 5 sigma keeps its energy to 1e-6.
+    ndarray
+        (frames, rows, columns) float64. A Gaussian spot keeps its energy to 1e-6 where its centre
+        is 5 standard deviations inside.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_sofinet.simulation.psf import Psf
+    >>> image = render(np.array([[8.0, 8.0]]), np.array([100.0]), (17, 17), Psf(2.0))
+    >>> image.shape, round(float(image.sum()), 3)
+    ((1, 17, 17), 100.0)
     """
     from napari_sofinet.simulation import rendering_kernel
 
@@ -71,6 +83,19 @@ def render(
 def render_gaussian(
     positions_px: np.ndarray, weights: np.ndarray, shape: tuple[int, int], fwhm_px: float
 ) -> np.ndarray:
-    """One image (rows, columns) of Gaussian spots; see `render`."""
+    """Add Gaussian spots to one image, see `render`.
+
+    Parameters
+    ----------
+    positions_px, weights, shape
+        See `render`.
+    fwhm_px : float
+        Full width at half maximum in camera pixels.
+
+    Returns
+    -------
+    ndarray
+        (rows, columns) float64.
+    """
     image: np.ndarray = render(positions_px, weights, shape, Psf(fwhm_px))[0]
     return image

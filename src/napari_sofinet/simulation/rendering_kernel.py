@@ -1,4 +1,4 @@
-"""Spots on camera pixels, compiled by numba.
+"""Kernels that add spots to camera pixels, compiled by numba.
 
 Importing this module loads numba (half a second): import it where it is used.
 """
@@ -16,7 +16,23 @@ from napari_sofinet.simulation.psf import FINENESS
 
 @compiled(nogil=True, error_model="numpy")
 def gaussian(at, energy, frame, out, sigma, reach):  # type: ignore[no-untyped-def]
-    """Add Gaussian spots at ``at`` (n, 2) px to the images ``out`` (T, Y, X) numbered ``frame``."""
+    """Add Gaussian spots to images.
+
+    Parameters
+    ----------
+    at : ndarray
+        (n, 2) float64 positions y, x in camera pixels.
+    energy : ndarray
+        (n,) float64 energy of each spot.
+    frame : ndarray
+        (n,) int64 number of the image of each spot.
+    out : ndarray
+        (T, Y, X) float64 images, changed in place.
+    sigma : float
+        Standard deviation in camera pixels.
+    reach : int
+        Pixels on each side that receive light.
+    """
     rows, columns = out.shape[1:]
     across, down = np.empty(2 * reach + 1), np.empty(2 * reach + 1)
     scale = 1 / (sigma * math.sqrt(2.0))
@@ -24,21 +40,21 @@ def gaussian(at, energy, frame, out, sigma, reach):  # type: ignore[no-untyped-d
         y, x = round(at[k, 0]), round(at[k, 1])
         if y < -reach or x < -reach or y >= rows + reach or x >= columns + reach:
             continue
-        _shares(at[k, 0] - y, scale, reach, down)
-        _shares(at[k, 1] - x, scale, reach, across)
+        _fractions(at[k, 0] - y, scale, reach, down)
+        _fractions(at[k, 1] - x, scale, reach, across)
         left, right = max(x - reach, 0), min(x + reach + 1, columns)
-        shares = across[left - (x - reach) :]
+        fractions = across[left - (x - reach) :]
         image = out[frame[k]]
         for i in range(max(y - reach, 0), min(y + reach + 1, rows)):
             light = energy[k] * down[i - (y - reach)]
             line = image[i, left:right]
             for j in range(len(line)):
-                line[j] += light * shares[j]
+                line[j] += light * fractions[j]
 
 
 @numba.njit(nogil=True, error_model="numpy")
-def _shares(offset, scale, reach, out):  # type: ignore[no-untyped-def]
-    """Share of a Gaussian, ``offset`` beside the middle pixel, that falls into each pixel."""
+def _fractions(offset, scale, reach, out):  # type: ignore[no-untyped-def]
+    """Write to ``out`` the fractions of a Gaussian, ``offset`` beside the middle, in pixels."""
     before = math.erf((-reach - 0.5 - offset) * scale)
     for k in range(2 * reach + 1):
         after = math.erf((k - reach + 0.5 - offset) * scale)
@@ -48,7 +64,15 @@ def _shares(offset, scale, reach, out):  # type: ignore[no-untyped-def]
 
 @compiled(nogil=True, error_model="numpy")
 def tabled(at, energy, frame, out, table, reach):  # type: ignore[no-untyped-def]
-    """Do the same with a table of a PSF, see `Psf`, between whose samples it is linear."""
+    """Add spots with the table of a PSF, interpolated linearly.
+
+    Parameters
+    ----------
+    at, energy, frame, out, reach
+        See `gaussian`.
+    table : ndarray
+        (n, n) float64 energy in a camera pixel, see `Psf`.
+    """
     rows, columns = out.shape[1:]
     middle = len(table) // 2
     for k in range(len(at)):

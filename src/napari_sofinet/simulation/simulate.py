@@ -1,4 +1,4 @@
-"""A movie with its truth, from one seeded settings model."""
+"""Simulation of a movie with its ground truth."""
 
 from __future__ import annotations
 
@@ -24,13 +24,29 @@ from napari_sofinet.simulation.structures import place
 from napari_sofinet.simulation.truth import Truth
 
 BLOCK_PIXELS = 2**20
+"""Pixels of all frames of a block."""
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """A movie that is made when and where it is looked at, always the same.
+    """Movie whose frames are made when they are needed, and are the same every time.
 
-    Every frame has its own random numbers, so frames may be asked for in any order.
+    Every frame has random numbers of its own, so that frames can be made in any order.
+
+    Parameters
+    ----------
+    settings : SimulationSettings
+        Complete description of the movie.
+    truth : Truth
+        Emitters and the times at which they shine.
+    camera : Camera
+        Sensor with its maps.
+    psf : Psf
+        PSF in camera pixels.
+    background : ndarray
+        (Y, X) photons per pixel and frame at time zero.
+    steady : ConstantEmitters
+        Emitters that do not blink.
     """
 
     settings: SimulationSettings
@@ -42,11 +58,22 @@ class Simulation:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Frames, rows, columns."""
+        """Number of frames, rows and columns."""
         return self.settings.frames, self.settings.rows, self.settings.columns
 
     def light(self, first: int, last: int) -> np.ndarray:
-        """Expected photons (t, Y, X) of frames first .. last-1, float64."""
+        """Return the expected photons (last - first, Y, X) of some frames, float64.
+
+        Parameters
+        ----------
+        first, last : int
+            First frame, and the one after the last.
+
+        Returns
+        -------
+        ndarray
+            Photons before the camera.
+        """
         s = self.settings
         shape = s.rows, s.columns
         events = self.truth.events.between(first, last)
@@ -62,7 +89,18 @@ class Simulation:
         return light
 
     def counts(self, first: int, last: int) -> np.ndarray:
-        """Frames first .. last-1 as the camera gives them, uint16 (uint8 for 8 bits)."""
+        """Return some frames as the camera records them.
+
+        Parameters
+        ----------
+        first, last : int
+            First frame, and the one after the last.
+
+        Returns
+        -------
+        ndarray
+            (last - first, Y, X) counts, uint16, or uint8 for a camera of 8 bits.
+        """
         light = self.light(first, last)
         out = np.empty(light.shape, self.camera.dtype)
 
@@ -76,18 +114,18 @@ class Simulation:
         return out
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """The movie in blocks of a few megabytes."""
+        """Yield the movie (t, Y, X) in blocks of a few megabytes."""
         step = self._step
         for first in range(0, self.settings.frames, step):
             yield self.counts(first, min(first + step, self.settings.frames))
 
     @cached_property
     def frames(self) -> np.ndarray:
-        """The whole movie (T, Y, X)."""
+        """Whole movie (T, Y, X)."""
         return np.concatenate(list(self.blocks()))
 
     def lazy(self) -> Any:
-        """The whole movie as a dask array, whose chunks are made when they are looked at."""
+        """Return the whole movie (T, Y, X) as a dask array that makes its chunks when needed."""
         import dask.array as da
 
         step, total = self._step, self.settings.frames
@@ -122,21 +160,33 @@ def simulate(
 
     Parameters
     ----------
-    settings
-        The whole description of the movie, or the name of a preset; the same settings give the
-        same movie.
-    seed
-        Used in place of the settings' own.
+    settings : SimulationSettings or str, optional
+        Complete description of the movie, or the name of a preset; by default the default settings.
+        The same settings give the same movie.
+    seed : int, optional
+        Seed; by default that of the settings, and 1 for a preset.
 
     Returns
     -------
-    The movie, not yet made: ``frames`` makes all of it, ``lazy()`` chunk by chunk, ``blocks()`` one
-    after the other; ``truth`` is what it shows.
+    Simulation
+        The movie, whose frames are not made yet: ``frames`` makes all of them, ``blocks()`` one
+        block after the other and ``lazy()`` chunks when they are needed. ``truth`` tells what the
+        movie shows.
 
     Raises
     ------
     InputError
-        Files of positions, images, PSFs or dark frames that cannot be used; an unknown preset.
+        There is no such preset, or a file of positions, an image, a PSF or dark frames cannot be
+        used.
+
+    Examples
+    --------
+    >>> from napari_sofinet.simulation import simulate
+    >>> simulation = simulate("deepstorm-kde", seed=3)
+    >>> simulation.counts(0, 2).shape
+    (2, 20, 20)
+    >>> len(simulation.truth.positions_um)
+    10
     """
     if isinstance(settings, str):
         settings = preset_settings(settings, 1 if seed is None else seed)
@@ -149,7 +199,7 @@ def simulate(
     )
     p = s.pixel_size_um
     labels = place(s, structure)
-    # The field's corner is the corner of pixel (0, 0), half a pixel from its centre.
+    # The corner of the field is that of pixel (0, 0), half a pixel from its centre.
     positions = labels.positions_um - p / 2
     n = len(positions)
     photons = np.full(n, s.blinking.photons)

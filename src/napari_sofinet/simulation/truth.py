@@ -1,4 +1,4 @@
-"""What a simulated movie shows."""
+"""Ground truth of a simulated movie."""
 
 from __future__ import annotations
 
@@ -16,16 +16,26 @@ from napari_sofinet.simulation.motion import moved
 from napari_sofinet.simulation.rendering import render_gaussian
 from napari_sofinet.simulation.settings import SimulationSettings
 
-MOST_POSITIONS = 2e8  # numbers; a moving truth of more would take more than 1.6 GB
+MOST_POSITIONS = 2e8
+"""Highest number of coordinates in a file, which take 1.6 GB."""
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The emitters of a simulated movie.
+    """Emitters of a simulated movie and the times at which they shine.
 
-    ``positions_um`` (n, 2) are y, x at time zero with the centre of camera pixel (0, 0) at (0, 0);
-    ``photons`` (n,) what an emitter gives in a whole frame; ``object`` (n,) what it belongs to;
-    ``events`` when it shone.
+    Parameters
+    ----------
+    positions_um : ndarray
+        (n, 2) y, x in µm at time zero; the centre of camera pixel (0, 0) is at (0, 0).
+    photons : ndarray
+        (n,) photons of an emitter that is on for a whole frame.
+    object : ndarray
+        (n,) number of the object that it belongs to.
+    events : Events
+        Fractions of frames for which emitters shine.
+    settings : SimulationSettings
+        Settings of the movie.
     """
 
     positions_um: np.ndarray
@@ -37,7 +47,20 @@ class Truth:
     def positions_at(
         self, time_s: float | np.ndarray, emitter: np.ndarray | None = None
     ) -> np.ndarray:
-        """Positions (n, 2) at a time in s, of all or of the given emitters."""
+        """Return the positions of emitters at some time.
+
+        Parameters
+        ----------
+        time_s : float or ndarray
+            Time in s, one for all or one for each (n,).
+        emitter : ndarray, optional
+            (n,) numbers of emitters; by default all.
+
+        Returns
+        -------
+        ndarray
+            (n, 2) y, x in µm.
+        """
         s = self.settings
         at = self.positions_um if emitter is None else self.positions_um[emitter]
         if not s.motion.any:
@@ -47,15 +70,21 @@ class Truth:
         return np.stack(moved(s.motion, at[:, 0], at[:, 1], objects, time, s.centre_um), axis=1)
 
     def save(self, path: str | Path) -> None:
-        """Write the truth as an npz file in the project's public format.
+        """Write the truth as a .npz file.
 
-        ``positions_um`` is (n, 2), or (frames, n, 2) at the middle of each frame where the sample
-        moves.
+        It holds ``positions_um`` (n, 2), or (frames, n, 2) in the middle of each frame where the
+        sample moves; ``photons`` (n,); ``frame``, ``emitter`` and ``fraction`` of each event; and
+        ``settings`` as JSON.
+
+        Parameters
+        ----------
+        path : path-like
+            File to be written.
 
         Raises
         ------
         InputError
-            A moving sample of so many frames and emitters that the file would be over 1.6 GB.
+            The positions of a moving sample would take more than 1.6 GB.
         """
         self.check_size()
         with atomic_write(path) as partial:
@@ -76,9 +105,9 @@ class Truth:
         Parameters
         ----------
         path : Path
-            The file, which is not renamed when it is complete.
+            File to be written, directly and not under another name first.
         movie : str, optional
-            Fingerprint of the movie's file, by which the two are known to belong together.
+            Fingerprint of the file of the movie, which tells that the two belong together.
         """
         s = self.settings
         positions = self.positions_um
@@ -107,25 +136,27 @@ class Truth:
         shape: tuple[int, int] | None = None,
         time_s: float = 0.0,
     ) -> Reconstruction:
-        """Emitters as spots of a given width: what a perfect microscope would show.
+        """Draw the emitters as spots of a given width, as a perfect microscope would show them.
 
         Parameters
         ----------
-        fineness
+        fineness : int, default 2
             Samples per camera pixel.
-        fwhm_um
-            Width of the spots; the PSF's divided by ``fineness`` if None, which order
-            ``fineness`` of SOFI promises.
-        origin_px
-            Camera coordinate of sample (0, 0), e.g. (1, 1) for SOFI images.
-        shape
-            Rows and columns; as many as fit from the origin to the last pixel's centre if None.
-        time_s
-            When, for a sample that moves.
+        fwhm_um : float, optional
+            Width of the spots in µm; by default that of the PSF divided by ``fineness``, which is
+            what SOFI of order ``fineness`` promises.
+        origin_px : tuple of float, default (0, 0)
+            Camera coordinates of sample (0, 0), e.g. (1, 1) for SOFI images.
+        shape : tuple of int, optional
+            Rows and columns; by default as many as fit between the origin and the centre of the
+            last pixel.
+        time_s : float, default 0
+            Time in s, for a sample that moves.
 
         Returns
         -------
-        Registered to the movie; ``image`` float32 in photons per frame and sample.
+        Reconstruction
+            Its map "image" is float32 in photons per frame and sample, registered to the movie.
         """
         s = self.settings
         step = 1 / fineness

@@ -1,4 +1,4 @@
-"""Simulated movies as files."""
+"""Files of simulated movies."""
 
 from __future__ import annotations
 
@@ -18,18 +18,28 @@ from napari_sofinet.io.fingerprint import fingerprint
 from napari_sofinet.simulation.settings import SimulationSettings
 from napari_sofinet.simulation.simulate import Simulation
 
-IMAGEJ_BYTES = 3.9e9  # what a TIFF with 32-bit offsets holds
+IMAGEJ_BYTES = 3.9e9
+"""Largest movie that fits into a TIFF with 32-bit offsets."""
 
 
 def write_movie(path: str | Path, simulation: Simulation, report: Report = silent) -> None:
     """Write a simulated movie, block by block, with its scale and its settings.
 
-    An ImageJ hyperstack, or an OME-TIFF (BigTIFF) where that would not fit.
+    The file is an ImageJ hyperstack, or an OME-TIFF (BigTIFF) where it would be too large for that.
+
+    Parameters
+    ----------
+    path : path-like
+        TIFF file to be written.
+    simulation : Simulation
+        The movie.
+    report : Report, optional
+        Called with the progress.
 
     Raises
     ------
     InputError
-        The file cannot be written, or is one that the simulation was made with.
+        The file cannot be written, or the simulation reads from it.
     """
     keep_inputs(simulation.settings, Path(path))
     with atomic_write(path) as partial:
@@ -41,13 +51,21 @@ def write_with_truth(
 ) -> None:
     """Write a movie and its truth, or neither.
 
-    Former files stay until both are complete. The truth keeps the movie's fingerprint.
+    Former files stay until both are complete. The truth holds the fingerprint of the movie.
+
+    Parameters
+    ----------
+    path, truth : Path
+        Files to be written: TIFF and .npz.
+    simulation : Simulation
+        The movie.
+    report : Report, optional
+        Called with the progress.
 
     Raises
     ------
     InputError
-        A file cannot be written, or is one that the simulation was made with; or the truth would
-        be too large.
+        A file cannot be written, the simulation reads from it, or the truth would be too large.
     """
     keep_inputs(simulation.settings, path, truth)
     simulation.truth.check_size()
@@ -62,9 +80,14 @@ def keep_inputs(settings: SimulationSettings, *outputs: Path) -> None:
     Parameters
     ----------
     settings : SimulationSettings
-        Of the simulation.
+        Settings of the simulation.
     *outputs : Path
         Files to be written.
+
+    Raises
+    ------
+    InputError
+        An output is a file that the settings name, or two outputs are the same file.
     """
     values = flatten_settings(settings)
     for output in outputs:
@@ -114,5 +137,12 @@ def _write_pages(path: Path, simulation: Simulation, report: Report) -> None:
 
 
 def truth_path(movie: Path) -> Path:
-    """Where the truth of a movie is kept: beside it, as ``movie_truth.npz``."""
+    """Return the path at which the truth of a movie is kept, beside it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> truth_path(Path("movie.ome.tif")).name
+    'movie_truth.npz'
+    """
     return movie.with_name(f"{movie.stem.removesuffix('.ome')}_truth.npz")
