@@ -129,6 +129,30 @@ def test_broken_off_without_an_index(tmp_path, dangling):
     np.testing.assert_array_equal(pixels(open_movie(path, channel=1)), MOVIE[1:12:2])
 
 
+def test_the_second_file_broke_off(tmp_path):
+    write_micromanager(tmp_path / PARTS[0], MOVIE[:10], TIMES[:10])
+    write_micromanager(tmp_path / PARTS[1], MOVIE[10:17], TIMES[10:17], index=False, dangling=True)
+    for path in (*(tmp_path / name for name in PARTS), tmp_path):
+        movie = open_movie(path)
+        np.testing.assert_array_equal(pixels(movie), MOVIE[:17])
+        assert movie.frame_interval_s == pytest.approx(0.03)
+        assert "planned with 20" in taken(movie)
+
+
+def test_several_positions_and_channels_in_one_file(tmp_path):
+    places = [(0, 0, t, p) for t in range(10) for p in range(2)]
+    write_micromanager(tmp_path / NAME, MOVIE, places, Frames=10, Positions=2)
+    movie = open_movie(tmp_path / NAME)
+    np.testing.assert_array_equal(pixels(movie), MOVIE[::2])
+    assert "2 positions" in taken(movie)
+    places = [(c, 0, t, 0) for c in range(2) for t in range(15)][:20]
+    write_micromanager(tmp_path / NAME, MOVIE, places, Frames=15, Channels=2)
+    movie = open_movie(tmp_path / NAME)
+    np.testing.assert_array_equal(pixels(movie), MOVIE[:15])
+    assert "fewer time points" in taken(movie)
+    np.testing.assert_array_equal(pixels(open_movie(tmp_path / NAME, channel=1)), MOVIE[15:])
+
+
 def test_a_truncated_copy_is_refused_or_whole(tmp_path):
     path = tmp_path / NAME
     write_micromanager(path, MOVIE, TIMES)

@@ -75,6 +75,30 @@ def test_a_missing_file_is_named_and_the_first_frames_open(tmp_path):
         open_movie(renamed)
 
 
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"pages": True}], ids=str)
+def test_the_first_frames_of_a_truncated_copy(tmp_path, options):
+    path = tmp_path / "movie.ome.tif"
+    if "pages" in options:
+        write_ome(path, MOVIE, promising([path.name], 20, 20))
+    else:
+        tifffile.imwrite(path, MOVIE, ome=True, metadata={"axes": "TYX"}, **options)
+    with tifffile.TiffFile(path) as tif:  # cut in the middle of some frames, if they lie so
+        ends = [page.dataoffsets[0] + 100 for page in tif.pages]
+    data = path.read_bytes()
+    opened = 0
+    for frame in (8, 12, 16):
+        path.write_bytes(data[: ends[frame]])
+        with pytest.raises(InputError, match=r"missing|truncated"):
+            open_movie(path)
+        try:
+            movie = open_movie(path, frames=(0, 5))
+        except InputError:
+            continue
+        np.testing.assert_array_equal(pixels(movie), MOVIE[:5])
+        opened += 1
+    assert opened or "pages" not in options
+
+
 @pytest.mark.parametrize(("count", "times", "channels"), [(12, 12, 1), (1, 1, 1), (20, 1, 1)])
 def test_more_images_than_the_xml_names_are_taken(tmp_path, count, times, channels):
     path = tmp_path / "movie.ome.tif"

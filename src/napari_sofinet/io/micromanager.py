@@ -61,41 +61,42 @@ def stack_layout(path: Path, own: str) -> Layout | None:
         kind = tuple(first.shape), first.dtype.newbyteorder("=").str
         xml = tif.ome_metadata if tif.is_ome else None
     notes: list[str] = []
-    if found.places is not None:
-        table, position, positions = _by_index(found.places, pages, path.name)
-    else:
-        table, position, positions = _by_text(own, pages)
+    table, position, positions = _places(found.places, own, pages, None)
+    if found.places is None:
         notes.append(
             f"The recording of {path.name} was broken off before Micro-Manager wrote its index; "
             "the images that are there are taken."
         )
     if positions > 1:
         notes.append(f"{path.name} holds {positions} positions; the first is taken.")
-    tables = [(own, table)]
-    if found.places is not None:
-        tables += _other_files(path, position, table, pages[0], notes)
+    tables = [(own, table), *_other_files(path, position, table, pages[0], notes)]
     layout = _arranged(tables, kind)
     promised = _promised(found.summary, xml)
     return _judged(layout, xml, promised, path, notes)
 
 
-def _by_index(
-    places: np.ndarray, pages: list[Page], name: str
+def _places(
+    index: np.ndarray | None, own: str, pages: list[Page], wanted: int | None
 ) -> tuple[dict[Place, int], int, int]:
-    """Pages by place from a file's index; its first position, and how many it holds."""
-    numbers = {page.offset: k for k, page in enumerate(pages)}
-    positions = np.unique(places[:, 3])
+    """Pages by place, at one position, by default the file's first; it, and how many there are."""
+    if index is None:
+        places = _by_text(own, pages)
+    else:
+        numbers = {page.offset: k for k, page in enumerate(pages)}
+        places = [(tuple(p), numbers.get(offset, -1)) for *p, offset in index.tolist()]
+    positions = sorted({place[3] for place, _ in places})
+    chosen = wanted if wanted is not None else positions[0] if positions else 0
     table: dict[Place, int] = {}
-    for channel, plane, time, position, offset in places.tolist():
-        if offset not in numbers:
-            raise InputError(f"{name} is truncated; copy the file again.")
-        if position == positions[0]:
-            table.setdefault((channel, plane, time), numbers[offset])
-    return table, int(positions[0]), len(positions)
+    for (channel, plane, time, position), page in places:
+        if page < 0:
+            raise InputError(f"{Path(own).name} is truncated; copy the file again.")
+        if position == chosen:
+            table.setdefault((channel, plane, time), page)
+    return table, chosen, len(positions)
 
 
-def _by_text(own: str, pages: list[Page]) -> tuple[dict[Place, int], int, int]:
-    """Pages by place from the text of each image; in their order where these are no use."""
+def _by_text(own: str, pages: list[Page]) -> list[tuple[tuple[int, int, int, int], int]]:
+    """Places from the text of each image; in their order where these are no use."""
     places = []
     with TiffFile(own) as tif:
         size = tif.filehandle.size
@@ -105,11 +106,10 @@ def _by_text(own: str, pages: list[Page]) -> tuple[dict[Place, int], int, int]:
                 break
             tag = page.tags.get(PLACE_TAG)
             places.append(place_of_text(tag.value if tag is not None else None))
-    if len(set(places)) < len(places) or None in places:
-        return {(0, 0, k): k for k in range(len(places))}, 0, 1
-    positions = sorted({place[3] for place in places if place})
-    table = {p[:3]: k for k, p in enumerate(places) if p and p[3] == positions[0]}
-    return table, positions[0], len(positions)
+    known = [place for place in places if place is not None]
+    if len(set(known)) < len(places):
+        known = [(0, 0, k, 0) for k in range(len(places))]
+    return [(place, k) for k, place in enumerate(known)]
 
 
 def _other_files(
@@ -118,21 +118,23 @@ def _other_files(
     """Pages of the same position in the other files of its set."""
     tables = []
     seen = set(known)
-    elsewhere = 0
+    elsewhere = False
     for other in files_of_set(path):
         found = read_stack_file(other)
-        if found is None or found.places is None:
+        if found is None or not found.whole:
             continue
-        mine = found.places[found.places[:, 3] == position]
-        elsewhere += len(mine) == 0
-        if not len(mine) or all((c, z, t) in seen for c, z, t in mine[:, :3].tolist()):
+        if found.places is not None and position not in found.places[:, 3]:
+            elsewhere = True
             continue
         check_chain(other)
         pages = read_pages(other)
         if not pages or pages[0].kind != first.kind:
             continue
-        table, _, _ = _by_index(mine, pages, other.name)
-        tables.append((str(other), {p: k for p, k in table.items() if p not in seen}))
+        table, _, _ = _places(found.places, str(other), pages, position)
+        new = {place: page for place, page in table.items() if place not in seen}
+        elsewhere |= not table
+        if new:
+            tables.append((str(other), new))
         seen |= table.keys()
     if elsewhere:
         notes.append(

@@ -189,7 +189,9 @@ def _those_there(
     if not count:
         raise InputError(f"{name} holds no whole time point.")
     lost = np.flatnonzero(~whole)
-    if lost[0] == count:
+    if not len(lost):
+        notes.append(f"Other channels or planes of {name} have fewer time points than this one.")
+    elif lost[0] == count:
         notes.append(
             f"The recording of {name} ends in time point {count}, which is not whole; the {count} "
             "before it are taken."

@@ -161,8 +161,8 @@ def _holds_stack(path: Path) -> bool:
     """Whether a file holds more than a single frame."""
     try:
         with opened_tiff(path) as tif:
-            first = tif.series[0]
-            return len(tif.pages) > 1 or len([n for n in first.shape if n > 1]) > 2
+            several = len(tif.pages) > 1
+            return several or len([n for n in tif.series[0].shape if n > 1]) > 2
     except InputError:
         return False  # found again, and explained, when it is opened
 

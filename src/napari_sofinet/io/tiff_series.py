@@ -87,10 +87,10 @@ def _of_ome(tif: TiffFile, name: str, own: str) -> Layout:
     """Take the first OME image that is a movie, and pages that the OME-XML does not name."""
     series = tif.series
     movies = [k for k, one in enumerate(series) if "S" not in one.axes and _images(one) > 1]
-    chosen = movies[0] if movies else 0
+    in_time = [k for k in movies if _images_in_time(series[k]) > 1]
+    chosen = next(iter(in_time + movies), 0)
     _check_grey(series[chosen], name)
-    check_series(tif, series[chosen], name)
-    layout = series_layout(tif, own, chosen)
+    layout = _without_cut(series_layout(tif, own, chosen), series[chosen], tif.filehandle.size)
     if len(series) > 1:
         which = "first" if chosen == 0 else f"one with {_images(series[chosen])} frames"
         layout = layout.noted(f"{name} holds {len(series)} images; the {which} is taken.")
@@ -98,6 +98,29 @@ def _of_ome(tif: TiffFile, name: str, own: str) -> Layout:
         return replace(layout, missing=why_missing(tif, layout.images, name))
     held = [page.index for one in series for page in one if page is not None]
     return _with_further_pages(layout, tif, name, own, held, "OME-XML")
+
+
+def _images_in_time(series: TiffPageSeries) -> int:
+    """Length of a series' axis of time, or of what may be one."""
+    sizes = dict(zip(series.axes, series.shape, strict=True))
+    return max(sizes.get(axis, 1) for axis in "TIQZ")
+
+
+def _without_cut(layout: Layout, series: TiffPageSeries, size: int) -> Layout:
+    """A layout in which images that end after their file are missing, too."""
+    images = layout.images.copy()
+    flat = images.reshape(-1)
+    if series.dataoffset is not None:
+        frame = layout.sources[0].frame_bytes
+        flat[max(size - series.dataoffset, 0) // max(frame, 1) :] = -1
+    else:
+        for k, page in enumerate(series):
+            if page is None or k >= len(flat):
+                continue
+            ends = (o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True))
+            if max(ends, default=0) > page.parent.filehandle.size:
+                flat[k] = -1
+    return replace(layout, images=images)
 
 
 def _with_further_pages(

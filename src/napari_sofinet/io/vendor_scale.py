@@ -145,8 +145,9 @@ def _micromanager(tif: TiffFile) -> Scale:
             passed = float(last["ElapsedTime-ms"]) - float(first["ElapsedTime-ms"])
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError):
             continue
-        frames = last.get("FrameIndex", last.get("Frame"))
-        counted = frames if isinstance(frames, int) and frames > 0 else number
+        ends = [facts.get("FrameIndex", facts.get("Frame", 0)) for facts in (first, last)]
+        known = all(isinstance(end, int) for end in ends) and ends[1] > ends[0]
+        counted = ends[1] - ends[0] if known else number
         return pixel, passed / 1000 / counted if passed > 0 and counted else None
     return pixel, None
 
