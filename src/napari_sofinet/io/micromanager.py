@@ -21,7 +21,7 @@ from napari_sofinet.io.micromanager_file import (
 from napari_sofinet.io.ome_files import absent_file
 from napari_sofinet.io.tiff_layout import Layout, PageSource, compact
 from napari_sofinet.io.tiff_pages import Page, read_pages
-from napari_sofinet.io.tiff_trust import check_chain, check_unpacked
+from napari_sofinet.io.tiff_trust import IMAGES_BELIEVED, check_chain, check_unpacked
 
 Place = tuple[int, int, int]
 """Channel, plane and time."""
@@ -149,7 +149,10 @@ def _arranged(
 ) -> Layout:
     """Images of all files on the axes time, plane and channel."""
     places = [place for _, table in tables for place in table]
+    if not places:
+        raise InputError("This file of Micro-Manager holds no whole image.")
     channels, planes, times = (max(p[k] for p in places) + 1 for k in range(3))
+    _check_count(channels * planes * times)
     images = np.full((times, planes, channels), -1)
     sources, start = [], 0
     for path, table in tables:
@@ -160,6 +163,12 @@ def _arranged(
         start += len(order)
     rows, columns = kind[0]
     return Layout("TZC", images, tuple(sources), (rows, columns), kind[1])
+
+
+def _check_count(images: int) -> None:
+    """Raise `InputError` for more images than any recording has."""
+    if images > IMAGES_BELIEVED:
+        raise InputError(f"This file of Micro-Manager promises {images} images; copy it again.")
 
 
 def _promised(summary: dict[str, Any], xml: str | None) -> int:
@@ -186,6 +195,7 @@ def _judged(layout: Layout, xml: str | None, promised: int, path: Path, notes: l
             "name that Micro-Manager gave it."
         )
         total = max(times, promised)
+        _check_count(total)
         padded = np.full((total, *layout.images.shape[1:]), -1)
         padded[:times] = layout.images
         return replace(layout, images=padded, missing=missing, notes=tuple(notes))
