@@ -499,3 +499,11 @@ def test_a_packed_table_that_unpacks_to_gigabytes(tmp_path, refused):
             for _ in range(90):
                 file.write(row * (10**6 // len(row)))
         refused("table", "t.csv.gz", "--pixel-size", "0.1", "-o", "o.csv")
+
+
+def test_a_whole_number_of_very_many_digits_is_no_position(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rows = f"1,2,3,x\n{'9' * 400},2,3,4\n2,{'9' * 30},3,4\n3,5,6,7\n"
+    (tmp_path / "t.csv").write_text("frame,x_nm,y_nm,note\n" + rows)
+    accepted("table", "t.csv", "--pixel-size", "0.1", "-o", "o.csv")
+    assert "2 rows without usable numbers" in capsys.readouterr().err

@@ -275,9 +275,20 @@ def _with_text(
     dropped = []
     for k in options["names"]:
         column = whole.pop(k)
-        numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        try:
+            found = pd.to_numeric(column, errors="coerce")
+            numbers = found.to_numpy(np.float64, na_value=np.nan)
+        except OverflowError:  # of whole numbers of hundreds of digits
+            numbers = np.array([_float(field) for field in column], np.float64)
         if np.isnan(numbers).all() and not column.isna().all():
             dropped.append(k)
         else:
             arrays[k] = numbers
     return arrays, tuple(dropped)
+
+
+def _float(field: Any) -> float:
+    try:
+        return float(field)
+    except (OverflowError, TypeError, ValueError):
+        return np.nan
