@@ -41,10 +41,13 @@ def frames_of_array(array: Any, channel: int | None, z: int | None, notes: list[
         It has other axes, or there is no such channel or plane.
     """
     if not hasattr(array, "shape") or not hasattr(array, "dtype"):
-        array = np.asarray(array)
-    dims = getattr(array, "dims", None)
-    if isinstance(dims, tuple) and len(dims) == len(array.shape):
-        array, channel, z = _by_names(array, tuple(map(str, dims)), channel, z, notes)
+        try:
+            array = np.asarray(array)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"This is no array of numbers ({error}).") from error
+    dims = _names_of(array)
+    if dims is not None:
+        array, channel, z = _by_names(array, dims, channel, z, notes)
     if channel or z:
         raise InputError("An array has no channels or planes to choose; cut them out first.")
     if len(array.shape) == 2:
@@ -55,6 +58,16 @@ def frames_of_array(array: Any, channel: int | None, z: int | None, notes: list[
             "channel and a plane first."
         )
     return array
+
+
+def _names_of(array: Any) -> tuple[str, ...] | None:
+    """Names of an array's axes, as xarray and zarr keep them; None without any."""
+    dims = getattr(array, "dims", None)
+    if dims is None:
+        dims = getattr(getattr(array, "metadata", None), "dimension_names", None)
+    if not isinstance(dims, tuple) or len(dims) != len(array.shape) or None in dims:
+        return None
+    return tuple(map(str, dims))
 
 
 def _by_names(
@@ -88,6 +101,12 @@ def _by_names(
             notes.append(f"The array has {size} {what} ({name}); {option} 0 is taken.")
         index[axis] = wanted or 0
     kept = [name for name in dims if name in order]
+    if order == list(dims):
+        return data, chosen.get("c"), chosen.get("z")
+    if not hasattr(data, "transpose"):
+        import dask.array as da
+
+        data = da.from_array(data, name=False)
     frames = data[tuple(index)].transpose([kept.index(name) for name in order])
     if order != kept:
         notes.append(f"The array's axes ({', '.join(dims)}) are taken by their names.")
