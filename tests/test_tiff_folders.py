@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tifffile
+from odd_tiffs import write_stk
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.cli.main import main
@@ -132,6 +133,18 @@ def test_the_odd_frame_is_named_not_the_others(tmp_path, packed):
         tifffile.imwrite(tmp_path / f"f{t}.tif", frame, **options)
     with pytest.raises(InputError, match=r"f0\.tif"):
         open_movie(tmp_path)
+
+
+def test_the_same_name_twice(tmp_path):
+    folder = fill(tmp_path / "cell", {"f1.tif": MOVIE[1], "f2.tif": MOVIE[2], "F2.tiff": MOVIE[2]})
+    with pytest.raises(InputError, match="may be the same"):
+        open_movie(folder)
+
+
+def test_metamorphs_stacks_of_two_channels(tmp_path):
+    for c, name in enumerate(("w1GFP", "w2RFP")):
+        write_stk(tmp_path / f"exp_{name}.stk", MOVIE + c)
+    np.testing.assert_array_equal(pixels(open_movie(tmp_path, channel=1)), MOVIE + 1)
 
 
 def test_missing_numbers_are_said(tmp_path):

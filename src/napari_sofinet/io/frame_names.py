@@ -57,7 +57,7 @@ def stem_of(name: str) -> str:
     >>> stem_of("cell_1.ome.tif")
     'cell_1'
     """
-    return re.sub(r"(\.ome)?\.tiff?$", "", name, flags=re.IGNORECASE)
+    return re.sub(r"(\.ome)?\.(tiff?|stk)$", "", name, flags=re.IGNORECASE)
 
 
 class Name(NamedTuple):

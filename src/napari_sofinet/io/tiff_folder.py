@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.io.file_stamp import FileStamp, stamp
-from napari_sofinet.io.frame_names import Series, series_of
+from napari_sofinet.io.frame_names import Series, series_of, stem_of
 from napari_sofinet.io.regular_files import check_regular
 from napari_sofinet.io.scale import read_scale
 from napari_sofinet.io.tiff_axes import Wanted, choose
@@ -57,6 +57,7 @@ def open_folder(path: Path, wanted: Wanted) -> Opened:
         raise InputError(f"There are no TIFF files {which}.")
     if len(files) == 1:
         return open_file(next(iter(files.values())), wanted)
+    _check_twice(list(files), path.name)
     notes: list[str] = []
     series = series_of(list(files))
     if is_pattern(path) and path.name in dict(series.groups):
@@ -75,6 +76,17 @@ def open_folder(path: Path, wanted: Wanted) -> Opened:
                 choose(1, what, option, number, path.name, notes)
         opened = _join_frames(chosen, notes)
     return _labelled(opened, path, series, (channel, z), notes)
+
+
+def _check_twice(names: list[str], folder: str) -> None:
+    """Raise `InputError` for files whose names differ in their ending only."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(stem_of(name).lower(), name)
+        if other != name:
+            raise InputError(
+                f"{folder} holds {other} and {name}, which may be the same; move one of them away."
+            )
 
 
 def _one_series(series: Series, path: Path, folder: Path, notes: list[str]) -> Series:
