@@ -290,6 +290,8 @@ def _kind(family: list[Name], column: int, varying: list[int]) -> str:
     for kind, words in WORDS.items():
         if label in words:
             return kind if len(varying) > 1 or kind != "z" else ""
+    if label == "w" and not all(p.numbers[column].isdecimal() for p in family):
+        return "channel"  # w1GFP, w2RFP
     for kind, letters in LETTERS.items():
         if label and label in letters and len(varying) > 1:
             timed = any(family[0].labels[k] in TIME for k in varying)
