@@ -1,1 +1,1 @@
-"""Training of networks on movies that are simulated afresh for every step."""
+"""Training of networks, mostly on movies that are simulated anew for every step."""

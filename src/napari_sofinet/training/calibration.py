@@ -1,4 +1,4 @@
-"""How far the truth lies from a network's pictures, measured on movies it has not learnt from."""
+"""Calibration of the errors of networks on movies on which they were not trained."""
 
 from __future__ import annotations
 
@@ -18,23 +18,40 @@ from napari_sofinet.networks.weights import Uncertainty
 from napari_sofinet.training.data import Samples
 
 EDGES = 0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, np.inf
-SHARE = 0.9
+"""Limits of the bands of brightness."""
+COVERED = 0.9
+"""Fraction of the truth that intervals are to hold."""
 FEWEST = 200
 """Samples of a band of brightness that are enough for a quantile."""
 SHOWS, MOST_STRETCHED = 0.1, 5.0
-"""Brightness from which on something shows; and how far intervals are stretched in the dark."""
+"""Brightness from which something is visible, and the factor by which intervals are stretched at
+most."""
 MARGIN_PX = 6
-"""Pixels at a crop's border, where a network sees less than in the middle of a field."""
+"""Pixels at the border of a crop, where a network sees less than in the middle of a field."""
 
 
 def calibrate(
     net: torch.nn.Module, batches: Iterable[Samples], flip_rotate: bool = False
 ) -> Uncertainty | None:
-    """Quantiles of |truth - picture| / expected error in bands of the picture's brightness.
+    """Measure the errors of a network relative to the errors that it expects.
 
-    Where the picture is 0 the truth nearly always is too; the darkest band is of what is above it.
-    None for a network that expects no error. With ``flip_rotate`` the picture is the mean of those
-    of the movie turned and mirrored, and the expected error their standard deviation.
+    Where a picture is 0 the truth nearly always is, too; the darkest band begins above it.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        Network that turns movies into pictures.
+    batches : iterable of Samples
+        Movies and their truth.
+    flip_rotate : bool, default False
+        Whether to calibrate the mean of the pictures of a movie in eight orientations, with their
+        standard deviation as the expected error.
+
+    Returns
+    -------
+    Uncertainty or None
+        Quantiles of abs(truth - picture) / expected error in bands of brightness of the picture;
+        None for a network that expects no error.
     """
     device = next(net.parameters()).device
     brightness: list[np.ndarray] = []
@@ -57,10 +74,25 @@ def calibrate(
 def calibrate_samples(
     net: DiffusionNet, batches: Iterable[Samples], count: int, steps: int
 ) -> Uncertainty | None:
-    """By how much intervals between quantiles of so many samples must be stretched from their mean.
+    """Measure by how much intervals between quantiles of posterior samples must be stretched.
 
-    So that they hold 90 % of truths where something shows: the truth, or what is expected; in bands
-    of the brightness of the latter.
+    Parameters
+    ----------
+    net : DiffusionNet
+        Network that draws samples.
+    batches : iterable of Samples
+        Conditions and the truth.
+    count : int
+        Number of samples that are drawn.
+    steps : int
+        Steps in which a sample is drawn.
+
+    Returns
+    -------
+    Uncertainty or None
+        Factors, in bands of brightness of the mean, by which intervals must be stretched from the
+        mean so that they hold 90 % of the truth where the mean or the truth shows something; None
+        where nothing does.
     """
     device = str(next(net.parameters()).device.type)
     brightness: list[np.ndarray] = []
@@ -87,25 +119,25 @@ def calibrate_samples(
 
 
 def _table(brightness: list[np.ndarray], ratios: list[np.ndarray]) -> Uncertainty | None:
-    """Quantiles of ratios in bands of brightness."""
+    """Return quantiles of ratios in bands of brightness."""
     values, ratio = np.concatenate(brightness), np.concatenate(ratios)
     centres, widths = [], []
     for low, high in pairwise(EDGES):
         inside_band = (values > low) & (values <= high)
         if inside_band.sum() >= FEWEST:
             centres.append(float(np.median(values[inside_band])))
-            widths.append(float(np.quantile(ratio[inside_band], SHARE)))
+            widths.append(float(np.quantile(ratio[inside_band], COVERED)))
     if not centres:
         return None
     return Uncertainty(
         brightness=tuple(round(c, 4) for c in centres),
         half_width=tuple(round(w, 4) for w in widths),
-        share=SHARE,
+        share=COVERED,
     )
 
 
 def _orientations(net: torch.nn.Module, frames: torch.Tensor) -> torch.Tensor:
-    """Mean and logarithm of the standard deviation (B, 2, 2Y-1, 2X-1) of eight pictures each."""
+    """Return mean and logarithm of the standard deviation (B, 2, 2Y-1, 2X-1) of eight pictures."""
     pictures = torch.stack(
         [
             orient_back(net(orient(frames, turn))[:, 0].float(), turn).clamp(min=0)

@@ -1,4 +1,4 @@
-"""Simulated movies and targets for training, made ahead in threads."""
+"""Simulated movies and their targets for training, made ahead in a thread."""
 
 from __future__ import annotations
 
@@ -17,16 +17,27 @@ from napari_sofinet.simulation.batched import Draw, draw_batch
 from napari_sofinet.simulation.settings import SimulationSettings
 
 BRIGHT = 0.995
-"""The quantile of a target's lit samples that becomes 1."""
-LIT = 0.02  # of the maximum
+"""Quantile of the lit samples of a target that becomes 1."""
+LIT = 0.02
+"""Fraction of the maximum above which a sample counts as lit."""
 NOTHING = 0.15
-"""Share of movies that show nothing but noise, with little light or none: as they are rare in life
-and easily told from others, most networks would else see structure in some of them."""
+"""Fraction of movies that show nothing but noise, with little light or none. Trained without them,
+most networks see structure in some of such movies."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """``frames`` (B, T, Y, X) counts, ``target`` (B, 2Y-1, 2X-1), 0 where nothing is."""
+    """Movies, or other input of a network, and targets.
+
+    Parameters
+    ----------
+    frames : torch.Tensor
+        (B, T, Y, X) counts, or maps as the network takes them.
+    target : torch.Tensor
+        (B, 2Y-1, 2X-1) or another grid of the network, 0 where nothing is.
+    settings : tuple of SimulationSettings
+        Settings of each movie, where it was simulated by `simulation`.
+    """
 
     frames: torch.Tensor
     target: torch.Tensor
@@ -34,7 +45,25 @@ class Samples:
 
 
 def scaled_target(target: torch.Tensor) -> torch.Tensor:
-    """Ideal images (B, Y, X) with their bright structure at 1; empty ones stay 0."""
+    """Scale ideal images so that their bright structure is at 1.
+
+    Parameters
+    ----------
+    target : torch.Tensor
+        (B, Y, X) images.
+
+    Returns
+    -------
+    torch.Tensor
+        (B, Y, X); empty images stay 0.
+
+    Examples
+    --------
+    >>> import torch
+    >>> scaled_target(torch.tensor([[[0.0, 0.0], [0.0, 50.0]]]))
+    tensor([[[0., 0.],
+             [0., 1.]]])
+    """
     out = torch.zeros_like(target)
     for b, image in enumerate(target):
         lit = image[image > LIT * image.max()]
@@ -51,13 +80,45 @@ def make_samples(
     seed: int,
     device: str | torch.device = "cpu",
 ) -> Samples:
-    """Draw a batch of square movies; the same seed gives the same batch."""
+    """Draw a batch of square movies with scaled targets.
+
+    Parameters
+    ----------
+    draw : callable
+        Function that draws the settings of a movie.
+    count : int
+        Number of movies.
+    side : int
+        Side of a movie in camera pixels.
+    frames : int
+        Number of frames.
+    seed : int
+        The same seed gives the same batch.
+    device : str or torch.device, default "cpu"
+        Device on which movies are made.
+
+    Returns
+    -------
+    Samples
+        Movies and targets.
+    """
     batch = draw_batch(draw, count, side, side, frames, seed, device)
     return Samples(batch.frames, scaled_target(batch.target), batch.settings)
 
 
 def or_nothing(draw: Draw) -> Draw:
-    """Draw movies some of which show nothing but the camera's noise and an even background."""
+    """Return a function that draws as another one does, or settings of a movie without structure.
+
+    Parameters
+    ----------
+    draw : callable
+        Function that draws the settings of a movie.
+
+    Returns
+    -------
+    callable
+        Function whose movies show nothing but noise and an even background in 15 % of the cases.
+    """
 
     def drawn(
         rng: np.random.Generator, seed: int, rows: int, columns: int, frames: int
@@ -69,7 +130,7 @@ def or_nothing(draw: Draw) -> Draw:
 
 
 def without_light(settings: SimulationSettings, rng: np.random.Generator) -> SimulationSettings:
-    """The same camera on an empty field, in half of the cases without any light."""
+    """Return settings of the same camera on an empty field, in half of the cases without light."""
     dark = rng.random() < 0.5
     photons = 0.0 if dark else float(np.exp(rng.uniform(np.log(0.01), np.log(100))))
     return settings.model_copy(
@@ -91,10 +152,29 @@ def sofi_samples(
     seed: int,
     sofi: Settings,
 ) -> Samples:
-    """Draw movies whose target is what SOFI of second order makes of ``target_frames`` of them.
+    """Draw movies whose targets are their second-order SOFI images.
 
-    The input is their first ``frames``. A pixel on each side of the target, of which SOFI gives
-    nothing, is cut off from both.
+    Parameters
+    ----------
+    draw : callable
+        Function that draws the settings of a movie.
+    count : int
+        Number of movies.
+    side : int
+        Side of a movie in camera pixels. Movies are made larger, as SOFI leaves out their borders.
+    frames : int
+        Number of frames at the beginning that are the input.
+    target_frames : int
+        Number of frames from which SOFI makes the target.
+    seed : int
+        The same seed gives the same samples.
+    sofi : SofiSettings
+        Settings of SOFI.
+
+    Returns
+    -------
+    Samples
+        Movies and targets.
     """
     longest = max(frames, target_frames)
     batch = draw_batch(draw, count, side + 3, side + 3, longest, seed)
@@ -115,9 +195,18 @@ def sofi_samples(
 def ahead(
     make: Callable[[int], Samples], first: int, depth: int = 4
 ) -> Generator[Samples, None, None]:
-    """Samples ``make(first)``, ``make(first + 1)`` ... made in a thread while others are used.
+    """Yield ``make(first)``, ``make(first + 1)`` ..., made in a thread while others are used.
 
-    Closing it ends the thread.
+    Closing the generator ends the thread. An exception in it is raised here.
+
+    Parameters
+    ----------
+    make : callable
+        Function that makes samples from their number.
+    first : int
+        First number.
+    depth : int, default 4
+        Number of samples that are made ahead.
     """
     ready: queue.Queue[Samples | BaseException] = queue.Queue(depth)
     stop = threading.Event()
@@ -153,9 +242,23 @@ def ahead(
 
 
 def frames_for(step: int, low: int, high: int, seed: int) -> int:
-    """Number of frames in a step's movies: one of 7 from ``low`` to ``high``, evenly in logarithm.
+    """Return the number of frames of the movies in a step of training.
 
-    As few as that, since a compiled network is made anew for each.
+    It is one of 7 numbers, as a compiled network is compiled anew for each.
+
+    Parameters
+    ----------
+    step : int
+        Number of the step.
+    low, high : int
+        Lowest and highest number of frames, between which the logarithms are evenly spaced.
+    seed : int
+        Seed of the training.
+
+    Examples
+    --------
+    >>> sorted({frames_for(step, 8, 50, seed=1) for step in range(100)})
+    [8, 11, 15, 20, 27, 37, 50]
     """
     rng = np.random.default_rng([seed, step, 5])
     return round(float(np.geomspace(low, high, 7)[rng.integers(7)]))

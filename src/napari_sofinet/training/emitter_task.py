@@ -22,7 +22,24 @@ def emitter_data(
     movies: Sequence[Movie],
     report: Report,
 ) -> TrainingData:
-    """Return simulated frames of single emitters."""
+    """Return simulated frames of single emitters.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        Not used.
+    settings : EmitterTrainingSettings
+        Settings of the training.
+    movies : sequence of Movie
+        Not used.
+    report : Report
+        Not used.
+
+    Returns
+    -------
+    TrainingData
+        Frames and maps of their emitters.
+    """
     s = settings
 
     def make(step: int, count: int = s.batch) -> Samples:

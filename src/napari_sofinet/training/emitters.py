@@ -1,4 +1,4 @@
-"""Camera frames of single emitters with maps of where they are."""
+"""Camera frames of single emitters, with maps of their positions."""
 
 from __future__ import annotations
 
@@ -14,12 +14,20 @@ from napari_sofinet.training.distributions import log_uniform
 from napari_sofinet.training.settings import EmitterTrainingSettings
 
 MARGIN_PX = 4
-"""Emitters this far outside a frame still shine into it."""
+"""Distance in camera pixels outside a frame from which emitters shine into it."""
 
 
 @dataclass(frozen=True)
 class Emitters:
-    """Emitters of one frame: ``positions`` (N, 2) y, x in camera px, ``photons`` (N,)."""
+    """Emitters of one frame.
+
+    Parameters
+    ----------
+    positions : ndarray
+        (N, 2) y, x in camera pixels.
+    photons : ndarray
+        (N,) photons of each.
+    """
 
     positions: np.ndarray
     photons: np.ndarray
@@ -27,7 +35,19 @@ class Emitters:
 
 @dataclass(frozen=True)
 class Frame:
-    """``counts`` (Y, X) of emitters, with the PSF (standard deviation) and the noise they have."""
+    """Simulated frame of emitters.
+
+    Parameters
+    ----------
+    counts : ndarray
+        (Y, X) counts.
+    emitters : Emitters
+        Emitters in and around it.
+    sigma_px : float
+        Standard deviation of the PSF in camera pixels.
+    noise : Noise
+        Noise of the counts.
+    """
 
     counts: np.ndarray
     emitters: Emitters
@@ -36,14 +56,41 @@ class Frame:
 
 
 def draw_frame(settings: EmitterTrainingSettings, rng: np.random.Generator) -> Frame:
-    """One simulated frame."""
+    """Draw one frame.
+
+    Parameters
+    ----------
+    settings : EmitterTrainingSettings
+        Size of the frame and limits of what is drawn.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    Frame
+        The frame with its emitters.
+    """
     return _frame(_draw(settings, rng), settings, rng)
 
 
 def emitter_samples(settings: EmitterTrainingSettings, count: int, seed: int) -> Samples:
-    """Draw frames (B, 1, Y, X) in counts and maps (B, 4Y, 4X); the same seed gives the same ones.
+    """Draw frames and maps of their emitters.
 
     An emitter is a Gaussian PSF, integrated over pixels, in part of the frames with wider tails.
+
+    Parameters
+    ----------
+    settings : EmitterTrainingSettings
+        Size of a frame and limits of what is drawn.
+    count : int
+        Number B of frames.
+    seed : int
+        The same seed gives the same samples.
+
+    Returns
+    -------
+    Samples
+        Frames (B, 1, Y, X) in counts and maps (B, 4Y, 4X).
     """
     side = settings.side_px
     frames = np.empty((count, 1, side, side), np.float32)
@@ -58,7 +105,22 @@ def emitter_samples(settings: EmitterTrainingSettings, count: int, seed: int) ->
 def emitter_map(
     positions: np.ndarray, rows: int, columns: int, sigma: float = KERNEL_PX
 ) -> np.ndarray:
-    """Sum (4Y, 4X) of Gaussians of height 1 at positions (N, 2) in camera px."""
+    """Draw emitters as Gaussians of height 1 on a grid four times finer than the camera.
+
+    Parameters
+    ----------
+    positions : ndarray
+        (N, 2) y, x in camera pixels.
+    rows, columns : int
+        Size of the frame in camera pixels.
+    sigma : float, default 1
+        Standard deviation in samples.
+
+    Returns
+    -------
+    ndarray
+        (4 rows, 4 columns) float32.
+    """
     parts = []
     for axis, length in enumerate((rows, columns)):
         at = (np.arange(FINENESS * length) + 0.5) / FINENESS - 0.5
@@ -71,7 +133,30 @@ def emitter_map(
 def spots(
     positions: np.ndarray, photons: np.ndarray, sigma_px: float, rows: int, columns: int
 ) -> np.ndarray:
-    """Expected photons (Y, X) of Gaussian spots, integrated over pixels."""
+    """Add Gaussian spots, integrated over pixels.
+
+    Parameters
+    ----------
+    positions : ndarray
+        (N, 2) y, x in camera pixels.
+    photons : ndarray
+        (N,) photons of each.
+    sigma_px : float
+        Standard deviation in camera pixels.
+    rows, columns : int
+        Size of the image.
+
+    Returns
+    -------
+    ndarray
+        (rows, columns) expected photons.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(float(spots(np.array([[5.0, 5.0]]), np.array([80.0]), 1.0, 11, 11).sum()), 3)
+    80.0
+    """
     from scipy.special import erf
 
     parts = []

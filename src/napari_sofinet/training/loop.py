@@ -1,4 +1,4 @@
-"""One training loop for all networks that turn a movie into a picture."""
+"""Training loop of all networks."""
 
 from __future__ import annotations
 
@@ -20,21 +20,32 @@ from napari_sofinet.networks.weights import write_tensors
 from napari_sofinet.training.data import Samples
 from napari_sofinet.training.losses import picture_loss
 
-UNCERTAINTY = 0.05  # weight of the likelihood beside the picture's loss
+UNCERTAINTY = 0.05
+"""Weight of the likelihood relative to the loss of the picture."""
 AT_ONCE_PX = 200_000
-"""Pixels of all frames of the movies that are learnt from at a time: a step can be left between."""
-
+"""Pixels of the part of a batch that is used at a time: a step can be left between two parts."""
 
 Pair = tuple[float, float]
-
-
+"""Loss of the picture, and negative log likelihood."""
 Loss = Callable[[nn.Module, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 
 def of_output(
     loss: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]],
 ) -> Loss:
-    """The loss of a network whose output alone is compared with the target."""
+    """Return the loss of a network whose output alone is compared with the target.
+
+    Parameters
+    ----------
+    loss : callable
+        Function of output and target that returns the loss of the picture and the negative log
+        likelihood.
+
+    Returns
+    -------
+    callable
+        Function of network, input and target.
+    """
     return lambda net, frames, target: loss(net(frames), target)
 
 
@@ -43,10 +54,29 @@ PICTURE = of_output(picture_loss)
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how fast to learn: until the last step, or the last minute if that comes first.
+    """Plan of a training.
 
-    ``half`` computes in bfloat16 where that is safe; ``loss`` of a network, its input and a target
-    gives what is to be small, and the likelihood of the network's own estimate of its error (or 0).
+    Parameters
+    ----------
+    steps : int
+        Number of steps.
+    minutes : float, optional
+        Time in minutes after which the training ends if that comes first.
+    learning_rate : float, default 0.001
+        Learning rate after the warm-up, which decreases to one hundredth.
+    warm_up : int, default 100
+        Number of steps in which the learning rate increases.
+    average : float, default 0.998
+        Weight of the former average in the running average of the weights.
+    clip : float, default 1
+        Largest norm of a gradient.
+    checkpoint_s : float, default 300
+        Time in s after which the state is saved again.
+    half : bool, default False
+        Whether to compute in bfloat16 where that is safe.
+    loss : callable, optional
+        Function of network, input and target that returns the loss of the picture, and the negative
+        log likelihood of the truth under the network's own estimate of its error (or 0).
     """
 
     steps: int
@@ -61,15 +91,36 @@ class Plan:
 
 
 class OtherTraining(Exception):
-    """A state belongs to a training with other settings or other data."""
+    """The state belongs to a training with other settings or other data."""
 
 
 class Training:
-    """A network that learns, its running average (the one to use) and its optimiser.
+    """State of a training: a network, the running average of its weights, and the optimizer.
 
-    The whole state is one safetensors file, so that a killed training goes on where it was saved.
-    ``identity`` tells it from trainings on other data; ``best`` and ``least`` are the averaged
-    weights that did best on what is held out, and their loss there.
+    The averaged weights are the ones to use. The whole state is saved as one safetensors file, so
+    that a killed training goes on where it was saved.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        Network to be trained.
+    plan : Plan
+        Duration, learning rate and loss.
+    identity : str, optional
+        Text that differs from that of trainings with other settings or data.
+
+    Attributes
+    ----------
+    step : int
+        Number of steps that were taken.
+    spent_s : float
+        Time in s that they took.
+    losses : list of tuple
+        Loss of the picture and likelihood in each step.
+    best : dict
+        Averaged weights that did best on samples that are held out.
+    least : float
+        Their loss there.
     """
 
     def __init__(self, net: nn.Module, plan: Plan, identity: str = "") -> None:
@@ -85,20 +136,35 @@ class Training:
 
     @property
     def done(self) -> float:
-        """Share of the plan that is behind, by steps or by time."""
+        """Fraction of the plan that is done, by steps or by time."""
         by_time = self.spent_s / (60 * self.plan.minutes) if self.plan.minutes else 0.0
         return min(max(self.step / self.plan.steps, by_time), 1.0)
 
     def rate(self) -> float:
-        """Learning rate of the present step: warm-up, then half a cosine to one hundredth."""
+        """Return the learning rate of the present step: warm-up, then half a cosine to 1 %."""
         p = self.plan
         warm = min((self.step + 1) / p.warm_up, 1.0)
         return p.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * self.done)))
 
     def learn(self, samples: Samples, between: Callable[[], None] = lambda: None) -> Pair:
-        """Take one step; return the picture's loss and the likelihood.
+        """Take one step.
 
-        ``between`` is called before every part of the batch and may raise to leave the step.
+        Parameters
+        ----------
+        samples : Samples
+            Batch on the device of the network.
+        between : callable, optional
+            Called before every part of the batch; it may raise an exception to leave the step.
+
+        Returns
+        -------
+        tuple of float
+            Loss of the picture and negative log likelihood.
+
+        Raises
+        ------
+        InputError
+            The loss is not finite.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
@@ -110,11 +176,11 @@ class Training:
             samples.frames.split(part), samples.target.split(part), strict=True
         ):
             between()
-            picture, doubt = self._losses(self.net, frames, target)
-            share = len(frames) / count
-            (share * (picture + UNCERTAINTY * doubt)).backward()
-            sums[0] += share * float(picture.detach())
-            sums[1] += share * float(doubt.detach())
+            picture, likelihood = self._losses(self.net, frames, target)
+            fraction = len(frames) / count
+            (fraction * (picture + UNCERTAINTY * likelihood)).backward()
+            sums[0] += fraction * float(picture.detach())
+            sums[1] += fraction * float(likelihood.detach())
         if not math.isfinite(sums[0] + sums[1]):
             raise InputError("The training diverges; choose a smaller learning rate.")
         nn.utils.clip_grad_norm_(self.net.parameters(), self.plan.clip)
@@ -137,7 +203,7 @@ class Training:
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[nn.Module]:
-        """The network with its averaged weights, for a look at what it can do."""
+        """Give the network its averaged weights inside a ``with`` statement."""
         own = {k: v.clone() for k, v in self.net.state_dict().items()}
         self.net.load_state_dict(self.average)
         try:
@@ -147,7 +213,10 @@ class Training:
             self.net.train()
 
     def measure(self, net: nn.Module, samples: Samples) -> float:
-        """Loss of a network on samples, nothing learnt; what is random is the same every time."""
+        """Return the loss of a network on samples without training it.
+
+        Random numbers in the loss are the same every time.
+        """
         device = next(net.parameters()).device
         frames, target = samples.frames.to(device), samples.target.to(device)
         part = max(AT_ONCE_PX // frames[0].numel(), 1)
@@ -165,9 +234,18 @@ class Training:
         report: Report = silent,
         enough: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Learn until the plan's last step or until it is ``enough``, saving now and then.
+        """Train until the end of the plan.
 
-        ``report`` is also called inside a step, and may raise `Cancelled`; the state is saved then.
+        Parameters
+        ----------
+        samples : iterator of Samples
+            Batches on the device of the network.
+        checkpoint : Path
+            File in which the state is saved now and then, and at the end.
+        report : Report, optional
+            Called with the progress, also inside a step; it may raise `Cancelled`.
+        enough : callable, optional
+            Called before every step; the training ends where it returns True.
         """
         saved = before = time.monotonic()
         recent = 0.0
@@ -213,7 +291,13 @@ class Training:
         write_tensors(path, {k: v.clone() for k, v in tensors.items()}, state_of)
 
     def load(self, path: Path) -> None:
-        """Go on from a state written by `save`; `OtherTraining` if it is of another one."""
+        """Go on from a state written by `save`.
+
+        Raises
+        ------
+        OtherTraining
+            The state is that of a training with another identity.
+        """
         from safetensors import safe_open
 
         with safe_open(path, "pt") as file:

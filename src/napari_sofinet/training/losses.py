@@ -1,4 +1,4 @@
-"""What a training step makes small."""
+"""Loss functions of the networks."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from napari_sofinet.networks.diffusion import DiffusionNet
 
 Loss = Literal["mixed", "l1", "mse", "fourier"]
 LEAST_LIGHT = 10.0
-"""Of a map with about three emitters: maps with none count as much as these."""
+"""Sum of squares of a map with about three emitters: maps with fewer count as much as this."""
 LEAST_STRUCTURE = 100.0
-"""Samples of structure: crops with less count as if they had as much."""
+"""Number of samples of structure: crops with fewer count as much as this."""
 DRAWS = 2
-"""Levels of noise that are learnt from each condition of a batch."""
+"""Number of levels of noise for each condition of a batch."""
 DECISIVE = 0.02, 1.0
-"""Levels of noise at which it is settled what a sample shows."""
+"""Limits of the levels of noise at which the content of a sample is decided."""
 MEAN_WEIGHT = 0.2
-"""Of places, so that the loss is of the same size whatever a condition shows."""
+"""Mean weight of a place, so that the size of the loss does not depend on the condition."""
 FULLY_OPEN = 0.1
-"""How far the truth may be from a first guess where that counts as much as what is bright."""
+"""Spread of the truth around the prior estimate at which a place counts as much as bright ones."""
 DARK_WEIGHT = 0.05
-"""Of places where a first guess shows nothing, beside 1 where it is bright: they are far more."""
+"""Weight of places where the prior estimate shows nothing, relative to bright ones: there are far
+more of them."""
 AMPLITUDES = 0.1
 """Weight of the amplitudes in the mixed loss; they keep fine detail from being smeared."""
 
@@ -32,25 +33,34 @@ AMPLITUDES = 0.1
 def picture_loss(
     out: torch.Tensor, target: torch.Tensor, kind: Loss = "mixed"
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Loss of the picture and of its own estimate of error.
+    """Compute the loss of pictures and of the errors that a network expects.
 
     Parameters
     ----------
-    out
-        (B, 2, Y, X): picture and the logarithm of its expected absolute error; or (B, 1, Y, X), the
+    out : torch.Tensor
+        (B, 2, Y, X) picture and logarithm of its expected absolute error, or (B, 1, Y, X) the
         picture alone.
-    target
+    target : torch.Tensor
         (B, Y, X).
-    kind
-        ``"mixed"``: mean |difference| + 2 difference² + 0.1 |difference of Fourier amplitudes|;
-        ``"l1"``, ``"mse"``: the first, or the square alone; ``"fourier"``: differences of
-        amplitudes and of phases, the latter taken the short way round the circle (Komen et al.
-        (2024), who do not).
+    kind : {"mixed", "l1", "mse", "fourier"}, default "mixed"
+        Mean of abs(difference) + 2 difference² + 0.1 abs(difference of Fourier amplitudes); the
+        first term alone; the square alone; or differences of amplitudes and of phases, the latter
+        the short way round the circle (unlike Komen et al. (2024)).
 
     Returns
     -------
-    The loss, and the negative log likelihood of a Laplace distribution whose width is the estimate;
-    the latter leaves the picture alone.
+    loss : torch.Tensor
+        Loss of the picture.
+    likelihood : torch.Tensor
+        Negative log likelihood of a Laplace distribution of the expected width, without a gradient
+        for the picture; 0 for a picture alone.
+
+    Examples
+    --------
+    >>> import torch
+    >>> out, target = torch.full((1, 1, 4, 4), 0.5), torch.zeros(1, 4, 4)
+    >>> [float(value) for value in picture_loss(out, target, "mse")]
+    [0.25, 0.0]
     """
     picture = out[:, 0].float()
     difference = picture - target
@@ -76,9 +86,22 @@ def picture_loss(
 
 
 def map_loss(out: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Squared difference of maps of emitters (B, 1, Y, X) to their targets (B, Y, X).
+    """Compute the loss of maps of emitters.
 
-    Summed over a map and divided by its light: sparse and crowded frames count alike. And 0.
+    It is the squared difference, summed over a map and divided by the sum of squares of the target,
+    so that sparse and crowded frames count alike.
+
+    Parameters
+    ----------
+    out : torch.Tensor
+        (B, 1, Y, X) maps.
+    target : torch.Tensor
+        (B, Y, X) maps.
+
+    Returns
+    -------
+    loss, zero : torch.Tensor
+        The loss, and 0 in place of a likelihood.
     """
     difference = out[:, 0].float() - target
     light = (target**2).sum(dim=(1, 2)) + LEAST_LIGHT
@@ -89,19 +112,29 @@ def map_loss(out: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, tor
 def diffusion_loss(
     net: DiffusionNet, conditions: torch.Tensor, target: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """How well noise is taken off the truth's difference to a first guess, at random levels.
+    """Compute the loss of a network that removes noise from the truth minus a prior estimate.
 
-    Squared error over what the network cannot know at that level (Karras et al. (2022)), which is
-    the same at all levels; places count more where the first guess shows something, or where the
-    network says that the truth may be far from it. And the negative log likelihood of the truth
-    around the first guess, normal with the network's spread.
+    Levels of noise are random. The squared error is divided by the part that the network cannot
+    know at its level (Karras et al. (2022)), so that it is of the same size at all levels. Places
+    count more where the prior estimate shows something, or where the network expects the truth to
+    be far from it.
 
     Parameters
     ----------
-    conditions
-        (B, C, Y, X), of which the first maps are the first guess, folded.
-    target
-        The truth (B, fY, fX).
+    net : DiffusionNet
+        The network.
+    conditions : torch.Tensor
+        (B, C, Y, X) conditions; the first maps are the prior estimate, folded.
+    target : torch.Tensor
+        (B, fY, fX) truth on a grid f times finer.
+
+    Returns
+    -------
+    loss : torch.Tensor
+        Weighted squared error.
+    likelihood : torch.Tensor
+        Negative log likelihood of the truth, normal around the prior estimate with the spread that
+        the network expects.
     """
     from napari_sofinet.networks.diffusion import (
         LEAST_LEVEL,
@@ -112,12 +145,12 @@ def diffusion_loss(
     )
 
     samples = net.fineness**2
-    guess = conditions[:, :samples]
+    estimate = conditions[:, :samples]
     aim = folded(target, net.fineness)
     # A condition has an even number of pixels.
-    missing = (0, guess.shape[3] - aim.shape[3], 0, guess.shape[2] - aim.shape[2])
-    truth = (nn.functional.pad(aim, missing, mode="replicate") - guess)[:, None]
-    # Evenly over the logarithm, in every batch; every other one where a sample takes its shape.
+    missing = (0, estimate.shape[3] - aim.shape[3], 0, estimate.shape[2] - aim.shape[2])
+    truth = (nn.functional.pad(aim, missing, mode="replicate") - estimate)[:, None]
+    # Evenly over the logarithm in every batch, every other one where a sample takes its shape.
     number = len(truth) * DRAWS
     even = (
         torch.randperm(number, device=truth.device) + torch.rand(number, device=truth.device)
@@ -129,34 +162,48 @@ def diffusion_loss(
     each = level[..., None, None, None]
     noise = torch.randn(len(truth), DRAWS, *truth.shape[2:], device=truth.device)
     found, maps = net(conditions, truth + each * noise, level)
-    seen = nn.functional.max_pool2d(guess.amax(dim=1, keepdim=True), 3, 1, 1).clamp(0, 1)
+    seen = nn.functional.max_pool2d(estimate.amax(dim=1, keepdim=True), 3, 1, 1).clamp(0, 1)
     base, spread = maps[:, None, 0], maps[:, None, 1]
     spread = spread.clamp(math.log(LEAST_SPREAD), math.log(MOST_SPREAD))
     open_ = (torch.exp(spread.detach()) - LEAST_SPREAD) / FULLY_OPEN
     weight = DARK_WEIGHT + torch.maximum(seen[:, None], open_.clamp(0, 1))
-    doubt = 0.5 * ((truth - base) * torch.exp(-spread)) ** 2 + spread
+    likelihood = 0.5 * ((truth - base) * torch.exp(-spread)) ** 2 + spread
     known = torch.exp(2 * spread.detach())
     error = (found - truth) ** 2 * (each**2 + known) / (each**2 * known)
     # Each condition counts the same: one emitter alone as much as a crowd.
-    share = weight / weight.mean(dim=(1, 2, 3, 4), keepdim=True)
-    return MEAN_WEIGHT * (error * share).mean(), (doubt * share).mean()
+    weight = weight / weight.mean(dim=(1, 2, 3, 4), keepdim=True)
+    return MEAN_WEIGHT * (error * weight).mean(), (likelihood * weight).mean()
 
 
 def sequence_loss(
     pictures: torch.Tensor, target: torch.Tensor, steady: float, smooth: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The loss of DBlink, of sequences of pictures (B, T, Y, X) and the structure in them, 0 or 1.
+    """Compute the loss of DBlink for sequences of pictures.
 
-    Mean over samples and pictures of
+    It is the mean over samples and pictures of
 
-    - the squared difference to the structure;
-    - ``steady`` times the absolute difference of a picture to the one before: what is there seldom
-      changes from window to window;
-    - ``smooth`` times the squared differences of a sample to the next below and to the right.
+    - the squared difference from the structure;
+    - ``steady`` times the absolute difference from the picture before: structures seldom change
+      from window to window;
+    - ``smooth`` times the squared differences from the next samples below and to the right.
 
-    The paper's scale is 255 times as large, and it sums the second term over 128 x 128 samples with
-    a weight of 0.01: in our units ``steady`` is 0.01 x 128 x 128 / 255 = 0.64. Its ``smooth`` is
-    0.002 (both from Saguy et al.'s program; their equation 1 has no weights). And 0.
+    The scale of the paper is 255 times as large, and it sums the second term over 128 x 128 samples
+    with a weight of 0.01: in our units ``steady`` is 0.01 x 128 x 128 / 255 = 0.64. Its ``smooth``
+    is 0.002 (both from the program of Saguy et al.; their equation 1 has no weights).
+
+    Parameters
+    ----------
+    pictures : torch.Tensor
+        (B, T, Y, X) pictures.
+    target : torch.Tensor
+        (B, T, Y, X) structure, 0 or 1.
+    steady, smooth : float
+        Weights of the second and third terms.
+
+    Returns
+    -------
+    loss, zero : torch.Tensor
+        The loss, and 0 in place of a likelihood.
     """
     pictures = pictures.float()
     samples = pictures.numel()
@@ -168,15 +215,27 @@ def sequence_loss(
 
 
 def structure_loss(out: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Squared difference of pictures to the structure (B, Y, X) that is there, 0 or 1.
+    """Compute the loss of pictures of structures.
 
-    Summed and divided by the amount of structure, so that sparse and dense scenes count; it is
-    least where the picture is the probability of structure. The second number is the cross entropy
-    of ``out[:, 1]``, the logit of the probability that structure is in a sample or next to it.
+    It is the squared difference, summed and divided by the amount of structure, so that sparse and
+    dense scenes count alike; it is least where the picture is the probability of structure.
+
+    Parameters
+    ----------
+    out : torch.Tensor
+        (B, 2, Y, X) picture, and logit of the probability of structure in a sample or next to it.
+    target : torch.Tensor
+        (B, Y, X) structure, 0 or 1.
+
+    Returns
+    -------
+    loss : torch.Tensor
+        Loss of the picture.
+    likelihood : torch.Tensor
+        Cross entropy of the probability.
     """
     difference = out[:, 0].float() - target
     amount = target.sum(dim=(1, 2)) + LEAST_STRUCTURE
     loss = ((difference**2).sum(dim=(1, 2)) / amount).mean()
     near = torch.nn.functional.max_pool2d(target[:, None], 3, 1, 1)[:, 0]
-    doubt = torch.nn.functional.binary_cross_entropy_with_logits(out[:, 1].float(), near)
-    return loss, doubt
+    return loss, torch.nn.functional.binary_cross_entropy_with_logits(out[:, 1].float(), near)

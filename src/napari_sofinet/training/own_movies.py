@@ -1,4 +1,4 @@
-"""Training data from own movies of fixed cells: few frames in, SOFI of all frames out."""
+"""Training data from own movies of fixed cells: few frames as input, SOFI of all as target."""
 
 from __future__ import annotations
 
@@ -21,15 +21,21 @@ from napari_sofinet.training.settings import ENOUGH_FRAMES
 
 FEWEST_FRAMES = 100
 HELD_OUT = 0.25
-"""Share of every field, at its right, that is never trained on; at least one crop's width."""
+"""Fraction of every field, at its right, that is never trained on; at least the width of a crop."""
 MEMORY_BYTES = 4 * 2**30
 
 
 @dataclass(frozen=True)
 class OwnMovie:
-    """Counts (T, Y, X) of one movie and its target on the network's grid (2Y-1, 2X-1).
+    """Movie and its target.
 
-    The target is NaN where SOFI gives nothing: the first and last pixels of the field.
+    Parameters
+    ----------
+    frames : ndarray
+        (T, Y, X) counts.
+    target : ndarray
+        (2Y-1, 2X-1) on the grid of the network, NaN where SOFI gives nothing: in the first and last
+        pixels of the field.
     """
 
     frames: np.ndarray
@@ -39,11 +45,27 @@ class OwnMovie:
 def prepare(movies: Sequence[Movie], side: int, sofi: Settings, report: Report) -> list[OwnMovie]:
     """Read movies and make their targets by SOFI of second order.
 
+    Parameters
+    ----------
+    movies : sequence of Movie
+        Movies of fixed cells.
+    side : int
+        Side of a crop in camera pixels.
+    sofi : SofiSettings
+        Settings of SOFI.
+    report : Report
+        Called with the progress.
+
+    Returns
+    -------
+    list of OwnMovie
+        Movies and targets.
+
     Raises
     ------
     InputError
-        No movie, one given twice, too short, too small, larger than memory or without blinking, or
-        SOFI of another order.
+        There is no movie, one is given twice, is too short, too small, too large or does not blink,
+        or the order of SOFI is not 2.
     """
     if not movies:
         raise InputError("Give at least one movie to train on.")
@@ -91,10 +113,27 @@ def prepare(movies: Sequence[Movie], side: int, sofi: Settings, report: Report) 
 def crops(
     movies: Sequence[OwnMovie], count: int, side: int, frames: int, seed: int, held_out: bool
 ) -> Samples:
-    """Crops of ``side`` px and ``frames`` consecutive frames at random places and times.
+    """Draw crops at random places and times, rotated and mirrored at random.
 
-    Turned and mirrored at random, input and target alike. Those that are held out lie at the
-    right of the fields, all others left of them.
+    Parameters
+    ----------
+    movies : sequence of OwnMovie
+        Movies and targets.
+    count : int
+        Number B of crops.
+    side : int
+        Side of a crop in camera pixels.
+    frames : int
+        Number T of consecutive frames.
+    seed : int
+        The same seed gives the same crops.
+    held_out : bool
+        Whether to draw from the right of the fields, which is held out, or from the rest.
+
+    Returns
+    -------
+    Samples
+        Counts (B, T, side, side) and targets.
     """
     rng = np.random.default_rng([seed, 11, int(held_out)])
     inputs, targets = [], []

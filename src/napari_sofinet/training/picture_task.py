@@ -38,7 +38,7 @@ RANGES = {
     "filaments": ANYTHING | {"crowding": (0.0, 12.0)},
     "komen2024": ANYTHING | {"psf_fwhm_px": (1.8, 2.8), "crowding": (0.0, 4.0)},
 }
-"""Characteristics of the movies of each preset, except for those that show nothing."""
+"""Lowest and highest characteristics of the movies of each preset that show something."""
 PRIORS = {
     "universal": "It has seen many kinds of structure, and empty fields.",
     "filaments": (
@@ -53,12 +53,29 @@ PRIORS = {
 def picture_data(
     net: torch.nn.Module, settings: TrainingSettings, movies: Sequence[Movie], report: Report
 ) -> TrainingData:
-    """Return simulated movies with their truth, or own movies with their SOFI.
+    """Return simulated movies with their truth, or own movies with their SOFI images.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        Network to be trained; its attribute ``frames``, if any, is the only number of frames that
+        it takes.
+    settings : TrainingSettings
+        Settings of the training.
+    movies : sequence of Movie
+        Own movies; movies are simulated where there are none.
+    report : Report
+        Called with the progress.
+
+    Returns
+    -------
+    TrainingData
+        Movies and targets.
 
     Raises
     ------
     InputError
-        The own movies are too short.
+        The own movies cannot be used.
     """
     loss = of_output(lambda out, target: picture_loss(out, target, settings.loss))
     fixed = getattr(net, "frames", None)
@@ -144,7 +161,7 @@ def _simulated_data(
 
 
 def _ranges_of(movies: list[OwnMovie]) -> dict[str, tuple[float, float]]:
-    """What own movies are like, and half as much or twice as much of it."""
+    """Return half the lowest and twice the highest characteristics of own movies."""
     found = [asdict(movie_characteristics(movie.frames[:FRAMES])) for movie in movies]
     ranges = {}
     for name in ANYTHING:

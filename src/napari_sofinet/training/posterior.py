@@ -1,4 +1,4 @@
-"""Truths of simulated movies with what another network makes of the movies."""
+"""Training data of networks that draw posterior samples: prior estimates and the truth."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ import numpy as np
 import torch
 
 from napari_sofinet.localization.fitting import Noise
-from napari_sofinet.networks.deepstorm import FINENESS
 from napari_sofinet.networks.normalization import normalize
 from napari_sofinet.networks.pixel_statistics import raw_statistics
 from napari_sofinet.networks.prior_estimate import (
-    EMITTER_INPUTS,
-    PICTURE_FINENESS,
-    PICTURE_INPUTS,
     emitter_maps,
     of_frames,
     of_picture,
@@ -25,31 +21,44 @@ from napari_sofinet.training.emitters import draw_frame, emitter_map
 from napari_sofinet.training.settings import EmitterTrainingSettings
 
 KNOWN = 0.3
-"""Correlation of a first guess with the truth from which on there is something to be known."""
+"""Correlation of a prior estimate with the truth above which a movie tells anything."""
 ATTEMPTS, ATTEMPT_SEED = 4, 50_000_000
 LEAST_SIGNAL = 4.0
-"""Emitters with less light over its noise are not drawn: they would be guesses into noise."""
+"""Lowest ratio of light to its noise of emitters in the truth: dimmer ones cannot be known."""
 SPARSE, ALONE = 0.004, 0.0008
-"""Most emitters per camera px² of sparse frames, and of those in which each is alone."""
+"""Highest numbers of emitters per camera px² in sparse frames, and in those of lone emitters."""
 MEASURED = {"gain": 0.15, "floor": 0.1, "sigma": 0.04}
-"""How well noise and PSF of a real movie are known: standard deviations of logarithms."""
-
-
-def sizes_for(card: Card) -> dict[str, int]:
-    """Parameters of a `DiffusionNet` that start from the first guesses of some weights."""
-    if card.network == "deepstorm":
-        return {"inputs": EMITTER_INPUTS, "fineness": FINENESS, "guesses": 2}
-    return {"inputs": PICTURE_INPUTS, "fineness": PICTURE_FINENESS}
+"""Uncertainty of noise and PSF of an experimental movie: standard deviations of logarithms."""
 
 
 def picture_conditions(
     net: torch.nn.Module, draw: Draw, count: int, side: int, frames: int, seed: int
 ) -> Samples:
-    """Draw movies; ``frames`` of the result are conditions (B, C, Y, X).
+    """Draw movies, and turn them into conditions by a network that makes pictures.
 
-    Movies from which the first guess learns nothing are drawn again: a network that has seen many
-    draws structure into any field of noise, as likely as it was in the simulation. For the same
-    reason some movies show nothing.
+    Movies of which the prior estimate shows nothing are drawn again: a network that is trained on
+    many of them draws structure into any field of noise, with the probability that it has in the
+    simulation. For the same reason some movies show nothing.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        Network that makes the prior estimates.
+    draw : callable
+        Function that draws the settings of a movie.
+    count : int
+        Number B of movies.
+    side : int
+        Side of a movie in camera pixels.
+    frames : int
+        Number of frames.
+    seed : int
+        The same seed gives the same samples.
+
+    Returns
+    -------
+    Samples
+        Conditions (B, C, Y, X) and the truth.
     """
     conditions: list[torch.Tensor] = []
     targets: list[torch.Tensor] = []
@@ -76,10 +85,28 @@ def picture_conditions(
 def emitter_conditions(
     net: torch.nn.Module, card: Card, count: int, side: int, seed: int
 ) -> Samples:
-    """Draw frames of what some weights have learnt; as `picture_conditions`.
+    """Draw frames, and turn them into conditions by a network that finds emitters.
 
-    Some are sparse, so that what looks like one emitter nearly always is one: how far a lone one
-    may be is known from its light, and is hidden by a few that are none.
+    Some frames are sparse, so that nearly everything that looks like one emitter is one. The
+    uncertainty of its position follows from its light then, which a few pairs would hide.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        Network that makes the prior estimates.
+    card : Card
+        Card of its weights, which tells the frames on which it was trained.
+    count : int
+        Number B of frames.
+    side : int
+        Side of a frame in camera pixels.
+    seed : int
+        The same seed gives the same samples.
+
+    Returns
+    -------
+    Samples
+        Conditions (B, C, Y, X) and maps of the emitters.
     """
     crowded = emitter_settings(card, side)
     sparse, alone = (
@@ -108,7 +135,20 @@ def emitter_conditions(
 
 
 def emitter_settings(card: Card, side: int) -> EmitterTrainingSettings:
-    """What frames some weights have learnt from."""
+    """Return settings of frames like those on which some weights were trained.
+
+    Parameters
+    ----------
+    card : Card
+        Card of the weights.
+    side : int
+        Side of a frame in camera pixels.
+
+    Returns
+    -------
+    EmitterTrainingSettings
+        Settings with the limits in the card, and the default limits for others.
+    """
     ranges = card.ranges
     given: dict[str, float] = {}
     if "psf_fwhm_px" in ranges:

@@ -40,7 +40,18 @@ Draw = Callable[[torch.nn.Module, Card, PosteriorTrainingSettings, int, int, int
 
 @dataclass(frozen=True)
 class Source:
-    """What samples can start from: sizes of the network, and how its conditions are drawn."""
+    """Network whose pictures posterior samples can start from.
+
+    Parameters
+    ----------
+    sizes : dict
+        Sizes of the network that draws the samples.
+    draw : callable
+        Draws conditions and the truth, from the network, its card, the settings, and the number of
+        samples, of frames and the seed.
+    describe : callable
+        Returns a description of what is simulated, from the settings.
+    """
 
     sizes: dict[str, int]
     draw: Draw
@@ -86,7 +97,18 @@ SOURCES_BY_NAME = {network.name: source for network, source in SOURCES.items()}
 
 
 def sizes(settings: PosteriorTrainingSettings) -> dict[str, int]:
-    """Return the sizes of a network that starts from the pictures of some weights."""
+    """Return the sizes of a network that starts from the pictures of some weights.
+
+    Parameters
+    ----------
+    settings : PosteriorTrainingSettings
+        Settings that name the weights.
+
+    Returns
+    -------
+    dict
+        Sizes by name.
+    """
     card = load_estimator(settings.estimate, list(SOURCES)).card
     return dict(SOURCES_BY_NAME[card.network].sizes)
 
@@ -97,7 +119,24 @@ def posterior_data(
     movies: Sequence[Movie],
     report: Report,
 ) -> TrainingData:
-    """Return truths of simulated movies with what another network makes of the movies."""
+    """Return prior estimates from simulated movies by another network, and the truth.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Not used.
+    settings : PosteriorTrainingSettings
+        Settings of the training, which name the weights that make the prior estimates.
+    movies : sequence of Movie
+        Not used.
+    report : Report
+        Not used.
+
+    Returns
+    -------
+    TrainingData
+        Conditions and the truth.
+    """
     s = settings
     net, card, digest = load_estimator(s.estimate, list(SOURCES))
     source = SOURCES_BY_NAME[card.network]

@@ -1,4 +1,4 @@
-"""Presets that simulated movies for training are drawn from."""
+"""Presets from which simulated movies for training are drawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be set of a training, and what own movies should be like; needs no torch."""
+"""Settings of trainings, and recommendations for own movies, without loading PyTorch."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.methods.sofi_settings import SofiSettings
 
 ENOUGH_MOVIES, ENOUGH_FRAMES, ENOUGH_SIDE_PX = 4, 3000, 350
-"""What Komen et al. (2024) found to be needed to train on own movies."""
+"""Number, length and size of own movies that training needs according to Komen et al. (2024)."""
 
 
 class LearningSettings(Settings):
-    """How any network learns."""
+    """Settings of the training of any network."""
 
     start: str = parameter(
         "",
@@ -33,13 +33,13 @@ class LearningSettings(Settings):
     side_px: int = parameter(48, "Side of a movie or frame.", unit="camera px", ge=16, le=512)
     learning_rate: float = parameter(1e-3, "Step width of Adam at first.", gt=0, le=0.1)
     validate_every: int = parameter(
-        100, "Steps from one look at what is held out to the next.", ge=1
+        100, "Steps from one validation on held-out samples to the next.", ge=1
     )
     patience: int = parameter(
-        50, "Looks without improvement after which training ends early.", ge=1
+        50, "Validations without improvement after which training ends early.", ge=1
     )
     seed: int = parameter(1, "Seed of weights and simulation.", ge=0, lt=2**31)
-    half: bool = parameter(True, "Compute with 16 bits where the machine is faster so.")
+    half: bool = parameter(True, "Compute with 16 bits where that is faster.")
     compiled: bool = parameter(
         False, "Compile the network first: a third faster, where there is a C++ compiler."
     )
@@ -49,28 +49,28 @@ class LearningSettings(Settings):
 
 
 class TrainingSettings(LearningSettings):
-    """How a network that makes a picture of a movie is trained.
+    """Settings of the training of a network that turns a movie into a picture.
 
     Own movies, where given, take the place of simulated ones.
     """
 
     preset: Literal["universal", "filaments", "komen2024"] = parameter(
-        "universal", "What is simulated, where no own movies are given.", basic=True
+        "universal", "Kind of simulated movies, where no own movies are given.", basic=True
     )
     filaments_percent: float = parameter(
         0.0,
-        "Share of movies of the preset 'filaments' among the simulated ones.",
+        "Percentage of movies of the preset 'filaments' among the simulated ones.",
         unit="%",
         ge=0,
         le=100,
     )
     target: Literal["ideal", "sofi"] = parameter(
         "ideal",
-        "What the network is to show of simulated movies: the emitters at twice the microscope's "
-        "resolution, or what SOFI makes of more frames. Of own movies it is always SOFI.",
+        "Picture that the network is to make of simulated movies: the emitters at twice the "
+        "resolution of the microscope, or SOFI of more frames. For own movies it is always SOFI.",
     )
     target_frames: int = parameter(
-        100, "Frames of a simulated movie that SOFI makes the target from.", ge=20, le=10_000
+        100, "Frames of a simulated movie from which SOFI makes the target.", ge=20, le=10_000
     )
     loss: Literal["mixed", "l1", "mse", "fourier"] = parameter(
         "mixed",
@@ -84,7 +84,7 @@ class TrainingSettings(LearningSettings):
 
 
 class EmitterTrainingSettings(LearningSettings):
-    """How a network that finds emitters is trained: on frames simulated as set here."""
+    """Settings of the training of a network that finds emitters, and of its simulated frames."""
 
     batch: int = parameter(16, "Frames of one step.", ge=1, le=512)
     side_px: int = parameter(40, "Side of a frame.", unit="camera px", ge=16, le=512)
@@ -129,12 +129,12 @@ class EmitterTrainingSettings(LearningSettings):
 
 
 class DynamicsTrainingSettings(LearningSettings):
-    """How a network that shows moving structures is trained: on localisations simulated so."""
+    """Settings of the training of a network for moving structures, and of its localizations."""
 
     batch: int = parameter(12, "Pictures of one step.", ge=1, le=512)
     side_px: int = parameter(16, "Side of a picture.", unit="camera px", ge=8, le=128)
     structure: Literal["filaments", "mitochondria", "both"] = parameter(
-        "both", "What moves: lines, filled shapes, or either.", basic=True
+        "both", "Moving structures: lines, filled shapes, or either.", basic=True
     )
     density_min: float = parameter(
         40.0,
@@ -189,7 +189,7 @@ class DynamicsTrainingSettings(LearningSettings):
     )
     scattered_max: float = parameter(
         0.25,
-        "Most localisations with false ones around them, as a share.",
+        "Highest fraction of localisations with false ones around them.",
         ge=0,
         le=1,
         formerly="scattered_most",
@@ -205,28 +205,28 @@ class DynamicsTrainingSettings(LearningSettings):
 
     windows: int = parameter(
         20,
-        "Windows of a sequence, for the paper's network (parameters paper=1), which learns from "
-        "sequences. Theirs have 300.",
+        "Windows of a sequence, for the network of the paper (parameters paper=1), which is "
+        "trained on sequences, in the paper of 300.",
         ge=2,
         le=300,
     )
     steady: float = parameter(
         0.64,
-        "Paper's network only: weight of the change from picture to picture beside the squared "
-        "error.",
+        "Network of the paper only: weight of the change from picture to picture, relative to the "
+        "squared error.",
         ge=0,
         le=100,
     )
     smooth: float = parameter(
         0.002,
-        "Paper's network only: weight of the squared slopes within a picture.",
+        "Network of the paper only: weight of the squared slopes within a picture.",
         ge=0,
         le=100,
     )
 
 
 class PosteriorTrainingSettings(LearningSettings):
-    """How a network that doubts another one's pictures is trained."""
+    """Settings of the training of a network that draws posterior samples."""
 
     side_px: int = parameter(32, "Side of a movie or frame.", unit="camera px", ge=16, le=512)
     estimate: str = parameter(
@@ -236,7 +236,7 @@ class PosteriorTrainingSettings(LearningSettings):
         formerly="guess",
     )
     preset: Literal["universal", "filaments", "komen2024"] = parameter(
-        "universal", "What is simulated, for the pictures of sofinet.", basic=True
+        "universal", "Kind of simulated movies, for the pictures of sofinet.", basic=True
     )
     frames_min: int = parameter(
         8, "Fewest frames of a movie for sofinet.", ge=5, le=500, formerly="frames_least"
@@ -247,7 +247,18 @@ class PosteriorTrainingSettings(LearningSettings):
 
 
 def missing_notes(movies: Sequence[Movie]) -> list[str]:
-    """Sentences on where movies fall short of what was found to be needed."""
+    """Return sentences about movies that are fewer, shorter or smaller than recommended.
+
+    Parameters
+    ----------
+    movies : sequence of Movie
+        Own movies to train on.
+
+    Returns
+    -------
+    list of str
+        One sentence for each shortcoming.
+    """
     missing = []
     if len(movies) < ENOUGH_MOVIES:
         missing.append(

@@ -149,14 +149,14 @@ def filaments(side: int, density: float, rng: np.random.Generator) -> Structure:
     return Structure(places, objects, STEP_PX * len(places), rasterize(places, side))
 
 
-def mitochondria(side: int, share: float, rng: np.random.Generator) -> Structure:
+def mitochondria(side: int, covered: float, rng: np.random.Generator) -> Structure:
     """Draw filled shapes: bent tubes, spheres, and the shapes with lobes of the DBlink paper.
 
     Parameters
     ----------
     side : int
         Side of the field in samples.
-    share : float
+    covered : float
         Approximate fraction of the field that they cover.
     rng : numpy.random.Generator
         Source of randomness.
@@ -172,11 +172,11 @@ def mitochondria(side: int, share: float, rng: np.random.Generator) -> Structure
     # Light comes from all of a tube, or from its membrane, which is densest at the sides.
     membrane = rng.random() < 0.5
     for number in range(MOST_SHAPES):
-        if picture.mean() >= share:
+        if picture.mean() >= covered:
             break
         shape = _draw_shape(wide, rng)
         mask = shape.mask(wide)
-        if number and picture.mean() + mask.mean() > 2 * share:
+        if number and picture.mean() + mask.mean() > 2 * covered:
             break
         inside = np.argwhere(mask)
         if not len(inside):

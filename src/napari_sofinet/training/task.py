@@ -1,4 +1,4 @@
-"""How each kind of network is trained, without loading PyTorch."""
+"""Training tasks of the networks, without loading PyTorch."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from napari_sofinet.training.settings import (
 
 @dataclass(frozen=True)
 class Task:
-    """What a network learns, and from what.
+    """Task of training a network.
 
     Parameters
     ----------
     settings : type[LearningSettings]
-        Model of the settings of its training.
+        Class of the settings of the training.
     data : str
-        ``"module:callable"``, called with the network, the settings, own movies and a report;
-        returns `TrainingData`.
-    takes_movies : bool, optional
-        Whether the network can learn from own movies.
+        ``"module:callable"`` that returns `TrainingData`, called with the network, the settings,
+        own movies and a report.
+    takes_movies : bool, default False
+        Whether the network can be trained on own movies.
     sizes : str, optional
-        ``"module:callable"``, called with the settings; returns the sizes of a new network where
-        they follow from the settings.
+        ``"module:callable"`` that returns the sizes of a new network, called with the settings,
+        where they follow from the settings.
     """
 
     settings: type[LearningSettings]
@@ -53,12 +53,22 @@ POSTERIOR = Task(
 
 
 def task_of(network: Network) -> Task:
-    """Return how a network is trained.
+    """Return the task of training a network.
+
+    Parameters
+    ----------
+    network : Network
+        Declaration of the network.
+
+    Returns
+    -------
+    Task
+        The task that it names.
 
     Raises
     ------
     ValueError
-        The network cannot be trained here.
+        The network names no task.
     """
     if network.task is None:
         raise ValueError(f"{network.name} declares no training task")

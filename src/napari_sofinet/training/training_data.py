@@ -1,4 +1,4 @@
-"""What a network learns from, and what it is validated and calibrated on."""
+"""Data on which a network is trained, validated and calibrated."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ Calibration = Callable[[torch.nn.Module, Iterable[Samples]], Uncertainty | None]
 
 
 def no_calibration(net: torch.nn.Module, batches: Iterable[Samples]) -> None:
-    """For networks that expect no error."""
+    """Return nothing, for networks that expect no error."""
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Samples to learn from, and what a card says of them.
+    """Samples for training, and what the card of the weights tells about them.
 
     Parameters
     ----------
     make : callable
-        Given the number of a step; returns its samples.
+        Returns the samples of a step, given its number.
     held_out : list of (str, Samples)
-        Samples of each kind that are never learnt from.
+        Samples of each kind on which the network is validated and never trained.
     fresh : callable
-        Given a number; returns samples that were neither learnt from nor held out.
+        Returns samples that are neither trained on nor held out, given a number.
     ranges : dict
-        Lowest and highest values of the movies' characteristics.
+        Lowest and highest values of characteristics of the movies.
     description, prior : str
-        What was simulated, and what a user should expect of the network.
+        Description of the data, and of what a user should expect of the network.
     loss : Loss
-        What is to be small.
+        Loss function.
     calibrate : callable, optional
-        Measures how far the truth lies from the network's pictures.
-    flip_rotate : bool, optional
-        Whether the spread of pictures of the movie in eight orientations is calibrated, too.
+        Measures the errors of the network on samples.
+    flip_rotate : bool, default True
+        Whether the spread of the pictures of a movie in eight orientations is calibrated, too.
     show : callable, optional
-        Given the network and samples; returns what is known of the first one, and the network's
-        picture of it. By default these are samples of movies.
+        Returns a picture of the input of the first sample and the output of the network for it,
+        given the network and samples. By default samples are movies.
     estimate, estimate_sha256 : str, optional
-        Weights whose pictures the network starts from.
+        Name and digest of the weights whose pictures the network starts from.
     """
 
     make: Callable[[int], Samples]

@@ -17,9 +17,18 @@ from napari_sofinet.training.training_data import TrainingData
 
 @dataclass(frozen=True)
 class Progress:
-    """What a training shows while it runs: losses by step, and a crop that is held out.
+    """Progress of a training: losses, and the picture of a sample that is held out.
 
-    ``mean``, ``picture`` and ``target`` (2Y-1, 2X-1) of that crop.
+    Parameters
+    ----------
+    trained : list of (int, float)
+        Steps and their losses.
+    held_out : list of (int, float)
+        Steps and the losses of the averaged weights on samples that are held out.
+    mean : ndarray
+        (Y, X) mean of the frames of the sample, or another picture of its input.
+    picture, target : ndarray
+        (2Y-1, 2X-1) picture of the network and target.
     """
 
     trained: list[tuple[int, float]]
@@ -30,7 +39,19 @@ class Progress:
 
 
 class Validation:
-    """Looks at movies that are held out, and keeps the best weights."""
+    """Validation on samples that are held out, which keeps the best weights.
+
+    Parameters
+    ----------
+    training : Training
+        State of the training.
+    data : TrainingData
+        Samples that are held out.
+    settings : LearningSettings
+        Steps between validations, and the number without improvement after which it is enough.
+    show : callable, optional
+        Called with a `Progress` at every validation.
+    """
 
     def __init__(
         self,
@@ -46,17 +67,17 @@ class Validation:
         self._validated_at = -1
 
     def after_step(self) -> None:
-        """Look, where it is time."""
+        """Validate where it is time."""
         step = self.training.step
         if step != self._validated_at and step % self.settings.validate_every == 0:
             self.validate()
 
     def enough(self) -> bool:
-        """Whether nothing has improved for long."""
+        """Return whether nothing has improved for long."""
         return self.epochs_without_improvement >= self.settings.patience
 
     def validate(self) -> None:
-        """Measure the averaged weights."""
+        """Measure the loss of the averaged weights and keep them if they are the best."""
         training = self.training
         if training.step == self._validated_at:
             return
@@ -84,13 +105,13 @@ class Validation:
                     [(n + 1, a) for n, (a, _) in enumerate(training.losses)],
                     list(self.losses),
                     *picture,
-                    # Of a sequence, the middle is shown.
+                    # The middle of a sequence.
                     target if target.ndim == 2 else target[len(target) // 2],
                 )
             )
 
     def _picture(self, net: torch.nn.Module) -> tuple[np.ndarray, np.ndarray]:
-        """Average of a movie that is held out, or what else is known, and the network's picture."""
+        """Return a picture of the input of a sample, and the picture of the network."""
         samples = self.data.held_out[0][1]
         if self.data.show is not None:
             return self.data.show(net, samples)
@@ -100,11 +121,22 @@ class Validation:
         return samples.frames[0].mean(dim=0).numpy(), out[0, 0].float().cpu().numpy()
 
     def calibration(self, batches: int) -> Uncertainty | None:
-        """Calibration of the best weights, on movies of their own; None without an error."""
+        """Calibrate the best weights on fresh samples.
+
+        Parameters
+        ----------
+        batches : int
+            Number of batches.
+
+        Returns
+        -------
+        Uncertainty or None
+            None for a network that expects no error.
+        """
         return self.data.calibrate(self._best(), (self.data.fresh(k) for k in range(batches)))
 
     def flip_rotate_calibration(self, batches: int) -> Uncertainty | None:
-        """The same for the spread of pictures in eight orientations."""
+        """Calibrate the spread of pictures in eight orientations, see `calibration`."""
         if not self.data.flip_rotate:
             return None
         fresh = (self.data.fresh(k) for k in range(batches))
@@ -116,5 +148,5 @@ class Validation:
         return net.eval()
 
     def by_kind(self) -> dict[str, float]:
-        """Loss of the best weights by structure."""
+        """Return the loss of the best weights for each kind of sample."""
         return {f"held_out_loss_{kind}": round(loss, 5) for kind, loss in self.kinds.items()}
