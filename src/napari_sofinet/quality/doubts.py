@@ -14,6 +14,8 @@ LEAST_COVERED = 0.9
 LEAST_SHIFT_PX = 1.5
 LEAST_GAIN = 0.1
 """Rise of the correlation at another place from which pictures are said to be shifted."""
+LEAST_PEAK, LEAST_SIGMAS = 0.3, 4.5
+"""Correlation at the other place, also in units of its standard deviation over all places."""
 LIMIT_PX = 2.2
 """Resolution in samples below which it is that of the samples: no detail is finer than two."""
 
@@ -123,7 +125,9 @@ def shift_between(picture: Picture, reference: Picture) -> tuple[float, float] |
     y, x = np.unravel_index(np.argmax(near), near.shape)
     shift = float(lags_y[y]), float(lags_x[x])
     gain = near[y, x] - near[reach_y, reach_x]
-    return shift if np.hypot(*shift) >= LEAST_SHIFT_PX and gain > LEAST_GAIN else None
+    # Between pictures that have nothing in common the highest of many values is no sign.
+    clear = near[y, x] > max(LEAST_PEAK, LEAST_SIGMAS * np.std(near))
+    return shift if np.hypot(*shift) >= LEAST_SHIFT_PX and gain > LEAST_GAIN and clear else None
 
 
 def _same_samples(picture: Picture, reference: Picture) -> tuple[np.ndarray, np.ndarray] | None:
