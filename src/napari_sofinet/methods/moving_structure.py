@@ -211,6 +211,8 @@ def series_of(
     """
     window, step = settings.window, settings.step or settings.window
     count = (frames[1] - frames[0] - window) // step + 1
+    # First, since there may be no room for so many pictures.
+    out = large_array((1 if net.recurrent else 2, count, *shape))
     starts = frames[0] + step * np.arange(count)
     net = half_precision_copy(net, device_for(device))
 
@@ -218,10 +220,8 @@ def series_of(
         report(made / count, f"picture {int(made)} of {count}")
 
     if not net.recurrent:
-        out = large_array((2, count, *shape))
         _fill(out, events, starts + (window - 1) / 2, settings, net, tell)
         return out
-    out = large_array((1, count, *shape))
     made = 0
 
     def between() -> None:
