@@ -146,3 +146,25 @@ def test_time_that_may_be_the_last_axis_is_said(tmp_path):
     assert "40 frames of 16 x 16 px" in open_movie(path).notes[0]
     assert "last axis" in open_movie(np.zeros((16, 16, 40))).notes[0]
     assert open_movie(np.zeros((16, 16, 16))).notes == ()
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "lzw"}], ids=str)
+@pytest.mark.parametrize("end", ["cut", "zeros"])
+def test_the_first_frames_of_a_plain_file_that_broke_off(tmp_path, options, end):
+    path = tmp_path / "movie.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for frame in MOVIE:
+            writer.write(frame, contiguous=False, metadata=None, **options)
+    with tifffile.TiffFile(path) as tif:
+        places = [page.offset for page in tif.pages]
+    data = path.read_bytes()
+    path.write_bytes(data[: places[12]] + (bytes(3000) if end == "zeros" else b""))
+    if end == "zeros":
+        movie = open_movie(path)
+        np.testing.assert_array_equal(pixels(movie), MOVIE[:12])
+        assert "broken off" in movie.notes[0]
+        return
+    with pytest.raises(InputError, match=r"truncated; copy .* frames 0:1\d"):
+        open_movie(path)
+    movie = open_movie(path, frames=(0, 11))
+    np.testing.assert_array_equal(pixels(movie), MOVIE[:11])

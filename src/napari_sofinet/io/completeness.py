@@ -15,20 +15,26 @@ from tifffile import TiffFile, TiffPageSeries
 from napari_sofinet.base.errors import InputError
 
 
+class Truncated(InputError):
+    """The file ends too early."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is truncated; copy the file again.")
+
+
 def check_series(tif: TiffFile, series: TiffPageSeries, name: str) -> None:
     """Raise `InputError` where bytes of a series' images are missing.
 
     Images that an OME-XML or an index promises may still be missing as a whole.
     """
-    cut = f"{name} is truncated; copy the file again."
     if series.dataoffset is None:
         pages = prod(series.shape) // prod(series.keyframe.shape)
         if series.kind not in ("ome", "ndtiff") and not series.is_multifile:
             if len(tif.pages) < pages:
-                raise InputError(cut)
+                raise Truncated(name)
         check_page_bytes(series, name)
     elif series.dataoffset + prod(series.shape) * series.dtype.itemsize > tif.filehandle.size:
-        raise InputError(cut)
+        raise Truncated(name)
     frames = prod(series.shape[:-2])
     # Where the format says how many frames there are, tifffile's series has that many; after a
     # block that tifffile wrote ("shaped"), others may follow.
@@ -36,7 +42,7 @@ def check_series(tif: TiffFile, series: TiffPageSeries, name: str) -> None:
     if not counted:
         check_chain_ends(tif, name)
     if len(tif.pages) == 1 and len(tif.series) == 1 and frames < images_promised(tif):
-        raise InputError(cut)
+        raise Truncated(name)
 
 
 def check_page_bytes(series: TiffPageSeries, name: str) -> None:
@@ -47,7 +53,7 @@ def check_page_bytes(series: TiffPageSeries, name: str) -> None:
         size = page.parent.filehandle.size
         ends = (o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True))
         if max(ends, default=0) > size:
-            raise InputError(f"{name} is truncated; copy the file again.")
+            raise Truncated(name)
 
 
 def check_chain_ends(tif: TiffFile, name: str) -> None:
@@ -58,7 +64,7 @@ def check_chain_ends(tif: TiffFile, name: str) -> None:
     file.seek(tags * layout.tagsize, 1)
     pointer = file.read(layout.offsetsize)
     if len(pointer) < layout.offsetsize or any(pointer):
-        raise InputError(f"{name} is truncated; copy the file again.")
+        raise Truncated(name)
 
 
 def images_promised(tif: TiffFile) -> int:

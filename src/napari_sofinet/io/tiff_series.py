@@ -13,7 +13,12 @@ import numpy as np
 from tifffile import TiffFile, TiffPageSeries
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.io.completeness import check_chain_ends, check_series, images_promised
+from napari_sofinet.io.completeness import (
+    Truncated,
+    check_chain_ends,
+    check_series,
+    images_promised,
+)
 from napari_sofinet.io.micromanager import stack_layout
 from napari_sofinet.io.ndtiff import ndtiff_layout
 from napari_sofinet.io.ome_files import why_missing
@@ -49,18 +54,27 @@ def layout_of(tif: TiffFile, path: Path) -> Layout:
             return ndtiff_layout(tif, path.name, own)
         if kind == "ome":
             return _of_ome(tif, path.name, own)
-        if kind in ("uniform", "generic") and _mixed(own):
+        if kind in ("uniform", "generic") and _mixed(own, len(tif.pages)):
             return _of_pages(tif, path.name, own)
         return _of_blocks(tif, path.name, own)
     except RuntimeError as error:
         if "keyframe" not in str(error):
             raise
         return _of_pages(tif, path.name, own)  # pages of different kinds
+    except Truncated as error:
+        found = _of_whole_pages(tif, own, str(error))
+        if found is None:
+            raise
+        return found
 
 
-def _mixed(own: str) -> bool:
-    """Whether a file has pages of several kinds; tifffile looks at some of them only."""
-    return len({(page.kind, page.packing) for page in read_pages(own)}) > 1
+def _mixed(own: str, listed: int) -> bool:
+    """Whether a file has pages of several kinds, or ends in one that is none.
+
+    tifffile looks at some of them only.
+    """
+    pages = read_pages(own)
+    return len(pages) < listed or len({(page.kind, page.packing) for page in pages}) > 1
 
 
 def _check_grey(series: TiffPageSeries, name: str) -> None:
@@ -146,6 +160,30 @@ def _with_further_pages(
     return _noted_rest(layout, [pages[k].kind for k in further], name)
 
 
+def _of_whole_pages(tif: TiffFile, own: str, why: str) -> Layout | None:
+    """The frames at the beginning of a truncated file, which open only when they are asked for."""
+    pages = read_pages(own)
+    meta = tif.imagej_metadata or {}
+    several = any(int(meta.get(axis, 1)) > 1 for axis in ("channels", "slices"))
+    if len(pages) < 3 or several or (tif.is_shaped and len(tif.series[0].shape) > 3):
+        return None
+    whole: list[int] = []
+    for k, page in enumerate(pages[:-1]):  # of the last page the tags may be cut
+        if page.kind == pages[0].kind:
+            try:
+                _check_bytes(tif, [k], "")
+            except Truncated:
+                break
+            whole.append(k)
+    first: Any = tif.pages[0]
+    if len(whole) < 2 or len(first.shape) != 2 or first.dtype is None:
+        return None
+    images = np.append(np.arange(len(whole)), -1)
+    shape = (first.shape[0], first.shape[1])
+    dtype = first.dtype.newbyteorder("=").str
+    return Layout("I", images, _sources(pages, whole, own), shape, dtype, missing=why)
+
+
 def _sources(pages: list[Page], taken: list[int], own: str) -> tuple[PageSource, ...]:
     """Some of a file's pages, apart where they are packed differently.
 
@@ -193,6 +231,11 @@ def _of_pages(tif: TiffFile, name: str, own: str) -> Layout:
         (first.shape[0], first.shape[1]),
         first.dtype.newbyteorder("=").str,
     )
+    if len(tif.pages) > len(pages):
+        layout = layout.noted(
+            f"The list of images in {name} ends in one that is not there, as when a recording is "
+            f"broken off; the {len(taken)} before it are taken."
+        )
     rest = [p.kind for p in pages if p.kind != kind and not p.reduced]
     return _noted_rest(_noted_promise(layout, tif, name), rest, name)
 
@@ -206,7 +249,7 @@ def _check_bytes(tif: TiffFile, pages: list[int], name: str) -> None:
         page: Any = tif.pages.get(k)
         ends = (o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True))
         if max(ends, default=0) > size:
-            raise InputError(f"{name} is truncated; copy the file again.")
+            raise Truncated(name)
 
 
 def _of_blocks(tif: TiffFile, name: str, own: str) -> Layout:
@@ -259,7 +302,7 @@ def _noted_promise(layout: Layout, tif: TiffFile, name: str) -> Layout:
     if promised <= total:
         return layout
     if len(tif.pages) == 1:
-        raise InputError(f"{name} is truncated; copy the file again.")
+        raise Truncated(name)
     return layout.noted(f"The text of {name} promises {promised} images, the file holds {total}.")
 
 
