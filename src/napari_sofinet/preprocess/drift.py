@@ -36,7 +36,7 @@ OUTLIER = 3.0
 """Residual of an outlier in units of the median."""
 CONFIRMED_PX = 0.4
 """How far the jump between sums of blocks may differ from that between their positions."""
-CERTAIN = 30.0
+CERTAIN = 20.0
 """Standard errors of a drift above which it is not looked for in other blocks."""
 AGREED = 0.3
 """How far the ways from other blocks may be apart, in camera pixels and of the drift."""
