@@ -9,9 +9,12 @@ from dataclasses import asdict
 from typing import Any
 
 from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.settings import build
+from napari_sofinet.base.settings_text import command_options
 from napari_sofinet.cli.arguments import add_movie_options, open_selected
 from napari_sofinet.cli.progress import ProgressLine
 from napari_sofinet.data.movie import Movie
+from napari_sofinet.preprocess.corrections import MovieSettings
 from napari_sofinet.preprocess.suitability import check, suits
 
 
@@ -56,6 +59,10 @@ def run_info(options: argparse.Namespace) -> int:
     for note in movie.notes:
         print(f"note: {note}")
     for finding in findings:
-        print(f"{finding.light:4}  {finding.name + ':':16} {finding.value}. {finding.advice}")
+        options = " ".join(command_options(build(MovieSettings, finding.settings)))
+        options = f" ({options})" if options else ""
+        print(
+            f"{finding.light:4}  {finding.name + ':':16} {finding.value}. {finding.advice}{options}"
+        )
     print(f"for SOFI this movie is {suits(findings)}")
     return 0

@@ -22,6 +22,8 @@ from napari_sofinet.preprocess.corrections import calibrate_movie
 from napari_sofinet.sofi.molecules import on_grid, on_ratio_gain
 
 FEW_FRAMES = 50
+ONE_SIGN = 0.9
+"""Fraction of a cumulant that has the same sign where emitters dominate it."""
 
 
 def sofi(movie: Movie, settings: SofiSettings, report: Report) -> Reconstruction:
@@ -63,7 +65,7 @@ def sofi(movie: Movie, settings: SofiSettings, report: Report) -> Reconstruction
     cumulants, error = take_cumulants(movie, (n,), settings, plan, step, preview, saturation)
     _check_fluctuations(movie, cumulants[n])
     report(0.85, "picture")
-    notes = [saturation.note, *calibrated.notes, *plan.notes]
+    notes = [saturation.note, *calibrated.notes, *plan.notes, sign_note(cumulants[n], n)]
     snr = None
     if settings.snr:
         snr = snr_map(movie, cumulants[n], error, settings, plan, report)
@@ -96,6 +98,34 @@ def _check_fluctuations(movie: Movie, cumulant: np.ndarray) -> None:
             f"{movie.name} does not change in time, so there is nothing for SOFI to find; choose a "
             "movie of blinking emitters."
         )
+
+
+def sign_note(cumulant: np.ndarray, order: int) -> str | None:
+    """Return a sentence where a cumulant of order 3 or more has no clear sign, or None.
+
+    The third cumulant of an emitter that is on for half of the time is zero, the fourth one of an
+    emitter that is on for a fifth or four fifths; their sign is then chance (cusp artefacts: Yi and
+    Weiss, Biomed. Opt. Express 11, 554 (2020)).
+
+    Parameters
+    ----------
+    cumulant : ndarray
+        (Y, X) cumulant image.
+    order : int
+        Its order.
+    """
+    if order < 3:
+        return None
+    positive = float(cumulant.sum(where=cumulant > 0, initial=0.0))
+    negative = -float(cumulant.sum(where=cumulant < 0, initial=0.0))
+    share = max(positive, negative) / max(positive + negative, np.finfo(float).tiny)
+    if share >= ONE_SIGN:
+        return None
+    why = {3: "half", 4: "a fifth or four fifths"}.get(order, "certain fractions")
+    return (
+        f"Only {100 * share:.0f} % of the cumulant of order {order} has one sign: it is noise, or "
+        f"emitters are on for about {why} of the time, where it vanishes. Choose order 2."
+    )
 
 
 def _few_frames_note(frames: int) -> str | None:

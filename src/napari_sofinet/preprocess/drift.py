@@ -295,7 +295,7 @@ def _shift(before: np.ndarray, after: np.ndarray, columns: int, reach: int) -> n
     top = np.zeros(2)
     if np.linalg.det(curvature) > 0:
         top = np.clip(-np.linalg.solve(curvature, c[1:3]), -1, 1)
-    return np.asarray([y - reach, x - reach] + top)
+    return np.array([y - reach, x - reach]) + top
 
 
 def _busiest_part(movie: Movie, block: int) -> Movie:

@@ -139,9 +139,9 @@ class Repair:
     def take(self, scan: ScannedMovie) -> bool:
         """Repair what a look at `movie` has shown; return whether there was anything."""
         movie = self.movie
-        if not self._frames and not self._repeated:
-            self._repeated = len(scan.repeated)
         found = find_defects(scan, movie, self._settings)
+        if not len(found.frames) and not self._repeated:
+            self._repeated = len(scan.repeated)
         if len(found.frames):
             numbers = movie.file_frames(found.frames)
             self._frames += numbers.tolist()

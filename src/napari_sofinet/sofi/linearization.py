@@ -9,6 +9,11 @@ import numpy as np
 from napari_sofinet.base.progress import Report, silent
 from napari_sofinet.sofi.deconvolution import Boundary, gaussian_blur, richardson_lucy
 
+SPOT_REACH_PX = 5
+"""Camera pixels around a bright spot that belong to it."""
+SPOT_BRIGHTER, SPOTS_MAX = 4.0, 8
+"""Times that a spot is brighter than all else, and the number of such spots."""
+
 
 def linearize(
     image: np.ndarray,
@@ -49,7 +54,8 @@ def linearize(
         is narrower than a sample, and the root of its few samples lies beside it; blurring first
         keeps it in place.
     truncate : float, optional
-        Fraction of the maximum below which values are set to zero before reconvolution.
+        Fraction of the maximum (`maximum_of_structure`) below which values are set to zero before
+        reconvolution.
     weights, background, acceleration : optional
         Weight of each sample, level of clipped noise (in units of the image) and momentum of the
         deconvolution, see `richardson_lucy`.
@@ -99,9 +105,54 @@ def linearize(
     sharp *= scale
     linear = np.power(sharp, 1 / order if exponent is None else exponent, out=sharp)
     if reconvolve:
-        linear[linear < truncate * linear.max()] = 0
+        reach = round(SPOT_REACH_PX * order)
+        linear[linear < truncate * maximum_of_structure(linear, reach)] = 0
         linear = gaussian_blur(linear, fwhm_px * np.sqrt(1 - before_root), outside)
     return np.asarray(linear)
+
+
+def maximum_of_structure(image: np.ndarray, reach: int) -> float:
+    """Return the maximum of an image without spots that are far brighter than all else.
+
+    Parameters
+    ----------
+    image : ndarray
+        (Y, X) non-negative image.
+    reach : int
+        Samples on all sides of a maximum that belong to its spot.
+
+    Returns
+    -------
+    float
+        The maximum, or that of the rest where a spot is more than 4 times as bright, for at most 8
+        spots.
+
+    Examples
+    --------
+    >>> image = np.ones((40, 40))
+    >>> image[20, 30] = 100.0
+    >>> maximum_of_structure(image, 3), maximum_of_structure(image[:, :25], 3)
+    (1.0, 1.0)
+    """
+    highest, copied = float(image.max(initial=0)), False
+    for _ in range(SPOTS_MAX):
+        y, x = np.unravel_index(int(image.argmax()), image.shape)
+        rows = slice(max(int(y) - reach, 0), int(y) + reach + 1)
+        columns = slice(max(int(x) - reach, 0), int(x) + reach + 1)
+        around = (
+            image[: rows.start],
+            image[rows.stop :],
+            image[rows, : columns.start],
+            image[rows, columns.stop :],
+        )
+        rest = float(max(part.max(initial=0) for part in around))
+        if rest <= 0 or highest < SPOT_BRIGHTER * rest:
+            break
+        if not copied:
+            image, copied = image.copy(), True
+        image[rows, columns] = 0
+        highest = rest
+    return highest
 
 
 def _positive(image: np.ndarray) -> tuple[np.ndarray, Any]:

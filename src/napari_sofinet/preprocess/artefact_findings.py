@@ -1,0 +1,188 @@
+"""Findings on what is no blinking: defects, shared changes, bleaching, drift and kinds of stack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from napari_sofinet.preprocess.bleaching import LEAST_LOSS, half_life
+from napari_sofinet.preprocess.drift import Drift
+from napari_sofinet.preprocess.findings import Finding, Light
+from napari_sofinet.preprocess.frame_noise import SMOOTHED
+from napari_sofinet.preprocess.repair import Repair
+from napari_sofinet.preprocess.shared_changes import SharedChanges
+
+MOST_DRIFT_PX = 0.3
+SPOT = 0.5
+"""Fraction of the fluctuations above which a single spot hides the rest."""
+SPOT_REACH_PX = 4
+WIDENED = 1.3
+"""Ratio of the widths of spots at the end and at the beginning that tells a change of focus."""
+
+READOUT = {
+    "rows": "Every row has its own level in each frame, which is noise of the camera's readout.",
+    "columns": "Columns have their own level in each frame, noise of the camera's readout.",
+    "both": "Rows and columns have their own level in each frame, noise of the camera's readout.",
+    "halves": "Parts of the sensor have their own level in each frame, noise of their readout.",
+}
+
+
+def defects_finding(repair: Repair, frames: int) -> Finding:
+    """Return what was left out or replaced, of a movie with so many frames."""
+    details = repair.details
+    if not details:
+        advice = "No empty frame, cosmic ray or bad pixel was found."
+        return Finding("defects", "none", "good", advice, 0.0)
+    names = {
+        "left_out_frames": "frames without light or content",
+        "replaced_spikes": "values of cosmic rays",
+        "replaced_pixels": "bad pixels",
+    }
+    value = ", ".join(
+        f"{round(details[key])} {name}" for key, name in names.items() if key in details
+    )
+    light: Light = "fair" if details.get("left_out_frames", 0) > 0.1 * frames else "good"
+    return Finding("defects", value, light, " ".join(repair.notes), sum(details.values()))
+
+
+def shared_finding(shared: SharedChanges) -> Finding:
+    """Return what far pixels share, and the correction that removes it."""
+    before, after = shared.before, shared.after
+    number = before.total
+    if shared.kind == "none":
+        advice = "Far pixels change independently of each other, as emitters do."
+        return Finding("shared changes", "none", "good", advice, number)
+    fraction = f"{_percent(number)} of the covariance of neighbours"
+    if after is None:
+        advice = (
+            "Far pixels change together, which is no blinking, and no correction removes it: look "
+            "at the movie for what moves, and choose frames or an area without it."
+        )
+        return Finding("shared changes", fraction, "bad", advice, number)
+    falls = f"On this movie it falls to {_percent(after.total)}."
+    if shared.kind == "brightness":
+        scatter = 0.0 if shared.brightness is None else float(np.std(shared.brightness.scale))
+        advice = (
+            f"The light of the whole field varies ({_percent(scatter)} rms), which counts as "
+            f"blinking. Switch on the brightness correction. {falls}"
+        )
+        return Finding("brightness", fraction, "fair", advice, number, settings=shared.settings)
+    if shared.kind == "readout":
+        text = READOUT[shared.settings["readout.shared_by"]]
+        kind = {"both": "rows and columns"}.get(
+            shared.settings["readout.shared_by"], shared.settings["readout.shared_by"]
+        )
+        advice = f"{text} Switch on the readout correction for {kind}. {falls}"
+        return Finding("readout", fraction, "fair", advice, number, settings=shared.settings)
+    method = shared.settings["background.method"]
+    advice = (
+        "Haze or dirt out of focus moves or changes, which counts as blinking. Subtract the "
+        f"background by '{method}'. {falls}"
+    )
+    return Finding("haze", fraction, "fair", advice, number, settings=shared.settings)
+
+
+def bleaching_finding(trace: np.ndarray, floor: float, shared: SharedChanges) -> Finding:
+    """Return how much light is lost, from the mean of every frame and of the darkest pixels."""
+    count = len(trace)
+    start, end = trace[: max(count // 20, 1)].mean(), trace[-max(count // 10, 1) :].mean()
+    lost = (start - end) / max(start - floor, 1e-12)
+    life = half_life(trace, floor)
+    if life is None or lost < LEAST_LOSS:
+        advice = "No loss of light is measurable."
+        return Finding("bleaching", "none measurable", "good", advice)
+    # A straight or bent loss is no exponential; its time is that in which half would be lost.
+    straight = count * 0.5 / max(lost, 1e-6)
+    life = life if life < 3 * count else straight
+    value = f"{_percent(lost)} of the light is lost, half-life {life:.0f} frames"
+    if shared.settings.get("brightness.correct") or (shared.kind == "none" and lost > 0.5):
+        settings: dict[str, Any] = {"brightness.correct": True}
+        advice = "Switch on the brightness correction."
+        return Finding("bleaching", value, "fair", advice, life, settings=settings)
+    return Finding("bleaching", value, "good", "It does not count as blinking here.", life)
+
+
+def drift_finding(drift: Drift) -> Finding:
+    """Return how far the sample moves, and how well that is known."""
+    far, error = drift.farthest_px, drift.error_px
+    if not far and error > MOST_DRIFT_PX:
+        advice = (
+            "Nothing that is seen again shows whether the sample moves; the drift correction "
+            "would do nothing."
+        )
+        return Finding("drift", "cannot be told", "good", advice)
+    value = f"{far:.2f} ± {error:.2f} camera px"
+    if far < MOST_DRIFT_PX:
+        return Finding("drift", value, "good", "The sample stays in place.", far)
+    jump = f" It jumps at frame {drift.jumps[0]}." if drift.jumps else ""
+    advice = f"Switch on the drift correction.{jump}"
+    return Finding("drift", value, "fair", advice, far, settings={"drift.correct": True})
+
+
+def spot_finding(cumulant: np.ndarray, origin: tuple[float, float]) -> Finding | None:
+    """Return whether a single spot holds most of the fluctuations, of a cumulant of order 2."""
+    power = np.maximum(cumulant, 0.0)
+    y, x = np.unravel_index(int(power.argmax()), power.shape)
+    reach = 2 * SPOT_REACH_PX
+    near = power[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
+    fraction = float(near.sum() / max(power.sum(), 1e-12))
+    if fraction < SPOT or near.size > 0.2 * power.size:
+        return None
+    place = f"y {origin[0] + 1 + y / 2:.0f}, x {origin[1] + 1 + x / 2:.0f}"
+    advice = (
+        "The rest is shown with its own contrast, but figures of this check are those of the spot; "
+        "choose an area without it to judge the sample."
+    )
+    value = f"{100 * fraction:.0f} % of the fluctuations at {place}"
+    return Finding("bright spot", value, "fair", advice, fraction)
+
+
+def noise_finding(fine: float, fwhm_px: float | None) -> Finding | None:
+    """Return whether frames were changed before, from `fine_noise` and the width of the PSF."""
+    if not fine < SMOOTHED or (fwhm_px is not None and fwhm_px < 1.7):
+        return None
+    advice = (
+        "Neighbouring pixels share noise: the frames were smoothed, compressed, moved or enlarged. "
+        "Use the camera's own; networks draw such noise as structure."
+    )
+    value = f"{100 * fine:.0f} % of a camera's finest noise is left"
+    return Finding("processing", value, "fair", advice, fine)
+
+
+def pile_up_finding(fraction: float) -> Finding | None:
+    """Return whether values pile up at the highest one; see `piles_up`."""
+    if not fraction:
+        return None
+    advice = "Brighter values were cut off, which makes bright places too dim; expose shorter."
+    value = f"{_percent(fraction)} of the pixels have the highest value"
+    return Finding("cut off", value, "fair", advice, fraction)
+
+
+def repeats_finding(period: int) -> Finding | None:
+    """Return what a movie is that repeats itself after some frames."""
+    if not period:
+        return None
+    if period == 2:
+        advice = "Two channels or exposures alternate: save each as its own movie."
+    else:
+        advice = (
+            "That is a stack of structured illumination, or of several channels or planes, and no "
+            "movie of blinking."
+        )
+    return Finding("repetition", f"every {period} frames", "bad", advice, float(period))
+
+
+def focus_finding(first_px: float, last_px: float) -> Finding | None:
+    """Return whether spots become wider or narrower, of the first and last third."""
+    ratio = last_px / first_px if first_px > 0 else 1.0
+    if 1 / WIDENED < ratio < WIDENED:
+        return None
+    advice = "The focus changes; use the frames in which the sample is in focus."
+    value = f"the PSF's width goes from {first_px:.2g} to {last_px:.2g} camera px"
+    return Finding("focus", value, "fair", advice, ratio)
+
+
+def _percent(fraction: float) -> str:
+    percent = 100 * fraction
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
