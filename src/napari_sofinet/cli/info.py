@@ -59,10 +59,8 @@ def run_info(options: argparse.Namespace) -> int:
     for note in movie.notes:
         print(f"note: {note}")
     for finding in findings:
-        options = " ".join(command_options(build(MovieSettings, finding.settings)))
-        options = f" ({options})" if options else ""
-        print(
-            f"{finding.light:4}  {finding.name + ':':16} {finding.value}. {finding.advice}{options}"
-        )
+        words = " ".join(command_options(build(MovieSettings, finding.settings)))
+        advice = f"{finding.advice} ({words})" if words else finding.advice
+        print(f"{finding.light:4}  {finding.name + ':':16} {finding.value}. {advice}")
     print(f"for SOFI this movie is {suits(findings)}")
     return 0

@@ -14,7 +14,7 @@ from napari_sofinet.preprocess.repair import Repair
 from napari_sofinet.preprocess.shared_changes import SharedChanges
 
 MOST_DRIFT_PX = 0.3
-SPOT = 0.5
+SPOT = 0.6
 """Fraction of the fluctuations above which a single spot hides the rest."""
 SPOT_REACH_PX = 4
 WIDENED = 1.3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -86,7 +86,6 @@ def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Findin
     report(0.4, "changes that far pixels share")
     clean = corrected(movie, shared.settings) if shared.settings else movie
     block = np.concatenate(list(time_blocks(_middle(clean))))
-    raw = np.concatenate(list(time_blocks(_middle(movie))))
     blinks = blinking(block)
     # In pieces, so that bleaching and drift do not widen it.
     pieces = np.array_split(block, max(len(block) // PIECE, 1))
@@ -111,15 +110,31 @@ def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Findin
         block_frames = max(clean.shape[0] // 6, 20)
         drift = estimate_drift(clean, block_frames, portion(report, 0.6, 1.0))
         findings.append(drift_finding(drift))
-    spot = spot_finding(cumulant, _middle(movie).origin_px)
-    further = [spot, pile_up_finding(0.0 if seen.saturation.note else piles_up(raw))]
-    if spot is None:
-        further += [
-            noise_finding(fine_noise(raw), width.number),
-            repeats_finding(repeats_after(block)),
-            _focus(block) if blinks_well and width.number else None,
-        ]
-    return (*findings, *(finding for finding in further if finding))
+    further = _kinds_of_stack(movie, block, cumulant, width, blinks_well)
+    cut_off = pile_up_finding(0.0 if seen.saturation.note else piles_up(_counts(movie)))
+    return (*findings, *further, *([cut_off] if cut_off else []))
+
+
+def _counts(movie: Movie) -> np.ndarray:
+    """Return the middle of a movie as it was recorded."""
+    return np.concatenate(list(time_blocks(_middle(replace(movie, steps=())))))
+
+
+def _kinds_of_stack(
+    movie: Movie, block: np.ndarray, cumulant: np.ndarray, width: Finding, blinks_well: bool
+) -> list[Finding]:
+    """Find what tells that a movie is no plain movie of a blinking sample."""
+    middle = _middle(movie)
+    spot = spot_finding(cumulant, middle.origin_px)
+    if spot is not None:
+        return [spot]
+    raw = np.concatenate(list(time_blocks(middle)))
+    found = [
+        noise_finding(fine_noise(raw), width.number),
+        repeats_finding(repeats_after(block)),
+        _focus(block) if blinks_well and width.number else None,
+    ]
+    return [finding for finding in found if finding]
 
 
 @dataclass(frozen=True, eq=False)
