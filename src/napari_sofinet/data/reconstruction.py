@@ -194,6 +194,8 @@ class Reconstruction:
             check_unpacked(series.keyframe, path.name, 2 * len(series))
             data = series.asarray(maxworkers=1)
         maps = list(np.moveaxis(data, -3, 0)) if len(names) > 1 and data.ndim > 2 else [data]
+        if grid.axes != "YX" and maps[0].ndim == 2:
+            maps = [one[None] for one in maps]  # tifffile leaves out an axis of length 1
         kept = [name for name in names if not name.startswith(SAMPLE)]
         if len(maps) != len(names) or not kept or maps[0].ndim != len(grid.axes):
             raise InputError(f"{path.name} does not hold the maps that it names; copy it again.")
