@@ -28,8 +28,8 @@ class PageKind(NamedTuple):
     def text(self) -> str:
         """Description, e.g. ``64 x 48 px, uint16``."""
         kind = {1: "uint", 2: "int", 3: "float"}.get(self.format, "type ")
-        colour = f", {self.samples} colours" if self.samples > 1 else ""
-        return f"{self.height} x {self.width} px, {kind}{self.bits}{colour}"
+        pixels = f"{kind}{self.bits}" if self.samples == 1 else f"{self.samples} colors"
+        return f"{self.height} x {self.width} px, {pixels}"
 
 
 class Page(NamedTuple):

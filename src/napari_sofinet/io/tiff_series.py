@@ -330,7 +330,7 @@ def _joined(layout: Layout, tif: TiffFile, own: str, taken: list[int]) -> Layout
     joined = np.concatenate(images, axis=axes.index("T") if len(axes) > 1 else 0)
     layout = replace(layout, axes=axes, images=joined, sources=tuple(sources))
     counts = [_images(one) for one in series]
-    if counts[-1] == 1 and counts[-2] > 1:
+    if counts[-1] == 1 and len(counts) == 2 and counts[0] > 1:
         layout = layout.noted(
             f"The last of the {sum(counts)} images is stored apart from the others; if it is no "
             f"frame, choose frames 0:{sum(counts) - 1}."
