@@ -44,26 +44,39 @@ def open_movie(
 
     Parameters
     ----------
-    source
-        TIFF file (plain, ImageJ, OME, BigTIFF, compressed), a folder of single-frame TIFFs, or a
-        (T, Y, X) array (numpy, dask, zarr).
-    pixel_size_um, frame_interval_s
-        Scale; taken from the file where None, None where that does not know it either.
-    channel, z
-        Which channel and plane to take where there are several; the first by default, with a note.
-    stack_axis
+    source : path-like or array-like
+        TIFF file (plain, ImageJ, OME, MetaMorph, Micro-Manager, compressed or not), a folder of
+        single frames or of numbered stacks, a pattern of names such as ``cell/img_s2_*.tif``, or
+        an array (numpy, dask, zarr, xarray) with axes (T, Y, X) or with names.
+    pixel_size_um, frame_interval_s : float, optional
+        Size of a camera pixel in um and time per frame in s; by default what the file says, None
+        where it does not.
+    channel, z : int, optional
+        Which channel and plane to take where there are several; by default the first, with a note.
+    stack_axis : {"time", "depth"}, optional
         Meaning of a Z axis in a file without a time axis. Many programs save movies so, hence
         ``"time"`` (with a note); ``"depth"`` keeps it as planes to choose with ``z``.
-    name
+    name : str, optional
         Name of an array, for messages and layers.
-    frames
-        First frame, and the one after the last, as `Movie.select` takes them. A file that promises
-        more frames than it holds is opened only with a range that is there.
+    frames : sequence of two int or None, optional
+        First frame, and the one after the last, as `Movie.select` takes them. A file that holds
+        fewer frames than it promises, or ends early, is opened only with a range that is there.
+
+    Returns
+    -------
+    Movie
+        With a note of everything that was assumed or left out in ``notes``.
 
     Raises
     ------
     InputError
-        The source is no readable movie: missing, truncated, RGB, a single image, a wrong dtype.
+        The source is no readable movie: missing, truncated, RGB, a single image, a wrong dtype, or
+        several movies.
+
+    Examples
+    --------
+    >>> open_movie(np.zeros((20, 16, 18), np.uint16), 0.1).shape
+    (20, 16, 18)
     """
     _check_scale(pixel_size_um, frame_interval_s)
     if not isinstance(source, (str, os.PathLike)):
