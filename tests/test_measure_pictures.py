@@ -13,7 +13,9 @@ from tifffile import imwrite
 import napari_sofinet as sofinet
 from napari_sofinet.cli.main import main
 from napari_sofinet.metrics import decorrelation_resolution
+from napari_sofinet.quality.picture import Picture
 from napari_sofinet.quality.placement import repeats
+from napari_sofinet.quality.scores import measure_resolution
 from napari_sofinet.simulation import preset_settings, simulate
 
 TRUTH_ONLY = {"tpr", "tnr", "fn", "fp", "ssim", "ssim_fitted", "false_filament_share", "frc_px"}
@@ -178,6 +180,18 @@ def test_pictures_that_are_not_enlarged():
     ):
         assert repeats(image) == (1, 1)
     assert repeats(np.kron(rng.random((30, 40)), np.ones((4, 5)))) == (4, 5)
+
+
+@pytest.mark.parametrize("factor", [1.5, 2.5, 3.2])
+def test_samples_repeated_by_no_whole_number(factor):
+    image = gaussian_filter(np.random.default_rng(2).random((80, 90)), 1.2)
+    rows, columns = (np.arange(int(n * factor)) / factor for n in image.shape)
+    enlarged = image[np.ix_(rows.astype(int), columns.astype(int))]
+    assert repeats(enlarged) == pytest.approx((factor, factor), rel=0.02)
+    found = measure_resolution(Picture(enlarged))
+    expected = decorrelation_resolution(image).resolution_px
+    assert found["resolution_px"] == pytest.approx(factor * expected, rel=0.03)
+    assert "enlarged" in found["notes"][0]
 
 
 def test_a_resolution_at_the_limit_of_the_samples_is_marked(tmp_path, capsys):

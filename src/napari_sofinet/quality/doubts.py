@@ -57,13 +57,13 @@ def doubts_of_comparison(picture: Picture, reference: Picture) -> list[str]:
 
 
 def doubts_of_resolution(
-    times: tuple[int, int], resolution_px: float | None, metric: str
+    times: tuple[float, float], resolution_px: float | None, metric: str
 ) -> list[str]:
     """Return sentences about a resolution that is one of the samples, not of the picture.
 
     Parameters
     ----------
-    times : (int, int)
+    times : (float, float)
         How often samples are repeated along y and x; see `repeats`.
     resolution_px : float, optional
         Resolution in samples that are not repeated.
@@ -84,9 +84,9 @@ def doubts_of_resolution(
     return found
 
 
-def _times(times: tuple[int, int]) -> str:
-    y, x = times
-    return f"{y} x" if y == x else f"{y} x along y, {x} x along x"
+def _times(times: tuple[float, float]) -> str:
+    y, x = (f"{n:.3g} x" for n in times)
+    return y if y == x else f"{y} along y, {x} along x"
 
 
 def shift_between(picture: Picture, reference: Picture) -> tuple[float, float] | None:

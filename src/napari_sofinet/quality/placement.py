@@ -141,7 +141,7 @@ def covered(picture: Picture, reference: Picture) -> float:
     return share
 
 
-def repeats(image: np.ndarray) -> tuple[int, int]:
+def repeats(image: np.ndarray) -> tuple[float, float]:
     """Return how often samples are repeated along y and x, as in a picture that was enlarged.
 
     Parameters
@@ -149,40 +149,58 @@ def repeats(image: np.ndarray) -> tuple[int, int]:
     image : ndarray of shape (Y, X)
         A picture.
 
+    Returns
+    -------
+    (float, float)
+        1 where they are not repeated; between whole numbers e.g. for 2, 3, 2, 3, ... times.
+
     Examples
     --------
     >>> repeats(np.kron(np.random.default_rng(0).random((20, 20)), np.ones((3, 2))))
-    (3, 2)
+    (3.0, 2.0)
     >>> repeats(np.random.default_rng(0).random((20, 20)))
-    (1, 1)
+    (1.0, 1.0)
     """
     return _repeated(image), _repeated(image.T)
 
 
 LEAST_CHANGES = 8
 """Rows that must differ from the one before, so that equal distances are no chance."""
+LEAST_FACTOR = 1.2
 
 
-def _repeated(image: np.ndarray) -> int:
-    """Distance of rows that differ, where it is the same everywhere; else 1."""
-    changes = np.flatnonzero((image[1:] != image[:-1]).any(axis=1))
+def _changes(image: np.ndarray) -> np.ndarray:
+    """Numbers of the rows that differ from the one before."""
+    return np.flatnonzero((image[1:] != image[:-1]).any(axis=1)) + 1
+
+
+def _repeated(image: np.ndarray) -> float:
+    """Distance of rows that differ, where it is the same everywhere or alternates; else 1."""
+    changes = _changes(image)
     if len(changes) < LEAST_CHANGES:
-        return 1
-    return int(np.gcd.reduce(np.diff(changes)))
+        return 1.0
+    steps = np.diff(changes)
+    whole = int(np.gcd.reduce(steps))
+    if whole > 1 or steps.mean() < LEAST_FACTOR:
+        return float(whole)
+    # Of a factor between whole numbers the changes lie where its multiples are rounded to.
+    mean, start = np.polyfit(np.arange(len(changes)), changes, 1)
+    even = np.abs(changes - start - mean * np.arange(len(changes))).max() < 1
+    return float(mean) if even else 1.0
 
 
-def without_repeats(picture: Picture, times: tuple[int, int]) -> Picture:
+def without_repeats(picture: Picture, times: tuple[float, float]) -> Picture:
     """Return a picture with each of its repeated samples once, without a grid.
 
     Parameters
     ----------
     picture : Picture
         Picture that was enlarged.
-    times : (int, int)
+    times : (float, float)
         From `repeats`.
     """
-    firsts = (_first(picture.image, times[0]), _first(picture.image.T, times[1]))
-    part = tuple(slice(first, None, n) for first, n in zip(firsts, times, strict=True))
+    rows, columns = _kept(picture.image, times[0]), _kept(picture.image.T, times[1])
+    part = np.ix_(rows, columns)
     halves = picture.halves
     if halves is not None:
         halves = halves[0][part], halves[1][part]
@@ -190,9 +208,11 @@ def without_repeats(picture: Picture, times: tuple[int, int]) -> Picture:
     return Picture(picture.image[part], picture.name, halves, um)
 
 
-def _first(image: np.ndarray, times: int) -> int:
-    """The first row that is taken, such that no other sample lies between two that are."""
+def _kept(image: np.ndarray, times: float) -> np.ndarray:
+    """Numbers of rows, each of another sample of the picture before it was enlarged."""
     if times == 1:
-        return 0
-    changes = np.flatnonzero((image[1:] != image[:-1]).any(axis=1)) + 1
-    return int(changes[0]) % times
+        return np.arange(len(image))
+    changes = _changes(image)
+    if times != int(times):
+        return np.concatenate([[0], changes])
+    return np.arange(changes[0] % int(times), len(image), int(times))

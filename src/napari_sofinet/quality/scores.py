@@ -72,7 +72,7 @@ def measure_resolution(
         rings = frc_resolution(first, second, criterion=criterion)
         facts["compared"] = "odd and even frames" if second is not None else "halves of the pixels"
         resolution, reason = rings.resolution_px, rings.reason
-    if resolution is not None and times[0] != times[1]:
+    if resolution is not None and abs(times[0] - times[1]) > 0.05 * times[1]:
         resolution, reason = None, "The picture was enlarged differently along y and x."
     facts["resolution_px"] = None if resolution is None else times[1] * resolution
     facts["resolution_nm"] = _in_nm(resolution, picture)
