@@ -15,7 +15,7 @@ from napari_sofinet.preprocess.characteristics import (
     Characteristics,
     unusual,
 )
-from napari_sofinet.preprocess.frame_noise import SMOOTHED, fine_noise
+from napari_sofinet.preprocess.frame_noise import noise_left
 
 FRAMES, SIDE_PX = 50, 128
 """Part of a movie whose noise is looked at."""
@@ -68,8 +68,7 @@ def processing_note(movie: Movie, found: Characteristics) -> str | None:
     top, left = y + max(rows - SIDE_PX, 0) // 2, x + max(columns - SIDE_PX, 0) // 2
     roi = (top, top + min(rows, SIDE_PX)), (left, left + min(columns, SIDE_PX))
     part = movie.part(0, min(frames, FRAMES)).select(None, roi)
-    fine = fine_noise(np.concatenate(list(time_blocks(part))))
-    if not fine < SMOOTHED:
+    if noise_left(np.concatenate(list(time_blocks(part)))) is None:
         return None
     return (
         "Neighbouring pixels share noise: the frames were smoothed, compressed, moved or enlarged, "

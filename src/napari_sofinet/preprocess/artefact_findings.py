@@ -9,7 +9,6 @@ import numpy as np
 from napari_sofinet.preprocess.bleaching import LEAST_LOSS, half_life
 from napari_sofinet.preprocess.drift import Drift
 from napari_sofinet.preprocess.findings import Finding, Light
-from napari_sofinet.preprocess.frame_noise import SMOOTHED
 from napari_sofinet.preprocess.repair import Repair
 from napari_sofinet.preprocess.shared_changes import SharedChanges
 
@@ -17,6 +16,8 @@ MOST_DRIFT_PX = 0.3
 SPOT = 0.6
 """Fraction of the fluctuations above which a single spot hides the rest."""
 SPOT_REACH_PX = 4
+UNDERSAMPLED_FWHM_PX = 1.7
+"""Below it the light itself is as fine as the noise."""
 WIDENED = 1.3
 """Ratio of the widths of spots at the end and at the beginning that tells a change of focus."""
 
@@ -138,16 +139,16 @@ def spot_finding(cumulant: np.ndarray, origin: tuple[float, float]) -> Finding |
     return Finding("bright spot", value, "fair", advice, fraction)
 
 
-def noise_finding(fine: float, fwhm_px: float | None) -> Finding | None:
-    """Return whether frames were changed before, from `fine_noise` and the width of the PSF."""
-    if not fine < SMOOTHED or (fwhm_px is not None and fwhm_px < 1.7):
+def noise_finding(left: float | None, fwhm_px: float | None) -> Finding | None:
+    """Return whether frames were changed before, from `noise_left` and the width of the PSF."""
+    if left is None or (fwhm_px is not None and fwhm_px < UNDERSAMPLED_FWHM_PX):
         return None
     advice = (
         "Neighbouring pixels share noise: the frames were smoothed, compressed, moved or enlarged. "
         "Use the camera's own; networks draw such noise as structure."
     )
-    value = f"{100 * fine:.0f} % of a camera's finest noise is left"
-    return Finding("processing", value, "fair", advice, fine)
+    value = f"{100 * left:.0f} % of a camera's finest noise is left"
+    return Finding("processing", value, "fair", advice, left)
 
 
 def pile_up_finding(fraction: float) -> Finding | None:

@@ -29,6 +29,8 @@ SHARP = 0.05
 
 Those of a PSF of 1.6 px FWHM have a tenth, of 2 px a quarter.
 """
+SPIKED_FRACTION = 0.3
+"""Fraction of the frames in which spikes as bright as the sample are no exceptions."""
 SPIKED_FRAMES_MAX = 64
 """Frames that are looked at closely."""
 HOT_NOISE = 20.0
@@ -162,17 +164,20 @@ def find_spikes(scan: ScannedMovie, movie: Movie) -> tuple[np.ndarray, np.ndarra
         return nothing
     order = np.argsort(-height[strong])
     _, first = np.unique(scan.when[strong][order], return_index=True)
-    candidates = scan.when[strong][order][np.sort(first)][:SPIKED_FRAMES_MAX]
-    places, values, spiked = [], [], 0
+    candidates = scan.when[strong][order][np.sort(first)][: max(SPIKED_FRAMES_MAX, frames // 10)]
+    usual = float((coarse_median(scan.highest) - coarse_median(scan.mean)).max())
+    places, values, heights = [], [], []
     for number in candidates.tolist():
         frame, base = _frame(movie, number), _beside(movie, number)
         at = _spikes_of(frame - base, frame - scan.mean, noise)
         if len(at[0]):
-            spiked += 1
+            heights.append(float((frame - base)[at].max()))
             places.append(np.stack([np.full(len(at[0]), number), *at], axis=1))
             values.append(base[at])
-    # In most of the frames that were looked at there would be one: then it is the sample.
-    if not places or spiked > 0.3 * frames:
+    if not places:
+        return nothing
+    # Spikes in many frames that are as bright as the sample are the sample.
+    if len(places) > SPIKED_FRACTION * frames and np.median(heights) < 3 * usual:
         return nothing
     return np.concatenate(places), np.concatenate(values).astype(np.float32)
 

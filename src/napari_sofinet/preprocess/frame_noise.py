@@ -4,10 +4,55 @@ from __future__ import annotations
 
 import numpy as np
 
-SMOOTHED = 0.78
+FINE_MIN = 0.5
 """Power of the finest noise, over that of coarser noise, below which frames were smoothed."""
-SMALL_FIELD = 0.1
-"""Added for fields below 48 px, whose few frequencies scatter."""
+FINE_USUAL, SHARED_USUAL = 0.85, 0.2
+"""Less of it, together with more correlation of neighbours in the dark, tells the same."""
+SHARED_MAX = 0.48
+"""Correlation of neighbours in the dark that no camera's noise has."""
+
+
+def noise_left(frames: np.ndarray) -> float | None:
+    """Return the fraction of a camera's finest noise that is left in processed frames.
+
+    Parameters
+    ----------
+    frames : ndarray of shape (T, Y, X)
+        Successive frames.
+
+    Returns
+    -------
+    float or None
+        None where the noise of each pixel is its own, as a camera's.
+
+    Examples
+    --------
+    >>> from scipy.ndimage import median_filter
+    >>> noise = np.random.default_rng(0).normal(100, 3, (20, 48, 48))
+    >>> noise_left(noise), noise_left(median_filter(noise, (1, 3, 3))) < 1
+    (None, True)
+    """
+    fine, shared = fine_noise(frames), shared_in_the_dark(frames)
+    little = fine < FINE_MIN or (fine < FINE_USUAL and shared > SHARED_USUAL)
+    return min(fine, 1 - shared) if little or shared > SHARED_MAX else None
+
+
+def shared_in_the_dark(frames: np.ndarray) -> float:
+    """Return the correlation of neighbouring pixels' changes where a movie is dark.
+
+    Parameters
+    ----------
+    frames : ndarray of shape (T, Y, X)
+        Successive frames.
+    """
+    frames = np.asarray(frames, np.float64)
+    mean = frames.mean(axis=0)
+    dark = mean <= np.percentile(mean, 40)
+    changes = np.diff(frames, axis=0)
+    both = dark[:, 1:] & dark[:, :-1]
+    together = (changes[:, :, 1:] * changes[:, :, :-1]).mean(axis=0)[both].sum()
+    alone = np.square(changes).mean(axis=0)[:, 1:][both].sum()
+    return float(together / alone) if alone > 0 else 0.0
 
 
 def fine_noise(frames: np.ndarray) -> float:
@@ -46,7 +91,7 @@ def fine_noise(frames: np.ndarray) -> float:
     coarser = float(np.median(power[(np.hypot(fy, fx) > 0.38) & (np.hypot(fy, fx) < 0.48)]))
     if not coarser > 0:
         return float("nan")
-    return finest / coarser + (SMALL_FIELD if min(rows, columns) < 48 else 0.0)
+    return finest / coarser
 
 
 def piles_up(frames: np.ndarray) -> float:

@@ -35,7 +35,7 @@ from napari_sofinet.preprocess.findings import (
     suits,
     width_finding,
 )
-from napari_sofinet.preprocess.frame_noise import fine_noise, piles_up, repeats_after
+from napari_sofinet.preprocess.frame_noise import noise_left, piles_up, repeats_after
 from napari_sofinet.preprocess.frame_scan import FrameScan
 from napari_sofinet.preprocess.repair import Repair, RepairSettings
 from napari_sofinet.preprocess.shared_changes import SharedChanges, corrected, shared_changes
@@ -130,7 +130,7 @@ def _kinds_of_stack(
         return [spot]
     raw = np.concatenate(list(time_blocks(middle)))
     found = [
-        noise_finding(fine_noise(raw), width.number),
+        noise_finding(noise_left(raw), width.number),
         repeats_finding(repeats_after(block)),
         _focus(block) if blinks_well and width.number else None,
     ]

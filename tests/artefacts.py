@@ -1,0 +1,116 @@
+"""Artefacts of real movies, added to a simulated one, for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+OFFSET = 100.0
+
+
+def counts(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(values), 0, 65535).astype(np.uint16)
+
+
+def spot(shape: tuple[int, int], y: float, x: float, sigma: float) -> np.ndarray:
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    return np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 2 / sigma**2)
+
+
+def lit(movie: np.ndarray, steady: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """A movie beside steady structure, under light that varies with time."""
+    return counts(OFFSET + (movie - OFFSET + steady) * np.asarray(light)[:, None, None])
+
+
+def steady_structure(movie: np.ndarray) -> np.ndarray:
+    """Steady structure, ten times as bright as the mean of a movie, in another place."""
+    mean = gaussian_filter(movie.mean(axis=0), 0.5)[::-1, ::-1]
+    return 10 * np.clip(mean - np.percentile(mean, 5), 0, None)
+
+
+def with_cosmic_rays(movie: np.ndarray, rng: np.random.Generator, number: int = 30) -> np.ndarray:
+    out = movie.copy()
+    frames, rows, columns = movie.shape
+    for _ in range(number):
+        t, y = rng.integers(frames), rng.integers(rows)
+        x, length = rng.integers(columns - 5), rng.integers(1, 5)
+        out[t, y, x : x + length] = 5000 + rng.integers(50000)
+    return out
+
+
+def with_bad_pixels(movie: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    out = movie.astype(float)
+    frames, rows, columns = movie.shape
+    y, x = rng.integers(2, (rows - 2, columns - 2), (18, 2)).T
+    out[:, y[:6], x[:6]] = 3000 + rng.normal(0, 55, (frames, 6))
+    out[:, y[6:12], x[6:12]] += np.where(rng.random((frames, 6)) < 0.3, 1000, 0)
+    out[:, y[12:], x[12:]] = 0
+    out[:, :, columns // 3] = 0
+    return counts(out)
+
+
+def with_empty_frames(movie: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    out = movie.copy()
+    first, second, third = rng.choice(len(movie), 3, replace=False)
+    out[first] = 0
+    out[second, movie.shape[1] // 2 :] = 0
+    out[third] = counts(OFFSET + rng.normal(0, 2, movie.shape[1:]))
+    return out
+
+
+def with_row_noise(movie: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return counts(movie + rng.normal(0, 3, (*movie.shape[:2], 1)))
+
+
+def with_column_noise(movie: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return counts(movie + rng.normal(0, 3, (len(movie), 1, movie.shape[2])))
+
+
+def with_flicker_over_haze(movie: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    _, rows, columns = movie.shape
+    haze = 2000 * spot((rows, columns), rows / 2, columns / 2, rows / 4)
+    return lit(movie, haze, 1 + 0.01 * rng.normal(size=len(movie)))
+
+
+def with_lamp(movie: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return lit(movie, steady_structure(movie), 1 + 0.1 * rng.normal(size=len(movie)))
+
+
+def with_bleaching(movie: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return lit(movie, steady_structure(movie), np.linspace(1, 0.4, len(movie)))
+
+
+def with_hop(movie: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    half = np.arange(len(movie)) < len(movie) / 2
+    return lit(movie, steady_structure(movie), np.where(half, 1, 0.7))
+
+
+def with_bright_start(movie: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return lit(movie, np.zeros(movie.shape[1:]), np.where(np.arange(len(movie)) < 10, 5, 1))
+
+
+def with_dirt(movie: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    shape = movie.shape[1:]
+    dirt = [400 * spot(shape, 20 + 0.1 * t, 15 + 0.15 * t, 12) for t in range(len(movie))]
+    return counts(movie + np.array(dirt))
+
+
+DEFECTS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
+    "cosmic rays": with_cosmic_rays,
+    "bad pixels": with_bad_pixels,
+    "empty frames": with_empty_frames,
+}
+"""Artefacts that cannot be signal."""
+CHANGES: dict[str, tuple[Callable[[np.ndarray, np.random.Generator], np.ndarray], str]] = {
+    "rows": (with_row_noise, "readout"),
+    "columns": (with_column_noise, "readout"),
+    "flicker over haze": (with_flicker_over_haze, "brightness"),
+    "lamp": (with_lamp, "brightness"),
+    "bleaching": (with_bleaching, "brightness"),
+    "laser hop": (with_hop, "brightness"),
+    "bright start": (with_bright_start, "brightness"),
+    "dirt": (with_dirt, "haze"),
+}
+"""Artefacts that might be signal, with the name of the finding that advises a correction."""

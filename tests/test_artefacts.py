@@ -1,0 +1,229 @@
+"""Movies with artefacts: repaired by default, or named with the correction that helps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from artefacts import CHANGES, DEFECTS, counts, spot
+
+import napari_sofinet as sofinet
+from napari_sofinet.methods.repeat import repeat
+from napari_sofinet.methods.sofi import sign_note
+from napari_sofinet.metrics import pearson
+from napari_sofinet.preprocess.drift import estimate_drift
+from napari_sofinet.preprocess.frame_scan import FrameScan
+from napari_sofinet.preprocess.repair import RepairSettings, repair_movie
+from napari_sofinet.preprocess.suitability import check, suits
+from napari_sofinet.simulation import preset_settings, simulate
+from napari_sofinet.simulation.presets import komen2024_condition
+from napari_sofinet.sofi import cross_cumulants
+
+SIDE, FRAMES = 80, 240
+OFF = {"repair.frames": False, "repair.spikes": False, "repair.pixels": False}
+
+
+@pytest.fixture(scope="module")
+def clean():
+    settings = komen2024_condition(24, 0)
+    changes = {"rows": SIDE, "columns": SIDE, "frames": FRAMES}
+    return simulate(settings.model_copy(update=changes))
+
+
+def score(made, frames: np.ndarray, **settings) -> float:
+    """Correlation of SOFI's picture with the emitters at 110 nm."""
+    result = sofinet.reconstruct(sofinet.open_movie(frames, 0.1), "sofi", **settings)
+    truth = made.truth.ideal(origin_px=(1, 1), shape=result.image.shape, fwhm_um=0.11).image
+    return pearson(result.image, truth)
+
+
+@pytest.mark.parametrize("name", DEFECTS)
+def test_what_cannot_be_signal_does_not_matter(clean, name):
+    best = score(clean, clean.frames)
+    spoilt = DEFECTS[name](clean.frames, np.random.default_rng(3))
+    assert score(clean, spoilt, **OFF) < best - 0.015
+    assert score(clean, spoilt) == pytest.approx(best, abs=0.01)
+
+
+@pytest.mark.parametrize("name", DEFECTS)
+def test_networks_do_not_see_it_either(clean, name):
+    pytest.importorskip("torch")
+    frames = clean.frames[:40, :56, :56]
+    expected = sofinet.reconstruct(sofinet.open_movie(frames, 0.1), "sofinet").image
+    spoilt = DEFECTS[name](frames, np.random.default_rng(4))
+    found = sofinet.reconstruct(sofinet.open_movie(spoilt, 0.1), "sofinet").image
+    assert pearson(found, expected) > 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CHANGES)
+def test_the_advised_correction_makes_it_good(clean, name):
+    spoil, finding = CHANGES[name]
+    spoilt = spoil(clean.frames, np.random.default_rng(5))
+    best, before = score(clean, clean.frames), score(clean, spoilt)
+    assert before < best - 0.03
+    found = {f.name: f for f in check(sofinet.open_movie(spoilt, 0.1))}
+    assert found[finding].light == "fair"
+    # What large and bright dirt leaves behind is the hardest to take off.
+    worst = 0.08 if name == "dirt" else 0.02
+    assert score(clean, spoilt, **found[finding].settings) > best - worst
+
+
+def test_a_clean_movie_has_no_artefact(clean):
+    findings = check(sofinet.open_movie(clean.frames, 0.1))
+    assert suits(findings) == "good", [f for f in findings if f.light != "good"]
+    assert not any(f.settings for f in findings)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_nothing_is_repaired_in_movies_without_defects(seed):
+    preset = ("universal", "filaments", "microtubules")[seed % 3]
+    settings = preset_settings(preset, 50 + seed, {"frames": 60, "rows": 48, "columns": 40})
+    repair = repair_movie(sofinet.open_movie(simulate(settings).frames), RepairSettings())
+    assert repair.details == {}
+    assert repair.notes == ()
+
+
+def test_single_molecules_are_no_spikes():
+    # Each emitter shines in one frame only, hundreds of times as bright as the noise.
+    rng = np.random.default_rng(0)
+    frames = np.full((200, 48, 48), 5.0)
+    for frame in frames:
+        y, x = rng.uniform(3, 45, 2)
+        frame += 900 * spot(frame.shape, y, x, 0.75)
+    movie = sofinet.open_movie(rng.poisson(frames) + 100, 0.1)
+    assert repair_movie(movie, RepairSettings()).details == {}
+
+
+def test_a_repaired_movie_says_what_was_done(clean, tmp_path):
+    import tifffile
+
+    spoilt = clean.frames[:80].copy()
+    spoilt[12] = 0
+    spoilt[40, 33, 21] = 60_000
+    spoilt[:, 50, 9] = 4000
+    path, out = tmp_path / "m.tif", tmp_path / "o.ome.tif"
+    tifffile.imwrite(path, spoilt, photometric="minisblack")
+    movie = sofinet.open_movie(path, 0.1).select((5, 80), ((10, 70), (4, 74)))
+    result = sofinet.reconstruct(movie, "sofi")
+    notes = " ".join(result.notes)
+    for words in ("(12) was left out", "frame 40 at y 33, x 21", "(y 50, x 9)"):
+        assert words in notes
+    counted = {"left_out_frames": 1, "replaced_spikes": 1, "replaced_pixels": 1}
+    assert {name: result.details[name] for name in counted} == counted
+    assert "1 defective pixel was replaced" in result.recipe.methods_paragraph
+    result.save(out)
+    again = repeat(sofinet.Reconstruction.load(out).recipe)
+    np.testing.assert_array_equal(again.image, result.image)
+
+
+def test_recipes_from_before_repair_leave_the_movie_as_it_is(clean, tmp_path):
+    import tifffile
+
+    spoilt = DEFECTS["cosmic rays"](clean.frames[:60], np.random.default_rng(0))
+    tifffile.imwrite(tmp_path / "m.tif", spoilt, photometric="minisblack")
+    old = sofinet.reconstruct(sofinet.open_movie(tmp_path / "m.tif"), "sofi", **OFF)
+    step = old.recipe.reconstruct
+    settings = {name: v for name, v in step.settings.items() if "repair" not in name}
+    recipe = old.recipe.model_copy(
+        update={"reconstruct": step.model_copy(update={"settings": settings})}
+    )
+    np.testing.assert_array_equal(repeat(recipe).image, old.image)
+
+
+def test_the_look_does_not_depend_on_blocks(clean):
+    frames = DEFECTS["bad pixels"](clean.frames[:60], np.random.default_rng(1))
+    movie = sofinet.open_movie(frames)
+    results = []
+    for step in (1, 7, 60):
+        scan = FrameScan(movie)
+        for first in range(0, 60, step):
+            scan.see(frames[first : first + step], first)
+        assert scan.complete
+        results.append(scan.result())
+    for other in results[1:]:
+        for name in ("bands", "highest", "second", "when", "mean", "variance", "shared"):
+            np.testing.assert_array_equal(getattr(other, name), getattr(results[0], name))
+    np.testing.assert_allclose(results[0].trace, frames.mean(axis=(1, 2)))
+    np.testing.assert_array_equal(results[0].highest, frames.max(axis=0))
+
+
+def test_repeated_frames_are_told(clean):
+    movie = sofinet.open_movie(np.repeat(clean.frames[:30], 2, axis=0))
+    assert "30 frames equal the frame before" in " ".join(
+        sofinet.reconstruct(movie, "average").notes
+    )
+
+
+def test_one_bright_bead_does_not_hide_the_rest(clean):
+    on = (np.arange(FRAMES) // 7 % 2)[:, None, None]
+    spoilt = counts(clean.frames + 3000 * on * spot((SIDE, SIDE), 50.3, 60.2, 0.93))
+    movie = sofinet.open_movie(spoilt, 0.1)
+    image = sofinet.reconstruct(movie, "sofi").image
+    truth = clean.truth.ideal(origin_px=(1, 1), shape=image.shape, fwhm_um=0.11).image
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]] / 2 + 1
+    far = np.hypot(y - 50.3, x - 60.2) > 5
+    assert pearson(image[far][None], truth[far][None]) > 0.93
+    found = {f.name: f for f in check(movie)}
+    assert "y 50, x 60" in found["bright spot"].value
+
+
+def test_a_stage_that_jumps_is_found_between_two_frames():
+    changes = {"rows": 64, "columns": 64, "frames": 240, "structure.count": 10}
+    before = simulate(preset_settings("microtubules", 7, changes))
+    # The same sample, moved by whole pixels, so that its truth is known exactly.
+    frames = before.frames.copy()
+    frames[150:] = np.roll(frames[150:], (2, -1), (1, 2))
+    drift = estimate_drift(sofinet.open_movie(frames, 0.1))
+    assert drift.jumps == (150,)
+    np.testing.assert_allclose(drift.path_px[-1], (2, -1), atol=0.1)
+    assert np.abs(drift.path_px[:150]).max() < 0.1
+
+
+def test_molecules_that_never_come_again_show_no_drift():
+    rng = np.random.default_rng(2)
+    frames = np.full((300, 32, 32), 5.0)
+    for frame in frames:
+        for y, x in rng.uniform(0, 32, (3, 2)):
+            frame += 50 * spot(frame.shape, y, x, 0.95)
+    movie = sofinet.open_movie(rng.poisson(frames) + 100, 0.1)
+    drift = estimate_drift(movie)
+    assert drift.farthest_px == 0
+    assert drift.error_px > 0.5
+    result = sofinet.reconstruct(movie, "sofi", **{"drift.correct": True})
+    assert "No drift is significant" in " ".join(result.notes)
+
+
+@pytest.mark.parametrize(("order", "off_s"), [(3, 0.02), (4, 0.08)])
+def test_cumulants_that_vanish_are_told(order, off_s):
+    changes = {
+        "rows": 48, "columns": 48, "frames": 300,
+        "blinking.on_time_s": 0.02, "blinking.off_time_s": off_s, "blinking.photons": 300.0,
+    }  # fmt: skip
+    frames = simulate(preset_settings("microtubules", 3, changes)).frames
+    cumulants = cross_cumulants(frames, (2, order))
+    assert "Choose order 2" in sign_note(cumulants[order], order)
+    assert sign_note(cumulants[2], 2) is None
+    notes = sofinet.reconstruct(sofinet.open_movie(frames), "sofi", order=order).notes
+    assert any("one sign" in note for note in notes)
+
+
+def test_frames_that_are_not_the_cameras_own_are_told(clean):
+    from scipy.ndimage import gaussian_filter, median_filter
+
+    frames = clean.frames[:60]
+    for changed in (
+        gaussian_filter(frames.astype(float), (0, 0.7, 0.7)),
+        median_filter(frames, (1, 3, 3)),
+    ):
+        movie = sofinet.open_movie(changed.astype(np.float32), 0.1)
+        assert "processing" in {f.name for f in check(movie)}
+        notes = sofinet.reconstruct(movie, "sofinet").notes
+        assert any("smoothed, compressed" in note for note in notes)
+
+
+def test_channels_that_alternate_and_cut_off_counts_are_told(clean):
+    odd = (np.arange(FRAMES) % 2 == 1)[:, None, None]
+    found = check(sofinet.open_movie(np.where(odd, clean.frames[:, ::-1], clean.frames), 0.1))
+    assert {f.name: f.value for f in found}["repetition"] == "every 2 frames"
+    cut = np.minimum(clean.frames, int(np.percentile(clean.frames, 99.5)))
+    assert "cut off" in {f.name for f in check(sofinet.open_movie(cut, 0.1))}
