@@ -127,12 +127,16 @@ LIES = {
     "OME of a milliard images": lambda: described(ome("<TiffData/>", MILLIARD)),
     "OME of 1e30 images": lambda: described(ome("<TiffData/>", 10**30)),
     "OME of very many digits": lambda: described(ome("<TiffData/>", "9" * 5000)),
+    "OME of wide images": lambda: described(
+        ome("<TiffData/>").replace('SizeX="16"', f'SizeX="{MILLIARD}"')
+    ),
     "OME PlaneCount": lambda: described(ome(f'<TiffData IFD="0" PlaneCount="{MILLIARD}"/>')),
     "OME NumPlanes": lambda: described(ome(f'<TiffData IFD="0" NumPlanes="{MILLIARD}"/>')),
     "OME outside": lambda: described(ome(other_files("../outside.tif"))),
     "OME absolute": lambda: described(ome(other_files("/etc/passwd"))),
     "OME device": lambda: described(ome(other_files("/dev/zero"))),
     "bomb": lambda: tiff([page(30000, 30000, 30000, 8)] * 3, zlib.compress(bytes(2 * 10**7))),
+    "smaller bomb": lambda: tiff([page(8000, 8000, 10**5, 8)] * 3, zlib.compress(bytes(10**8))),
     "huge and uncompressed": lambda: tiff([page(60000, 60000, 2**31)] * 3, RAW),
 }
 

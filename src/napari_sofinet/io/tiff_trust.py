@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,12 +19,13 @@ from tifffile import TiffFile
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.memory import need_memory
+from napari_sofinet.io.file_stamp import FileStamp, stamp
 from napari_sofinet.io.regular_files import check_regular
 
 IMAGES_BELIEVED = 1_000_000
 """Images that a file may promise without holding them: of a recording that was broken off."""
 TAGS_AT_MOST = 4096
-UNPACKED_BELIEVED = 2**27
+UNPACKED_BELIEVED = 2**26
 """Bytes of an unpacked image for which nobody asks how large it was when it was packed."""
 PACKED_AT_MOST = 300
 """Bytes of an unpacked image for each packed byte; a camera's noise packs to a half or a third."""
@@ -44,14 +46,19 @@ def check_chain(path: str | Path) -> int:
     InputError
         It is not a file, or its list of images leads back to an earlier one.
     """
-    size = check_regular(path).st_size
+    check_regular(path)
+    return _chain_length(stamp(path))
+
+
+@lru_cache(64)
+def _chain_length(one: FileStamp) -> int:
     seen: set[int] = set()
-    with open(path, "rb") as file:
-        for offset in _chain(file, size):
+    with open(one.path, "rb") as file:
+        for offset in _chain(file, one.size):
             if offset in seen:
                 raise InputError(
-                    f"{Path(path).name} is damaged: its list of images leads back to an earlier "
-                    "one; copy the file again."
+                    f"{Path(one.path).name} is damaged: its list of images leads back to an "
+                    "earlier one; copy the file again."
                 )
             seen.add(offset)
     return len(seen)
@@ -115,9 +122,13 @@ def _promised_by_ome(tif: TiffFile) -> int:
         return 0
     names = _check_files(tif, root)
     promised = 0
+    page: Any = tif.pages[0]
     for pixels in root.iterfind(".//{*}Pixels"):
-        sizes = prod(_count(pixels.get(f"Size{axis}")) for axis in "ZCT")
-        promised = max(promised, sizes // (1 + len(names)))
+        images = prod(_count(pixels.get(f"Size{axis}")) for axis in "ZCT")
+        # tifffile divides all pixels by those of an image.
+        of_pixels = images * prod(_count(pixels.get(f"Size{axis}")) for axis in "YX")
+        of_pixels //= max(page.size, 1)
+        promised = max(promised, max(images, of_pixels) // (1 + len(names)))
     for data in root.iterfind(".//{*}TiffData"):
         promised = max(promised, *(_count(data.get(key)) for key in ("PlaneCount", "NumPlanes")))
     for along in root.iter():
