@@ -29,7 +29,6 @@ FALLBACK_FWHM_PX = 2.5
 FRAMES_FOR_WIDTH = 500
 HIGH_ORDER_FRAMES = 500
 """Fewest frames of a sub-sequence for orders 5 and 6, whose estimates stay biased by few frames."""
-SEGMENTS_PER_HALF_LIFE = 5
 SEGMENT_FRAMES_MIN = 20
 
 
@@ -107,8 +106,10 @@ def make_plan(movie: Movie, settings: SofiSettings, report: Report) -> SofiPlan:
         half_life = bleaching.half_life
         details |= bleaching.details
         notes += bleaching.notes
-        if half_life is not None:
-            longest = longest or max(int(half_life / SEGMENTS_PER_HALF_LIFE), SEGMENT_FRAMES_MIN)
+        if bleaching.steady_frames is not None:
+            longest = longest or max(bleaching.steady_frames, SEGMENT_FRAMES_MIN)
+            if longest >= frames:
+                notes.append("The movie bleaches so little that the correction changes nothing.")
     if s.drift.correct:
         moved = estimate_drift(movie, s.drift.block, portion(report, 0.2, 0.3))
         details |= drift_details(moved)

@@ -16,6 +16,8 @@ LEAST_LOSS = 0.03
 PARTS = 20
 SUREST = 6.0
 """Loss of brightness in units of the scatter of the parts' means, from which it counts."""
+SLOWEST = 3.0
+"""Movies that the decay time may be long; slower ones are straight."""
 LARGEST_GAIN = 20.0
 """Above it only noise would be amplified."""
 
@@ -122,6 +124,55 @@ def half_life(trace: np.ndarray, floor: float = 0.0) -> float | None:
         return decay_of(trace)[2] * float(np.log(2))
     except RuntimeError:
         return None
+
+
+def is_exponential(trace: np.ndarray) -> bool:
+    """Return whether a loss of light follows an exponential that ends within the movie's reach.
+
+    Parameters
+    ----------
+    trace : ndarray
+        (T,) mean count of each frame.
+
+    Examples
+    --------
+    >>> t = np.arange(300)
+    >>> is_exponential(100 + 50 * np.exp2(-t / 80)), is_exponential(150 - t / 4)
+    (True, False)
+    """
+    try:
+        still, bleaching, tau = decay_of(trace)
+    except RuntimeError:
+        return False
+    t = np.arange(len(trace))
+    parts = np.array_split(trace - still - bleaching * np.exp(-t / tau), min(PARTS, len(trace)))
+    apart = float(np.std([part.mean() for part in parts]))
+    return tau < SLOWEST * len(trace) and apart < 0.05 * float(np.ptp(smooth_trace(trace)))
+
+
+def smooth_trace(trace: np.ndarray) -> np.ndarray:
+    """Return the brightness of the frames without flicker, of shape (T,)."""
+    from scipy.ndimage import uniform_filter1d
+
+    return np.asarray(uniform_filter1d(trace, max(len(trace) // PARTS, 3), mode="nearest"))
+
+
+def frames_of_loss(trace: np.ndarray, floor: float, fraction: float = 0.13) -> int:
+    """Return in how many frames a fraction of the light is lost where it falls fastest.
+
+    Parameters
+    ----------
+    trace : ndarray
+        (T,) mean count of each frame.
+    floor : float
+        Counts without light.
+    fraction : float, optional
+        Fraction of the light at that time; by default that of a fifth of a half-life.
+    """
+    smooth = smooth_trace(trace)
+    light = np.maximum(smooth - floor, 1e-3 * max(float(smooth.max() - floor), 1e-12))
+    steepest = float((-np.gradient(smooth) / light).max())
+    return len(trace) if steepest <= 0 else max(int(fraction / steepest), 1)
 
 
 def _falls(trace: np.ndarray) -> bool:

@@ -15,10 +15,18 @@ from napari_sofinet.preprocess.bleaching import (
     BleachingCorrection,
     RescaleFrames,
     decay_of,
+    frames_of_loss,
     half_life,
+    is_exponential,
     mean_trace,
+    smooth_trace,
 )
-from napari_sofinet.preprocess.brightness import BrightnessCorrection, level_frames
+from napari_sofinet.preprocess.brightness import (
+    BrightnessCorrection,
+    FrameBrightness,
+    LevelFrames,
+    level_frames,
+)
 from napari_sofinet.preprocess.camera import CameraCorrection, calibrate
 from napari_sofinet.preprocess.drift import (
     Drift,
@@ -76,10 +84,33 @@ class MeasuredBleaching:
         Frames until half of the bleaching light has gone; None if no bleaching is measurable.
     trace : numpy.ndarray
         Mean count of every frame, of shape (T,).
+    floor : float
+        Mean count of the darkest pixels.
     """
 
     half_life: float | None
     trace: np.ndarray
+    floor: float
+
+    @property
+    def steady_frames(self) -> int | None:
+        """Frames in which about 13 % of the light is lost at most; None if nothing bleaches."""
+        if self.half_life is None:
+            return None
+        if is_exponential(self.trace):
+            return int(self.half_life / 5)
+        return frames_of_loss(self.trace, self.floor)
+
+    def rescaled(self, movie: Movie) -> Movie:
+        """Return the movie with what bleaches at its height in the first frame."""
+        if self.half_life is None:
+            return movie
+        if is_exponential(self.trace):
+            return movie.corrected(RescaleFrames(movie.first_frame, *decay_of(self.trace)))
+        light = np.maximum(smooth_trace(self.trace) - self.floor, 1e-12)
+        scale = light / light[: max(len(light) // 20, 1)].mean()
+        measured = FrameBrightness(scale, np.zeros(len(scale)), self.floor)
+        return movie.corrected(LevelFrames(movie.first_frame, measured))
 
     @property
     def details(self) -> dict[str, float]:
@@ -89,7 +120,9 @@ class MeasuredBleaching:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences for the user."""
-        return ("The movie does not bleach measurably.",) if self.half_life is None else ()
+        if self.half_life is not None:
+            return ()
+        return ("The movie does not bleach measurably: the bleaching correction changes nothing.",)
 
 
 def drift_details(drift: Drift) -> dict[str, float]:
@@ -113,7 +146,12 @@ def drift_notes(drift: Drift) -> tuple[str, ...]:
 def measure_bleaching(movie: Movie, report: Report) -> MeasuredBleaching:
     """Measure the bleaching from the mean count of every frame."""
     trace, floor = mean_trace(movie, report)
-    return MeasuredBleaching(half_life(trace, floor), trace)
+    life = half_life(trace, floor)
+    if life is not None and not is_exponential(trace):
+        # A straight or bent loss: the time in which half would go at its mean speed.
+        start, end = (float(smooth_trace(trace)[k]) for k in (0, -1))
+        life = 0.5 * len(trace) * (start - floor) / max(start - end, 1e-12)
+    return MeasuredBleaching(life, trace, floor)
 
 
 def calibrate_movie(movie: Movie, settings: CalibrationSettings, report: Report) -> Corrected:
@@ -148,8 +186,7 @@ def correct(movie: Movie, settings: MovieSettings, report: Report) -> Corrected:
         bleaching = measure_bleaching(movie, portion(report, 0.3, 0.6))
         details |= bleaching.details
         notes += bleaching.notes
-        if bleaching.half_life is not None:
-            movie = movie.corrected(RescaleFrames(start, *decay_of(bleaching.trace)))
+        movie = bleaching.rescaled(movie)
     if settings.drift.correct:
         drift = estimate_drift(movie, settings.drift.block, portion(report, 0.6, 1.0))
         details |= drift_details(drift)
