@@ -572,12 +572,3 @@ def test_the_copied_command_makes_the_same_movie(simulation, qtbot, tmp_path, mo
     assert main(words[1:]) == 0
     frames = simulate(made.settings()).frames
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "movie.tif"), frames)
-
-
-def test_check_movie_shows_traffic_lights(widget, qtbot):
-    widget.viewer.add_image(blinking_point(60), name="movie")
-    widget.check_button.click()
-    qtbot.waitUntil(lambda: widget.worker is None, timeout=20_000)
-    assert "●" in widget.status.text()
-    assert "<b>blinking</b>" in widget.status.text()
-    assert widget.run_button.text() == "Reconstruct"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QEvent, QObject, Qt, Signal
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QGroupBox,
     QLabel,
     QLineEdit,
+    QScrollArea,
     QSpinBox,
     QStyle,
     QVBoxLayout,
@@ -62,6 +63,10 @@ class SettingsForm(QWidget):
         layout.addWidget(self.advanced)
         layout.addWidget(self.help)
         self._fill(basic)
+        self._in_view: list[QWidget] = []
+        # Time for the layout, which follows a change by further events.
+        self._scrolling = QTimer(self, singleShot=True, interval=50)
+        self._scrolling.timeout.connect(self._scroll)
         self.set_settings(model())
 
     def settings(self) -> Settings:
@@ -93,6 +98,59 @@ class SettingsForm(QWidget):
         """
         for name, value in flatten_settings(settings).items():
             _show(self.editors[name], value)
+
+    def change(self, values: dict[str, Any]) -> None:
+        """Change some settings, and bring their editors into view.
+
+        Parameters
+        ----------
+        values : dict of str to Any
+            Values by dotted name; one or more.
+        """
+        for name, value in values.items():
+            _show(self.editors[name], value)
+        if not all(self.leaves[name].basic for name in values):
+            self.advanced.expand(animate=False)
+        self._in_view = [self.editors[name] for name in values]
+        self._in_view[0].setFocus()
+        self._scrolling.start()
+
+    def holds(self, values: dict[str, Any]) -> bool:
+        """Return whether some settings have these values already.
+
+        Parameters
+        ----------
+        values : dict of str to Any
+            Values by dotted name.
+        """
+        return all(_text(self.editors[name]) == text_of(value) for name, value in values.items())
+
+    def spoken(self, name: str, value: Any) -> str:
+        """Return a setting and its value in the words of the form.
+
+        Parameters
+        ----------
+        name : str
+            Dotted name.
+        value : Any
+            Value of the setting.
+
+        Returns
+        -------
+        str
+            E.g. "Drift: Correct to yes".
+        """
+        *groups, last = (_title(word) for word in self.leaves[name].path)
+        return f"{': '.join([*groups, last])} to {text_of(value)}"
+
+    def _scroll(self) -> None:
+        """Scroll to the editors in view, to the first one last, so that it is seen in any case."""
+        area = self.parentWidget()
+        while area is not None and not isinstance(area, QScrollArea):
+            area = area.parentWidget()
+        if area is not None:
+            for editor in reversed(self._in_view):
+                area.ensureWidgetVisible(editor, 0, 2 * editor.height())
 
     def replaced(self, model: type[Settings]) -> SettingsForm:
         """Replace this form in its layout by one for another model.

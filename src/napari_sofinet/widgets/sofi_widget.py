@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from typing import Any
 
+from napari.layers import Image
 from napari.utils.notifications import show_error
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QPushButton
@@ -16,10 +17,10 @@ from napari_sofinet.methods.registry import method_named
 from napari_sofinet.preprocess.suitability import Finding, check
 from napari_sofinet.sofi.warm_up import warm_up
 from napari_sofinet.widgets.curves import draw_convergence
+from napari_sofinet.widgets.findings_list import FindingsList
 from napari_sofinet.widgets.method_widget import MethodWidget
+from napari_sofinet.widgets.tables import TableLayer
 from napari_sofinet.widgets.worker import TaskWorker
-
-COLORS = {"good": "#4caf50", "fair": "#ffb300", "bad": "#f44336"}
 
 
 class SofiWidget(MethodWidget):
@@ -41,6 +42,21 @@ class SofiWidget(MethodWidget):
         self.below.insertWidget(0, self.check_button)
         warm_up()
 
+    def _lay_out(self) -> None:
+        super()._lay_out()
+        self.findings = FindingsList(self.form)
+        outer = self.layout()
+        outer.insertWidget(outer.indexOf(self.status) + 1, self.findings, 1)
+
+    def _refresh_layers(self, event: Any = None) -> None:
+        super()._refresh_layers(event)
+        if self.chooser.layer() is None:
+            self.findings.hide()
+
+    def _movie_changed(self, layer: Image | TableLayer) -> None:
+        super()._movie_changed(layer)
+        self.findings.hide()
+
     def check_movie(self) -> None:
         """Check in a thread whether the movie is suitable for SOFI, and show the findings."""
         if self.worker is not None:
@@ -59,21 +75,13 @@ class SofiWidget(MethodWidget):
             curve = next((f.curve for f in findings if f.curve), ())
             return findings, draw_convergence(curve) if len(curve) > 1 else None
 
+        self.findings.hide()
         worker = TaskWorker(look)
         self._begin(worker, f"checking {movie.name}")
         worker.returned.connect(self._show_findings)
         worker.start()
 
     def _show_findings(self, found: tuple[tuple[Finding, ...], bytes | None] | None) -> None:
-        if found is None:
-            return
-        findings, curve = found
-        rows = "".join(
-            f"<tr><td style='color:{COLORS[f.light]}'>●&nbsp;</td>"
-            f"<td><b>{f.name}</b>: {f.value}. {f.advice}</td></tr>"
-            for f in findings
-        )
-        picture = ""
-        if curve is not None:
-            picture = f"<img src='data:image/png;base64,{b64encode(curve).decode()}'>"
-        self.status.setText(f"<table>{rows}</table>{picture}")
+        if found is not None:
+            self.status.setText("")
+            self.findings.show_findings(*found)

@@ -145,7 +145,7 @@ class WorkingWidget(QWidget):
         column = QVBoxLayout(inside)
         _add(column, scrolled)
         column.addStretch(1)
-        scroll = _Column(inside)
+        scroll = Column(inside)
         outer = QVBoxLayout(self)
         outer.addWidget(scroll, 1)
         _add(outer, below)
@@ -232,7 +232,7 @@ def _add(layout: QVBoxLayout, parts: Iterable[QWidget | QLayout]) -> None:
             layout.addWidget(part)
 
 
-class _Column(QScrollArea):
+class Column(QScrollArea):
     """Scroll area as wide as its content, up to a limit."""
 
     def __init__(self, inside: QWidget) -> None:

@@ -1,0 +1,168 @@
+"""What the check of a movie has found, with buttons that set the corrections it advises."""
+
+from __future__ import annotations
+
+from functools import partial
+from html import escape
+from typing import Any
+
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QPixmap, QResizeEvent
+from qtpy.QtWidgets import (
+    QGridLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QStyle,
+    QToolButton,
+    QWidget,
+)
+
+from napari_sofinet.preprocess.suitability import Finding, suits
+from napari_sofinet.widgets.form import SettingsForm
+from napari_sofinet.widgets.worker import Column
+
+COLORS = {"good": "#4caf50", "fair": "#ffb300", "bad": "#f44336"}
+WORST = tuple(reversed(COLORS))
+USE, IN_USE = "Use this", "In use"
+
+
+class FindingsList(Column):
+    """List of findings; one that advises settings has a button that sets them in a form.
+
+    The worst are on top. The list is hidden until there are findings, never higher than these need,
+    and scrolls where there is less room.
+
+    Parameters
+    ----------
+    form : SettingsForm
+        Form that gets the settings.
+    """
+
+    def __init__(self, form: SettingsForm) -> None:
+        super().__init__(QWidget())
+        self.form = form
+        self.buttons: dict[str, QPushButton] = {}
+        """Buttons by the name of their finding."""
+        self._advised: dict[str, dict[str, Any]] = {}
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        form.changed.connect(self._mark)
+        self.hide()
+
+    def text(self) -> str:
+        """Return all that is written in the list.
+
+        Returns
+        -------
+        str
+            One line for each label.
+        """
+        labels = self.widget().findChildren(QLabel)
+        return "\n".join(label.text() for label in labels if label.text())
+
+    def show_findings(self, findings: tuple[Finding, ...], curve: bytes | None) -> None:
+        """Show findings instead of those before.
+
+        Parameters
+        ----------
+        findings : tuple of Finding
+            Result of `check`.
+        curve : bytes or None
+            Picture in PNG format that is shown below them.
+        """
+        self._advised = {f.name: f.settings for f in findings if f.settings}
+        self.buttons = {name: self._button(values) for name, values in self._advised.items()}
+        inside = QWidget()
+        rows = QGridLayout(inside)
+        rows.setContentsMargins(0, 0, 4, 0)  # apart from the scroll bar
+        rows.setVerticalSpacing(3)
+        rows.setColumnStretch(1, 1)
+        rows.addWidget(_text(f"For SOFI this movie is {suits(findings)}."), 0, 0, 1, 2)
+        rows.addWidget(self._closing(), 0, 2, Qt.AlignmentFlag.AlignRight)
+        top = Qt.AlignmentFlag.AlignTop
+        for row, finding in enumerate(sorted(findings, key=lambda f: WORST.index(f.light)), 1):
+            light = QLabel(f"<span style='color:{COLORS[finding.light]}'>●</span>")
+            light.setToolTip(finding.light)
+            rows.addWidget(light, row, 0, top)
+            button = self.buttons.get(finding.name)
+            rows.addWidget(_text(_sentences(finding)), row, 1, 1, 1 if button else 2)
+            if button:
+                rows.addWidget(button, row, 2, top)
+        if curve is not None:
+            rows.addWidget(_picture(curve), len(findings) + 1, 0, 1, 3)
+        self.setWidget(inside)  # Qt deletes the one before
+        self.show()
+        for button in self.buttons.values():
+            _keep_size(button)
+        self._mark()
+        self._limit_height()
+
+    def _button(self, values: dict[str, Any]) -> QPushButton:
+        button = QPushButton(USE)
+        button.setToolTip("Set " + ", ".join(map(self.form.spoken, values, values.values())) + ".")
+        button.clicked.connect(partial(self._use, values))
+        return button
+
+    def _use(self, values: dict[str, Any], *_: Any) -> None:
+        self.form.change(values)
+
+    def _closing(self) -> QToolButton:
+        button = QToolButton()
+        button.setIcon(self.style().standardIcon(QStyle.StandardPixmap.SP_TitleBarCloseButton))
+        button.setAutoRaise(True)
+        button.setToolTip("Hide the findings.")
+        button.clicked.connect(self.hide)
+        return button
+
+    def _mark(self) -> None:
+        """Tell on each button whether the form holds its settings already."""
+        for name, button in self.buttons.items():
+            used = self.form.holds(self._advised[name])
+            button.setText(IN_USE if used else USE)
+            button.setEnabled(not used)
+
+    def eventFilter(self, watched: QWidget, event: QEvent) -> bool:
+        """Adapt the size when the content changes."""
+        passed_on = super().eventFilter(watched, event)
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._limit_height()
+        return passed_on
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Adapt the height to the width, at which the text is wrapped."""
+        super().resizeEvent(event)
+        self._limit_height()
+
+    def _limit_height(self) -> None:
+        layout = self.widget().layout()
+        if layout is not None:
+            frame = self.height() - self.viewport().height()
+            self.setMaximumHeight(layout.totalHeightForWidth(self.viewport().width()) + frame)
+
+
+def _keep_size(button: QPushButton) -> None:
+    """Give a button room for both of its states, so that the text beside it never moves."""
+    size = button.minimumSize()
+    for text, enabled in ((IN_USE, False), (USE, True)):
+        button.setText(text)
+        button.setEnabled(enabled)
+        button.ensurePolished()
+        size = size.expandedTo(button.sizeHint())
+    button.setMinimumSize(size)
+
+
+def _sentences(finding: Finding) -> str:
+    text = escape(f"{finding.value}. {finding.advice}", quote=False)
+    return f"<b>{escape(finding.name)}</b>: {text}"
+
+
+def _text(text: str) -> QLabel:
+    return QLabel(text, wordWrap=True)
+
+
+def _picture(png: bytes) -> QLabel:
+    pixmap, label = QPixmap(), QLabel()
+    pixmap.loadFromData(png)
+    label.setPixmap(pixmap)
+    return label
