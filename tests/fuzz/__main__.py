@@ -91,6 +91,8 @@ def main() -> int:
         if slowest is not None:
             print(f"  slowest, {slowest.seconds:.1f} s: {slowest}", flush=True)
         bad += failed
+    if not bad and options.keep is None:
+        shutil.rmtree(folder)
     print(f"{bad} failed; files in {folder}" if bad else "all well")
     return min(bad, 1)
 
