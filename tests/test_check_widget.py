@@ -1,14 +1,18 @@
-"""Checking a movie in the dock, and doing what the check advises."""
+"""The dock checks a movie, sets what is advised, and leaves out frames."""
 
 from __future__ import annotations
 
+import shlex
+
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QLabel, QScrollArea
+import tifffile
+from qtpy.QtWidgets import QApplication, QLabel, QScrollArea
 
+from napari_sofinet.cli.main import main
 from napari_sofinet.io import saved_settings
 from napari_sofinet.preprocess.suitability import Finding
-from napari_sofinet.widgets import method_widget, sofi_widget
+from napari_sofinet.widgets import method_widget, reader, sofi_widget
 
 ADVICE = (
     Finding("blinking", "40 %", "good", "It blinks well."),
@@ -146,3 +150,72 @@ def test_each_text_can_be_read_where_there_is_little_room(dock, qtbot):
     qtbot.wait(150)
     assert bar.maximum() == 0
     assert dock.findings.height() < 200
+
+
+def test_unusable_frames_to_leave_out_are_told_in_one_sentence(dock, qtbot, told):
+    dock.viewer.add_image(blinking_cell(), name="movie")
+    for text, words in (
+        ("ten", "Frames to leave out are given as first:last, e.g. 0:10,57:58, not 'ten'."),
+        ("0-10", "not '0-10'"),
+        ("0:10,", "Frames to leave out are given as"),
+        ("1:2:3", "not '1:2:3'"),
+        ("50:90", "Frames 50:90 cannot be left out of a movie of 60 frames"),
+        ("60", "cannot be left out of a movie of 60 frames"),
+        ("-1", "cannot be left out"),
+        ("0:60", "All frames are left out; keep some."),
+    ):
+        dock.chooser.left_out.setText(text)
+        for button in (dock.run_button, dock.check_button, dock.copy_button):
+            told.clear()
+            button.click()
+            assert dock.worker is None
+            assert len(told) == 1
+            assert words in told[0]
+            assert told[0].endswith(".")
+    dock.chooser.left_out.setText(" 0:10, 57 ")
+    assert dock.chooser.movie().left_out == ((0, 10), (57, 58))
+    assert dock.chooser.movie().shape == (49, 24, 24)
+    dock.viewer.add_image(blinking_cell(), name="other")
+    dock.layer_box.setCurrentText("other")
+    assert dock.chooser.left_out.text() == ""  # as the range of frames, it belongs to a movie
+
+
+def test_what_was_left_out_or_replaced_is_told(dock, qtbot, told, tmp_path):
+    frames = blinking_cell(200)
+    frames[57] = 0
+    frames[120, 10, 12] = 60_000
+    frames[33] = 5_000  # somebody opened the door
+    path = tmp_path / "cell.tif"
+    tifffile.imwrite(path, frames, imagej=True, metadata={"axes": "TYX"})
+    read = reader.get_reader(str(path))
+    assert read is not None
+    ((data, options, _),) = read(str(path))
+    dock.viewer.add_image(data, **options)
+    dock.first.setValue(5)
+    dock.chooser.left_out.setText("33,0:10")
+
+    dock.check_button.click()
+    wait(dock, qtbot)
+    text = dock.findings.text()
+    assert "<b>frames</b>: 188." in text
+    assert "without content or light (57) was left out" in text
+    assert "frame 120 at y 10, x 12" in text
+
+    dock.run_button.click()
+    wait(dock, qtbot)
+    result = dock.viewer.layers["SOFI2 cell"].metadata["sofinet_result"]
+    recipe = dock.viewer.layers["SOFI2 cell"].metadata["sofinet"]
+    assert recipe["open"]["left_out"] == [[0, 10], [33, 34]]
+    assert recipe["reconstruct"]["details"]["left_out_frames"] == 1
+    assert recipe["reconstruct"]["details"]["replaced_spikes"] == 1
+    for words in ("(57) was left out", "the first in frame 120 at y 10, x 12"):
+        assert any(words in note for note in result.notes)
+        assert any(words in note for note in told)
+        assert words in dock.status.text()
+
+    dock.copy_button.click()
+    words = shlex.split(QApplication.clipboard().text())
+    assert words[words.index("--leave-out") + 1] == "0:10,33:34"
+    words[words.index("-o") + 1] = str(tmp_path / "again.ome.tif")
+    assert main(words[1:]) == 0
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "again.ome.tif"), result.image)

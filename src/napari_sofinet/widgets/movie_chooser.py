@@ -12,6 +12,8 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QLineEdi
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.settings_text import with_decimal_point
+from napari_sofinet.cli.arguments import frame_ranges
+from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_input import MethodInput
 from napari_sofinet.widgets.form import narrow
 from napari_sofinet.widgets.layer_box import LayerBox
@@ -54,6 +56,12 @@ class MovieChooser(QFormLayout):
         self.first, self.last = QSpinBox(), QSpinBox()
         self.first.setToolTip("First frame to use, counted from 0.")
         self.last.setToolTip("Frame after the last one to use.")
+        self.left_out = QLineEdit()
+        self.left_out.setPlaceholderText("none")
+        self.left_out.setToolTip(
+            "Frames to leave out, e.g. 0:10,57 for the first ten and frame 57, counted from 0: of "
+            "each range the first and the one after the last."
+        )
         self.roi_box = LayerBox("Shapes layer with a rectangle, of which only the pixels are used.")
         self.pixel_edit = QLineEdit()
         self.pixel_edit.setPlaceholderText("not known")
@@ -66,6 +74,7 @@ class MovieChooser(QFormLayout):
         self.addRow("Time axis", self.axis_box)
         self.addRow(self.other_axes)
         self.addRow("Frames", frames)
+        self.addRow("Leave out frames", self.left_out)
         self.addRow("ROI", self.roi_box)
         self.addRow("Pixel size (µm)", self.pixel_edit)
 
@@ -132,7 +141,11 @@ class MovieChooser(QFormLayout):
         shapes = self.roi_box.layer()
         roi = None if shapes is None else roi_of(shapes, layer)
         whole = frames == (0, self.last.maximum())
-        return movie.select(None if whole else frames, roi)
+        movie = movie.select(None if whole else frames, roi)
+        left_out = self.left_out.text().strip()
+        if not left_out or not isinstance(movie, Movie):
+            return movie
+        return movie.leave_out(frame_ranges(left_out))
 
     def _layer_edited(self, event: Any) -> None:
         if event.source is self.layer_box.layer():
@@ -162,6 +175,8 @@ class MovieChooser(QFormLayout):
         if layer is None:
             return
         chosen = self.time_axis()
+        self.left_out.clear()
+        self.left_out.setEnabled(isinstance(layer, Image))  # not of tables
         while self.other_axes.rowCount():
             self.other_axes.removeRow(0)
         self.positions.clear()
