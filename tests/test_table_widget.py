@@ -367,6 +367,7 @@ def test_dblink_starts_from_localisations(viewer, models, qtbot, tmp_path, notic
     assert models.run_button.isEnabled()
     assert (models.first.value(), models.last.value()) == (0, 100)
     assert models.pixel_edit.text() == "0.1"
+    assert not models.chooser.left_out.isEnabled()  # a table has no frames to leave out
     models.form.editors["weights"].setCurrentText("small")
     models.first.setValue(20)
     models.form.editors["window"].setValue(10)

@@ -9,12 +9,13 @@ from typing import Any
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QPixmap, QResizeEvent
 from qtpy.QtWidgets import (
-    QGridLayout,
+    QHBoxLayout,
     QLabel,
     QPushButton,
     QSizePolicy,
     QStyle,
     QToolButton,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -74,23 +75,18 @@ class FindingsList(Column):
         self._advised = {f.name: f.settings for f in findings if f.settings}
         self.buttons = {name: self._button(values) for name, values in self._advised.items()}
         inside = QWidget()
-        rows = QGridLayout(inside)
+        rows = QVBoxLayout(inside)
         rows.setContentsMargins(0, 0, 4, 0)  # apart from the scroll bar
-        rows.setVerticalSpacing(3)
-        rows.setColumnStretch(1, 1)
-        rows.addWidget(_text(f"For SOFI this movie is {suits(findings)}."), 0, 0, 1, 2)
-        rows.addWidget(self._closing(), 0, 2, Qt.AlignmentFlag.AlignRight)
-        top = Qt.AlignmentFlag.AlignTop
-        for row, finding in enumerate(sorted(findings, key=lambda f: WORST.index(f.light)), 1):
-            light = QLabel(f"<span style='color:{COLORS[finding.light]}'>●</span>")
+        rows.setSpacing(3)
+        rows.addLayout(_row(_text(f"For SOFI this movie is {suits(findings)}."), self._closing()))
+        for finding in sorted(findings, key=lambda f: WORST.index(f.light)):
+            light = QLabel(f"<span style='color:{COLORS[finding.light]}'>●</span>", indent=0)
             light.setToolTip(finding.light)
-            rows.addWidget(light, row, 0, top)
             button = self.buttons.get(finding.name)
-            rows.addWidget(_text(_sentences(finding)), row, 1, 1, 1 if button else 2)
-            if button:
-                rows.addWidget(button, row, 2, top)
+            parts = (light, _text(_sentences(finding)), *([button] if button else []))
+            rows.addLayout(_row(*parts))
         if curve is not None:
-            rows.addWidget(_picture(curve), len(findings) + 1, 0, 1, 3)
+            rows.addWidget(_picture(curve))
         self.setWidget(inside)  # Qt deletes the one before
         self.show()
         for button in self.buttons.values():
@@ -157,8 +153,16 @@ def _sentences(finding: Finding) -> str:
     return f"<b>{escape(finding.name)}</b>: {text}"
 
 
+def _row(*parts: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    for part in parts:
+        text = isinstance(part, QLabel) and part.wordWrap()
+        row.addWidget(part, int(text), Qt.AlignmentFlag(0) if text else Qt.AlignmentFlag.AlignTop)
+    return row
+
+
 def _text(text: str) -> QLabel:
-    return QLabel(text, wordWrap=True)
+    return QLabel(text, wordWrap=True, alignment=Qt.AlignmentFlag.AlignTop, indent=0)
 
 
 def _picture(png: bytes) -> QLabel:
