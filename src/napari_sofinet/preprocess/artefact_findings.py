@@ -36,13 +36,16 @@ def defects_finding(repair: Repair, frames: int) -> Finding:
         advice = "No empty frame, cosmic ray or bad pixel was found."
         return Finding("defects", "none", "good", advice, 0.0)
     names = {
-        "left_out_frames": "frames without light or content",
-        "replaced_spikes": "values of cosmic rays",
-        "replaced_pixels": "bad pixels",
+        "left_out_frames": ("frame", "without light or content"),
+        "replaced_spikes": ("pixel", "hit by cosmic rays"),
+        "replaced_pixels": ("bad pixel", ""),
     }
-    value = ", ".join(
-        f"{round(details[key])} {name}" for key, name in names.items() if key in details
-    )
+    parts = [
+        f"{round(details[key])} {name}{'' if details[key] == 1 else 's'} {rest}".strip()
+        for key, (name, rest) in names.items()
+        if key in details
+    ]
+    value = ", ".join(parts)
     light: Light = "fair" if details.get("left_out_frames", 0) > 0.1 * frames else "good"
     return Finding("defects", value, light, " ".join(repair.notes), sum(details.values()))
 

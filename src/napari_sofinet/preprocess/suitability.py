@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -85,7 +85,7 @@ def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Findin
     shared = _shared(movie)
     report(0.4, "changes that far pixels share")
     clean = corrected(movie, shared.settings) if shared.settings else movie
-    block = np.concatenate(list(time_blocks(_middle(clean))))
+    block = _read(_middle(clean))
     blinks = blinking(block)
     # In pieces, so that bleaching and drift do not widen it.
     pieces = np.array_split(block, max(len(block) // PIECE, 1))
@@ -111,13 +111,8 @@ def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Findin
         drift = estimate_drift(clean, block_frames, portion(report, 0.6, 1.0))
         findings.append(drift_finding(drift))
     further = _kinds_of_stack(movie, block, cumulant, width, blinks_well)
-    cut_off = pile_up_finding(0.0 if seen.saturation.note else piles_up(_counts(movie)))
+    cut_off = pile_up_finding(0.0 if seen.saturation.note else piles_up(_read(_middle(movie))))
     return (*findings, *further, *([cut_off] if cut_off else []))
-
-
-def _counts(movie: Movie) -> np.ndarray:
-    """Return the middle of a movie as it was recorded."""
-    return np.concatenate(list(time_blocks(_middle(replace(movie, steps=())))))
 
 
 def _kinds_of_stack(
@@ -128,7 +123,7 @@ def _kinds_of_stack(
     spot = spot_finding(cumulant, middle.origin_px)
     if spot is not None:
         return [spot]
-    raw = np.concatenate(list(time_blocks(middle)))
+    raw = _read(middle)
     found = [
         noise_finding(noise_left(raw), width.number),
         repeats_finding(repeats_after(block)),
@@ -187,6 +182,10 @@ def _focus(frames: np.ndarray) -> Finding | None:
             return None
         widths.append(float(fwhm))
     return focus_finding(*widths)
+
+
+def _read(movie: Movie) -> np.ndarray:
+    return np.concatenate(list(time_blocks(movie)))
 
 
 def _middle(movie: Movie) -> Movie:
