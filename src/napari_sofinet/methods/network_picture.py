@@ -24,7 +24,7 @@ from napari_sofinet.methods.network_settings import (
     SIDE_MIN_PX,
     NetworkSettings,
 )
-from napari_sofinet.methods.out_of_range import out_of_range_notes, processing_note
+from napari_sofinet.methods.out_of_range import frame_notes, out_of_range_notes
 from napari_sofinet.networks import weights
 from napari_sofinet.networks.contract import Network
 from napari_sofinet.networks.device import half_precision_copy, on_device, precision
@@ -87,8 +87,7 @@ def network_picture(
     )
     found = characteristics_of(corrected.movie)
     notes = [*corrected.notes, *out_of_range_notes(found, card)]
-    if processed := processing_note(movie, found):
-        notes.append(processed)
+    notes += frame_notes(movie, found, settings.background.method != "none")
     if saturation.note:
         notes.append(saturation.note)
     notes += run.notes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from napari_sofinet.data.blocks import time_blocks
 from napari_sofinet.data.movie import Movie
@@ -21,6 +22,8 @@ FRAMES, SIDE_PX = 50, 128
 """Part of a movie whose noise is looked at."""
 UNDERSAMPLED_FWHM_PX = 1.7
 """Below it the light itself is as fine as the noise."""
+HAZE_SIGMA_PX, HAZE_MAX = 5.0, 8.0
+"""Blur that takes off structure, and brightness of haze that networks were not trained for."""
 
 
 def out_of_range_notes(found: Characteristics, card: Card) -> list[str]:
@@ -51,8 +54,8 @@ def out_of_range_notes(found: Characteristics, card: Card) -> list[str]:
     ]
 
 
-def processing_note(movie: Movie, found: Characteristics) -> str | None:
-    """Return a sentence if the frames of a movie are not the camera's own, or None.
+def frame_notes(movie: Movie, found: Characteristics, subtracted: bool) -> list[str]:
+    """Return sentences if frames are not the camera's own, or lie below bright haze.
 
     Parameters
     ----------
@@ -60,20 +63,53 @@ def processing_note(movie: Movie, found: Characteristics) -> str | None:
         The movie, not yet corrected; a part of it is read.
     found : Characteristics
         Its characteristics.
+    subtracted : bool
+        Whether the background is subtracted.
     """
-    if found.psf_fwhm_px < UNDERSAMPLED_FWHM_PX:
-        return None
     frames, rows, columns = movie.shape
     y, x = (int(v) for v in movie.origin_px)
     top, left = y + max(rows - SIDE_PX, 0) // 2, x + max(columns - SIDE_PX, 0) // 2
     roi = (top, top + min(rows, SIDE_PX)), (left, left + min(columns, SIDE_PX))
     part = movie.part(0, min(frames, FRAMES)).select(None, roi)
-    if noise_left(np.concatenate(list(time_blocks(part)))) is None:
-        return None
-    return (
-        "Neighbouring pixels share noise: the frames were smoothed, compressed, moved or enlarged, "
-        "and a network may draw such noise as structure. Use the camera's own."
-    )
+    seen = np.concatenate(list(time_blocks(part)))
+    notes = []
+    narrow = found.psf_fwhm_px < UNDERSAMPLED_FWHM_PX
+    if not narrow and noise_left(seen) is not None:
+        notes.append(
+            "Neighbouring pixels share noise: the frames were smoothed, compressed, moved or "
+            "enlarged, and a network may draw such noise as structure. Use the camera's own."
+        )
+    haze = haze_of(seen.mean(axis=0, dtype=np.float64))
+    if not subtracted and haze > HAZE_MAX:
+        notes.append(
+            f"A smooth haze is {haze:.0f} times as bright as what lies in it, and hides it from "
+            "a network: subtract the background by 'rolling-ball'."
+        )
+    return notes
+
+
+def haze_of(mean: np.ndarray) -> float:
+    """Return the range of a mean image's smooth part over that of its detail.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (Y, X)
+        Mean of some frames.
+
+    Examples
+    --------
+    >>> y, x = np.mgrid[:64, :64]
+    >>> haze = 1000 * np.exp(-((y - 32) ** 2 + (x - 32) ** 2) / 800)
+    >>> detail = 20.0 * ((y + x) % 12 == 0)
+    >>> haze_of(detail) < 2 < 8 < haze_of(haze + detail)
+    True
+    """
+    smooth = gaussian_filter(mean, HAZE_SIGMA_PX, mode="nearest")
+    wide = np.ptp(gaussian_filter(mean, 2 * HAZE_SIGMA_PX, mode="nearest"))
+    detail = mean - smooth
+    # The haze's own curve is left in the detail of wide places, but not in half of them.
+    usual = np.percentile(detail, 99) - np.percentile(detail, 50)
+    return float(wide / max(usual, 1e-12))
 
 
 def shows_nothing(found: Characteristics) -> bool:

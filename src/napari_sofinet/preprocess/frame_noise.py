@@ -49,10 +49,15 @@ def shared_in_the_dark(frames: np.ndarray) -> float:
     mean = frames.mean(axis=0)
     dark = mean <= np.percentile(mean, 40)
     changes = np.diff(frames, axis=0)
-    both = dark[:, 1:] & dark[:, :-1]
-    together = (changes[:, :, 1:] * changes[:, :, :-1]).mean(axis=0)[both].sum()
-    alone = np.square(changes).mean(axis=0)[:, 1:][both].sum()
-    return float(together / alone) if alone > 0 else 0.0
+    power = np.square(changes).mean(axis=0)
+    found = []
+    # The less of both directions: rows or columns may share noise of the readout.
+    for a, b in ((np.s_[..., 1:], np.s_[..., :-1]), (np.s_[..., 1:, :], np.s_[..., :-1, :])):
+        both = dark[a] & dark[b]
+        together = changes[a] * changes[b]
+        alone = power[a][both].sum()
+        found.append(float(together.mean(axis=0)[both].sum() / alone) if alone > 0 else 0.0)
+    return min(found)
 
 
 def fine_noise(frames: np.ndarray) -> float:
