@@ -10,7 +10,7 @@ from typing import Any
 
 from napari_sofinet.cli.arguments import place_of, rectangle, sector_of
 from napari_sofinet.data.selection import Roi
-from napari_sofinet.quality.doubts import doubts_of_comparison
+from napari_sofinet.quality.cautions import comparison_cautions
 from napari_sofinet.quality.picture import Picture, open_picture, open_truth
 from napari_sofinet.quality.placement import is_coarser, place
 from napari_sofinet.quality.scores import (
@@ -85,7 +85,7 @@ def run_measure(options: argparse.Namespace) -> int:
 
 
 def _compared(picture: Picture, roi: Roi | None, options: argparse.Namespace) -> dict[str, Any]:
-    """Agreement of a picture with the reference that was named, and what is doubtful in it."""
+    """Agreement of a picture with the given reference, with cautions about it."""
     notes: list[str] = []
     origin = place_of(options.origin)
     if options.reference.lower().endswith(".npz"):
@@ -109,7 +109,9 @@ def _compared(picture: Picture, roi: Roi | None, options: argparse.Namespace) ->
             "FRC need the truth and are left out (--metric NAME prints one)."
         )
     facts = compare(picture, reference, metrics, options.tolerance)
-    notes += doubts_of_comparison(picture, reference)
+    notes += comparison_cautions(picture, reference)
     if reference.belongs_to_another_movie(picture):
-        notes.append(f"{picture.name} was made from another movie than {reference.name} is for.")
+        notes.append(
+            f"{picture.name} was made from a different movie than {reference.name} belongs to."
+        )
     return facts | {"notes": notes} if notes else facts

@@ -99,7 +99,7 @@ def open_movie(
         pixel_size_um=pixel_size_um or movie.pixel_size_um,
         frame_interval_s=frame_interval_s or movie.frame_interval_s,
     )
-    movie = replace(movie, notes=(*movie.notes, *_doubts(movie)))
+    movie = replace(movie, notes=(*movie.notes, *_scale_cautions(movie)))
     return movie if frames is None else movie.select(frames)
 
 
@@ -113,8 +113,8 @@ def _check_scale(pixel_size_um: float | None, frame_interval_s: float | None) ->
             raise InputError(f"The {what} must be positive and plausible, not {value} {unit}.")
 
 
-def _doubts(movie: Movie) -> Iterator[str]:
-    """What is unusual in the scale and shape of a movie."""
+def _scale_cautions(movie: Movie) -> Iterator[str]:
+    """Yield notes on an unusual scale or shape of a movie."""
     pixel = movie.pixel_size_um
     low, high = PLAUSIBLE_UM
     if pixel is not None and not low <= pixel <= high:

@@ -12,7 +12,7 @@ from napari_sofinet.metrics.decorrelation import decorrelation_resolution
 from napari_sofinet.metrics.frc import Criterion, frc_resolution
 from napari_sofinet.metrics.similarity import fitted, likeness
 from napari_sofinet.metrics.squirrel import Squirrel, squirrel
-from napari_sofinet.quality.doubts import doubts_of_resolution
+from napari_sofinet.quality.cautions import resolution_cautions
 from napari_sofinet.quality.grid import on_one_grid, relative_grid
 from napari_sofinet.quality.picture import Picture
 from napari_sofinet.quality.placement import repeats, without_repeats
@@ -78,7 +78,7 @@ def measure_resolution(
     facts["resolution_nm"] = _in_nm(resolution, picture)
     if reason:
         facts["reason"] = reason
-    notes = doubts_of_resolution(times, resolution, metric)
+    notes = resolution_cautions(times, resolution, metric)
     return facts | {"notes": notes} if notes else facts
 
 

@@ -1,4 +1,4 @@
-"""Doubts about a comparison or a resolution that its numbers alone do not show."""
+"""Cautions about a comparison or a resolution that the numbers alone do not show."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from napari_sofinet.quality.placement import covered, repeats
 LEAST_COVERED = 0.9
 LEAST_SHIFT_PX = 1.5
 LEAST_GAIN = 0.1
-"""Rise of the correlation at another place from which pictures are said to be shifted."""
+"""Least gain in correlation at another place for which pictures count as shifted."""
 LEAST_PEAK, LEAST_SIGMAS = 0.3, 4.5
-"""Correlation at the other place, also in units of its standard deviation over all places."""
+"""Least correlation at the other place, also in units of its standard deviation over all places."""
 LIMIT_PX = 2.2
-"""Resolution in samples below which it is that of the samples: no detail is finer than two."""
+"""Resolution in samples below which sampling is the limit: no detail is finer than two samples."""
 
 
-def doubts_of_comparison(picture: Picture, reference: Picture) -> list[str]:
-    """Return sentences about a reference that does not fit a picture.
+def comparison_cautions(picture: Picture, reference: Picture) -> list[str]:
+    """Return cautions about a reference that does not fit a picture.
 
     Parameters
     ----------
     picture : Picture
-        Picture that is compared.
+        Compared picture.
     reference : Picture
-        Picture that it is compared with.
+        Reference picture.
 
     Returns
     -------
     list of str
-        Whether the reference is shifted, shows only a part, or one of them was enlarged.
+        One sentence each if the reference is shifted or covers only a part, or if either was
+        enlarged.
     """
     found = []
     for one in (picture, reference):
@@ -49,37 +50,37 @@ def doubts_of_comparison(picture: Picture, reference: Picture) -> list[str]:
     shift = shift_between(picture, reference)
     if shift is not None:
         found.append(
-            f"{picture.name} fits {reference.name} better when it is moved by {shift[0]:.3g} "
+            f"{picture.name} fits {reference.name} better if it is shifted by {shift[0]:.3g} "
             f"samples of the reference along y and {shift[1]:.3g} along x: they may not show the "
             "same place, and the numbers are not reliable."
         )
     return found
 
 
-def doubts_of_resolution(
+def resolution_cautions(
     times: tuple[float, float], resolution_px: float | None, metric: str
 ) -> list[str]:
-    """Return sentences about a resolution that is one of the samples, not of the picture.
+    """Return cautions about a resolution that is limited by the samples rather than the picture.
 
     Parameters
     ----------
     times : (float, float)
-        How often samples are repeated along y and x; see `repeats`.
+        Number of repetitions of each sample along y and x; see `repeats`.
     resolution_px : float, optional
         Resolution in samples that are not repeated.
     metric : {"decorrelation", "frc"}
-        How it was measured.
+        Metric that gave the resolution.
     """
     found = []
     if max(times) > 1:
         found.append(
             f"The picture was enlarged: its samples are repeated {_times(times)}. The resolution "
-            "is that of the samples before."
+            "refers to the original samples."
         )
     if metric == "decorrelation" and resolution_px is not None and resolution_px < LIMIT_PX:
         found.append(
             "This is the limit of the samples: nothing finer than two of them can be seen, and "
-            "noise looks like detail there. The picture's own resolution is not known."
+            "noise looks like detail there. The resolution of the picture itself remains unknown."
         )
     return found
 
@@ -90,20 +91,20 @@ def _times(times: tuple[float, float]) -> str:
 
 
 def shift_between(picture: Picture, reference: Picture) -> tuple[float, float] | None:
-    """Return how far a picture must be moved to fit its reference, where it does not.
+    """Return the shift that makes a picture fit its reference, if it does not fit already.
 
     Parameters
     ----------
     picture : Picture
-        Picture that is compared.
+        Compared picture.
     reference : Picture
-        Picture that it is compared with.
+        Reference picture.
 
     Returns
     -------
     (float, float) or None
-        Along y and x in samples of the reference, to whole samples; None where they fit, or where
-        nothing can be told.
+        Shift along y and x in whole samples of the reference; None if the pictures fit, or if the
+        shift cannot be determined.
     """
     pair = _same_samples(picture, reference)
     if pair is None or min(pair[0].shape) < 16:
