@@ -26,7 +26,7 @@ from napari_sofinet.base.settings import build
 from napari_sofinet.base.settings_text import command_options
 from napari_sofinet.metrics import pearson
 from napari_sofinet.preprocess.corrections import MovieSettings
-from napari_sofinet.preprocess.suitability import check, suits
+from napari_sofinet.preprocess.suitability import check, overall_light
 from napari_sofinet.simulation import Simulation, simulate
 from napari_sofinet.simulation.presets import komen2024_condition
 
@@ -344,7 +344,7 @@ def check_of(movie: sofinet.Movie, order: int) -> str:
         print(f"    {f.light}, {f.name}: {f.value}. {f.advice} {options}")
         value = f.value.partition(" (")[0]
         told.append(f"*{f.name}*: {value}" + (f" (`{options}`)" if options else ""))
-    return f"{suits(found)}" + (f"; {'; '.join(told)}" if told else "")
+    return f"{overall_light(found)}" + (f"; {'; '.join(told)}" if told else "")
 
 
 def measure(artefact: Artefact) -> Measured:

@@ -13,7 +13,7 @@ from napari_sofinet.metrics import pearson
 from napari_sofinet.preprocess.drift import estimate_drift
 from napari_sofinet.preprocess.frame_scan import FrameScan
 from napari_sofinet.preprocess.repair import RepairSettings, repair_movie
-from napari_sofinet.preprocess.suitability import check, suits
+from napari_sofinet.preprocess.suitability import check, overall_light
 from napari_sofinet.simulation import preset_settings, simulate
 from napari_sofinet.simulation.presets import komen2024_condition
 from napari_sofinet.sofi import cross_cumulants
@@ -70,7 +70,7 @@ def test_the_advised_correction_makes_it_good(clean, name):
 
 def test_a_clean_movie_has_no_artefact(clean):
     findings = check(sofinet.open_movie(clean.frames, 0.1))
-    assert suits(findings) == "good", [f for f in findings if f.light != "good"]
+    assert overall_light(findings) == "good", [f for f in findings if f.light != "good"]
     assert not any(f.settings for f in findings)
 
 

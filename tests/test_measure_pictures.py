@@ -78,7 +78,7 @@ def test_the_same_field_and_a_whole_factor(tmp_path, capsys, factor):
     )
     assert found["rsp"] > 0.999
     assert f"{factor} x finer" in notes(found)
-    assert "moved" not in notes(found)
+    assert "shifted" not in notes(found)
 
 
 def test_sizes_of_samples_say_the_factor(tmp_path, capsys):
@@ -127,14 +127,14 @@ def test_a_mean_of_frames_is_no_truth(folder, capsys, reference):
     assert "notes" not in truth
 
 
-def test_a_reference_of_another_place_is_told(folder, capsys):
+def test_a_reference_of_another_place_is_noted(folder, capsys):
     words = ("compare", folder / "sofi.ome.tif", "--reference")
     shifted = notes(measured(capsys, *words, folder / "shifted.tif"))
-    assert "moved by 0 samples of the reference along y and 5 along x" in shifted
+    assert "shifted by 0 samples of the reference along y and 5 along x" in shifted
     assert "50 %" in notes(measured(capsys, *words, folder / "half.tif"))
     for name in ("mean.tif", "movie.tif", "average.ome.tif", "sofi.ome.tif"):
         found = notes(measured(capsys, *words, folder / name))
-        assert "moved" not in found
+        assert "shifted" not in found
         assert "covers" not in found
 
 

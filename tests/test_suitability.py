@@ -8,7 +8,7 @@ from conftest import DATA, needs_shared
 from scipy.ndimage import zoom
 
 import napari_sofinet as sofinet
-from napari_sofinet.preprocess.suitability import blinking, check, suits
+from napari_sofinet.preprocess.suitability import blinking, check, overall_light
 from napari_sofinet.simulation import preset_settings, simulate
 from napari_sofinet.simulation.presets import komen2024_condition
 
@@ -74,7 +74,7 @@ def test_forty_movies_are_called_right_but_for_two():
     for expected, cases in ((True, SUITABLE), (False, UNSUITABLE)):
         for number, changes in enumerate(cases):
             findings = check(sofinet.open_movie(frames_for(number, changes)))
-            if (suits(findings) != "bad") is not expected:
+            if (overall_light(findings) != "bad") is not expected:
                 wrong.append((changes, [(f.name, f.value) for f in findings if f.light == "bad"]))
     assert len(wrong) <= 2, wrong
 
@@ -129,7 +129,7 @@ def test_a_flickering_lamp_is_no_blinking_and_a_known_share_is_found():
 
 def test_a_tiny_movie_is_told_and_a_short_one_suits_no_high_order():
     tiny = check(sofinet.open_movie(np.zeros((9, 3, 3), np.uint16)))
-    assert suits(tiny) == "bad"
+    assert overall_light(tiny) == "bad"
     frames = movie_of(4, {"frames": 60})
-    by_order = {n: suits(check(sofinet.open_movie(frames), order=n)) for n in (2, 4)}
+    by_order = {n: overall_light(check(sofinet.open_movie(frames), order=n)) for n in (2, 4)}
     assert by_order == {2: "good", 4: "bad"}

@@ -17,24 +17,27 @@ def add_movie_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--leave-out",
         metavar="A:B[,A:B...]",
-        help="frames to leave out: of each range the first and the one after the last",
+        help="ranges of frames to leave out, each as its first frame and the one after its last",
     )
     group.add_argument("--roi", metavar="Y0:Y1,X0:X1", help="rectangle in camera pixels")
     group.add_argument(
         "--channel",
         type=channel_number,
         metavar="C",
-        help="which channel, or 'all': one after the other into one file (reconstruct only)",
+        help="number of the channel, or 'all' to process every channel into one file "
+        "(reconstruct only)",
     )
-    group.add_argument("--z", type=int, metavar="Z", help="plane of a stack in depth")
+    group.add_argument("--z", type=int, metavar="Z", help="number of the plane in a stack in depth")
     group.add_argument(
         "--stack-axis",
         choices=("time", "depth"),
         default="time",
-        help="what a Z axis without a time axis is (default: time)",
+        help="meaning of a Z axis in a file without a time axis (default: time)",
     )
-    group.add_argument("--pixel-size", type=float, metavar="UM", help="camera pixel in um")
-    group.add_argument("--frame-interval", type=float, metavar="S", help="time per frame in s")
+    group.add_argument(
+        "--pixel-size", type=float, metavar="UM", help="size of a camera pixel in the sample in um"
+    )
+    group.add_argument("--frame-interval", type=float, metavar="S", help="time between frames in s")
 
 
 def channel_number(text: str) -> int | str:
@@ -59,7 +62,8 @@ def open_selected(options: argparse.Namespace) -> MethodInput:
     left_out = frame_ranges(options.leave_out)
     if left_out and not isinstance(movie, Movie):
         raise InputError(
-            "Frames are left out of movies; of a table of localisations use sofinet table --where."
+            "--leave-out works on movies only; for a table of localisations use sofinet table "
+            "--where."
         )
     return movie.leave_out(left_out) if isinstance(movie, Movie) else movie
 
@@ -103,7 +107,7 @@ def rectangle(text: str | None) -> Roi | None:
         (y0, y1), (x0, x1) = ((int(v) for v in part.split(":")) for part in text.split(","))
     except ValueError:
         raise InputError(
-            f"A ROI is given as y0:y1,x0:x1 in pixels, e.g. 10:74,20:84, not {text[:40]!r}."
+            f"An ROI is given as y0:y1,x0:x1 in pixels, e.g. 10:74,20:84, not {text[:40]!r}."
         ) from None
     return (y0, y1), (x0, x1)
 

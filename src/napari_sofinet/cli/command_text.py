@@ -42,9 +42,11 @@ def reconstruct_command(method: str, movie: MethodInput, settings: Settings) -> 
     words = ["sofinet", "reconstruct", method]
     if movie.path is None:
         name = "MOVIE.tif" if isinstance(movie, Movie) else "TABLE.hdf5"
-        path, hint = Path(name), f"Copied; save the layer as {name} first, it has no file."
+        path = Path(name)
+        hint = f"The command was copied. Save the layer as {name} first, since it has no file."
     else:
-        path, hint = Path(movie.path), "The command was copied; paste it into a terminal."
+        path = Path(movie.path)
+        hint = "The command was copied; paste it into a terminal."
     words += [shlex.quote(str(path)), "-o"]
     words.append(shlex.quote(f"{bare_name(path)}_{method}.ome.tif"))
     chosen = movie.file_range if isinstance(movie, Movie) else movie.frame_range

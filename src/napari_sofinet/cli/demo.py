@@ -31,7 +31,7 @@ def add_demo(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
 
 
 def run_demo_command(options: argparse.Namespace) -> int:
-    """Make the files of the demonstration, and print their names."""
+    """Write the files of the demonstration, and print their names."""
     for path in run_demo(Path(options.folder), ProgressLine()):
         say(str(path))
     return 0
@@ -45,7 +45,7 @@ def run_demo(folder: Path, report: Report = silent) -> list[Path]:
     Parameters
     ----------
     folder : Path
-        Folder for the files, which is made.
+        Folder for the files; it is created if it does not exist.
     report : Report, optional
         Receives the progress.
 

@@ -15,7 +15,7 @@ from napari_sofinet.cli.arguments import add_movie_options, open_selected
 from napari_sofinet.cli.progress import ProgressLine
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.preprocess.corrections import MovieSettings
-from napari_sofinet.preprocess.suitability import check, suits
+from napari_sofinet.preprocess.suitability import check, overall_light
 
 
 def add_info(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
@@ -26,9 +26,9 @@ def add_info(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
 
 
 def run_info(options: argparse.Namespace) -> int:
-    """Print the facts about a movie, and whether it suits SOFI."""
+    """Print facts about a movie, and whether it is suitable for SOFI."""
     if options.channel == "all":
-        raise InputError("Channels are looked at one by one; give --channel a number.")
+        raise InputError("Channels are checked one at a time; give --channel a number.")
     movie = open_selected(options)
     if not isinstance(movie, Movie):
         raise InputError(f"{movie.name} is a table of localisations, not a movie.")
@@ -48,7 +48,7 @@ def run_info(options: argparse.Namespace) -> int:
     }
     findings = check(movie, report=ProgressLine())
     if options.json:
-        facts["suitability"] = suits(findings)
+        facts["suitability"] = overall_light(findings)
         facts["findings"] = [asdict(finding) for finding in findings]
         print(json.dumps(facts))
         return 0
@@ -62,5 +62,5 @@ def run_info(options: argparse.Namespace) -> int:
         words = " ".join(command_options(build(MovieSettings, finding.settings)))
         advice = f"{finding.advice} ({words})" if words else finding.advice
         print(f"{finding.light:4}  {finding.name + ':':16} {finding.value}. {advice}")
-    print(f"for SOFI this movie is {suits(findings)}")
+    print(f"for SOFI this movie is {overall_light(findings)}")
     return 0

@@ -21,21 +21,29 @@ from napari_sofinet.cli.progress import say
 from napari_sofinet.networks.contract import load_object
 
 COMMANDS = {
-    "demo": ("run the main job on a bundled movie", "demo:add_demo", "demo:run_demo_command"),
+    "demo": (
+        "reconstruct a bundled movie by several methods",
+        "demo:add_demo",
+        "demo:run_demo_command",
+    ),
     "methods": (
         "list the methods, or one method's settings",
         "reconstruct:add_methods",
         "reconstruct:run_methods",
     ),
-    "info": ("what is understood of a movie file", "info:add_info", "info:run_info"),
+    "info": (
+        "show facts about a movie and check whether it is suitable for SOFI",
+        "info:add_info",
+        "info:run_info",
+    ),
     "run": ("repeat a recorded reconstruction", "reconstruct:add_run", "reconstruct:run_again"),
     "reconstruct": (
-        "make one reconstruction: sofinet reconstruct METHOD MOVIE -o OUT",
+        "reconstruct a movie: sofinet reconstruct METHOD MOVIE -o OUT",
         "reconstruct:add_reconstruct",
         "reconstruct:run_reconstruct",
     ),
     "simulate": (
-        "make a movie with known truth: sofinet simulate PRESET -o OUT",
+        "simulate a movie with known ground truth: sofinet simulate PRESET -o OUT",
         "simulate:add_simulate",
         "simulate:run_simulate",
     ),
@@ -45,7 +53,7 @@ COMMANDS = {
         "train:run_train",
     ),
     "measure": (
-        "resolution of a picture, or agreement of two",
+        "measure the resolution of a picture, or the agreement of two",
         "measure:add_measure",
         "measure:run_measure",
     ),
@@ -55,7 +63,7 @@ COMMANDS = {
         "table:run_table",
     ),
 }
-"""For each command its help, and where its arguments are added and it is run."""
+"""Help text of each command, and the functions that add its arguments and run it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,12 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        Words after ``sofinet``; by default those of the running program.
+        Words after ``sofinet``; by default `sys.argv`.
 
     Returns
     -------
     int
-        Exit code: 0 done; 2 unusable input, with one sentence on stderr; 1 a bug; 130 stopped.
+        Exit code: 0 success; 2 unusable input, with one sentence on stderr; 1 a bug; 130
+        interrupted.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     # tifffile logs damage that we report ourselves, in one sentence.
@@ -104,8 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("SOFINET_DEBUG"):
             raise
         say(
-            f"sofinet: this is a bug of napari-sofinet ({type(error).__name__}: {error}); run "
-            "again with SOFINET_DEBUG=1 and report what it prints."
+            f"sofinet: this is a bug in napari-sofinet ({type(error).__name__}: {error}); run "
+            "again with SOFINET_DEBUG=1 and report the output."
         )
         return 1
 
@@ -133,7 +142,7 @@ def _stoppable() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _renamed_told() -> Iterator[None]:
-    """Print one line where a setting was given under an old name; no other warnings."""
+    """Print one line if a setting was given by an old name, and no other warnings."""
     show = warnings.showwarning
     told: set[str] = set()
 

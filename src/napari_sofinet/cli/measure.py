@@ -30,16 +30,21 @@ def add_measure(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     def kind(name: str, help: str) -> argparse.ArgumentParser:
         return kinds.add_parser(name, help=help, description=help, allow_abbrev=False)
 
-    resolution = kind("resolution", "resolution of a picture, or of a movie's mean")
+    resolution = kind("resolution", "measure the resolution of a picture, or of a movie's mean")
     resolution.add_argument("image", metavar="IMAGE")
     resolution.add_argument("--metric", choices=RESOLUTION_METRICS, default="decorrelation")
     resolution.add_argument(
         "--sector", metavar="FROM:TO", help="directions in degrees: 0 is along x, 90 along y"
     )
     resolution.add_argument(
-        "--criterion", choices=("1/7", "half-bit", "3-sigma"), default="1/7", help="of FRC"
+        "--criterion",
+        choices=("1/7", "half-bit", "3-sigma"),
+        default="1/7",
+        help="threshold of FRC",
     )
-    agreement = kind("compare", "agreement of a picture with a reference or a truth file")
+    agreement = kind(
+        "compare", "measure the agreement of a picture with a reference or a truth file"
+    )
     agreement.add_argument("image", metavar="SR")
     agreement.add_argument(
         "--reference",
@@ -47,18 +52,25 @@ def add_measure(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
         metavar="REF",
         help="a picture, a movie (its mean is taken), or the truth file of a simulation",
     )
-    agreement.add_argument("--metric", choices=AGREEMENT_METRICS, help="one of them (default: all)")
     agreement.add_argument(
-        "--tolerance", type=float, default=0.0, metavar="PX", help="how far masks may lie apart"
+        "--metric", choices=AGREEMENT_METRICS, help="metric to compute (default: all)"
+    )
+    agreement.add_argument(
+        "--tolerance",
+        type=float,
+        default=0.0,
+        metavar="PX",
+        help="largest distance at which masks still agree",
     )
     agreement.add_argument(
         "--origin",
         metavar="Y,X",
-        help="first sample of a picture that does not say where it lies, in camera pixels",
+        help="position of the first sample in camera pixels, for pictures whose files do not "
+        "contain it",
     )
     for one in (resolution, agreement):
         one.add_argument("--roi", metavar="Y0:Y1,X0:X1", help="rectangle in samples of the picture")
-        one.add_argument("--pixel-size", type=float, metavar="UM", help="sample in um")
+        one.add_argument("--pixel-size", type=float, metavar="UM", help="size of a sample in um")
         one.add_argument("--json", action="store_true", help="print one JSON object")
 
 

@@ -69,7 +69,7 @@ def run_reconstruct(options: argparse.Namespace) -> int:
 def add_run(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     """Add the arguments of ``sofinet run``."""
     parser.add_argument("recipe", metavar="RECIPE_OR_OUTPUT")
-    parser.add_argument("--input", metavar="FILE", help="the movie, if it is elsewhere now")
+    parser.add_argument("--input", metavar="FILE", help="path of the movie, if it has moved")
     parser.add_argument("-o", dest="output", metavar="OUT.ome.tif")
 
 

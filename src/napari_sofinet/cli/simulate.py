@@ -1,4 +1,4 @@
-"""The command ``sofinet simulate``: movies with known truth."""
+"""The command ``sofinet simulate``: movies with known ground truth."""
 
 from __future__ import annotations
 
@@ -21,16 +21,22 @@ def add_simulate(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     """Add the arguments of ``sofinet simulate``."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     lines = [f"  {name:20} {(make.__doc__ or '').strip()}" for name, make in PRESETS.items()]
-    parser.description = "Make a movie with known truth.\n\npresets:\n" + "\n".join(lines)
+    parser.description = "Simulate a movie with known ground truth.\n\npresets:\n" + "\n".join(
+        lines
+    )
     parser.add_argument("preset", metavar="PRESET")
     parser.add_argument("-o", dest="output", required=True, metavar="MOVIE.tif")
-    parser.add_argument("--truth", metavar="TRUTH.npz", help="where to write what it shows")
-    group = parser.add_argument_group("settings (the preset's where not given)")
+    parser.add_argument(
+        "--truth",
+        metavar="TRUTH.npz",
+        help="file for the ground truth: positions, photons and settings",
+    )
+    group = parser.add_argument_group("settings (default: those of the preset)")
     add_options(group, SimulationSettings)
 
 
 def run_simulate(options: argparse.Namespace) -> int:
-    """Make a movie with known truth."""
+    """Simulate a movie with known ground truth."""
     values = given_values(options, SimulationSettings)
     settings = preset_settings(options.preset, int(values.pop("seed", 1)), values)
     output = output_file(options.output)

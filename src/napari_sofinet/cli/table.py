@@ -30,13 +30,15 @@ def add_table(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
         metavar="OUT",
         help=".csv, .csv.gz or .hdf5 for a table, .ome.tif for a picture",
     )
-    parser.add_argument("--pixel-size", type=float, metavar="UM", help="camera pixel in um")
+    parser.add_argument(
+        "--pixel-size", type=float, metavar="UM", help="size of a camera pixel in um"
+    )
     parser.add_argument(
         "--where",
         action="append",
         default=None,
         metavar="CONDITION",
-        help="keep rows, e.g. 'photons > 300' or 'uncertainty_nm < 20'; may be given again",
+        help="keep rows, e.g. 'photons > 300' or 'uncertainty_nm < 20'; may be repeated",
     )
     parser.add_argument(
         "--drift",
@@ -58,10 +60,13 @@ def _add_picture_options(parser: argparse.ArgumentParser) -> None:
     picture = parser.add_argument_group("picture")
     distance = picture.add_mutually_exclusive_group()
     distance.add_argument(
-        "--pixel-nm", type=float, metavar="NM", help="distance of samples (default: 20)"
+        "--pixel-nm", type=float, metavar="NM", help="size of a sample (default: 20)"
     )
     distance.add_argument(
-        "--fineness", type=float, metavar="N", help="instead: samples along one camera pixel"
+        "--fineness",
+        type=float,
+        metavar="N",
+        help="alternatively, the number of samples along one camera pixel",
     )
     picture.add_argument(
         "--render",
@@ -72,7 +77,8 @@ def _add_picture_options(parser: argparse.ArgumentParser) -> None:
     picture.add_argument(
         "--window",
         metavar="FRAMES[:STEP]",
-        help="a time series whose pictures show so many frames each (default: one picture of all)",
+        help="make a time series in which each picture shows this many frames (default: one "
+        "picture of all)",
     )
 
 
@@ -134,7 +140,7 @@ def convert_or_draw(options: argparse.Namespace, report: Report = silent) -> lis
     write_localizations(output, table, options.format)
     notes = list(table.notes)
     if (options.format == "picasso" or output.suffix != ".csv") and table.uncertainty_px is None:
-        notes.append("The table has no uncertainties, without which Picasso draws nothing.")
+        notes.append("The table has no uncertainties; Picasso draws nothing without them.")
     return [*(f"note: {note}" for note in notes), f"{output}: {len(table)} localisations"]
 
 
@@ -153,6 +159,6 @@ def _window(text: str | None) -> list[int] | None:
         return None
     words = text.split(":")
     if len(words) > 2 or not all(word.isdecimal() and 0 < int(word) < 10**9 for word in words):
-        raise InputError(f"A window is given as frames or frames:step, not {text[:40]!r}.")
+        raise InputError(f"--window takes a number of frames or frames:step, not {text[:40]!r}.")
     length = int(words[0])
     return [length, int(words[1]) if len(words) == 2 else max(length // 2, 1)]

@@ -25,7 +25,7 @@ def add_train(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     names = [network.name for network in trainable]
     parser.add_argument("network", choices=names, metavar="NETWORK")
     parser.add_argument(
-        "movies", nargs="*", default=[], metavar="MOVIE", help="own movies of fixed cells"
+        "movies", nargs="*", default=[], metavar="MOVIE", help="your own movies of fixed cells"
     )
     parser.add_argument("-o", dest="output", required=True, metavar="WEIGHTS.safetensors")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -50,7 +50,9 @@ def run_train(options: argparse.Namespace) -> int:
             network, output, settings, movies, device=options.device, report=ProgressLine()
         )
     except (Cancelled, KeyboardInterrupt):
-        say("note: the same command goes on from here; the best weights so far are written.")
+        say(
+            "note: run the same command again to resume; the best weights so far have been written."
+        )
         raise
     for movie in movies:
         for note in movie.notes:

@@ -49,7 +49,7 @@ class Finding:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-def suits(findings: tuple[Finding, ...]) -> Light:
+def overall_light(findings: tuple[Finding, ...]) -> Light:
     """Return the worst light of some findings, the judgement of the whole movie."""
     lights = {f.light for f in findings}
     return "bad" if "bad" in lights else "fair" if "fair" in lights else "good"

@@ -30,9 +30,9 @@ from napari_sofinet.preprocess.findings import (
     blinking_finding,
     convergence_finding,
     frames_finding,
+    overall_light,
     saturation_finding,
     signal_to_noise_finding,
-    suits,
     width_finding,
 )
 from napari_sofinet.preprocess.frame_noise import noise_left, piles_up, repeats_after
@@ -43,7 +43,7 @@ from napari_sofinet.sofi.convergence import SHORTEST, convergence
 from napari_sofinet.sofi.cumulants import cross_cumulants
 from napari_sofinet.sofi.flattening import NARROWEST_FWHM_PX, WIDEST_FWHM_PX, estimate_psf_fwhm
 
-__all__ = ["Blinking", "Finding", "Light", "blinking", "check", "suits"]
+__all__ = ["Blinking", "Finding", "Light", "blinking", "check", "overall_light"]
 
 FRAMES, SIDE = 400, 192
 """Frames and camera pixels a side of the part that is measured in detail."""

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sofinet.preprocess.suitability import Finding, suits
+from napari_sofinet.preprocess.suitability import Finding, overall_light
 from napari_sofinet.widgets.form import SettingsForm
 from napari_sofinet.widgets.worker import Column
 
@@ -78,7 +78,9 @@ class FindingsList(Column):
         rows = QVBoxLayout(inside)
         rows.setContentsMargins(0, 0, 4, 0)  # apart from the scroll bar
         rows.setSpacing(3)
-        rows.addLayout(_row(_text(f"For SOFI this movie is {suits(findings)}."), self._closing()))
+        rows.addLayout(
+            _row(_text(f"For SOFI this movie is {overall_light(findings)}."), self._closing())
+        )
         for finding in sorted(findings, key=lambda f: WORST.index(f.light)):
             light = QLabel(f"<span style='color:{COLORS[finding.light]}'>●</span>", indent=0)
             light.setToolTip(finding.light)

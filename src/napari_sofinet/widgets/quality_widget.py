@@ -275,7 +275,7 @@ class QualityWidget(QWidget):
         self.status.setText("")
 
     def _show_failure(self, error: Exception) -> None:
-        self._clear(f"This is a bug of napari-sofinet: {type(error).__name__}: {error}")
+        self._clear(f"This is a bug in napari-sofinet: {type(error).__name__}: {error}")
         raise error
 
     # -- results --------------------------------------------------------------------------------

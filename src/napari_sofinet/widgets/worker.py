@@ -221,7 +221,7 @@ def sentence_of(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "There is not enough memory; choose a smaller ROI or fewer frames."
-    return f"This is a bug of napari-sofinet: {type(error).__name__}: {error}"
+    return f"This is a bug in napari-sofinet: {type(error).__name__}: {error}"
 
 
 def _add(layout: QVBoxLayout, parts: Iterable[QWidget | QLayout]) -> None:
