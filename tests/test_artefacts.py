@@ -190,7 +190,7 @@ def test_molecules_that_never_come_again_show_no_drift():
     assert drift.farthest_px == 0
     assert drift.error_px > 0.5
     result = sofinet.reconstruct(movie, "sofi", **{"drift.correct": True})
-    assert "No drift is significant" in " ".join(result.notes)
+    assert "No significant drift was found" in " ".join(result.notes)
 
 
 @pytest.mark.parametrize(("order", "off_s"), [(3, 0.02), (4, 0.08)])

@@ -74,7 +74,7 @@ def test_small_psf_of_bright_emitters_widens_the_error():
 @pytest.mark.parametrize("dim", ["dblink-mitochondria", "dblink-filaments", "microtubules"])
 def test_too_little_light_is_refused(dim):
     made = simulated(dim, frames=50, blinking__photons=50.0)
-    with pytest.raises(InputError, match="does not show the camera's offset and gain"):
+    with pytest.raises(InputError, match="does not allow the offset and gain of the camera"):
         photon_transfer(sofinet.open_movie(made.frames))
 
 

@@ -42,7 +42,7 @@ class Method:
     network : Network, optional
         The network whose weights the setting ``weights`` names.
     one_pass : bool, optional
-        Whether it is about as fast as reading the movie: what cannot be signal is then looked for
+        Whether it is about as fast as reading the movie: defects are then looked for
         while it runs, and not before.
     """
 

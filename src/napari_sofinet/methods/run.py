@@ -104,7 +104,7 @@ def reconstruct(
 def _run_repaired(
     method: Method, movie: MethodInput, values: Settings, report: Report, *device: str
 ) -> Reconstruction:
-    """Run a method on a movie without what cannot be signal."""
+    """Run a method on a movie whose defects are repaired."""
     wanted = getattr(values, "repair", None)
     if not isinstance(movie, Movie) or not isinstance(wanted, RepairSettings) or not wanted.any:
         return method.run(movie, values, report, *device)

@@ -1,1 +1,1 @@
-"""What goes wrong in real movies, and what to do about it before a method runs."""
+"""Artefacts of real movies, and corrections that run before a method."""

@@ -1,4 +1,4 @@
-"""Findings on what is no blinking: defects, shared changes, bleaching, drift and kinds of stack."""
+"""Findings on changes other than blinking: defects, shared changes, bleaching, drift and stacks."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ SPOT = 0.6
 """Fraction of the fluctuations above which a single spot hides the rest."""
 SPOT_REACH_PX = 4
 UNDERSAMPLED_FWHM_PX = 1.7
-"""Below it the light itself is as fine as the noise."""
+"""PSF width below which the light itself is as fine as the noise."""
 WIDENED = 1.3
-"""Ratio of the widths of spots at the end and at the beginning that tells a change of focus."""
+"""Ratio of the widths of spots at the end and at the beginning that indicates a change of focus."""
 
 READOUT = {
-    "rows": "Every row has its own level in each frame, which is noise of the camera's readout.",
-    "columns": "Columns have their own level in each frame, noise of the camera's readout.",
-    "both": "Rows and columns have their own level in each frame, noise of the camera's readout.",
-    "halves": "Parts of the sensor have their own level in each frame, noise of their readout.",
+    "rows": "Each row has its own offset in every frame, readout noise of the camera.",
+    "columns": "Each column has its own offset in every frame, readout noise of the camera.",
+    "both": "Each row and column has its own offset in every frame, readout noise of the camera.",
+    "halves": "Parts of the sensor have their own offsets in every frame, which is readout noise.",
 }
 
 
 def defects_finding(repair: Repair, frames: int) -> Finding:
-    """Return what was left out or replaced, of a movie with so many frames."""
+    """Return a finding on the frames and pixels that were left out or replaced."""
     details = repair.details
     if not details:
         advice = "No empty frame, cosmic ray or bad pixel was found."
@@ -51,20 +51,20 @@ def defects_finding(repair: Repair, frames: int) -> Finding:
 
 
 def shared_finding(shared: SharedChanges) -> Finding:
-    """Return what far pixels share, and the correction that removes it."""
+    """Return a finding on changes that distant pixels share, with the correction that removes them."""
     before, after = shared.before, shared.after
     number = before.total
     if shared.kind == "none":
-        advice = "Far pixels change independently of each other, as emitters do."
+        advice = "Distant pixels change independently of each other, as emitters do."
         return Finding("shared changes", "none", "good", advice, number)
     fraction = f"{_percent(number)} of the covariance of neighbours"
     if after is None:
         advice = (
-            "Far pixels change together, which is no blinking, and no correction removes it: look "
-            "at the movie for what moves, and choose frames or an area without it."
+            "Distant pixels change together. This is not blinking, and no correction removes it: "
+            "look for moving objects in the movie, and choose frames or an area without them."
         )
         return Finding("shared changes", fraction, "bad", advice, number)
-    falls = f"On this movie it falls to {_percent(after.total)}."
+    falls = f"On this movie, it reduces the covariance to {_percent(after.total)}."
     if shared.kind == "brightness":
         scatter = 0.0 if shared.brightness is None else float(np.std(shared.brightness.scale))
         advice = (
@@ -81,14 +81,14 @@ def shared_finding(shared: SharedChanges) -> Finding:
         return Finding("readout", fraction, "fair", advice, number, settings=shared.settings)
     method = shared.settings["background.method"]
     advice = (
-        "Haze or dirt out of focus moves or changes, which counts as blinking. Subtract the "
-        f"background by '{method}'. {falls}"
+        "Haze or out-of-focus dirt moves or changes, which counts as blinking. Subtract the "
+        f"background with '{method}'. {falls}"
     )
     return Finding("haze", fraction, "fair", advice, number, settings=shared.settings)
 
 
 def bleaching_finding(trace: np.ndarray, floor: float, shared: SharedChanges) -> Finding:
-    """Return how much light is lost, from the mean of every frame and of the darkest pixels."""
+    """Return a finding on the loss of light, from the mean of each frame and the dark level."""
     count = len(trace)
     start, end = trace[: max(count // 20, 1)].mean(), trace[-max(count // 10, 1) :].mean()
     lost = (start - end) / max(start - floor, 1e-12)
@@ -108,14 +108,14 @@ def bleaching_finding(trace: np.ndarray, floor: float, shared: SharedChanges) ->
 
 
 def drift_finding(drift: Drift) -> Finding:
-    """Return how far the sample moves, and how well that is known."""
+    """Return a finding on the drift of the sample and its error."""
     far, error = drift.farthest_px, drift.error_px
     if not far and error > MOST_DRIFT_PX:
         advice = (
-            "Nothing that is seen again shows whether the sample moves; the drift correction "
+            "No structure appears repeatedly, so drift cannot be measured; the drift correction "
             "would do nothing."
         )
-        return Finding("drift", "cannot be told", "good", advice)
+        return Finding("drift", "not measurable", "good", advice)
     value = f"{far:.2f} ± {error:.2f} camera px"
     if far < MOST_DRIFT_PX:
         return Finding("drift", value, "good", "The sample stays in place.", far)
@@ -125,7 +125,7 @@ def drift_finding(drift: Drift) -> Finding:
 
 
 def spot_finding(cumulant: np.ndarray, origin: tuple[float, float]) -> Finding | None:
-    """Return whether a single spot holds most of the fluctuations, of a cumulant of order 2."""
+    """Return a finding if a single spot holds most of the fluctuations in a cumulant of order 2."""
     power = np.maximum(cumulant, 0.0)
     y, x = np.unravel_index(int(power.argmax()), power.shape)
     reach = 2 * SPOT_REACH_PX
@@ -135,50 +135,52 @@ def spot_finding(cumulant: np.ndarray, origin: tuple[float, float]) -> Finding |
         return None
     place = f"y {origin[0] + 1 + y / 2:.0f}, x {origin[1] + 1 + x / 2:.0f}"
     advice = (
-        "The rest is shown with its own contrast, but figures of this check are those of the spot; "
-        "choose an area without it to judge the sample."
+        "The rest is shown with its own contrast, but the numbers in this check are dominated by "
+        "the spot; choose an area without it to judge the sample."
     )
     value = f"{100 * fraction:.0f} % of the fluctuations at {place}"
     return Finding("bright spot", value, "fair", advice, fraction)
 
 
 def noise_finding(left: float | None, fwhm_px: float | None) -> Finding | None:
-    """Return whether frames were changed before, from `noise_left` and the width of the PSF."""
+    """Return a finding if frames were processed, from `noise_left` and the width of the PSF."""
     if left is None or (fwhm_px is not None and fwhm_px < UNDERSAMPLED_FWHM_PX):
         return None
     advice = (
         "Neighbouring pixels share noise: the frames were smoothed, compressed, moved or enlarged. "
-        "Use the camera's own; networks draw such noise as structure."
+        "Use the unprocessed frames of the camera; networks draw such noise as structure."
     )
     value = f"{100 * left:.0f} % of a camera's finest noise is left"
     return Finding("processing", value, "fair", advice, left)
 
 
 def pile_up_finding(fraction: float) -> Finding | None:
-    """Return whether values pile up at the highest one; see `piles_up`."""
+    """Return a finding if values pile up at the highest one; see `piles_up`."""
     if not fraction:
         return None
-    advice = "Brighter values were cut off, which makes bright places too dim; expose shorter."
+    advice = (
+        "Brighter values were cut off, so bright places appear too dim; use a shorter exposure."
+    )
     value = f"{_percent(fraction)} of the pixels have the highest value"
     return Finding("cut off", value, "fair", advice, fraction)
 
 
 def repeats_finding(period: int) -> Finding | None:
-    """Return what a movie is that repeats itself after some frames."""
+    """Return a finding if a movie repeats itself after a few frames."""
     if not period:
         return None
     if period == 2:
-        advice = "Two channels or exposures alternate: save each as its own movie."
+        advice = "Two channels or exposures alternate: save each of them as a separate movie."
     else:
         advice = (
-            "That is a stack of structured illumination, or of several channels or planes, and no "
-            "movie of blinking."
+            "This looks like a stack from structured illumination, or of several channels or "
+            "planes, rather than a movie of blinking."
         )
     return Finding("repetition", f"every {period} frames", "bad", advice, float(period))
 
 
 def focus_finding(first_px: float, last_px: float) -> Finding | None:
-    """Return whether spots become wider or narrower, of the first and last third."""
+    """Return a finding if spots become wider or narrower from the first to the last third."""
     ratio = last_px / first_px if first_px > 0 else 1.0
     if 1 / WIDENED < ratio < WIDENED:
         return None

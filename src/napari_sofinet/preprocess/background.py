@@ -16,27 +16,32 @@ MOST_KEPT_BYTES = 256 * 2**20
 
 
 class BackgroundCorrection(Settings):
-    """Light that is not the sample's blinking."""
+    """Settings of the background subtraction."""
 
     method: Literal["none", "percentile", "rolling-ball", "high-pass"] = parameter(
         "none",
-        "'percentile' subtracts what each pixel nearly always has, 'rolling-ball' what is smoother "
-        "in space than the radius; both follow slow changes. 'high-pass' subtracts what changes "
-        "smoothly in space in each frame, such as haze.",
+        "'percentile' subtracts the level below which a pixel rarely falls, 'rolling-ball' "
+        "subtracts background that is smoother in space than the radius; both follow slow "
+        "changes. 'high-pass' subtracts smooth changes from each frame, such as moving haze.",
     )
     frames: int = parameter(
         100,
-        "Frames of a block whose background is found at once, linear in between.",
+        "Number of frames per block. The background is measured once per block and interpolated "
+        "linearly in between.",
         ge=5,
         le=100_000,
     )
     percentile: float = parameter(
-        10.0, "Percentile over a block's frames; 0 is their minimum.", unit="%", ge=0, le=100
+        10.0,
+        "Percentile of each pixel over the frames of a block; 0 is the minimum.",
+        unit="%",
+        ge=0,
+        le=100,
     )
     radius_px: float = parameter(
         15.0,
-        "Radius of the ball, larger than the structure's thickness; for the high-pass three "
-        "standard deviations of its blur.",
+        "Radius of the ball, which should exceed the thickness of the structure. For 'high-pass', "
+        "three standard deviations of the Gaussian blur.",
         unit="camera px",
         ge=2,
         le=200,
@@ -81,7 +86,7 @@ class HighPass:
         (Y, X) mean image, float32.
     sigma_px : float
         Standard deviation of the Gaussian blur in camera pixels. Its complement is applied three
-        times, so that little of what is much smoother is left.
+        times, so that little of much smoother background is left.
     """
 
     mean: np.ndarray
@@ -115,16 +120,16 @@ def subtract_background(
     Returns
     -------
     Movie
-        Movie that is corrected while it is read. Without light, its values scatter around zero or
-        above.
+        Movie that is corrected while it is read. Values without light scatter around zero or
+        slightly above.
 
     Notes
     -----
     The backgrounds of all blocks are kept in memory; long movies have fewer and longer blocks, for
     at most 256 MB. A percentile of few frames lies above the darkest light by the noise, and
-    contains part of the light of emitters that are on for long. The rolling ball (Sternberg,
-    Computer 16, 22 (1983), by scikit-image) is applied to the mean of a block and keeps structure
-    that is thinner than its radius.
+    contains part of the light of emitters with long on-times. The rolling ball (Sternberg, Computer
+    16, 22 (1983), by scikit-image) is applied to the mean of a block and keeps structure that is
+    thinner than its radius.
     """
     s = settings
     if s.method == "none":

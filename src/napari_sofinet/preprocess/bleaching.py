@@ -15,20 +15,20 @@ LEAST_LOSS = 0.03
 """Fraction of the light above the darkest pixels below which a loss does not count as bleaching."""
 PARTS = 20
 SUREST = 6.0
-"""Loss of brightness in units of the scatter of the parts' means, from which it counts."""
+"""Least significant loss of brightness, in units of the scatter of the parts' means."""
 SLOWEST = 3.0
-"""Movies that the decay time may be long; slower ones are straight."""
+"""Longest decay time in units of the movie's length; slower decays look straight."""
 LARGEST_GAIN = 20.0
-"""Above it only noise would be amplified."""
+"""Largest brightening of a frame; more would only amplify noise."""
 
 
 class BleachingCorrection(Settings):
-    """Slow loss of brightness."""
+    """Settings of the bleaching correction."""
 
     correct: bool = parameter(
         False,
-        "Take off slow loss of brightness, which else counts as fluctuation: SOFI works in short "
-        "sub-sequences, other methods brighten the frames.",
+        "Correct for slow loss of brightness, which otherwise counts as fluctuation: SOFI works "
+        "in short sub-sequences, other methods brighten the frames.",
     )
 
 
@@ -101,12 +101,13 @@ def half_life(trace: np.ndarray, floor: float = 0.0) -> float | None:
     Returns
     -------
     float or None
-        Frames until half of the bleaching light is gone; None if nothing bleaches.
+        Number of frames in which half of the bleaching light is lost; None if nothing bleaches.
 
     Notes
     -----
-    a + b exp(-t / tau) is fitted; a holds the camera's offset and light that does not bleach. If
-    the decay is so slow that it looks straight, tau is limited to ten times the movie.
+    The function a + b exp(-t / tau) is fitted; a contains the camera's offset and light that does
+    not bleach. If the decay is so slow that it looks straight, tau is limited to ten times the
+    movie.
 
     Examples
     --------
@@ -127,7 +128,7 @@ def half_life(trace: np.ndarray, floor: float = 0.0) -> float | None:
 
 
 def is_exponential(trace: np.ndarray) -> bool:
-    """Return whether a loss of light follows an exponential that ends within the movie's reach.
+    """Return whether a loss of light follows an exponential with a measurable decay time.
 
     Parameters
     ----------
@@ -158,7 +159,7 @@ def smooth_trace(trace: np.ndarray) -> np.ndarray:
 
 
 def frames_of_loss(trace: np.ndarray, floor: float, fraction: float = 0.13) -> int:
-    """Return in how many frames a fraction of the light is lost where it falls fastest.
+    """Return the number of frames in which a fraction of the light is lost where it falls fastest.
 
     Parameters
     ----------
@@ -167,7 +168,7 @@ def frames_of_loss(trace: np.ndarray, floor: float, fraction: float = 0.13) -> i
     floor : float
         Counts without light.
     fraction : float, optional
-        Fraction of the light at that time; by default that of a fifth of a half-life.
+        Lost fraction of the light; by default the loss in a fifth of a half-life.
     """
     smooth = smooth_trace(trace)
     light = np.maximum(smooth - floor, 1e-3 * max(float(smooth.max() - floor), 1e-12))

@@ -14,16 +14,16 @@ from napari_sofinet.data.blocks import time_blocks
 from napari_sofinet.data.movie import Movie
 
 GAIN_MAX = 20.0
-"""Times that a frame is brightened at most; beyond it there is only noise."""
+"""Largest factor by which a frame is brightened; darker frames contain only noise."""
 
 
 class BrightnessCorrection(Settings):
-    """Brightness of whole frames."""
+    """Settings of the brightness correction."""
 
     correct: bool = parameter(
         False,
-        "Bring every frame to the same brightness and offset. Takes off flicker, jumps of the "
-        "laser, warm-up and bleaching of any shape, which otherwise count as fluctuations.",
+        "Scale every frame to the same brightness and offset. This removes flicker, jumps of the "
+        "laser power, warm-up and bleaching of any shape, which otherwise count as fluctuations.",
     )
 
 
@@ -73,7 +73,7 @@ class LevelFrames:
 
 
 def measure_brightness(movie: Movie, report: Report = silent) -> FrameBrightness:
-    """Measure scale and offset of every frame; reads the movie twice.
+    """Measure scale and offset of every frame. The movie is read twice.
 
     Parameters
     ----------
@@ -85,8 +85,8 @@ def measure_brightness(movie: Movie, report: Report = silent) -> FrameBrightness
     Returns
     -------
     FrameBrightness
-        By least squares against the mean image, in which pixels that fluctuate by themselves weigh
-        less.
+        Result of a least-squares fit to the mean image, with less weight for pixels that fluctuate
+        independently.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def measure_brightness(movie: Movie, report: Report = silent) -> FrameBrightness
     if not light.max() > 0:
         raise InputError(
             f"{movie.name} has no light above its darkest pixels, so the brightness of its frames "
-            "cannot be corrected; switch brightness.correct off."
+            "cannot be corrected; switch off brightness.correct."
         )
     weights = 1 / np.maximum(changes, 1e-3 * np.median(changes) + 1e-9)
     design = np.stack([light.ravel(), np.ones(light.size)])
@@ -134,6 +134,6 @@ def _mean_and_changes(
 
 
 def level_frames(movie: Movie, report: Report = silent) -> tuple[Movie, FrameBrightness]:
-    """Return a movie with frames of the same brightness, and what their brightness was."""
+    """Return a movie with frames of the same brightness, and the brightness before."""
     measured = measure_brightness(movie, report)
     return movie.corrected(LevelFrames(movie.first_frame, measured)), measured

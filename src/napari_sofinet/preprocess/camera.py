@@ -20,7 +20,7 @@ class CameraCorrection(Settings):
 
     offset: float | None = parameter(
         None,
-        "Counts in the dark, which are subtracted.",
+        "Counts without light, which are subtracted.",
         unit="counts",
         empty="none",
         ge=-1e6,
@@ -28,17 +28,20 @@ class CameraCorrection(Settings):
     )
     gain: float | None = parameter(
         None,
-        "Counts per photoelectron, by which the counts are divided.",
+        "Counts per photoelectron; the counts are divided by it.",
         unit="counts",
         empty="none",
         ge=1e-4,
         le=1e4,
     )
     dark_frames: str = parameter(
-        "", "TIFF movie taken in the dark: every pixel's own offset is subtracted.", file=True
+        "",
+        "TIFF movie recorded in the dark. Its mean is subtracted as the offset of each pixel.",
+        file=True,
     )
     estimate: bool = parameter(
-        False, "Find offset and gain, where not given, from how the noise grows with brightness."
+        False,
+        "Estimate offset and gain, unless given, from the increase of the noise with brightness.",
     )
 
 
@@ -49,7 +52,7 @@ class ToPhotoelectrons:
     Parameters
     ----------
     offset : ndarray or float
-        In counts, one or (Y, X).
+        Offset in counts, a number or of shape (Y, X).
     gain : float
         Counts per photoelectron.
     """
@@ -70,19 +73,19 @@ def calibrate(movie: Movie, settings: CameraCorrection) -> tuple[Movie, dict[str
     movie : Movie
         Movie in counts.
     settings : CameraCorrection
-        Offset and gain, or how to find them.
+        Offset and gain, or the way to measure them.
 
     Returns
     -------
     movie : Movie
         Movie that is converted while it is read.
     details : dict of str to float
-        Offset and gain that were measured, with the standard errors of those from the noise.
+        Measured offset and gain, with standard errors where they were estimated from the noise.
 
     Raises
     ------
     InputError
-        The dark frames do not fit the movie, or the movie does not show offset and gain.
+        The dark frames do not fit the movie, or offset and gain cannot be measured on it.
     """
     s = settings
     details: dict[str, float] = {}
@@ -134,6 +137,6 @@ def dark_image(path: str | Path, movie: Movie) -> np.ndarray:
     if dark.shape[1:] != (rows, columns):
         raise InputError(
             f"The dark frames {dark.name} have {dark.shape[1]} x {dark.shape[2]} pixels, the movie "
-            f"{rows} x {columns}; take them with the same part of the camera."
+            f"{rows} x {columns}; record them with the same area of the sensor."
         )
     return np.asarray(total / dark.shape[0], np.float32)

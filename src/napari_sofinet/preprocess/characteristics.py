@@ -11,7 +11,7 @@ from napari_sofinet.data.movie import Movie
 
 SIDE_PX = 256
 FRAMES = 200
-"""Size of the middle of field and movie that is measured."""
+"""Size of the central part of the field and the movie that is measured."""
 SEARCH_PX = 8
 LONGEST_LAG = 64
 SLOWEST = 1000.0
@@ -34,12 +34,12 @@ class Characteristics:
     psf_fwhm_px : float
         Width of the fluctuations in space in camera px.
     signal_to_noise : float
-        Fluctuation of the light over noise in bright pixels of one frame.
+        Fluctuation of the light divided by the noise, in bright pixels of one frame.
     correlation_frames : float
         Decay time of the fluctuations in frames, near 0 if emitters are on for a frame or less.
     crowding : float
-        Mean brightness over its fluctuation, squared: the number of emitters that overlap in a
-        frame.
+        Squared ratio of the mean brightness to its fluctuation: the number of emitters that overlap
+        in a frame.
     drift_px : float
         Distance between the first and the second half of the movie in camera px.
     """
@@ -63,17 +63,17 @@ NAMES = {
 
 
 def characteristics_of(movie: Movie) -> Characteristics:
-    """Measure the middle of a movie.
+    """Measure the characteristics of a movie in its central part.
 
     Parameters
     ----------
     movie : Movie
-        At least 5 frames.
+        Movie of at least 5 frames.
 
     Returns
     -------
     Characteristics
-        Its characteristics.
+        Characteristics of the movie.
     """
     frames, rows, columns = movie.shape
     start = movie.first_frame
@@ -88,11 +88,11 @@ def characteristics_of(movie: Movie) -> Characteristics:
 
 
 def movie_characteristics(frames: np.ndarray, count: int | None = None) -> Characteristics:
-    """Measure frames of a movie.
+    """Measure the characteristics of frames.
 
-    Everything is measured in covariances of neighbouring pixels, which receive light of the same
-    emitters but have independent noise. They are those of differences between frames, which slow
-    changes hardly affect.
+    All values follow from covariances of neighbouring pixels, which receive light from the same
+    emitters but have independent noise. Differences between frames are used, so that slow changes
+    hardly matter.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def movie_characteristics(frames: np.ndarray, count: int | None = None) -> Chara
     Returns
     -------
     Characteristics
-        Their characteristics.
+        Characteristics of the frames.
     """
     f = np.asarray(frames, np.float64)
     f = f / (np.abs(f).max() or 1.0)
@@ -144,9 +144,9 @@ def unusual(traits: Characteristics, ranges: dict[str, tuple[float, float]]) -> 
     Parameters
     ----------
     traits : Characteristics
-        Of a movie; those that cannot be measured do not count.
+        Characteristics of a movie; NaN is ignored.
     ranges : dict of str to (float, float)
-        Ranges in the training data of a network.
+        Lowest and highest values in the training data of a network.
 
     Examples
     --------

@@ -39,7 +39,7 @@ from napari_sofinet.preprocess.repair import RepairSettings
 
 
 class CalibrationSettings(Settings):
-    """Corrections that every method offers; by default only what cannot be signal is repaired."""
+    """Corrections that every method offers; by default, only defects are repaired."""
 
     repair: RepairSettings = RepairSettings()
     camera: CameraCorrection = CameraCorrection()
@@ -94,7 +94,7 @@ class MeasuredBleaching:
 
     @property
     def steady_frames(self) -> int | None:
-        """Frames in which about 13 % of the light is lost at most; None if nothing bleaches."""
+        """Number of frames that lose at most about 13 % of the light; None if nothing bleaches."""
         if self.half_life is None:
             return None
         if is_exponential(self.trace):
@@ -102,7 +102,7 @@ class MeasuredBleaching:
         return frames_of_loss(self.trace, self.floor)
 
     def rescaled(self, movie: Movie) -> Movie:
-        """Return the movie with what bleaches at its height in the first frame."""
+        """Return the movie with the bleaching light scaled to its brightness in the first frame."""
         if self.half_life is None:
             return movie
         if is_exponential(self.trace):
@@ -122,7 +122,7 @@ class MeasuredBleaching:
         """Sentences for the user."""
         if self.half_life is not None:
             return ()
-        return ("The movie does not bleach measurably: the bleaching correction changes nothing.",)
+        return ("No bleaching is measurable, so the bleaching correction changes nothing.",)
 
 
 def drift_details(drift: Drift) -> dict[str, float]:
@@ -133,9 +133,9 @@ def drift_details(drift: Drift) -> dict[str, float]:
 
 def drift_notes(drift: Drift) -> tuple[str, ...]:
     """Return a sentence for the user."""
-    error = f"its position in a block of frames is known to {drift.error_px:.2g} camera px"
+    error = f"the standard error of a position is {drift.error_px:.2g} camera px"
     if not drift.farthest_px:
-        return (f"No drift is significant, and none was corrected: {error}.",)
+        return (f"No significant drift was found, and none was corrected: {error}.",)
     note = f"The sample drifts by up to {np.abs(drift.path_px).max():.2g} camera px ({error})."
     if drift.jumps:
         frames = ", ".join(str(frame) for frame in drift.jumps)
@@ -177,7 +177,7 @@ def correct(movie: Movie, settings: MovieSettings, report: Report) -> Corrected:
     Raises
     ------
     InputError
-        A correction cannot be measured on this movie.
+        A correction cannot be determined on this movie.
     """
     calibrated = calibrate_movie(movie, settings, portion(report, 0.0, 0.3))
     movie, details, notes = calibrated.movie, dict(calibrated.details), list(calibrated.notes)
@@ -197,7 +197,7 @@ def correct(movie: Movie, settings: MovieSettings, report: Report) -> Corrected:
 
 
 def describe_corrections(settings: CalibrationSettings, details: dict[str, float]) -> str:
-    """Return sentences on camera and background for a methods section, empty without any."""
+    """Return sentences on camera, readout, brightness and background for a methods section."""
     text = _describe_camera(settings.camera, details)
     if settings.readout.shared_by != "none":
         names = {"both": "rows and columns", "halves": "quarters of the sensor"}
@@ -258,7 +258,7 @@ def _describe_camera(camera: CameraCorrection, details: dict[str, float]) -> str
 
 
 def camera_notes(details: dict[str, float]) -> tuple[str, ...]:
-    """Return a sentence on the gain and offset that were found in the noise, if they were."""
+    """Return a sentence on the gain and offset if they were estimated from the noise."""
     offset, gain = (_with_error(details, name) for name in ("camera_offset", "camera_gain"))
     found = []
     if gain:
@@ -270,7 +270,7 @@ def camera_notes(details: dict[str, float]) -> tuple[str, ...]:
         found.append(
             f"an offset of {offset} counts (too low by the square of the read noise over the gain)"
         )
-    return (f"The noise of the movie shows {' and '.join(found)}.",) if found else ()
+    return (f"Estimated from the noise of the movie: {' and '.join(found)}.",) if found else ()
 
 
 def _with_error(details: dict[str, float], name: str) -> str:

@@ -1,7 +1,8 @@
-"""Finding what cannot be signal in a movie: empty frames, spikes of single frames, bad pixels.
+"""Detection of defects in a movie: empty frames, spikes in single frames, bad pixels.
 
-All that emitters do is spread over the PSF, and independent in places far from each other. So a
-pixel that is bright alone is no emitter, and neither is a darkness of the whole field at once.
+The light of an emitter is spread over the PSF, and distant emitters are independent of each other.
+A single bright pixel is therefore not an emitter, and a field that turns dark as a whole is not
+blinking.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.preprocess.frame_scan import PAIRS, ScannedMovie
 
 FRAMES_MIN = 8
-"""Fewer frames show no history of a pixel."""
+"""Fewest frames from which defects are detected."""
 SIDE_MIN_PX = 8
 SPIKE_NOISE = 20.0
 """Height of a spike in standard deviations of the noise around it."""
@@ -32,7 +33,7 @@ Those of a PSF of 1.6 px FWHM have a tenth, of 2 px a quarter.
 SPIKED_FRACTION = 0.3
 """Fraction of the frames in which spikes as bright as the sample are no exceptions."""
 SPIKED_FRAMES_MAX = 64
-"""Frames that are looked at closely."""
+"""Largest number of frames that are examined closely."""
 HOT_NOISE = 20.0
 """Height of a hot pixel in standard deviations of its mean and of the structure around."""
 HOT_CANDIDATES = 20_000
@@ -52,7 +53,7 @@ SHARP_EDGE = 5.0
 
 @dataclass(frozen=True, eq=False)
 class Defects:
-    """What was found; numbers of frames are those of `Movie.frame_range`.
+    """Defects of a movie; frames are numbered as in `Movie.frame_range`.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ class Defects:
     spikes : numpy.ndarray
         Frame, row and column (of the whole field) of each value that is replaced, of shape (n, 3).
     values : numpy.ndarray
-        What replaces them: the mean of the frames before and after.
+        Replacements: the mean of the frames before and after.
     pixels : numpy.ndarray
         Row and column (of the whole field) of bad pixels, of shape (n, 2).
     """
@@ -83,7 +84,7 @@ def empty_frames(scan: ScannedMovie, movie: Movie) -> np.ndarray:
     scan : ScannedMovie
         Statistics of the movie.
     movie : Movie
-        The movie, uncorrected; frames that look odd are read again.
+        The uncorrected movie; suspicious frames are read again.
     """
     bands = scan.bands
     if len(bands) < FRAMES_MIN or _noisy(scan) < 0.5:
@@ -135,14 +136,14 @@ def _dark_frames(bands: np.ndarray) -> np.ndarray:
 
 
 def find_spikes(scan: ScannedMovie, movie: Movie) -> tuple[np.ndarray, np.ndarray]:
-    """Return places (n, 3) of values that only a cosmic ray or the readout can give, and others.
+    """Return the places of spikes, as from cosmic rays, and the values to replace them by.
 
     Parameters
     ----------
     scan : ScannedMovie
         Statistics of the movie, of which some frames may be empty.
     movie : Movie
-        The movie, uncorrected; frames that look odd are read again.
+        The uncorrected movie; suspicious frames are read again.
 
     Returns
     -------
@@ -218,9 +219,10 @@ def _is_sharp(square: np.ndarray) -> bool:
 
 
 def bad_pixels(scan: ScannedMovie, frames: int) -> np.ndarray:
-    """Return row and column (n, 2) of pixels that do not follow the light on them.
+    """Return row and column (n, 2) of bad pixels, which do not follow the light on them.
 
-    Dead or stuck ones never change; hot ones are always bright, alone; others blink, alone.
+    Dead and stuck pixels never change, hot ones are always brighter than their neighbours, and
+    others flicker independently of them.
 
     Parameters
     ----------
@@ -273,7 +275,7 @@ def coarse_median(picture: np.ndarray, side: int = 8) -> np.ndarray:
     Parameters
     ----------
     picture : ndarray of shape (Y, X)
-        For instance the variance of each pixel.
+        Any image, e.g. the variance of each pixel.
     side : int, optional
         Pixels along a block.
     """

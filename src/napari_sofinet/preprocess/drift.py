@@ -1,4 +1,4 @@
-"""Drift, found by comparing the SOFI images of blocks of frames.
+"""Measurement and correction of drift by comparing the SOFI images of blocks of frames.
 
 Mean images of a blinking sample contain the fixed pattern of the camera, which does not move, and
 have little contrast; second-order cumulants do not have these faults.
@@ -53,10 +53,13 @@ class DriftCorrection(Settings):
     """Drift of the sample."""
 
     correct: bool = parameter(
-        False, "Find the drift by comparing SOFI images of blocks of frames, and move them back."
+        False, "Measure the drift between the SOFI images of blocks of frames, and correct it."
     )
     block: int = parameter(
-        50, "Frames of a block; more for dim movies, fewer for fast drift.", ge=20, le=100_000
+        50,
+        "Number of frames per block: more for dim movies, fewer for fast drift.",
+        ge=20,
+        le=100_000,
     )
 
 
@@ -93,8 +96,8 @@ class Drift:
     Parameters
     ----------
     path_px : numpy.ndarray
-        Position of the sample in every frame, of shape (T, 2), y and x in camera pixels relative
-        to the first frame; all 0 where the drift is not significant.
+        Position (y, x) of the sample in every frame, of shape (T, 2), in camera pixels relative to
+        the first frame; 0 if the drift is not significant.
     fwhm_px : float
         PSF width in camera pixels, measured in the mean of the blocks.
     error_px : float
@@ -122,8 +125,8 @@ def estimate_drift(movie: Movie, block: int = 50, report: Report = silent) -> Dr
     movie : Movie
         Movie of a blinking sample.
     block : int, optional
-        Frames of a block whose SOFI image is compared with those of other blocks; more for long
-        movies, which have at most 24 blocks, and fewer, but at least 20, for short ones.
+        Number of frames per block. Long movies have at most 24 blocks, and therefore longer ones;
+        short movies have shorter blocks of at least 20 frames.
     report : Report, optional
         Receives the progress.
 
@@ -135,20 +138,21 @@ def estimate_drift(movie: Movie, block: int = 50, report: Report = silent) -> Dr
     Raises
     ------
     InputError
-        Fewer than three blocks.
+        The movie is shorter than three blocks, or does not change in time.
 
     Notes
     -----
-    All pairs of blocks are registered by redundant cross-correlation (Wang et al., Opt. Express
-    22, 15982 (2014)): one position per block is fitted to their shifts by least squares, without
-    outliers. How far neighbouring positions scatter around a smooth way is their error; a way that
-    does not exceed it counts as rest. Between jumps a spline follows the positions within it.
+    All pairs of blocks are registered by redundant cross-correlation (Wang et al., Opt. Express 22,
+    15982 (2014)): one position per block is fitted to their shifts by least squares, without
+    outliers. The scatter of the positions around a smooth path gives their error; a path that does
+    not exceed it counts as no drift. Between jumps, a spline follows the positions within their
+    error.
     """
     frames = movie.shape[0]
     count = min(frames // block, MOST_BLOCKS)
     if count < 3:
         raise InputError(
-            f"Drift needs at least three blocks of frames to compare, {movie.name} has {frames} "
+            f"Drift is measured between at least three blocks, but {movie.name} has {frames} "
             f"frames; choose a drift.block of at most {max(frames // 3, 1)}."
         )
     count = max(count, min(FEW_BLOCKS, frames // BLOCK_MIN))
@@ -219,8 +223,8 @@ def _block_images(movie: Movie, edges: np.ndarray, report: Report) -> list[np.nd
         cumulant = cross_cumulants(movie.part(first, last), (2,))[2]
         if not np.any(cumulant):
             raise InputError(
-                f"{movie.name} does not change in time, so its drift cannot be found; switch the "
-                "drift correction off."
+                f"{movie.name} does not change in time, so its drift cannot be measured; switch "
+                "off the drift correction."
             )
         images.append(cumulant)
         report((number + 1) / (len(edges) - 1), f"drift, block {number + 1} of {len(edges) - 1}")

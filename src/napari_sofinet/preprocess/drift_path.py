@@ -1,4 +1,4 @@
-"""The way of a sample from its positions in blocks of frames: smooth parts, and jumps."""
+"""Path of a sample from its positions in blocks of frames: smooth parts and jumps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OTHER_STEPS = 4.0
 SIDE_BLOCKS = 2
 """Fewest blocks between jumps, and at the ends."""
 LINE_ERRORS = 3.0
-"""Standard errors by which positions may miss a straight way."""
+"""Standard errors by which positions may deviate from a straight path."""
 MOST_JUMPS = 4
 MANY_BLOCKS = 12
 
@@ -46,7 +46,7 @@ class BlockPositions:
 
 
 def position_error(at: np.ndarray) -> float:
-    """Return the standard error of positions along a smooth way.
+    """Return the standard error of positions along a smooth path.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ def position_error(at: np.ndarray) -> float:
 
     Notes
     -----
-    The median of second differences, which a few jumps do not change; of many blocks also that of
-    fourth ones, to which a bent way adds less.
+    The error follows from the median of second differences, which is robust against a few jumps.
+    With many blocks, fourth differences are used as well, since a curved path adds less to them.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def position_error(at: np.ndarray) -> float:
 
 
 def moves(at: np.ndarray, error: float) -> bool:
-    """Return whether positions scatter or tend by more than their error, by F-tests.
+    """Return whether positions scatter or follow a trend beyond their error, by F-tests.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def _moves(at: np.ndarray, error: float) -> bool:
 
 
 def find_jumps(blocks: BlockPositions) -> list[int]:
-    """Return the blocks (k) between which, k - 1 and k, the sample jumps.
+    """Return the numbers k of the blocks before which the sample jumps.
 
     A jump within a block is given at the side with the larger step.
     """

@@ -1,7 +1,8 @@
-"""Covariance of places far from each other, which independent emitters do not have.
+"""Covariance of distant pixels, which is 0 for independent emitters.
 
-Emitters blink independently of each other, so what is farther apart than the PSF is wide has no
-covariance. Flicker, bleaching, moving haze and the noise of a row have; SOFI draws it as structure.
+Emitters blink independently of each other, so pixels farther apart than the width of the PSF have
+no covariance. Flicker, bleaching, moving haze and row noise cause covariance, which SOFI draws as
+structure.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ NEAR_ROWS = 2
 
 @dataclass(frozen=True)
 class FarCovariance:
-    """Mean covariance of far pixels as a fraction of that of adjacent ones.
+    """Mean covariance of distant pixels as a fraction of that of adjacent ones.
 
     Parameters
     ----------
     field : float
-        Of pixels in different rows and columns.
+        Covariance of pixels in different rows and columns.
     rows, columns : float
-        Of pixels in the same row, or column, beyond that of the field.
+        Covariance of pixels in the same row, or column, minus that of the field.
     haze : float
-        Of pixels 12 to 24 px from each other, beyond those that are farther.
+        Covariance of pixels 12 to 24 px apart, minus that of pixels farther apart.
     """
 
     field: float
@@ -42,7 +43,7 @@ class FarCovariance:
 
 
 def far_covariance(frames: np.ndarray) -> FarCovariance:
-    """Measure the covariance of far pixels.
+    """Measure the covariance of distant pixels.
 
     Parameters
     ----------
@@ -52,7 +53,8 @@ def far_covariance(frames: np.ndarray) -> FarCovariance:
     Returns
     -------
     FarCovariance
-        Of deviations from the mean over time; within 0.01 of 0 for independent emitters.
+        Covariances of the deviations from the mean over time; within 0.01 of 0 for independent
+        emitters.
 
     Examples
     --------

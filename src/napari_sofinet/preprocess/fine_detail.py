@@ -1,4 +1,4 @@
-"""Noise of pairs of frames at detail finer than any PSF, and the brightness that it belongs to."""
+"""Noise of pairs of frames at detail finer than any PSF, and the corresponding brightness."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FEWEST_SATURATED = 3
 
 
 class Samples(NamedTuple):
-    """Samples of the movie, of shape (pairs, rows, columns); three filters, the coarse one first.
+    """Samples (pairs, rows, columns) of the movie from three filters, the coarse one first.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class _Limits:
         self.high = np.zeros(())
 
     def add(self, block: np.ndarray) -> None:
-        """Look at a block (t, Y, X)."""
+        """Add a block (t, Y, X)."""
         low, high, lowest = block.min(axis=0), block.max(axis=0), float(block.min())
         if not self.frames:
             self.low, self.high, self.step = low, high, _step(block[0])
@@ -100,7 +100,7 @@ def fine_detail(movie: Movie) -> Samples | None:
     Returns
     -------
     Samples or None
-        What the three filters show.
+        Output of the three filters; None if the movie is too small or too short.
     """
     frames, rows, columns = movie.shape
     if frames < 2 or min(rows, columns) < 4 * MARGIN:

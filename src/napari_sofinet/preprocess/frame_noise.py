@@ -1,4 +1,4 @@
-"""Whether a movie's noise is the camera's own: independent in every pixel."""
+"""Tests of noise and counts that show whether frames were processed after the camera."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def noise_left(frames: np.ndarray) -> float | None:
     Returns
     -------
     float or None
-        None where the noise of each pixel is its own, as a camera's.
+        Fraction between 0 and 1; None if the noise of the pixels is independent, as in a camera.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""One look at every frame while it is read: the statistics that show what cannot be signal."""
+"""Statistics gathered while the frames of a movie are read, from which defects are found."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class FrameScan:
     Parameters
     ----------
     movie : Movie
-        Its selection is looked at, with the corrections that it has now.
+        Movie whose selection is scanned, with its present corrections.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class FrameScan:
         return self._next == self._shape[0]
 
     def see(self, frames: np.ndarray, first: int) -> None:
-        """Look at frames of the selection; others than the next ones are ignored.
+        """Add frames of the selection; frames other than the next ones are ignored.
 
         Parameters
         ----------
@@ -175,7 +175,7 @@ def scan_movie(movie: Movie, report: Report = silent) -> ScannedMovie:
     Parameters
     ----------
     movie : Movie
-        Its selection is read, with its corrections.
+        Movie whose selection is read, with its corrections.
     report : Report, optional
         Receives the progress.
 
@@ -189,5 +189,5 @@ def scan_movie(movie: Movie, report: Report = silent) -> ScannedMovie:
     for block in time_blocks(movie):
         scan.see(block, movie.first_frame + done)
         done += len(block)
-        report(done / total, "look at all frames")
+        report(done / total, "scan all frames")
     return scan.result()

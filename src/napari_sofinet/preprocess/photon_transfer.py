@@ -1,11 +1,11 @@
-"""Gain and offset of a camera, from how the noise of a movie grows with brightness.
+"""Gain and offset of a camera from the increase of the noise with brightness.
 
-Two frames that follow each other are subtracted and filtered so that only detail finer than any PSF
-is left. The square of that detail is the noise's variance at the brightness that the filter sees.
-Variance and brightness share the same noise, and pixels have offsets of their own, so a line fitted
-to both would be too flat. Both are therefore compared with the brightness of other rows (an
-instrumental variable), which shares only the light with them: the ratio of the two covariances is
-the gain, whatever the distribution of the noise.
+Successive frames are subtracted and filtered so that only detail finer than any PSF is left. The
+square of that detail is the noise's variance at the brightness that the filter sees. Variance and
+brightness share the same noise, and pixels have offsets of their own, so a line fitted to both
+would be too flat. Both are therefore compared with the brightness of other rows (an instrumental
+variable), which shares only the light with them: the ratio of the two covariances is the gain,
+whatever the distribution of the noise.
 
 Two errors remain. Blinking of small PSFs leaks through the filter, and pixels differ in gain, which
 turns blinking into noise. Both grow with the square of the change of light. The leak is measured
@@ -93,12 +93,12 @@ class _Line(NamedTuple):
 
 
 def photon_transfer(movie: Movie) -> PhotonTransfer:
-    """Return gain and offset from the noise of the movie itself.
+    """Estimate gain and offset from the noise of the movie itself.
 
     Parameters
     ----------
     movie : Movie
-        Movie in counts. The middle of long movies is used.
+        Movie in counts. Of long movies, the middle part is used.
 
     Returns
     -------
@@ -108,18 +108,20 @@ def photon_transfer(movie: Movie) -> PhotonTransfer:
     Raises
     ------
     InputError
-        There are too few pixels, or the error would be more than a tenth of the gain, for want of
-        light or because brightness hardly varies.
+        There are too few pixels, or the error exceeds a tenth of the gain, for lack of light or
+        because the brightness hardly varies.
     """
     samples = fine_detail(movie)
     if samples is None or len(samples.change) * samples.usable.sum() < FEWEST_SAMPLES:
         raise InputError(
-            f"{movie.name} has too few pixels to find the camera's gain; give offset and gain."
+            f"{movie.name} has too few pixels to estimate the gain of the camera; enter offset and "
+            "gain."
         )
     if not _independent(samples):
         raise InputError(
-            f"{movie.name} does not show the camera's gain: neighbouring pixels share their noise, "
-            "as in interpolated or filtered frames; give offset and gain."
+            f"{movie.name} does not allow the gain of the camera to be estimated: neighbouring "
+            "pixels share their noise, as in interpolated or filtered frames. Enter offset and "
+            "gain."
         )
     with np.errstate(all="ignore"):
         narrow, wide = _weights(samples, NARROW), _weights(samples, WIDE)
@@ -131,8 +133,9 @@ def photon_transfer(movie: Movie) -> PhotonTransfer:
     sure = [one for one in found if 0 < one.gain_error <= SUREST * one.gain]
     if not sure:
         raise InputError(
-            f"{movie.name} does not show the camera's offset and gain: its noise does not grow "
-            "steadily enough with brightness; give them, or switch their estimate off."
+            f"{movie.name} does not allow the offset and gain of the camera to be estimated: its "
+            "noise does not grow steadily enough with brightness. Enter them, or switch off the "
+            "estimate."
         )
     return min(sure, key=lambda one: one.gain_error / one.gain)
 

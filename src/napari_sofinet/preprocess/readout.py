@@ -1,4 +1,4 @@
-"""Noise of the camera's readout that whole rows, columns or quarters of the sensor share."""
+"""Readout noise of the camera that whole rows, columns or quarters of the sensor share."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ Sharing = Literal["none", "rows", "columns", "both", "halves"]
 
 
 class ReadoutCorrection(Settings):
-    """Noise that pixels share because they are read out together."""
+    """Settings of the correction of readout noise that groups of pixels share."""
 
     shared_by: Sharing = parameter(
         "none",
-        "Pixels that go up and down together in each frame, whatever the sample does: rows, "
-        "columns, both, or the quarters of the sensor (halves). What they share is subtracted.",
+        "Groups of pixels that share readout noise in each frame, independent of the sample: "
+        "rows, columns, both, or the quarters of the sensor (halves). The shared noise is "
+        "subtracted.",
     )
 
 
@@ -66,12 +67,12 @@ def _middle(values: np.ndarray, axis: int) -> np.ndarray:
 
 
 def subtract_shared(movie: Movie, shared_by: Sharing, report: Report = silent) -> Movie:
-    """Return the movie without what rows, columns or quarters share in each frame.
+    """Return the movie without the noise that rows, columns or quarters share in each frame.
 
     Parameters
     ----------
     movie : Movie
-        The movie; the whole field is read once for its mean.
+        Movie whose whole field is read once for the mean image.
     shared_by : {"none", "rows", "columns", "both", "halves"}
         Pixels that share noise.
     report : Report, optional

@@ -1,4 +1,4 @@
-"""Leaving out or replacing what cannot be signal, before any method sees it."""
+"""Removal of defects from a movie before a method runs."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from napari_sofinet.preprocess.defects import Defects, bad_pixels, empty_frames,
 from napari_sofinet.preprocess.frame_scan import ScannedMovie, scan_movie
 
 ROUNDS = 6
-"""Looks at a movie: of several spikes in a pixel each shows one."""
+"""Largest number of scans; each scan finds one of several spikes in a pixel."""
 NAMED = 5
 """Frames or pixels that a note names."""
 
 
 class RepairSettings(Settings):
-    """What cannot be signal, and is left out or replaced by default."""
+    """Defects that are left out or replaced by default."""
 
     frames: bool = parameter(
-        True, "Leave out frames that are empty, torn or dark all over.", basic=False
+        True, "Leave out frames that are empty, incomplete or dark as a whole.", basic=False
     )
     spikes: bool = parameter(
         True,
-        "Replace cosmic rays and other spikes, which no PSF makes, by the frames before and after.",
+        "Replace cosmic rays and other spikes that are sharper than any PSF by the mean of the "
+        "frames before and after.",
     )
     pixels: bool = parameter(
         True, "Replace dead, hot and flickering pixels by the mean of their neighbours."
@@ -100,9 +101,9 @@ class ReplacePixels:
 
 
 def find_defects(scan: ScannedMovie, movie: Movie, settings: RepairSettings) -> Defects:
-    """Return what cannot be signal in a movie, of which the statistics are known.
+    """Return the defects of a movie whose statistics are known.
 
-    Empty frames come first, then bad pixels, then spikes, since each hides what follows.
+    Empty frames are found first, then bad pixels, then spikes, since each hides the next.
     """
     start = movie.first_frame
     top, left = (int(v) for v in movie.origin_px)
@@ -118,14 +119,14 @@ def find_defects(scan: ScannedMovie, movie: Movie, settings: RepairSettings) -> 
 
 
 class Repair:
-    """Gathers what is repaired in a movie, look after look.
+    """Gathers the repairs of a movie, scan by scan.
 
     Parameters
     ----------
     movie : Movie
         The movie as it was opened.
     settings : RepairSettings
-        What may be repaired.
+        Kinds of defects to repair.
     """
 
     def __init__(self, movie: Movie, settings: RepairSettings) -> None:
@@ -137,7 +138,7 @@ class Repair:
         self._repeated = 0
 
     def take(self, scan: ScannedMovie) -> bool:
-        """Repair what a look at `movie` has shown; return whether there was anything."""
+        """Repair the defects found in a scan of `movie`; return whether there were any."""
         movie = self.movie
         found = find_defects(scan, movie, self._settings)
         if not len(found.frames) and not self._repeated:
@@ -158,7 +159,7 @@ class Repair:
         return bool(found)
 
     def finish(self, report: Report = silent) -> None:
-        """Look at `movie` and repair it until nothing more is found.
+        """Scan `movie` and repair it until nothing more is found.
 
         Raises
         ------
@@ -172,7 +173,7 @@ class Repair:
 
     @property
     def details(self) -> dict[str, float]:
-        """Numbers of what was left out or replaced, for the recipe."""
+        """Numbers of frames and pixels that were left out or replaced, for the recipe."""
         numbers = {
             "left_out_frames": len(self._frames),
             "replaced_spikes": sum(len(places) for places in self._spikes),
@@ -210,28 +211,28 @@ class Repair:
             )
         if self._repeated > 1:
             notes.append(
-                f"{self._repeated} frames equal the frame before: the movie was written with more "
-                "frames than the camera took."
+                f"{self._repeated} frames equal the frame before: the movie was saved with more "
+                "frames than the camera recorded."
             )
         return tuple(notes)
 
 
 def repair_movie(movie: Movie, settings: RepairSettings, report: Report = silent) -> Repair:
-    """Look at every frame of a movie and repair it, until nothing more is found.
+    """Scan every frame of a movie and repair it, until nothing more is found.
 
     Parameters
     ----------
     movie : Movie
         The movie, not yet corrected.
     settings : RepairSettings
-        What may be repaired.
+        Kinds of defects to repair.
     report : Report, optional
         Receives the progress.
 
     Returns
     -------
     Repair
-        With the repaired ``movie``, ``notes`` and ``details``.
+        Object with the repaired ``movie``, ``notes`` and ``details``.
 
     Raises
     ------

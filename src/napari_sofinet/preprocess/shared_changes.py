@@ -1,4 +1,4 @@
-"""Changes that far pixels share, which no blinking makes, and the correction that removes them."""
+"""Changes shared by distant pixels, which blinking does not cause, and their correction."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ FELL = 0.4
 
 @dataclass(frozen=True, eq=False)
 class SharedChanges:
-    """Changes that far pixels share.
+    """Changes shared by distant pixels.
 
     Parameters
     ----------
     before : FarCovariance
-        Of the movie as it is.
+        Covariance in the movie as it is.
     after : FarCovariance or None
-        With the correction; None without one that helps.
+        Covariance after the correction; None if no correction helps.
     kind : str
         ``"none"``, ``"brightness"``, ``"readout"``, ``"haze"`` or ``"unknown"``.
     settings : dict
         Settings of the correction that removes them, by dotted name.
     brightness : FrameBrightness or None
-        Scale and offset of the frames that were looked at.
+        Scale and offset of the examined frames.
     """
 
     before: FarCovariance
@@ -77,18 +77,18 @@ CORRECTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 
 def shared_changes(movie: Movie) -> SharedChanges:
-    """Look for changes that far pixels share, and for a correction that removes them.
+    """Look for changes that distant pixels share, and for a correction that removes them.
 
     Parameters
     ----------
     movie : Movie
-        A movie without what cannot be signal; a part of it is read.
+        A movie whose defects are repaired; a part of it is read.
 
     Returns
     -------
     SharedChanges
-        With the correction after which the covariance of far pixels is least, if it falls by more
-        than half.
+        Result with the correction that reduces the covariance of distant pixels most, if it reduces
+        it by more than half.
     """
     part = sample_of(movie)
     before = far_covariance(_frames(part))
@@ -141,7 +141,7 @@ def corrected(movie: Movie, settings: dict[str, Any]) -> Movie:
     Raises
     ------
     InputError
-        The movie does not show what is to be corrected.
+        A correction cannot be determined on this movie.
     """
     if "readout.shared_by" in settings:
         movie = subtract_shared(movie, settings["readout.shared_by"])
@@ -156,7 +156,7 @@ def corrected(movie: Movie, settings: dict[str, Any]) -> Movie:
 
 
 def sample_of(movie: Movie) -> Movie:
-    """Return runs of frames, evenly over a movie, of the middle of its field, in memory.
+    """Return runs of frames at even distances, from the middle of the field, in memory.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def sample_of(movie: Movie) -> Movie:
     Returns
     -------
     Movie
-        Of at most 400 frames of 192 x 192 px, without corrections.
+        At most 400 frames of 192 x 192 px, without corrections.
     """
     frames, rows, columns = movie.shape
     height, width = min(rows, SIDE_PX), min(columns, SIDE_PX)

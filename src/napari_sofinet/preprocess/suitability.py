@@ -1,4 +1,4 @@
-"""Check whether a movie suits SOFI: blinking, light, defects, bleaching and drift."""
+"""Check whether a movie is suitable for SOFI: blinking, light, defects, bleaching and drift."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ THIRD_MIN = 60
 
 
 def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Finding, ...]:
-    """Check whether a movie suits SOFI.
+    """Check whether a movie is suitable for SOFI.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Findin
     Returns
     -------
     tuple of Finding
-        One for each property. Those after defects and shared changes are of the movie as it is
-        with the corrections that they advise.
+        One finding for each property. Findings after defects and shared changes refer to the movie
+        with the corrections that these advise.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Findin
     seen.repair.finish(portion(report, 0.3, 0.35))
     movie = seen.repair.movie
     shared = _shared(movie)
-    report(0.4, "changes that far pixels share")
+    report(0.4, "changes that distant pixels share")
     clean = corrected(movie, shared.settings) if shared.settings else movie
     block = _read(_middle(clean))
     blinks = blinking(block)
@@ -118,7 +118,7 @@ def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Findin
 def _kinds_of_stack(
     movie: Movie, block: np.ndarray, cumulant: np.ndarray, width: Finding, blinks_well: bool
 ) -> list[Finding]:
-    """Find what tells that a movie is no plain movie of a blinking sample."""
+    """Find signs that a stack is not a plain movie of a blinking sample."""
     middle = _middle(movie)
     spot = spot_finding(cumulant, middle.origin_px)
     if spot is not None:
@@ -146,7 +146,7 @@ def _look(movie: Movie, report: Report) -> _Look:
         saturation.add(block)
         scan.see(block, movie.first_frame + done)
         done += len(block)
-        report(done / movie.shape[0], "look at all frames")
+        report(done / movie.shape[0], "scan all frames")
     repair = Repair(movie, RepairSettings())
     if scan.complete:
         repair.take(scan.result())
