@@ -66,7 +66,7 @@ def test_an_old_table_is_made_again():
 
 def test_a_file_that_was_named_in_a_recipe_and_is_gone_is_told():
     recipe = sofinet.Recipe.load(LEGACY / "average.ome.tif")
-    with pytest.raises(sofinet.InputError, match="give the movie"):
+    with pytest.raises(sofinet.InputError, match="pass the movie"):
         sofinet.repeat(
             recipe.model_copy(
                 update={"open": recipe.open.model_copy(update={"path": "/nowhere.tif"})}

@@ -148,7 +148,7 @@ def test_a_changed_movie_is_noticed(path):
     other = path.with_name("other.tif")
     tifffile.imwrite(other, changed, resolution=(1e5, 1e5), resolutionunit="CENTIMETER")
     np.testing.assert_allclose(repeat(recipe, other).image, changed.mean(0), rtol=1e-6)
-    assert any("is not the one" in note for note in repeat(recipe, other).notes)
+    assert any("differs from the one" in note for note in repeat(recipe, other).notes)
     other.replace(path)
     with pytest.raises(InputError, match="no longer the movie"):
         repeat(recipe)

@@ -87,7 +87,7 @@ def test_dark_frames_that_change_meanwhile(tmp_path):
         if fraction > 0.99:
             save(dark, MOVIE // 9)
 
-    with pytest.raises(InputError, match="changed meanwhile"):
+    with pytest.raises(InputError, match="changed during the run"):
         reconstruct(movie, "average", report=report, **{"camera.dark_frames": str(dark)})
 
 

@@ -229,7 +229,7 @@ def test_bad_input_is_one_sentence(viewer, widget, qtbot, tmp_path, notices):
     layer.selected_data = set(range(501))
     layer.remove_selected()
     run(widget, qtbot)
-    assert "holds no localisation" in notices[-1]
+    assert "contains no localisations" in notices[-1]
     assert len(notices) == 8
     assert len(viewer.layers) == before
     viewer.layers.clear()

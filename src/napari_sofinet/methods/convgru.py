@@ -13,8 +13,8 @@ class ConvgruSettings(NetworkSettings):
 
     weights: str = parameter(
         "convgru-komen2024",
-        "What the network was trained on: 'convgru-komen2024' the microtubules of its paper; or "
-        "your own weights.",
+        "Weights of the network: 'convgru-komen2024' was trained on microtubules as in the paper; "
+        "or your own weights.",
         basic=True,
         weights="convgru",
     )

@@ -1,4 +1,4 @@
-"""Emitters of single frames as a method: a table of them, and a picture four times as fine."""
+"""Localization of emitters in single frames: a table, and a picture four times as fine."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from napari_sofinet.methods.localize import localize
 
 
 class DeepstormSettings(LocalizationSettings):
-    """A table of emitters, and a picture four times as fine, from frames of blinking molecules."""
+    """A table of emitters and a picture four times as fine, from frames of blinking molecules."""
 
     time_series: bool = parameter(
-        False, "Keep the picture of every frame instead of their sum.", formerly="film"
+        False, "Keep the picture of each frame instead of summing them.", formerly="film"
     )
 
 
@@ -31,7 +31,7 @@ def deepstorm(
     Parameters
     ----------
     movie : Movie
-        At least 12 x 12 pixels.
+        Movie of at least 12 x 12 pixels.
     settings : DeepstormSettings
         Detector, corrections and output.
     report : Report
@@ -50,7 +50,7 @@ def deepstorm(
     Raises
     ------
     InputError
-        Unusable weights, fewer than 12 x 12 px, NaN.
+        The weights are unusable, the movie is smaller than 12 x 12 px, or it contains NaN.
     """
     found = localize(movie, settings, report, device, time_series=settings.time_series)
     y, x = movie.origin_px

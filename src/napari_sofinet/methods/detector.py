@@ -39,7 +39,7 @@ Places = tuple[np.ndarray, np.ndarray]
 class Detector(Protocol):
     """Finds the emitters of frames.
 
-    ``alone`` says that spots are fitted one by one.
+    ``alone`` is True if spots are fitted one by one.
     """
 
     alone: bool

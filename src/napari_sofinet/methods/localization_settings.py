@@ -19,39 +19,42 @@ NETWORK = Network(
 
 
 class TableDrift(Settings):
-    """Drift of the sample, found in the table."""
+    """Drift of the sample, measured in the table."""
 
     correct: bool = parameter(
         False,
-        "Find the drift by comparing pictures of parts of the table, and move emitters back.",
+        "Measure the drift by comparing pictures of parts of the table, and correct the positions.",
     )
     block: int | None = parameter(
-        None, "Frames of a part.", empty="500 emitters or more", ge=2, le=1_000_000
+        None, "Number of frames per part.", empty="500 emitters or more", ge=2, le=1_000_000
     )
 
 
 class LocalizationSettings(CalibrationSettings):
-    """How emitters are found in frames."""
+    """Settings of the localization of emitters in frames."""
 
     weights: str = parameter(
         "deepstorm",
-        "What the network was trained on: 'deepstorm' expects single molecules; or own weights.",
+        "Weights of the network: 'deepstorm' expects single molecules; or your own weights.",
         basic=True,
         weights="deepstorm",
     )
     detector: Literal["network", "single"] = parameter(
         "network",
-        "'network' also separates molecules whose spots overlap; 'single' finds those that stand "
-        "alone, without a network, and fits each by itself.",
+        "'network' also separates molecules whose spots overlap; 'single' uses no network: it "
+        "finds isolated spots and fits each of them separately.",
         basic=True,
         formerly="finder",
     )
     certainty: float = parameter(
-        0.5, "Fraction of a molecule in the network's map from which it counts.", ge=0.05, le=1
+        0.5,
+        "Least fraction of a molecule in the map of the network that counts as a detection.",
+        ge=0.05,
+        le=1,
     )
     psf_fwhm_px: float | None = parameter(
         None,
-        "Width of the PSF (full width at half maximum); measured where empty.",
+        "Width of the PSF (full width at half maximum); measured from the movie if empty.",
         unit="camera px",
         ge=1.0,
         le=8.0,

@@ -86,7 +86,7 @@ def localize(
     Parameters
     ----------
     movie : Movie
-        At least 12 x 12 pixels.
+        Movie of at least 12 x 12 pixels.
     settings : LocalizationSettings
         Corrections, detector and drift.
     report : Report, optional
@@ -94,7 +94,7 @@ def localize(
     device : {"auto", "cpu", "cuda"}, optional
         Device of the network, if the detector is one.
     time_series : bool, optional
-        Make one picture for each frame instead of their sum.
+        Whether to make one picture for each frame instead of their sum.
 
     Returns
     -------
@@ -133,7 +133,7 @@ def _localize(
     rows, columns = movie.shape[1:]
     if min(rows, columns) < SIDE_MIN_PX:
         raise InputError(
-            f"At least {SIDE_MIN_PX} x {SIDE_MIN_PX} px are needed, this movie has {rows} x "
+            f"At least {SIDE_MIN_PX} x {SIDE_MIN_PX} px are needed, but this movie has {rows} x "
             f"{columns}."
         )
     stage = calibrate_movie(movie, settings, portion(report, 0.0, 0.1))
@@ -200,13 +200,15 @@ def _fit_movie(
 def _with_trust(notes: list[str], table: LocalizationTable) -> list[str]:
     """Add a note if no emitter was found, or if the positions cannot be trusted."""
     if not len(table):
-        return [*notes, "No emitters were found: they are too dim, or there are none."]
+        return [*notes, "No emitters were found: either they are too dim, or there are none."]
     uncertainty = float(np.median(table.uncertainty_px))  # type: ignore[arg-type]
     if not uncertainty > UNCERTAINTY_MAX_PX:
         return notes
     warning = (
-        f"Half of the emitters may be off by {uncertainty:.2g} camera px or more: too many shine "
-        "in a frame, they are too dim, or no single molecules. Do not trust their places."
+        f"Half of the positions have an uncertainty of {uncertainty:.2g} camera px or more: too "
+        "many "
+        "emitters are on in a frame, they are too dim, or they are not single molecules. Do not "
+        "trust the positions."
     )
     return [warning, *notes]
 
@@ -257,8 +259,8 @@ def measure_imaging(
         measured = measure_sigma(list(frames), places, between)
         if measured is None:
             notes.append(
-                f"Too few spots to measure the PSF; {2.3548 * USUAL_SIGMA:.2g} camera px is "
-                "assumed. Set its width if you know it."
+                "There are too few spots to measure the PSF; a width of "
+                f"{2.3548 * USUAL_SIGMA:.2g} camera px is assumed. Enter the width if you know it."
             )
         sigma = measured or USUAL_SIGMA
     detector.set_width(sigma)

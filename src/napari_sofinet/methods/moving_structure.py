@@ -1,4 +1,4 @@
-"""Running a network that shows moving structures, over a table or a movie."""
+"""Reconstruction of moving structures by a network, from a table or a movie."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BYTES = 2**28
 SAMPLES_AT_ONCE = 2**18
 SMALLEST_TILE = 64
 THRESHOLD = 0.23
-"""Probability above which a sample counts as structure; lines are seldom known to a sample."""
+"""Probability above which a sample counts as structure; lines are seldom certain to one sample."""
 
 
 def moving_structure(
@@ -79,7 +79,7 @@ def moving_structure(
     count = frames[1] - frames[0]
     if settings.window > count:
         raise InputError(
-            f"A window of {settings.window} frames is longer than the movie's {count}."
+            f"The window of {settings.window} frames is longer than the movie of {count} frames."
         )
     found = _localized(movie, settings, frames, roi, report, device)
     tell = portion(report, found.done, 1.0)
@@ -98,9 +98,9 @@ def moving_structure(
         *out_of_range(found.table, localizations / count, series[0], settings, card),
     ]
     if len(series) == 1:
-        notes.append(f"{card.name} is of the paper's network, which gives no confidence.")
+        notes.append(f"{card.name} belongs to the network of the paper, which gives no confidence.")
         if settings.structure != "either":
-            notes.append(f"{card.name} cannot be told what structure to expect.")
+            notes.append(f"{card.name} does not take the kind of structure into account.")
     return _reconstruction(movie, settings, series, found, [*notes, card.prior], localizations)
 
 
@@ -138,7 +138,7 @@ def _localized(
     if settings.input == "maps":
         if isinstance(movie, LocalizationTable):
             raise InputError(
-                f"{movie.name} is a table of localisations, not a time series of maps of it."
+                f"{movie.name} is a table of localisations, not a time series of maps."
             )
         events = events_of_maps(movie, settings.map_sum, portion(report, 0.0, 0.1))
         return _Localized(events, None, 0.1)
@@ -266,7 +266,10 @@ def _fill(
 
 def _numbers(pictures: np.ndarray, settings: DblinkSettings) -> np.ndarray:
     if not np.isfinite(pictures).all():
-        raise InputError(f"The weights {settings.weights} give no numbers; use others.")
+        raise InputError(
+            f"The network with the weights {settings.weights} returns values that are not finite; "
+            "use other weights."
+        )
     return pictures
 
 
@@ -330,7 +333,7 @@ def out_of_range(
         Card of the weights.
     """
     if not per_frame:
-        return ("There is no localisation; the time series is empty.",)
+        return ("There are no localisations; the time series is empty.",)
     notes = []
     amount = float(np.mean([one.sum() for one in pictures]))
     if amount < 1:
@@ -339,10 +342,10 @@ def out_of_range(
     low, high = card.ranges.get("blinks_per_window", (0.0, np.inf))
     if not low <= rate <= high:
         aim = settings.window * math.sqrt(low * high) / rate
-        better = f"{max(round(aim), 1)} frames" if aim >= 1 else "fewer localisations"
+        better = f"a window of {round(aim)} frames" if aim >= 1 else "fewer localisations"
         notes.append(
-            f"A sample of structure has {rate:.2g} localisations in a window; {card.name} has "
-            f"trained on {low:.2g} to {high:.2g}. A window of {better} would suit it."
+            f"A sample of structure has {rate:.2g} localisations in a window, but {card.name} was "
+            f"trained on {low:.2g} to {high:.2g}. Use {better}."
         )
     low, high = card.ranges.get("error_samples", (0.0, np.inf))
     if table is not None and table.uncertainty_px is not None:
@@ -350,7 +353,8 @@ def out_of_range(
         if error > 0 and not 0.7 * low <= error <= 1.4 * high:
             fineness = max(round(settings.fineness * math.sqrt(low * high) / error), 1)
             notes.append(
-                f"Localisations are uncertain by {error:.2g} samples; {card.name} was trained on "
-                f"{low:.2g} to {high:.2g}. A fineness of {fineness} would suit it."
+                f"The localisations have an uncertainty of {error:.2g} samples, but {card.name} "
+                "was "
+                f"trained on {low:.2g} to {high:.2g}. Use a fineness of {fineness}."
             )
     return tuple(notes)

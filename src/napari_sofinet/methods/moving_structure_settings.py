@@ -14,15 +14,15 @@ class DblinkSettings(Settings):
 
     weights: str = parameter(
         "dblink",
-        "What the network was trained on: 'dblink' expects thin filaments or filled shapes that "
-        "move (a prior); or own weights.",
+        "Weights of the network: 'dblink' expects moving thin filaments or filled shapes (a "
+        "prior); or your own weights.",
         basic=True,
         weights="dblink",
     )
     window: int = parameter(
         10,
-        "Frames in which the sample hardly moves. What is seen in a picture rests on up to 64 "
-        "windows before and after it, the near ones most.",
+        "Number of frames in which the sample hardly moves. A picture is based on up to 64 "
+        "windows before and after it, with the largest weight on the nearest ones.",
         unit="frames",
         basic=True,
         ge=1,
@@ -39,25 +39,25 @@ class DblinkSettings(Settings):
     )
     fineness: int = parameter(
         4,
-        "Samples of the picture along one camera pixel. Localisations should be uncertain by 0.3 "
-        "to 1.5 samples.",
+        "Samples of the picture along one camera pixel. The uncertainty of the localisations "
+        "should be 0.3 to 1.5 samples.",
         ge=1,
         le=32,
     )
     input: Literal["movie", "maps"] = parameter(
         "movie",
-        "What the frames are: the camera's ('movie', also for tables), or maps of localisations "
-        "that a program has made ('maps'), of which a pixel is a sample, whatever the fineness.",
+        "Content of the frames: 'movie' for camera frames (also for tables), 'maps' for maps of "
+        "localisations made by a program. A pixel of a map is one sample, whatever the fineness.",
     )
     map_sum: float = parameter(
         1.0,
-        "Sum of a localisation in a map: 1 in counts, 6.283 in time series of deepstorm.",
+        "Sum of a map over one localisation: 1 for counts, 6.283 for time series of deepstorm.",
         gt=0,
         le=1e9,
     )
     structure: Literal["either", "filaments", "mitochondria"] = parameter(
         "either",
-        "What you know of the sample: few localisations look alike on lines (filaments) and on "
+        "Prior knowledge of the sample. Few localisations look alike on lines (filaments) and on "
         "filled shapes (mitochondria).",
         basic=True,
     )
@@ -65,7 +65,7 @@ class DblinkSettings(Settings):
 
     @property
     def repair(self) -> RepairSettings | None:
-        """What is repaired in the camera's frames; None for maps, which are no camera's."""
+        """Settings of the repair of camera frames; None for maps."""
         return None if self.input == "maps" else self.localize.repair
 
     @property

@@ -62,7 +62,10 @@ class NetworkDetector:
                 inside = out.float().cpu().numpy()[:, 0][:, *tile.inside(FINENESS)]
                 maps[:, *tile.place(FINENESS)] = inside
         if not np.isfinite(maps).all():
-            raise InputError(f"The weights {self.name} give no numbers; use others.")
+            raise InputError(
+                f"The network with the weights {self.name} returns values that are not finite; use "
+                "other weights."
+            )
         return maps, [places_in_map(m, self.certainty, FINENESS) for m in maps]
 
     def notes(
@@ -105,6 +108,6 @@ def out_of_range_frames(card: Card, values: dict[str, float]) -> list[str]:
     if not found:
         return []
     return [
-        f"This movie is outside of what {card.name} was trained for ({'; '.join(found)}): "
-        "emitters may be missing or invented."
+        f"This movie is outside the training range of {card.name} ({'; '.join(found)}): emitters "
+        "may be missing or invented."
     ]

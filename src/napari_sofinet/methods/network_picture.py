@@ -51,7 +51,7 @@ def network_picture(
     network : Network
         A network that turns movies into pictures.
     movie : Movie
-        At least 5 frames of 12 x 12 px.
+        Movie of at least 5 frames of 12 x 12 px.
     settings : NetworkSettings
         Weights, windows, corrections and uncertainty.
     report : Report
@@ -63,13 +63,15 @@ def network_picture(
     -------
     Reconstruction
         ``image`` (2Y-1, 2X-1) float32, or (T, 2Y-1, 2X-1) for a time series; sample (i, j) lies at
-        camera coordinate (i/2, j/2); 1 is bright structure. ``uncertainty`` (same shape), where the
-        weights have it: in the calibration 90 % of the truth lay within image ± uncertainty.
+        camera coordinate (i/2, j/2); bright structure is near 1. ``uncertainty`` (same shape),
+        where the weights have it: in the calibration 90 % of the truth lay within image ±
+        uncertainty.
 
     Raises
     ------
     InputError
-        Unusable weights, fewer than 5 frames or 12 x 12 px, NaN.
+        The weights are unusable, or the movie has fewer than 5 frames or 12 x 12 px, or contains
+        NaN.
     """
     net, card, _ = weights.load(settings.weights, network)
     _check(net, card, movie, settings)
@@ -101,7 +103,8 @@ def network_picture(
     if run.orientations > 1 and table is None:
         table = NOT_CALIBRATED
         notes.append(
-            f"{card.name} has no calibration of this uncertainty: it says where, not how much."
+            f"{card.name} has no calibration of this uncertainty: it shows where the picture is "
+            "uncertain, but not by how much."
         )
     return _reconstruction(maps, corrected, settings, card, table, notes)
 
@@ -113,16 +116,18 @@ def _check(net: torch.nn.Module, card: Card, movie: Movie, settings: NetworkSett
     if frames < FRAMES_MIN or min(rows, columns) < SIDE_MIN_PX:
         raise InputError(
             f"A network needs at least {FRAMES_MIN} frames of {SIDE_MIN_PX} x {SIDE_MIN_PX} px, "
-            f"this movie has {frames} of {rows} x {columns}."
+            f"but this movie has {frames} of {rows} x {columns}."
         )
     if window is None and settings.step > 1:
-        raise InputError("A step belongs to a time series: choose a window too.")
+        raise InputError("A step is only used for time series: choose a window as well.")
     if window is not None and window > frames:
-        raise InputError(f"A window of {window} frames is longer than the movie of {frames}.")
+        raise InputError(
+            f"The window of {window} frames is longer than the movie of {frames} frames."
+        )
     if hasattr(net, "frames") and (window or frames) != net.frames:
         raise InputError(
-            f"{card.name} takes {net.frames} frames at a time; choose as many, or a window of "
-            f"{net.frames}."
+            f"{card.name} processes {net.frames} frames at a time; choose that number of frames, "
+            f"or a window of {net.frames}."
         )
 
 
@@ -179,7 +184,8 @@ class _Run:
                 picture = view.result(state, orientation)
                 if not np.isfinite(picture).all():
                     raise InputError(
-                        f"The weights {self.settings.weights} give no numbers; use others."
+                        f"The network with the weights {self.settings.weights} returns values that "
+                        "are not finite; use other weights."
                     )
                 if out is None:
                     out = large_array((len(picture), *self.shape))

@@ -21,8 +21,8 @@ class NetworkSettings(MovieSettings):
     weights: str
     window: int | None = parameter(
         None,
-        "Frames of one picture. If empty, all frames make one picture; otherwise each window of "
-        "this many frames makes one: a time series.",
+        "Number of frames for one picture. If empty, all frames make one picture; otherwise each "
+        "window of this many frames makes one picture of a time series.",
         basic=True,
         empty="all frames",
         ge=FRAMES_MIN,
@@ -33,13 +33,14 @@ class NetworkSettings(MovieSettings):
     )
     uncertainty: bool = parameter(
         True,
-        "Also show how far the truth may lie from the picture, if the network estimates it.",
+        "Also return a map of the uncertainty, if the network estimates it.",
     )
     uncertainty_from: Literal["network", "flip_rotate"] = parameter(
         "network",
-        "Source of the uncertainty: 'network' is its own estimate, at no cost; 'flip_rotate' is "
-        "how much the pictures of the movie in eight orientations differ, which takes eight times "
-        "as long; the picture is then their mean. For posterior samples use the method 'ddpm'.",
+        "Source of the uncertainty: 'network' is the network's own estimate, at no cost; "
+        "'flip_rotate' is the spread of pictures of the movie in eight orientations, which takes "
+        "eight times as long. The picture is then the mean of the eight. For posterior samples "
+        "use the method 'ddpm'.",
         formerly="doubt",
         formerly_choices={"turned": "flip_rotate"},
     )

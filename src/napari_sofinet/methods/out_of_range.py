@@ -19,15 +19,15 @@ from napari_sofinet.preprocess.characteristics import (
 from napari_sofinet.preprocess.frame_noise import noise_left
 
 FRAMES, SIDE_PX = 50, 128
-"""Part of a movie whose noise is looked at."""
+"""Size of the part of a movie whose noise is examined."""
 UNDERSAMPLED_FWHM_PX = 1.7
-"""Below it the light itself is as fine as the noise."""
+"""PSF width below which the light itself is as fine as the noise."""
 HAZE_SIGMA_PX, HAZE_MAX = 5.0, 8.0
-"""Blur that takes off structure, and brightness of haze that networks were not trained for."""
+"""Blur that removes structure, and relative brightness of haze beyond the training data."""
 
 
 def out_of_range_notes(found: Characteristics, card: Card) -> list[str]:
-    """Return a sentence if a movie shows nothing, or differs from the training data.
+    """Return a sentence if nothing fluctuates in a movie, or if it differs from the training data.
 
     Parameters
     ----------
@@ -49,13 +49,13 @@ def out_of_range_notes(found: Characteristics, card: Card) -> list[str]:
         f"{NAMES[n]} {values[n]:.3g}, trained on {_range(*card.ranges[n])}" for n in names
     )
     return [
-        f"This movie is outside of what {card.name} was trained for ({what}): do not trust the "
+        f"This movie is outside the training range of {card.name} ({what}): do not trust the "
         "picture where SOFI or the average does not show the same."
     ]
 
 
 def frame_notes(movie: Movie, found: Characteristics, subtracted: bool) -> list[str]:
-    """Return sentences if frames are not the camera's own, or lie below bright haze.
+    """Return sentences if the frames were processed, or if bright haze hides the structure.
 
     Parameters
     ----------
@@ -77,19 +77,20 @@ def frame_notes(movie: Movie, found: Characteristics, subtracted: bool) -> list[
     if not narrow and noise_left(seen) is not None:
         notes.append(
             "Neighbouring pixels share noise: the frames were smoothed, compressed, moved or "
-            "enlarged, and a network may draw such noise as structure. Use the camera's own."
+            "enlarged, and a network may draw such noise as structure. Use the unprocessed frames "
+            "of the camera."
         )
     haze = haze_of(seen.mean(axis=0, dtype=np.float64))
     if not subtracted and haze > HAZE_MAX:
         notes.append(
-            f"A smooth haze is {haze:.0f} times as bright as what lies in it, and hides it from "
-            "a network: subtract the background by 'rolling-ball'."
+            f"A smooth haze is {haze:.0f} times as bright as the structure and hides it from the "
+            "network: subtract the background with 'rolling-ball'."
         )
     return notes
 
 
 def haze_of(mean: np.ndarray) -> float:
-    """Return the range of a mean image's smooth part over that of its detail.
+    """Return the ratio of the ranges of the smooth part and the detail of a mean image.
 
     Parameters
     ----------

@@ -108,7 +108,7 @@ class _MovieEstimator:
         frames, rows, columns = movie.shape
         if frames < FRAMES_MIN:
             raise InputError(
-                f"A network needs at least {FRAMES_MIN} frames, this movie has {frames}."
+                f"A network needs at least {FRAMES_MIN} frames, but this movie has {frames}."
             )
         parts = list(tiles(rows, columns, TILE_PX, net.reach_px))
         spool = Spool(movie, needed=len(parts) > 1)
@@ -170,7 +170,7 @@ class _FrameEstimator:
         """Raise `InputError` for corrections that single frames cannot have."""
         if settings.drift.correct or settings.bleaching.correct:
             raise InputError(
-                "Drift and bleaching are not corrected frame by frame, as emitters need them: "
+                "Single frames cannot be corrected for drift and bleaching; switch these off, and "
                 "correct drift in a table of localisations."
             )
 
@@ -233,13 +233,13 @@ def estimator_of(card: Card) -> Estimator:
     Raises
     ------
     InputError
-        There are no such weights, or they have changed since the network was trained.
+        The weights do not exist, or have changed since the network was trained.
     """
     loaded = load_estimator(card.estimate or "", list(ESTIMATORS))
     if loaded.sha256 != card.estimate_sha256:
         raise InputError(
-            f"{card.name} belongs to pictures of {card.estimate} as it was when it was trained, "
-            "and those weights have changed; train it again."
+            f"{card.name} was trained on pictures of {card.estimate}, whose weights have changed "
+            "since; train it again."
         )
     kinds = {network.name: kind for network, kind in ESTIMATORS.items()}
     return kinds[loaded.card.network](loaded)

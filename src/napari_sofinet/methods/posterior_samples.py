@@ -25,20 +25,20 @@ from napari_sofinet.networks.sampling import Posterior
 from napari_sofinet.preprocess.corrections import correct
 
 FAINT_MIN = 0.1
-"""Expected brightness below which all samples of a faint movie show just the mean."""
+"""Expected brightness below which all samples of a faint movie equal the mean."""
 
 
 def posterior_samples(
     network: Network, movie: Movie, settings: DdpmSettings, report: Report, device: str
 ) -> Reconstruction:
-    """Draw samples of the truth behind a network's picture of a movie.
+    """Draw posterior samples of the structure, given a movie and the picture of a network.
 
     Parameters
     ----------
     network : Network
         The network that draws samples.
     movie : Movie
-        At least 12 x 12 pixels.
+        Movie of at least 12 x 12 pixels.
     settings : DdpmSettings
         Weights, number of samples and corrections.
     report : Report
@@ -57,15 +57,15 @@ def posterior_samples(
     Raises
     ------
     InputError
-        Unusable weights, or weights of the estimate that are not those of the training; too few
-        frames or pixels, NaN.
+        The weights are unusable, those of the estimate differ from the ones in training, or the
+        movie has too few frames or pixels or contains NaN.
     """
     net, card, _ = weights.load(settings.weights, network)
     estimator = estimator_of(card)
     rows, columns = movie.shape[1:]
     if min(rows, columns) < SIDE_MIN_PX:
         raise InputError(
-            f"At least {SIDE_MIN_PX} x {SIDE_MIN_PX} px are needed, this movie has {rows} x "
+            f"At least {SIDE_MIN_PX} x {SIDE_MIN_PX} px are needed, but this movie has {rows} x "
             f"{columns}."
         )
     estimator.check(settings)
@@ -161,6 +161,9 @@ class _Drawing:
             if faint:
                 one = np.where(mean < FAINT_MIN, mean, one)
             if not np.isfinite(one).all():
-                raise InputError(f"The weights {s.weights} give no numbers; use others.")
+                raise InputError(
+                    f"The network with the weights {s.weights} returns values that are not "
+                    "finite; use other weights."
+                )
             samples[number] += one
         return np.asarray(mean)

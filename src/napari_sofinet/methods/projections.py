@@ -20,7 +20,7 @@ from napari_sofinet.preprocess.corrections import (
 
 
 class ProjectionSettings(MovieSettings):
-    """A projection has nothing to set but the corrections of the movie."""
+    """Settings of a projection: only the corrections of the movie."""
 
 
 def average(movie: Movie, settings: ProjectionSettings, report: Report) -> Reconstruction:

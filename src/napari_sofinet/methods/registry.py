@@ -34,7 +34,7 @@ def methods() -> dict[str, Method]:
     Raises
     ------
     InputError
-        Another package declares a method that cannot be loaded, or one of a name that is taken.
+        Another package declares a method that cannot be loaded, or whose name is taken.
     """
     found = {method.name: method for method in map(load_object, BUILT_IN)}
     for entry in entry_points(group=ENTRY_POINTS):
@@ -48,8 +48,8 @@ def methods() -> dict[str, Method]:
             ) from error
         if not isinstance(method, Method) or method.name in found:
             raise InputError(
-                f"The method {entry.name} of the package {package} is not a Method or has a name "
-                "that is taken; update or remove that package."
+                f"The method {entry.name} of the package {package} is not a Method, or its name is "
+                "taken; update or remove that package."
             )
         found[method.name] = method
     return found
@@ -61,7 +61,7 @@ def method_named(name: str) -> Method:
     Raises
     ------
     InputError
-        There is none of that name; the message suggests the nearest one.
+        There is no method of that name; the message suggests the most similar one.
     """
     known = methods()
     if name in known:

@@ -43,8 +43,8 @@ def repeat(
     Raises
     ------
     InputError
-        The movie, a file or the weights that were used are gone or have changed, or the movie was
-        only in memory.
+        The movie, a file or the weights no longer exist or have changed, or the movie was only in
+        memory.
     """
     _check_files(recipe)
     _check_weights(recipe)
@@ -67,11 +67,11 @@ def _open(recipe: Recipe, input: str | Path | None) -> MethodInput:
     path = input if input is not None else step.path
     if path is None:
         raise InputError(
-            f"The recipe was made from {step.name} in memory; save that movie and give the file as "
+            f"The recipe was made from {step.name} in memory; save that movie and pass the file as "
             "input."
         )
     if not os.path.exists(path) and not is_pattern(Path(path)):
-        raise InputError(f"There is no file {path}; give the movie or table to use as input.")
+        raise InputError(f"There is no file {path}; pass the movie or table as input.")
     movie = open_input(
         path,
         step.pixel_size_um,
@@ -83,16 +83,16 @@ def _open(recipe: Recipe, input: str | Path | None) -> MethodInput:
     )
     if step.fingerprint is None and input is None:
         raise InputError(
-            f"The recipe names {os.path.abspath(path)} without a fingerprint, so it may be any "
-            "file; give the movie to use as input."
+            f"The recipe names {os.path.abspath(path)} without a fingerprint, so the file cannot "
+            "be verified; pass the movie as input."
         )
     if step.fingerprint is not None and movie.provenance().fingerprint != step.fingerprint:
         if input is None:
             raise InputError(
-                f"{path} is no longer the movie that the recipe was made from; give the movie to "
-                "use as input."
+                f"{path} is no longer the movie that the recipe was made from; pass that movie as "
+                "input."
             )
-        note = "The movie is not the one that the recipe was made from."
+        note = "The movie differs from the one that the recipe was made from."
         movie = replace(movie, notes=(*movie.notes, note))
     movie = movie.select(step.frames, step.roi)
     if isinstance(movie, Movie):
@@ -112,10 +112,12 @@ def _check_files(recipe: Recipe) -> None:
         if not leaf.file or not file:
             continue
         if not isinstance(file, str) or not os.path.isfile(file):
-            raise InputError(f"The file {file}, which the recipe needs for {leaf.name}, is gone.")
+            raise InputError(
+                f"The file {file}, which the recipe needs for {leaf.name}, no longer exists."
+            )
         # Without a fingerprint it might be any file of this machine.
         if fingerprint_input(file, (file,))[1] != step.fingerprints.get(leaf.name):
-            raise InputError(f"The file {file} is no longer the one that the recipe used.")
+            raise InputError(f"The file {file} has changed since the recipe was made.")
 
 
 def _check_weights(recipe: Recipe) -> None:
@@ -127,4 +129,4 @@ def _check_weights(recipe: Recipe) -> None:
         used = str(recipe.reconstruct.settings.get(leaf.name))
         same = known if isinstance(known, str) else known.get(leaf.name)
         if leaf.weights and weights.identity(used, leaf.weights)[1] != same:
-            raise InputError(f"The weights {used} are not those that the recipe used.")
+            raise InputError(f"The weights {used} have changed since the recipe was made.")

@@ -1,4 +1,4 @@
-"""Running a method on a movie or a table, and recording how."""
+"""Runs of a method on a movie or a table, with a record of the settings."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def reconstruct(
     Parameters
     ----------
     movie : Movie or LocalizationTable
-        From `open_movie` or `open_input`, narrowed by its ``select``.
+        Input from `open_movie` or `open_input`, optionally restricted by its method ``select``.
     method : str
         Name of the method, one of `methods`.
     report : Report, optional
         Called with the progress; raise `Cancelled` in it to stop the work.
     device : {"auto", "cpu", "cuda"}, optional
-        Where networks run. By default on the GPU where there is one.
+        Device of networks; by default the GPU if there is one.
     **settings
         Settings of the method. Nested ones have dotted names and are passed as
         ``**{"drift.correct": True}``.
@@ -51,7 +51,7 @@ def reconstruct(
     Returns
     -------
     Reconstruction
-        With the recipe that makes it again.
+        Result with the recipe that reproduces it.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def reconstruct(
         )
         # One that has gone by now was read as a whole.
         if (movie.path is None or os.path.exists(movie.path)) and _inputs_of(movie, values) != used:
-            raise InputError("A file that a setting names was changed meanwhile; run again.")
+            raise InputError("A file that a setting names changed during the run; run again.")
     finally:
         if isinstance(movie, Movie):
             movie.source.close()
@@ -160,7 +160,7 @@ def check_device(device: str) -> None:
 
 @dataclass(frozen=True)
 class _Inputs:
-    """Everything that a method reads, as it was before the work began."""
+    """State of all files that a method reads, before the work begins."""
 
     opened: OpenStep
     settings: dict[str, Any]

@@ -95,13 +95,13 @@ def sofi(movie: Movie, settings: SofiSettings, report: Report) -> Reconstruction
 def _check_fluctuations(movie: Movie, cumulant: np.ndarray) -> None:
     if not np.any(cumulant):
         raise InputError(
-            f"{movie.name} does not change in time, so there is nothing for SOFI to find; choose a "
+            f"{movie.name} does not change in time, so SOFI cannot find any structure; choose a "
             "movie of blinking emitters."
         )
 
 
 def sign_note(cumulant: np.ndarray, order: int) -> str | None:
-    """Return a sentence where a cumulant of order 3 or more has no clear sign, or None.
+    """Return a note if a cumulant of order 3 or more has no clear sign, or None.
 
     The third cumulant of an emitter that is on for half of the time is zero, the fourth one of an
     emitter that is on for a fifth or four fifths; their sign is then chance (cusp artefacts: Yi and
@@ -124,7 +124,8 @@ def sign_note(cumulant: np.ndarray, order: int) -> str | None:
     why = {3: "half", 4: "a fifth or four fifths"}.get(order, "certain fractions")
     return (
         f"Only {100 * share:.0f} % of the cumulant of order {order} has one sign: it is noise, or "
-        f"emitters are on for about {why} of the time, where it vanishes. Choose order 2."
+        f"emitters are on for about {why} of the time, where this cumulant vanishes. Choose order "
+        "2."
     )
 
 

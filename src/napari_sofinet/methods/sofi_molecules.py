@@ -97,6 +97,6 @@ def molecule_note(frames: int) -> str | None:
     if frames >= FEW_FRAMES:
         return None
     return (
-        f"Maps of what emitters are like are rough from {frames} frames; {FEW_FRAMES} or more are "
+        f"Maps of emitter properties are inaccurate from {frames} frames; {FEW_FRAMES} or more are "
         "advised."
     )

@@ -138,7 +138,8 @@ def _picture(
     notes: tuple[str, ...] = () if note is None else (note,)
     if flat.max() < NOISE_PEAKS * noise:
         notes += (
-            "The brightest fluctuations are hardly above the noise: do not trust this picture.",
+            "Even the brightest fluctuations are hardly above the noise: do not trust this "
+            "picture.",
         )
     if settings.linearization == "none":
         return SofiPicture(_rescaled(flat, scale, n), fwhm, None, notes)
@@ -206,8 +207,8 @@ def _rescaled(flat: np.ndarray, scale: float, order: int) -> np.ndarray:
     """Return the signed cumulant in counts**order."""
     if scale > VALUE_MAX:
         raise InputError(
-            f"Cumulants of order {order} of so bright a movie cannot be saved in single "
-            "precision; give a camera.gain to make the numbers smaller."
+            f"The movie is too bright for cumulants of order {order} in single precision; set "
+            "camera.gain to make the numbers smaller."
         )
     flat *= np.float32(scale)
     return flat

@@ -109,7 +109,9 @@ def make_plan(movie: Movie, settings: SofiSettings, report: Report) -> SofiPlan:
         if bleaching.steady_frames is not None:
             longest = longest or max(bleaching.steady_frames, SEGMENT_FRAMES_MIN)
             if longest >= frames:
-                notes.append("The movie bleaches so little that the correction changes nothing.")
+                notes.append(
+                    "The movie bleaches so little that the bleaching correction changes nothing."
+                )
     if s.drift.correct:
         moved = estimate_drift(movie, s.drift.block, portion(report, 0.2, 0.3))
         details |= drift_details(moved)
@@ -169,8 +171,8 @@ def _check_order(order: int, segments: Sequence[tuple[int, int]]) -> None:
     shortest = min(b - a for a, b in segments)
     if order > 4 and shortest < HIGH_ORDER_FRAMES:
         raise InputError(
-            f"Order {order} cannot be computed from sub-sequences of {shortest} frames, which "
-            "drift, bleaching or sub_sequences.frames ask for; choose order 4 or lower, or "
+            f"Order {order} cannot be computed from sub-sequences of {shortest} frames, as "
+            "required by drift, bleaching or sub_sequences.frames; choose order 4 or lower, or "
             f"sub-sequences of at least {HIGH_ORDER_FRAMES} frames."
         )
 

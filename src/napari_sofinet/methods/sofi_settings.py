@@ -13,13 +13,14 @@ class DeconvolutionSettings(Settings):
 
     iterations: int | None = parameter(
         None,
-        "Iterations of the deconvolution; more sharpen and add noise, 0 leaves it out. If empty, "
-        "4 for few frames or much noise, up to 23 for many and little.",
+        "Number of iterations of the deconvolution. More iterations sharpen the picture and add "
+        "noise; 0 disables the deconvolution. If empty, the number is chosen from 4 (few frames "
+        "or much noise) to 23 (many frames and little noise).",
         ge=0,
         le=500,
     )
     reconvolve: bool = parameter(
-        True, "Blur the result to the resolution that the order promises, which removes noise."
+        True, "Blur the result to the theoretical resolution of the order, which removes noise."
     )
     truncate_percent: float = parameter(
         2.0,
@@ -29,24 +30,26 @@ class DeconvolutionSettings(Settings):
         lt=100,
     )
     weighted: bool = parameter(
-        True, "Weight each sub-pixel by its noise, and expect a floor of noise in the image."
+        True,
+        "Weight each sub-pixel by its noise, and take a noise floor in the image into account.",
     )
 
 
 class SubSequenceSettings(Settings):
-    """Sub-sequences into which the movie is cut."""
+    """Sub-sequences into which the movie is divided."""
 
     frames: int | None = parameter(
         None,
-        "Frames of a sub-sequence; if empty the whole movie, or a fifth of its half-life where "
-        "bleaching is corrected.",
+        "Number of frames per sub-sequence. If empty, the whole movie, or a fifth of the "
+        "half-life if bleaching is corrected.",
         ge=20,
         le=1_000_000,
     )
     average: Literal["cumulants", "pictures"] = parameter(
         "cumulants",
-        "What is averaged over sub-sequences: 'cumulants' has less noise, 'pictures' are each "
-        "deconvolved and linearized first, so that moments of great brightness weigh less.",
+        "Quantity that is averaged over sub-sequences. 'cumulants' gives less noise; 'pictures' "
+        "are deconvolved and linearized before averaging, so that moments of great brightness "
+        "have less weight.",
     )
 
 
@@ -55,50 +58,53 @@ class SofiSettings(MovieSettings):
 
     order: int = parameter(
         2,
-        "Order of the cumulant: n gives an n times finer grid and needs ever more frames.",
+        "Order of the cumulant. Order n gives an n times finer grid; higher orders need more "
+        "frames.",
         basic=True,
         ge=2,
         le=6,
     )
     linearization: Literal["default", "adaptive", "none"] = parameter(
         "default",
-        "'default' takes the n-th root, so brightness is linear; 'adaptive' also evens out where "
-        "emitters are on more or less often (needs many frames); 'none' is the signed cumulant.",
+        "'default' takes the n-th root, so that brightness is linear; 'adaptive' also compensates "
+        "for regions whose emitters are on more or less often (needs many frames); 'none' keeps "
+        "the signed cumulant.",
         basic=True,
     )
     psf_fwhm_px: float | None = parameter(
         None,
-        "Width (FWHM) of a single emitter in camera pixels; estimated from the movie if empty.",
+        "Width of the PSF (full width at half maximum); estimated from the movie if empty.",
         unit="camera px",
         ge=0.5,
         le=20,
     )
     pixel_sets: Literal["all", "weighted", "single"] = parameter(
         "all",
-        "'all' averages all pixel pairs of equal distance, 'weighted' also wider ones by their "
-        "signal (less camera noise), 'single' takes one (sofipackage).",
+        "'all' averages all pixel pairs of equal distance, 'weighted' also includes wider pairs, "
+        "weighted by their signal (less camera noise), 'single' uses one pair (as sofipackage).",
     )
     lag: int = parameter(
         0,
-        "Frames between the pixels that are multiplied; 1 or more drops noise that neighbouring "
-        "pixels have in common, and needs emitters that stay on as long.",
+        "Number of frames between the multiplied pixels. A lag of 1 or more removes noise that "
+        "neighbouring pixels share; it requires emitters that stay on that long.",
         unit="frames",
         ge=0,
         le=1000,
     )
     flattening: Literal["psf", "phase-mean", "none"] = parameter(
         "psf",
-        "How sub-pixels get equal brightness: by the PSF, by their mean (sofipackage), or not.",
+        "Equalization of the brightness of sub-pixels: by the PSF, by their mean (as "
+        "sofipackage), or none.",
     )
     molecules: bool = parameter(
         False,
-        "Also map brightness, fraction of time on, on-time and density of emitters (balanced SOFI) "
-        "from orders 2 to 4; needs 1000 frames or more.",
+        "Also map brightness, on-ratio, on-time and density of the emitters (balanced SOFI) from "
+        "orders 2 to 4; needs 1000 frames or more.",
     )
     snr: bool = parameter(
         False,
-        "Also map how many times its own standard error the cumulant is, from the scatter of "
-        "sub-sequences; 3 is little, 10 is much.",
+        "Also map the signal to noise: the cumulant divided by its standard error, from the "
+        "scatter of sub-sequences. 3 is low, 10 is high.",
     )
     sub_sequences: SubSequenceSettings = SubSequenceSettings()
     deconvolution: DeconvolutionSettings = DeconvolutionSettings()

@@ -9,20 +9,21 @@ from napari_sofinet.networks.contract import Network
 
 
 class SofinetSettings(NetworkSettings):
-    """A picture of SOFI's resolution from about 20 frames, by a network that we trained."""
+    """A picture with the resolution of SOFI from about 20 frames, by a trained network."""
 
     weights: str = parameter(
         "sofinet-universal",
-        "What the network was trained on: 'sofinet-universal' any structure, 'sofinet-filaments' "
-        "expects filaments (a prior: use it where you know them); or your own weights.",
+        "Weights of the network: 'sofinet-universal' was trained on all kinds of structure, "
+        "'sofinet-filaments' expects filaments (a prior: use it only for samples of filaments); "
+        "or your own weights.",
         basic=True,
         weights="sofinet",
     )
     every: int | None = parameter(
         None,
-        "In a time series, one picture is computed for every so many frames, and those between are "
-        "interpolated, since consecutive windows have most frames in common; a fifth of the window "
-        "if empty, 1 computes all.",
+        "Frames between computed pictures of a time series. Pictures in between are interpolated, "
+        "since consecutive windows have most frames in common; 1 computes all pictures. If empty, "
+        "a fifth of the window.",
         unit="frames",
         empty="a fifth of the window",
         ge=1,

@@ -1,4 +1,4 @@
-"""A table of localizations as a method: keep rows, correct drift, draw a picture."""
+"""Picture of a table of localizations: filter rows, correct drift and render."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from napari_sofinet.methods.contract import Method
 
 DEFAULT_PIXEL_NM = 20.0
 DEFAULT_PIXEL_PX = 0.2
-"""Pixel size of the picture if that of the camera is not known."""
+"""Pixel size of the picture in camera pixels if the size of these is not known."""
 
 
 class TableSettings(Settings):
@@ -31,20 +31,24 @@ class TableSettings(Settings):
         empty="all rows",
     )
     drift: str = parameter(
-        "no", "Correct drift: 'no', 'auto', or the number of frames of a block.", basic=True
+        "no", "Drift correction: 'no', 'auto', or the number of frames per block.", basic=True
     )
     render: Literal["gaussian", "histogram"] = parameter(
-        "gaussian", "Spots as wide as their uncertainty, or counts per pixel.", basic=True
+        "gaussian",
+        "Rendering: Gaussian spots as wide as their uncertainty, or counts per pixel.",
+        basic=True,
     )
     pixel_nm: float | None = parameter(
         None, "Pixel size of the picture.", unit="nm", gt=0, empty="20 nm or 0.2 camera pixels"
     )
     fineness: float | None = parameter(
-        None, "Instead of a pixel size: pixels of the picture along one camera pixel.", gt=0
+        None,
+        "Number of pixels of the picture along one camera pixel, instead of a pixel size.",
+        gt=0,
     )
     window: int | None = parameter(
         None,
-        "Frames of each picture of a time series.",
+        "Number of frames for each picture of a time series.",
         unit="frames",
         empty="one picture of all",
         ge=1,
@@ -139,7 +143,8 @@ def prepare(
     Raises
     ------
     InputError
-        A condition cannot be read, no row is left, or there is too little to find the drift.
+        A condition cannot be read, no row is left, or there are too few localizations to measure
+        the drift.
     """
     kept = keep(_selected(table), settings.conditions)
     if settings.drift == "no":
@@ -149,7 +154,7 @@ def prepare(
     extent = farthest(path)
     pixel = kept.camera_pixel_um
     length = f"{extent:.2g} camera px" if pixel is None else f"{1000 * extent * pixel:.3g} nm"
-    return path, kept.noted(f"The drift was {length}; it was corrected.")
+    return path, kept.noted(f"A drift of {length} was corrected.")
 
 
 def keep(table: LocalizationTable, conditions: list[str]) -> LocalizationTable:
@@ -173,7 +178,7 @@ def keep(table: LocalizationTable, conditions: list[str]) -> LocalizationTable:
         A condition cannot be read, or no row is left.
     """
     if not len(table):
-        raise InputError(f"{table.name} holds no localisation.")
+        raise InputError(f"{table.name} contains no localisations.")
     kept = table.filter(*conditions)
     if not len(kept):
         raise InputError(table.why_none(*conditions))
@@ -222,8 +227,8 @@ def _pixel_px(table: LocalizationTable, settings: TableSettings) -> float:
     camera = table.camera_pixel_um
     if settings.pixel_nm is not None and camera is None:
         raise InputError(
-            f"The camera pixel of {table.name} is not known; give it in um (--pixel-size), or "
-            "leave --pixel-nm."
+            f"The size of a camera pixel of {table.name} is not known; give it in um "
+            "(--pixel-size), or leave out --pixel-nm."
         )
     if settings.fineness is not None:
         return 1 / settings.fineness

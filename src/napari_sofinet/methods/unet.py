@@ -1,4 +1,4 @@
-"""The U-Net that Komen et al. (2024) compare their recurrent network with."""
+"""The U-Net to which Komen et al. (2024) compare their recurrent network."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from napari_sofinet.networks.contract import Network
 
 
 class UnetSettings(NetworkSettings):
-    """The U-Net that the recurrent network is compared with; train it yourself."""
+    """The U-Net baseline of the recurrent network, for weights that you trained yourself."""
 
     weights: str = parameter(
         "unet",
-        "Weights that you trained (`sofinet train unet`); none are shipped.",
+        "Your own weights (from `sofinet train unet`); none are included.",
         basic=True,
         weights="unet",
     )

@@ -51,7 +51,7 @@ def defects_finding(repair: Repair, frames: int) -> Finding:
 
 
 def shared_finding(shared: SharedChanges) -> Finding:
-    """Return a finding on changes that distant pixels share, with the correction that removes them."""
+    """Return a finding on changes shared by distant pixels, with their correction."""
     before, after = shared.before, shared.after
     number = before.total
     if shared.kind == "none":
