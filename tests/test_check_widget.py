@@ -162,7 +162,7 @@ def test_unusable_frames_to_leave_out_are_told_in_one_sentence(dock, qtbot, told
         ("50:90", "Frames 50:90 cannot be left out of a movie of 60 frames"),
         ("60", "cannot be left out of a movie of 60 frames"),
         ("-1", "cannot be left out"),
-        ("0:60", "All frames are left out; keep some."),
+        ("0:60", "All frames are left out; keep at least one."),
     ):
         dock.chooser.left_out.setText(text)
         for button in (dock.run_button, dock.check_button, dock.copy_button):

@@ -290,7 +290,7 @@ def test_the_papers_network_gives_a_film_without_confidence(tmp_path, paper_weig
     assert 0 <= film.image.min()
     assert film.image.max() <= 1
     assert any("no confidence" in note for note in film.notes)
-    assert any("told" in note for note in film.notes)
+    assert any("kind of structure" in note for note in film.notes)
     film.save(tmp_path / "film.ome.tif")
     again = sofinet.Reconstruction.load(tmp_path / "film.ome.tif")
     np.testing.assert_array_equal(again.image, film.image)

@@ -122,9 +122,9 @@ def test_other_columns(tmp_path, text, x, first):
         ("frame,x_nm\n1,2\n", "no column y"),
         ("a,b\n1,2\n", "no column frame"),
         ("1,2,3\n4,5,6\n", "names of its columns"),
-        ("frame,x,y\n1,2,3\n", "do not say their unit"),
-        ("frame,x,y,z\n1,2,3,4\n", "do not say their unit"),
-        ("frame,x_nm,y_nm,z\n1,2,3,4\n", "z .* does not say its unit"),
+        ("frame,x,y\n1,2,3\n", "have no unit"),
+        ("frame,x,y,z\n1,2,3,4\n", "have no unit"),
+        ("frame,x_nm,y_nm,z\n1,2,3,4\n", "z .* has no unit"),
         ("frame,x_furlong,y_furlong\n1,2,3\n", "no column x"),
         ("frame,x_nm,y_nm\n1,nan,3\n", "no row with numbers"),
         ("frame,x_nm,y_nm\n1,high,low\n", "no column x"),
@@ -314,7 +314,7 @@ def test_it_is_said_why_no_row_is_left():
     with pytest.raises(InputError, match="contains no"):
         keep(table.rows(slice(0, 0)), [])
     hollow = replace(table, photons=[np.nan, np.nan])
-    assert "none has it" in hollow.why_none("photons > 1")
+    assert "no row has a value" in hollow.why_none("photons > 1")
 
 
 def test_a_picture_from_memory_is_not_repeated(tmp_path):

@@ -77,7 +77,7 @@ def test_noise_has_no_resolution():
     [
         (np.full((100, 100), 7.0), "same everywhere"),
         (np.zeros((30, 200)), "too few"),
-        (np.full((100, 100), np.nan), "no brightness"),
+        (np.full((100, 100), np.nan), "NaN or infinite"),
         (np.zeros((3, 100, 100)), "single image"),
     ],
 )

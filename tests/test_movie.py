@@ -66,7 +66,7 @@ def test_other_arrays_are_refused(array, match):
 
 
 def test_an_array_has_no_channels():
-    with pytest.raises(InputError, match="no channels"):
+    with pytest.raises(InputError, match="cannot be chosen"):
         open_movie(MOVIE, channel=1)
 
 
@@ -79,7 +79,7 @@ def test_scales_are_positive(value):
 
 
 def test_nanometres_given_as_micrometres_are_noted():
-    assert "100 nm are 0.1" in open_movie(MOVIE, 107).notes[0]
+    assert "0.1 for 100 nm" in open_movie(MOVIE, 107).notes[0]
     assert open_movie(MOVIE, 0.107).notes == ()
 
 

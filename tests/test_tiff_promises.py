@@ -144,7 +144,7 @@ def test_time_that_may_be_the_last_axis_is_said(tmp_path):
     path = tmp_path / "movie.tif"
     tifffile.imwrite(path, np.zeros((16, 16, 40), np.uint8), photometric="minisblack")
     assert "40 frames of 16 x 16 px" in open_movie(path).notes[0]
-    assert "last axis" in open_movie(np.zeros((16, 16, 40))).notes[0]
+    assert "move the time axis" in open_movie(np.zeros((16, 16, 40))).notes[0]
     assert open_movie(np.zeros((16, 16, 16))).notes == ()
 
 

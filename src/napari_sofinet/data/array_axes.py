@@ -1,4 +1,4 @@
-"""Arrays as movies: their axes by name where they have names, as those of xarray do."""
+"""Arrays as movies, with axes identified by name where they have names, as in xarray."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def frames_of_array(array: Any, channel: int | None, z: int | None, notes: list[
     Parameters
     ----------
     array : array-like
-        Of three axes; or of more, in any order, where they are named.
+        Array of three axes, or of more axes in any order if they have names.
     channel, z : int, optional
         Channel and plane of an array with named axes.
     notes : list of str
-        A note of what was taken is added.
+        A note on the chosen axes, channel and plane is appended.
 
     Returns
     -------
@@ -38,24 +38,27 @@ def frames_of_array(array: Any, channel: int | None, z: int | None, notes: list[
     Raises
     ------
     InputError
-        It has other axes, or there is no such channel or plane.
+        The array has other axes, or no such channel or plane.
     """
     if not hasattr(array, "shape") or not hasattr(array, "dtype"):
         try:
             array = np.asarray(array)
         except (TypeError, ValueError) as error:
-            raise InputError(f"This is no array of numbers ({error}).") from error
+            raise InputError(f"This is not an array of numbers ({error}).") from error
     dims = _names_of(array)
     if dims is not None:
         array, channel, z = _by_names(array, dims, channel, z, notes)
     if channel or z:
-        raise InputError("An array has no channels or planes to choose; cut them out first.")
+        raise InputError(
+            "Channels and planes of an array without axis names cannot be chosen; select them "
+            "by indexing first."
+        )
     if len(array.shape) == 2:
         raise InputError("This is a single image; a movie of at least two frames is needed.")
     if len(array.shape) != 3:
         raise InputError(
-            f"A movie has three axes (time, y, x), this array has {len(array.shape)}; choose a "
-            "channel and a plane first."
+            f"A movie has three axes (time, y, x), but this array has {len(array.shape)}; select a "
+            "channel and a plane by indexing first."
         )
     return array
 
@@ -90,7 +93,7 @@ def _by_names(
         if size > 1 and meaning is None:
             raise InputError(
                 f"This array has an axis {name} of {size} that is neither time nor channel nor "
-                "plane; choose one of them first."
+                "plane; select one element of it first."
             )
         if wanted is not None and not 0 <= wanted < size:
             raise InputError(
@@ -109,7 +112,7 @@ def _by_names(
         data = da.from_array(data, name=False)
     frames = data[tuple(index)].transpose([kept.index(name) for name in order])
     if order != kept:
-        notes.append(f"The array's axes ({', '.join(dims)}) are taken by their names.")
+        notes.append(f"The axes of the array ({', '.join(dims)}) are identified by their names.")
     return frames, chosen.get("c"), chosen.get("z")
 
 
@@ -132,8 +135,8 @@ def _order(
         if name is None:
             if not long:
                 raise InputError(
-                    f"Which axis of the array ({', '.join(dims)}) is time, y and x is not known; "
-                    "name them time, y and x."
+                    f"The axes of the array ({', '.join(dims)}) cannot be identified; name them "
+                    "time, y and x."
                 )
             name = long.pop(0)
         order.append(name)

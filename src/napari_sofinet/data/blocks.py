@@ -1,4 +1,4 @@
-"""Reading a movie block by block, the next block while one is worked on."""
+"""Reading a movie block by block; the next block is read while one is processed."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from napari_sofinet.io import blocks as block_size
 from napari_sofinet.io.blocks import frames_per_block
 
 LARGEST = 1e30
-"""Brightness whose fourth power is still a number in double precision, far above any camera's."""
+"""Largest brightness, whose fourth power is still finite in double precision."""
 
 
 def time_blocks(frames: Movie | Any, saturation: Saturation | None = None) -> Iterator[np.ndarray]:
-    """Blocks of frames (t, Y, X) in order, the next one being read while one is worked on.
+    """Yield blocks of frames (t, Y, X) in order; the next one is read while one is processed.
 
     Parameters
     ----------
     frames
         Movie, or (T, Y, X) numpy or dask array.
     saturation
-        Told the camera's counts where the blocks are corrected and do not show them any more.
+        Receives the counts of the camera, which corrected blocks no longer contain.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def time_blocks(frames: Movie | Any, saturation: Saturation | None = None) -> It
         if not (block.min() > -LARGEST and block.max() < LARGEST):
             usable = (np.abs(block) < LARGEST).all(axis=(1, 2))
             raise InputError(
-                f"Frame {first + a + int(np.argmin(usable))} holds values that are no brightness "
+                f"Frame {first + a + int(np.argmin(usable))} contains values that cannot be used "
                 f"(NaN, infinite or above {LARGEST:g}); replace them."
             )
         return block
@@ -64,14 +64,14 @@ def time_blocks(frames: Movie | Any, saturation: Saturation | None = None) -> It
 
 
 def even_blocks(frames: Movie | Any, length: int) -> Iterator[np.ndarray]:
-    """Blocks of at most ``length`` frames, the same ones whatever the chunks of an array are.
+    """Yield blocks of at most ``length`` frames, independent of the chunks of an array.
 
     Parameters
     ----------
     frames
         Movie, or (T, Y, X) numpy or dask array.
     length
-        Most frames of a block.
+        Largest number of frames in a block.
 
     Raises
     ------

@@ -29,27 +29,27 @@ class FrameSource(Protocol):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Files with the frames; empty in memory."""
+        """Files with the frames; empty for frames in memory."""
 
     @property
     def companions(self) -> tuple[str, ...]:
-        """Further files that belong to them."""
+        """Further files that belong to the movie."""
 
     @property
     def named(self) -> str | None:
-        """Folder or pattern of names that was opened, where `paths` do not tell it."""
+        """Opened folder or pattern of names, if it differs from `paths`."""
 
     @property
     def whole_frames(self) -> bool:
-        """Whether frames are read whole even where only a small ROI is needed."""
+        """Whether whole frames are read even if only a small ROI is needed."""
 
     @property
     def channel(self) -> int:
-        """The channel that was chosen."""
+        """The chosen channel."""
 
     @property
     def z(self) -> int:
-        """The plane that was chosen."""
+        """The chosen plane."""
 
     @property
     def stack_axis(self) -> StackAxis:
@@ -70,10 +70,10 @@ class FrameSource(Protocol):
         """Return all frames as a dask array of shape (T, Y, X)."""
 
     def check_unchanged(self) -> None:
-        """Raise `InputError` where a file was changed since it was opened."""
+        """Raise `InputError` if a file was changed since it was opened."""
 
     def close(self) -> None:
-        """Close files that stay open for reading; they are opened again when they are needed."""
+        """Close files that are kept open for reading; they are reopened when needed."""
 
 
 @dataclass(frozen=True)
@@ -125,10 +125,10 @@ class ArraySource:
         return da.from_array(self.array, chunks=(length, -1, -1), name=False)
 
     def check_unchanged(self) -> None:
-        """Do nothing: an array is no file of ours."""
+        """Do nothing, since an array is not a file."""
 
     def close(self) -> None:
-        """Do nothing: an array is no file of ours."""
+        """Do nothing, since an array is not a file."""
 
 
 def read_slice(frames: Any, first: int, last: int, name: str = "the movie") -> np.ndarray:
@@ -141,12 +141,12 @@ def read_slice(frames: Any, first: int, last: int, name: str = "the movie") -> n
     first, last : int
         First frame, and the one after the last.
     name : str, optional
-        What the array is, for messages.
+        Name of the array for messages.
 
     Raises
     ------
     InputError
-        The array's program cannot read them, or gives another shape or type than it promised.
+        The frames cannot be read, or have another shape or type than declared.
     """
     where = f"Frames {first} to {last - 1} of {name}"
     try:
@@ -162,9 +162,9 @@ def read_slice(frames: Any, first: int, last: int, name: str = "the movie") -> n
         why = " ".join(str(error).split())[:120] or type(error).__name__
         raise InputError(f"{where} cannot be read ({why}).") from error
     if block.shape != shape:
-        raise InputError(f"{where} have the shape {block.shape} and not {shape} as promised.")
+        raise InputError(f"{where} have the shape {block.shape} instead of {shape}.")
     if block.dtype != dtype:
         if not np.can_cast(block.dtype, dtype, "same_kind"):
-            raise InputError(f"{where} are {block.dtype} and not {dtype} as promised.")
+            raise InputError(f"{where} have the type {block.dtype} instead of {dtype}.")
         block = block.astype(dtype)
     return block

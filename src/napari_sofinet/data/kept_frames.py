@@ -1,4 +1,4 @@
-"""A movie's frames without those that are left out."""
+"""Frames of a movie without those that are left out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_sofinet.io.tiff_stack import StackAxis
 
 @dataclass(frozen=True, eq=False)
 class KeptFrames:
-    """Frames of a source, in their order, of which some are left out.
+    """Frames of a source in their order, without some that are left out.
 
     Parameters
     ----------
@@ -45,32 +45,32 @@ class KeptFrames:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Files with the frames; empty in memory."""
+        """Files with the frames; empty for frames in memory."""
         return self.source.paths
 
     @property
     def companions(self) -> tuple[str, ...]:
-        """Further files that belong to them."""
+        """Further files that belong to the movie."""
         return self.source.companions
 
     @property
     def named(self) -> str | None:
-        """Folder or pattern of names that was opened, where `paths` do not tell it."""
+        """Opened folder or pattern of names, if it differs from `paths`."""
         return self.source.named
 
     @property
     def whole_frames(self) -> bool:
-        """Whether frames are read whole even where only a small ROI is needed."""
+        """Whether whole frames are read even if only a small ROI is needed."""
         return self.source.whole_frames
 
     @property
     def channel(self) -> int:
-        """The channel that was chosen."""
+        """The chosen channel."""
         return self.source.channel
 
     @property
     def z(self) -> int:
-        """The plane that was chosen."""
+        """The chosen plane."""
         return self.source.z
 
     @property
@@ -109,11 +109,11 @@ class KeptFrames:
         return self.source.lazy()[self.numbers]
 
     def check_unchanged(self) -> None:
-        """Raise `InputError` where a file was changed since it was opened."""
+        """Raise `InputError` if a file was changed since it was opened."""
         self.source.check_unchanged()
 
     def close(self) -> None:
-        """Close files that stay open for reading; they are opened again when they are needed."""
+        """Close files that are kept open for reading; they are reopened when needed."""
         self.source.close()
 
 
@@ -146,5 +146,5 @@ def frames_left(total: int, left_out: Iterable[tuple[int, int]]) -> np.ndarray:
             )
         kept[first:last] = False
     if not kept.any():
-        raise InputError("All frames are left out; keep some.")
+        raise InputError("All frames are left out; keep at least one.")
     return np.flatnonzero(kept)

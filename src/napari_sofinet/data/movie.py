@@ -19,14 +19,14 @@ from napari_sofinet.io.fingerprint import fingerprint_input
 
 
 class FrameWatch(Protocol):
-    """Looks at frames as they are read."""
+    """Receives frames as they are read."""
 
     @property
     def after_steps(self) -> int:
-        """Number of the movie's corrections that come before it."""
+        """Number of corrections of the movie that are applied before."""
 
     def see(self, frames: np.ndarray, first: int) -> None:
-        """Look at frames (t, Y, X) of the selection, of which the first is number ``first``."""
+        """Receive frames (t, Y, X) of the selection, of which the first is number ``first``."""
 
 
 class FrameStep(Protocol):
@@ -232,16 +232,16 @@ class Movie:
             first, last = known[selected[0]], known[selected[1] - 1]
             selected = int(np.searchsorted(kept, first)), int(np.searchsorted(kept, last + 1))
         if not len(kept) or (selected is not None and selected[0] == selected[1]):
-            raise InputError("All frames are left out; keep some.")
+            raise InputError("All frames are left out; keep at least one.")
         return replace(self, source=KeptFrames(whole, kept), frame_range=selected)
 
     def file_frames(self, frames: Any) -> Any:
-        """Return numbers in the file of frames, which differ where frames are left out.
+        """Return the numbers of frames in the file, which differ if frames are left out.
 
         Parameters
         ----------
         frames : int, float or array-like
-            Numbers as in `frame_range`; between whole numbers it is linear.
+            Numbers as in `frame_range`; fractions are interpolated linearly.
         """
         source = self.source
         if not isinstance(source, KeptFrames):
@@ -252,10 +252,9 @@ class Movie:
         return places.astype(np.int64) if whole else places
 
     def provenance(self) -> OpenStep:
-        """Return what a recipe keeps of the movie: its file, its fingerprint and the selection.
+        """Return the record of the movie in a recipe: its file, its fingerprint and the selection.
 
-        Corrections made beforehand are not part of a recipe; a corrected movie counts as one in
-        memory.
+        Corrections made beforehand are not recorded; a corrected movie counts as a movie in memory.
 
         Raises
         ------

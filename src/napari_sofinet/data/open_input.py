@@ -1,4 +1,4 @@
-"""Opening whatever a method may start from: a movie, or a table of localisations."""
+"""Opening the input of a method: a movie or a table of localisations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_sofinet.io.tiff_axes import FrameRange
 from napari_sofinet.io.tiff_stack import StackAxis
 
 MethodInput = Movie | LocalizationTable
-"""Anything that a method can start from."""
+"""Input of a method."""
 
 
 def open_input(
@@ -26,7 +26,7 @@ def open_input(
     stack_axis: StackAxis = "time",
     frames: FrameRange = None,
 ) -> MethodInput:
-    """Open a file that a method can start from, recognised by its name.
+    """Open the input of a method; its kind is recognised by the name of the file.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def open_input(
         A movie (see `open_movie`), or a table of localisations whose name ends in .csv, .csv.gz,
         .tsv, .txt, .hdf5 or .h5.
     pixel_size_um, frame_interval_s : float, optional
-        Size of a camera pixel in um and time per frame in s; by default what the file says.
+        Size of a camera pixel in um and time per frame in s; by default the values in the file.
     channel, z : int, optional
         Channel and plane of a movie.
     stack_axis : {"time", "depth"}, optional
@@ -45,7 +45,7 @@ def open_input(
     Raises
     ------
     InputError
-        The file is neither, or cannot be read.
+        The file is neither a movie nor a table, or cannot be read.
     """
     if not os.fspath(path).lower().endswith(SUFFIXES):
         return open_movie(

@@ -22,11 +22,11 @@ from napari_sofinet.io.tiff_stack import StackAxis
 SMALLEST, LARGEST = 1e-9, 1e9
 """Limits of scales in um and s, beyond which no file can keep them."""
 LEAST_ROWS = 8
-"""Frames and rows from which it is said that their equal number is unusual."""
+"""Least number of frames and rows for a note that equal numbers are unusual."""
 
 
 class SingleImage(InputError):
-    """The file holds no movie, but a picture, which other programs open."""
+    """The file contains a single image, which other readers open."""
 
 
 def open_movie(
@@ -49,29 +49,30 @@ def open_movie(
         single frames or of numbered stacks, a pattern of names such as ``cell/img_s2_*.tif``, or
         an array (numpy, dask, zarr, xarray) with axes (T, Y, X) or with names.
     pixel_size_um, frame_interval_s : float, optional
-        Size of a camera pixel in um and time per frame in s; by default what the file says, None
-        where it does not.
+        Size of a camera pixel in um and time per frame in s; by default the values in the file, or
+        None if it contains none.
     channel, z : int, optional
-        Which channel and plane to take where there are several; by default the first, with a note.
+        Channel and plane of files with several; by default the first, with a note.
     stack_axis : {"time", "depth"}, optional
-        Meaning of a Z axis in a file without a time axis. Many programs save movies so, hence
-        ``"time"`` (with a note); ``"depth"`` keeps it as planes to choose with ``z``.
+        Meaning of a Z axis in a file without a time axis. The default is ``"time"`` (with a note),
+        since many programs save movies in this way; ``"depth"`` treats it as planes to choose from
+        with ``z``.
     name : str, optional
         Name of an array, for messages and layers.
     frames : sequence of two int or None, optional
-        First frame, and the one after the last, as `Movie.select` takes them. A file that holds
-        fewer frames than it promises, or ends early, is opened only with a range that is there.
+        First frame, and the one after the last, as `Movie.select` takes them. A truncated file, or
+        one with fewer frames than declared, is opened only with a range of existing frames.
 
     Returns
     -------
     Movie
-        With a note of everything that was assumed or left out in ``notes``.
+        Movie whose ``notes`` list everything that was assumed or left out.
 
     Raises
     ------
     InputError
-        The source is no readable movie: missing, truncated, RGB, a single image, a wrong dtype, or
-        several movies.
+        The source is not a readable movie: missing, truncated, RGB, a single image, a wrong dtype,
+        or several movies.
 
     Examples
     --------
@@ -118,12 +119,12 @@ def _scale_cautions(movie: Movie) -> Iterator[str]:
     pixel = movie.pixel_size_um
     low, high = PLAUSIBLE_UM
     if pixel is not None and not low <= pixel <= high:
-        yield f"Pixels of {pixel:g} um are unusual; the unit is um, 100 nm are 0.1."
+        yield f"A pixel size of {pixel:g} um is unusual. The unit is um: enter 0.1 for 100 nm."
     frames, rows, columns = movie.shape
     if frames == rows != columns and frames >= LEAST_ROWS:
         yield (
-            f"{movie.name} has {frames} frames of {rows} x {columns} px; if these are {columns} "
-            f"frames of {frames} x {rows} px, bring its last axis, time, to the front."
+            f"{movie.name} has {frames} frames of {rows} x {columns} px. If these are {columns} "
+            f"frames of {frames} x {rows} px, move the time axis from last to first."
         )
 
 

@@ -15,17 +15,17 @@ PICTURES = ".tif", ".tiff"
 
 
 def output_file(name: str | os.PathLike[str]) -> Path:
-    """Return the path of an output file that a user named.
+    """Return the path of an output file from the name that a user entered.
 
     Parameters
     ----------
     name : path-like
-        As it was typed.
+        Name as typed by the user.
 
     Raises
     ------
     InputError
-        The name is empty, or is that of a folder.
+        The name is empty or that of a folder.
 
     Examples
     --------
@@ -35,12 +35,12 @@ def output_file(name: str | os.PathLike[str]) -> Path:
     text = os.fspath(name)
     ends = tuple(filter(None, (os.sep, os.altsep)))
     if not text.strip() or text.endswith(ends) or os.path.basename(text) in (".", ".."):
-        raise InputError(f"The output {text!r} is not the name of a file; give one.")
+        raise InputError(f"The output {text!r} is not the name of a file; enter a file name.")
     return Path(text)
 
 
 def check_output(path: Path, table: bool = False) -> None:
-    """Raise `InputError` unless a result can be written at ``path``; made before long work.
+    """Raise `InputError` unless a result can be written to ``path``, before long work starts.
 
     An OME-TIFF, or with ``table`` also a table of localisations.
     """
@@ -55,12 +55,12 @@ def check_output(path: Path, table: bool = False) -> None:
 
 
 def refuse_overwriting(output: Path, *inputs: Path) -> None:
-    """Raise `InputError` where an output would replace an input, or become a frame of it.
+    """Raise `InputError` if an output would replace an input, or become a frame of it.
 
     Parameters
     ----------
     output : Path
-        File to be written; what is written beside it counts as well.
+        File to be written; files written beside it are checked as well.
     *inputs : Path
         Files that are read, or folders of frames.
     """
@@ -74,7 +74,8 @@ def refuse_overwriting(output: Path, *inputs: Path) -> None:
         for place in (*written, output.parent):
             if any(_same(place, file) for file in read):
                 raise InputError(
-                    f"The output {output} would change the input {source}; choose another place."
+                    f"The output {output} would change the input {source}; choose another name or "
+                    "folder."
                 )
 
 

@@ -21,7 +21,7 @@ PACKAGES = "napari-sofinet", "numpy", "scipy", "numba", "dask", "tifffile", "tor
 
 
 class OpenStep(BaseModel):
-    """Which movie was opened and what of it was used."""
+    """The opened movie and the part of it that was used."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,7 +42,7 @@ class OpenStep(BaseModel):
 
 
 class MethodStep(BaseModel):
-    """Which method was run, with all its settings by dotted name."""
+    """The method that was run, with all its settings by dotted name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,7 +68,7 @@ class Recipe(BaseModel):
 
     @property
     def repeatable(self) -> bool:
-        """Whether the input was a file; a layer in memory must be saved first."""
+        """Whether the input was a file, not a layer in memory, and the recipe can be run again."""
         return self.open.path is not None
 
     @property
@@ -79,7 +79,7 @@ class Recipe(BaseModel):
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        """Everything that was read: the movie or table, and files that settings name."""
+        """All files that were read: the movie or table, and files that settings name."""
         settings = self.reconstruct.settings.values()
         names = [name for name in settings if isinstance(name, str) and os.path.isfile(name)]
         path = self.open.path
@@ -100,7 +100,7 @@ class Recipe(BaseModel):
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
-        """Read a recipe from JSON text; `InputError` if it is none."""
+        """Read a recipe from JSON text; raise `InputError` if the text is not a recipe."""
         try:
             return cls.model_validate(json.loads(text))
         except (ValueError, RecursionError):  # pydantic's errors, and numbers of very many digits
@@ -116,12 +116,12 @@ class Recipe(BaseModel):
             return cls.from_json(read_text(path))
         text = read_annotation(path, "recipe")
         if text is None:
-            raise InputError(f"{path.name} holds no recipe of napari-sofinet.")
+            raise InputError(f"{path.name} contains no recipe of napari-sofinet.")
         return cls.from_json(text)
 
 
 def recipe_beside(table: Path) -> Path:
-    """Return where the recipe of a saved table is kept.
+    """Return the path of the recipe beside a saved table.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def recipe_beside(table: Path) -> Path:
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of what computed the result."""
+    """Versions of the packages that computed the result."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:

@@ -90,7 +90,7 @@ class Reconstruction:
 
     @property
     def image(self) -> np.ndarray:
-        """The picture; of several channels, the first one."""
+        """The picture, or that of the first of several channels."""
         return next(iter(self.maps.values()))
 
     @property
@@ -122,7 +122,7 @@ class Reconstruction:
         Raises
         ------
         InputError
-            The name ends otherwise, there is no table, or the folder cannot be written to.
+            The name has another ending, there is no table, or the folder cannot be written to.
         """
         path = output_file(path)
         if self.recipe is not None:
@@ -145,8 +145,8 @@ class Reconstruction:
     def _save_table(self, path: Path) -> None:
         if self.localizations is None:
             raise InputError(
-                f"This method finds no localisations to write to {path.name}; choose a name that "
-                "ends in .ome.tif."
+                f"This method does not produce localisations to write to {path.name}; choose a "
+                "name that ends in .ome.tif."
             )
         # ThunderSTORM's columns are in nm; where these are not known, Picasso's in pixels.
         known = self.localizations.camera_pixel_um is not None
@@ -198,7 +198,9 @@ class Reconstruction:
             maps = [one[None] for one in maps]  # tifffile leaves out an axis of length 1
         kept = [name for name in names if not name.startswith(SAMPLE)]
         if len(maps) != len(names) or not kept or maps[0].ndim != len(grid.axes):
-            raise InputError(f"{path.name} does not hold the maps that it names; copy it again.")
+            raise InputError(
+                f"{path.name} is damaged, since some of its maps are missing; copy it again."
+            )
         return cls(
             dict(zip(kept, maps, strict=False)),
             pixel_px=grid.pixel_px,
@@ -232,4 +234,4 @@ class _Grid(BaseModel):
         try:
             return cls.model_validate_json(read_annotation(path, "grid") or "")
         except ValidationError as error:
-            raise InputError(f"{path.name} holds no picture of napari-sofinet.") from error
+            raise InputError(f"{path.name} contains no picture of napari-sofinet.") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 FEWEST_SATURATED = 3
-"""A single pixel may reach the end of 12 bits by chance."""
+"""Least number of pixels, since a single pixel may reach the end of 12 bits by chance."""
 
 
 class Saturation:
@@ -17,9 +17,10 @@ class Saturation:
         self.highest = 0
 
     def add(self, block: np.ndarray) -> None:
-        """Count the pixels of a block of unsigned integers at what may be the camera's full scale.
+        """Count the pixels in a block of unsigned integers that are at the camera's full scale.
 
-        That is the dtype's end, or the end of 10, 12 or 14 bits where no pixel is brighter.
+        Full scale is the largest value of the dtype, or of 10, 12 or 14 bits if no pixel is
+        brighter.
         """
         if block.dtype.kind != "u":
             return

@@ -22,11 +22,11 @@ class Spool:
     movie : Movie
         The movie, with its corrections and its selection.
     needed : bool
-        Whether the frames are read again at all.
+        Whether the frames will be read again.
 
     Notes
     -----
-    Where the disk has no room for a copy, `movie` stays the original one, and its frames are read
+    If the disk has no space for a copy, `movie` remains the original one, whose frames are read
     from the source again.
     """
 

@@ -1,4 +1,4 @@
-"""A table of localisations: one row per emitter that was found in a frame."""
+"""A table of localisations: one row per emitter and frame."""
 
 from __future__ import annotations
 
@@ -40,29 +40,30 @@ class LocalizationTable:
     frame
         Number of the frame, int64, the file's first frame is 0.
     y_px, x_px
-        Place in camera pixels of the file, float64; the centre of camera pixel (0, 0) is at (0, 0).
+        Position in camera pixels of the file, float64; the centre of camera pixel (0, 0) is at (0,
+        0).
     photons, background
         Photons of the emitter, and of the background in one pixel.
     uncertainty_px
-        Standard deviation of the place along one axis, in camera pixels.
+        Standard deviation of the position along one axis, in camera pixels.
     z_um
         Height in um.
     columns
         Further columns by the names that they had in the file, in the file's units.
     camera_pixel_um
-        Size of a camera pixel in um, None where it is not known.
+        Size of a camera pixel in um, None if unknown.
     frames, shape
-        Number of frames, and rows and columns, of the movie, None where they are not known.
+        Number of frames, and rows and columns, of the movie, None if unknown.
     name
         Short name for layers and messages.
     notes
         Sentences that the user should read, e.g. about rows that were left out.
     path
-        The file that the table was read from, None where it was made in memory.
+        File that the table was read from; None if it was made in memory.
     frame_interval_s
-        Time from frame to frame of the movie in s, None where it is not known.
+        Time from frame to frame of the movie in s, None if unknown.
     frame_range, roi
-        What of the movie was selected, see `select`. All rows are kept.
+        Selected part of the movie, see `select`. All rows are kept.
     stamp
         State of the file when it was read.
     """
@@ -105,19 +106,19 @@ class LocalizationTable:
 
     @property
     def frame_count(self) -> int:
-        """Frames of the movie; where that is not known, as far as there are localisations."""
+        """Number of frames of the movie; if unknown, up to the last localisation."""
         last = int(self.frame.max()) + 1 if len(self) else 0
         return max(self.frames or 0, last)
 
     def rows(self, rows: np.ndarray | slice) -> LocalizationTable:
-        """The rows that a mask (n,), row numbers or a slice chooses."""
+        """Return the rows selected by a mask (n,), row numbers or a slice."""
         changes: dict[str, Any] = {name: values[rows] for name, values in self.arrays().items()}
         changes["columns"] = {name: values[rows] for name, values in self.columns.items()}
         return replace(self, **changes)
 
     @property
     def field_px(self) -> tuple[int, int]:
-        """Rows and columns of the movie, or as far as there are localisations."""
+        """Rows and columns of the movie; if unknown, up to the farthest localisations."""
         if self.shape is not None:
             return self.shape
         rows, columns = (
@@ -127,7 +128,7 @@ class LocalizationTable:
 
     @property
     def pixel_size_um(self) -> float | None:
-        """Size of a camera pixel in um, None where it is not known."""
+        """Size of a camera pixel in um, None if unknown."""
         return self.camera_pixel_um
 
     @property
@@ -143,7 +144,7 @@ class LocalizationTable:
     def select(
         self, frames: Sequence[int | None] | None = None, roi: Roi | None = None
     ) -> LocalizationTable:
-        """Narrow the table to a range of frames and a rectangle of the movie it was made from.
+        """Select a range of frames and a rectangle of the movie that the table was made from.
 
         Parameters
         ----------
@@ -155,7 +156,7 @@ class LocalizationTable:
         Returns
         -------
         LocalizationTable
-            With all rows, and with what a method is to use of them.
+            Table with all rows and the new selection.
 
         Raises
         ------
@@ -170,7 +171,7 @@ class LocalizationTable:
         return table
 
     def provenance(self) -> OpenStep:
-        """Return what a recipe keeps of the table: its file, its fingerprint and the selection.
+        """Return the record of the table in a recipe: its file, its fingerprint and the selection.
 
         Raises
         ------
@@ -206,21 +207,22 @@ class LocalizationTable:
         )
 
     def by_frame(self) -> LocalizationTable:
-        """The table in the order of frames; itself where it is."""
+        """Return the table in the order of frames."""
         if np.all(self.frame[1:] >= self.frame[:-1]):
             return self
         return self.rows(np.argsort(self.frame, kind="stable"))
 
     def filter(self, *conditions: str) -> LocalizationTable:
-        """The rows that meet every condition.
+        """Return the rows that meet every condition.
 
         Parameters
         ----------
         *conditions
-            Such as ``"photons > 300"``, ``"uncertainty_nm < 20"`` or ``"frame >= 100"``: a column,
-            one of ``< <= > >= == !=`` and a number. Columns are those of the table and the file's
-            further ones; lengths also as ``x_nm``, ``y_nm``, ``x_um``, ``y_um``, ``z_nm`` and
-            ``uncertainty_nm``. A row without a value in the column does not meet the condition.
+            Conditions such as ``"photons > 300"``, ``"uncertainty_nm < 20"`` or ``"frame >= 100"``:
+            a column, one of ``< <= > >= == !=`` and a number. Columns are those of the table and
+            the file's further ones; lengths also as ``x_nm``, ``y_nm``, ``x_um``, ``y_um``,
+            ``z_nm`` and ``uncertainty_nm``. A row without a value in the column does not meet the
+            condition.
 
         Raises
         ------
@@ -231,7 +233,7 @@ class LocalizationTable:
         return self if rows.all() else self.rows(rows)
 
     def meets(self, *conditions: str) -> np.ndarray:
-        """Whether each row meets every condition, bool (n,); see `filter`."""
+        """Return whether each row meets every condition, bool (n,); see `filter`."""
         rows = np.ones(len(self), bool)
         for condition in conditions:
             values, _, compare, number = self._condition(condition)
@@ -241,7 +243,7 @@ class LocalizationTable:
         return rows
 
     def why_none(self, *conditions: str) -> str:
-        """Sentence about conditions that no row meets."""
+        """Return a sentence on conditions that no row meets."""
         for condition in conditions:
             if self.meets(condition).any():
                 continue
@@ -250,21 +252,21 @@ class LocalizationTable:
             has = (
                 f"it goes from {known.min():.6g} to {known.max():.6g}"
                 if len(known)
-                else "none has it"
+                else "no row has a value in this column"
             )
             return f"No localisation of {self.name} has {condition.strip()}; {has}."
         return f"No localisation of {self.name} meets all of the conditions; loosen one."
 
     def noted(self, *notes: str) -> LocalizationTable:
-        """The table with further notes."""
+        """Return the table with further notes."""
         return replace(self, notes=(*self.notes, *notes))
 
     def with_pixel(self, camera_pixel_um: float) -> LocalizationTable:
-        """The table of a camera with this size of pixels, in um."""
+        """Return the table with another size of camera pixels in um."""
         return replace(self, camera_pixel_um=camera_pixel_um)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The columns that every table may have, without those that it has not."""
+        """Return the standard columns that this table has."""
         return {name: getattr(self, name) for name in COLUMNS if getattr(self, name) is not None}
 
     def _condition(self, text: str) -> tuple[np.ndarray, float, Callable[[Any, Any], Any], float]:
@@ -276,7 +278,7 @@ class LocalizationTable:
             number = np.nan
         if match is None or np.isnan(number):
             raise InputError(
-                f"The condition {text[:60]!r} cannot be read; write a column, a sign and a "
+                f"The condition {text[:60]!r} cannot be read; write a column, a comparison and a "
                 "number, e.g. 'photons > 300'."
             )
         values, unit = self._named(match["name"])
@@ -298,8 +300,8 @@ class LocalizationTable:
         }
         if name in lengths and self.camera_pixel_um is None:
             raise InputError(
-                f"{self.name} is in camera pixels of unknown size, so it has no {name}; give the "
-                "size of a camera pixel (--pixel-size) or use pixels."
+                f"{self.name} is in camera pixels of unknown size, so {name} cannot be computed; "
+                "give the size of a camera pixel (--pixel-size) or use pixels."
             )
         if self.camera_pixel_um is not None:
             pixel = self.camera_pixel_um

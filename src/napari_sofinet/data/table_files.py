@@ -1,11 +1,11 @@
 """Localisation tables in files: ThunderSTORM's, Picasso's and other programs' columns.
 
-Programs agree neither on units nor on where counting begins. Tables in nm or um (ThunderSTORM, the
-SMLM challenge) have their origin at the corner of the first camera pixel: ThunderSTORM adds half a
-pixel to what it fits (``MultipleLocationsImageFitting``), and counts frames from 1. So have its
-tables in pixels, and those of GDSC, since a unit is only a factor there. Picasso's are
-in camera pixels, with the origin at the first pixel's centre, as it fits around whole pixels
-(``gausslq.locs_from_fits``), and count frames from 0. z is in nm in both.
+Programs differ in their units and in the number at which counting starts. Tables in nm or um
+(ThunderSTORM, the SMLM challenge) have their origin at the corner of the first camera pixel:
+ThunderSTORM adds half a pixel to what it fits (``MultipleLocationsImageFitting``), and counts
+frames from 1. So have its tables in pixels, and those of GDSC, since a unit is only a factor there.
+Picasso's are in camera pixels, with the origin at the first pixel's centre, as it fits around whole
+pixels (``gausslq.locs_from_fits``), and count frames from 0. z is in nm in both.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ SUFFIXES = ".csv", ".csv.gz", ".tsv", ".txt", ".hdf5", ".h5"
 
 
 class PixelSizeNeeded(InputError):
-    """The table is in nm and the size of a camera pixel is not known."""
+    """The table is in nm and the size of a camera pixel is unknown."""
 
 
 def read_localizations(
@@ -77,14 +77,15 @@ def read_localizations(
         Picasso's, LUME's or other columns whose names say their unit, e.g. ``x_nm`` or
         ``x [px]``; or HDF5 of Picasso, with its YAML beside it.
     camera_pixel_um
-        Size of a camera pixel in um; else the file's, which only Picasso's HDF5 knows.
+        Size of a camera pixel in um; by default the value in the file, which only HDF5 files of
+        Picasso contain.
 
     Raises
     ------
     InputError
-        The file is no table of localisations, or holds none; its units are unknown.
+        The file is not a table of localisations, is empty, or its units are unknown.
     PixelSizeNeeded
-        The table is in nm or um, and no size of a pixel was given.
+        The table is in nm or um, and the size of a camera pixel is unknown.
     """
     path = Path(path)
     if camera_pixel_um is not None and not 0 < camera_pixel_um <= LARGEST_PIXEL_UM:
@@ -105,7 +106,7 @@ def read_localizations(
 
 
 def is_table(path: str | Path) -> bool:
-    """Whether a file looks like a table of localisations, from its beginning."""
+    """Return whether a file looks like a table of localisations, from its first bytes."""
     path = Path(path)
     try:
         names = column_names(path) if _is_hdf5(path) else read_layout(path).names
@@ -133,7 +134,8 @@ def write_localizations(
     Raises
     ------
     InputError
-        The name ends otherwise, or ThunderSTORM's nm need a camera pixel that is not known.
+        The name has another ending, or the size of a camera pixel is unknown, which columns in nm
+        need.
     """
     path = Path(path)
     kind = check_table_output(path)
@@ -147,7 +149,7 @@ def write_localizations(
 
 
 def check_table_output(path: Path) -> Literal["csv", "hdf5"]:
-    """Kind of file that a name stands for; `InputError` unless a table can be written there."""
+    """Return the kind of file for a name; raise `InputError` unless it can be written."""
     name = path.name.lower()
     if not name.endswith((".csv", ".csv.gz", ".hdf5", ".h5")):
         raise InputError(f"The table {path.name} must end in .csv, .csv.gz or .hdf5.")
@@ -159,7 +161,7 @@ def check_table_output(path: Path) -> Literal["csv", "hdf5"]:
 
 
 def files_of_table(path: Path) -> tuple[Path, ...]:
-    """Return the files that a table consists of: Picasso's has a YAML file beside it.
+    """Return the files of a table: HDF5 tables of Picasso have a YAML file beside them.
 
     Examples
     --------
@@ -188,8 +190,8 @@ def _table(
     y, x = (_in_px(taken[key], unit[key], pixel, name) for key in ("y", "x"))
     if unit["x"] == CORNER_PX:
         notes.append(
-            "x and y in px were taken to count from the corner of the first camera pixel, as those "
-            "of ThunderSTORM and GDSC do."
+            "x and y in px are assumed to be relative to the corner of the first camera pixel, as "
+            "in ThunderSTORM and GDSC."
         )
     found: dict[str, Any] = {"frame": taken["frame"], "y_px": y, "x_px": x}
     found |= {key: taken[key] for key in ("photons", "background") if key in taken}
@@ -219,7 +221,7 @@ def _table(
 def _usual_unit(
     name: str, raw: NumberTable, meanings: dict[str, tuple[str, str]]
 ) -> Literal["px", "nm"] | None:
-    """Return the unit of positions that do not say it: that of Picasso or of LUME."""
+    """Return the unit of positions without a stated unit: that of Picasso or LUME."""
     # Only Picasso leaves its units out; without uncertainties its text is like any other's.
     precise = PICASSO_PRECISION <= raw.columns.keys()
     if (precise or _is_hdf5(Path(name))) and not meanings["x"][1]:
@@ -236,7 +238,7 @@ def _check_columns(name: str, raw: NumberTable, meanings: dict[str, tuple[str, s
             f"{name} has no column {' and no column '.join(missing)} with numbers; it has {has}."
         )
     if not len(raw.columns[meanings["x"][0]]):
-        raise InputError(f"{name} holds no localisation, only the names of its columns.")
+        raise InputError(f"{name} contains no localisations, only the names of columns.")
 
 
 def _meanings(names: tuple[str, ...]) -> dict[str, tuple[str, str]]:
@@ -260,12 +262,12 @@ def _per_px(unit: str | None, pixel: float | None, name: str) -> float:
         return 1.0
     if unit is None:
         raise InputError(
-            f"The columns x and y of {name} do not say their unit; name them x_nm and y_nm, or "
-            "x_px and y_px, in its first line."
+            f"The columns x and y of {name} have no unit; name them x_nm and y_nm, or x_px and "
+            "y_px, in the first line."
         )
     if pixel is None:
         raise PixelSizeNeeded(
-            f"{name} is in {unit} and does not say the size of a camera pixel; give it in um "
+            f"{name} is in {unit} and does not contain the size of a camera pixel; give it in um "
             "(--pixel-size, camera_pixel_um)."
         )
     return pixel * 1000 if unit == "nm" else pixel
@@ -274,9 +276,7 @@ def _per_px(unit: str | None, pixel: float | None, name: str) -> float:
 def _um_of_z(unit: str, usual: str | None, pixel: float | None, name: str) -> float:
     """Return the um in the unit of z: of Picasso and LUME, which leave it out, nm."""
     if not unit and usual is None:
-        raise InputError(
-            f"The column z of {name} does not say its unit; name it z_nm in its first line."
-        )
+        raise InputError(f"The column z of {name} has no unit; name it z_nm in the first line.")
     return {"um": 1.0, "px": pixel or 1.0, CORNER_PX: pixel or 1.0}.get(unit, 1e-3)
 
 
@@ -320,15 +320,15 @@ def _frames(
         raise InputError(f"Frames of {name} go from {low:g} to {high:g}, which is not plausible.")
     whole = frame.astype(np.int64)
     if frame.dtype.kind == "f" and not np.array_equal(whole, frame):
-        raise InputError(f"The column frame of {name} holds fractions, so it is no frame's number.")
+        raise InputError(f"The column frame of {name} contains fractions instead of frame numbers.")
     if usual == "px":
         return whole
     if low == 0:
         if unit == "nm":
-            notes.append("Frames were taken to count from 0, as there is a frame 0.")
+            notes.append("Frames are assumed to be counted from 0, since there is a frame 0.")
         return whole
     if unit in ("px", CORNER_PX):
-        notes.append("Frames were taken to count from 1, as there is no frame 0.")
+        notes.append("Frames are assumed to be counted from 1, since there is no frame 0.")
     whole -= 1
     return whole
 
@@ -339,7 +339,7 @@ def _sorted(
     frame = found["frame"]
     if np.all(frame[1:] >= frame[:-1]):
         return found, rest
-    notes.append("Frames were not in order; the table was sorted.")
+    notes.append("The frames were not in order; the table was sorted.")
     order = np.argsort(frame, kind="stable")
     return {k: v[order] for k, v in found.items()}, {k: v[order] for k, v in rest.items()}
 
@@ -347,8 +347,8 @@ def _sorted(
 def _thunderstorm_columns(table: LocalizationTable) -> dict[str, np.ndarray]:
     if table.camera_pixel_um is None:
         raise PixelSizeNeeded(
-            "ThunderSTORM's columns are in nm and the size of a camera pixel is not known; give it "
-            "in um (--pixel-size) or write Picasso's columns."
+            "The columns of ThunderSTORM are in nm, but the size of a camera pixel is unknown; "
+            "give it in um (--pixel-size) or write the columns of Picasso."
         )
     nm = 1000 * table.camera_pixel_um
     rest = dict(table.columns)

@@ -1,4 +1,4 @@
-"""Size of the camera pixel of a table of localizations: where it is known, and contradictions."""
+"""Size of the camera pixel of a table of localizations, from several sources."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ def camera_pixel(
     Parameters
     ----------
     path : Path
-        The table; a recipe of ours beside it knows the size, too.
+        The table; a recipe beside it also contains the size.
     given : float, optional
-        The user's value, which is taken where there is one.
+        Value given by the user, which takes precedence.
     in_file : float, optional
         The value in the file.
     notes : list of str
-        A note is added where values contradict each other.
+        A note is appended if the values contradict each other.
 
     Returns
     -------
     float or None
-        None where nobody knows it.
+        None if the size is unknown.
     """
     beside = recipe_beside(path)
     known = [(given, "that was given"), (in_file, f"in {path.name}")]

@@ -147,7 +147,7 @@ def _unusable(image: np.ndarray) -> str | None:
             f"{SMALLEST_SIDE} x {SMALLEST_SIDE} px."
         )
     if not np.isfinite(image).all():
-        return "There are values that are no brightness (NaN or infinite)."
+        return "The picture contains values that are NaN or infinite."
     if np.ptp(image) <= 1e-9 * max(np.abs(image).max(), 1e-300):
         return "The image is the same everywhere."
     return None

@@ -186,7 +186,7 @@ def _unusable(a: np.ndarray, b: np.ndarray | None) -> str | None:
         )
     for image in (a,) if b is None else (a, b):
         if not np.isfinite(image).all():
-            return "There are values that are no brightness (NaN or infinite)."
+            return "The picture contains values that are NaN or infinite."
         if np.ptp(image) <= 1e-9 * max(np.abs(image).max(), 1e-300):
             return "An image is the same everywhere."
     if b is not None and np.array_equal(a, b):

@@ -151,7 +151,7 @@ def _reason_against_fit(y: np.ndarray) -> str | None:
     if len(y) < FEWEST_POINTS:
         return f"The line has {len(y)} points; at least {FEWEST_POINTS} are needed."
     if not np.isfinite(y).all():
-        return "There are values that are no brightness (NaN or infinite)."
+        return "The picture contains values that are NaN or infinite."
     if np.ptp(y) <= 1e-9 * max(np.abs(y).max(), 1e-300):
         return "The profile is flat."
     return None
