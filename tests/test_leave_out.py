@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import napari_sofinet as sofinet
@@ -26,6 +26,7 @@ def numbers_read(movie) -> list[int]:
     return np.concatenate([block[:, 0, 0] for block in time_blocks(movie)]).tolist()
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 39), st.integers(1, 8)), max_size=5),
     st.tuples(st.integers(0, 15), st.integers(20, 40)),

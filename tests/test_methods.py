@@ -43,7 +43,7 @@ def test_noise_and_bleaching_are_told():
     decay = np.exp(-np.arange(100) / 30)[:, None, None]
     bleaching = rng.poisson(50 + 500 * decay * np.ones((40, 40))).astype(np.uint16)
     notes = sofinet.reconstruct(sofinet.open_movie(bleaching), "sofi").notes
-    assert "bleaching or drift" in " ".join(notes)
+    assert "changes other than blinking" in " ".join(notes)
 
 
 def test_negative_fourth_cumulants_still_show_their_emitter():

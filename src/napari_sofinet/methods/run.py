@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
+
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.progress import Report, portion, silent
 from napari_sofinet.base.settings import Settings, build, flatten_settings, parameters
@@ -120,9 +122,14 @@ def _run_repaired(
 
 
 def _told(result: Reconstruction, repair: Repair) -> Reconstruction:
+    notes = repair.notes
+    movie = repair.movie
+    numbers = movie.file_frames(movie.first_frame + np.arange(movie.shape[0]))
+    if result.time_series is not None and np.any(np.diff(numbers) != 1):
+        notes += ("Frames are left out within this time series; its times do not count them.",)
     return replace(
         result,
-        notes=(*repair.notes, *result.notes),
+        notes=(*notes, *result.notes),
         details=result.details | repair.details,
     )
 

@@ -105,10 +105,10 @@ def make_plan(movie: Movie, settings: SofiSettings, report: Report) -> SofiPlan:
         bleaching = measure_bleaching(movie, portion(report, 0.1, 0.2))
         half_life = bleaching.half_life
         details |= bleaching.details
-        notes += bleaching.notes
+        notes += () if s.brightness.correct else bleaching.notes
         if bleaching.steady_frames is not None:
             longest = longest or max(bleaching.steady_frames, SEGMENT_FRAMES_MIN)
-            if longest >= frames:
+            if longest >= frames and not s.brightness.correct:
                 notes.append(
                     "The movie bleaches so little that the bleaching correction changes nothing."
                 )
@@ -158,7 +158,7 @@ def psf_width(cumulant: np.ndarray, order: int) -> tuple[float, str | None]:
     fwhm = estimate_psf_fwhm(cumulant, order)
     why = ""
     if fwhm == WIDEST_FWHM_PX:
-        why = "bleaching or drift outweighs the blinking; try to correct them"
+        why = "changes other than blinking outweigh it; let the check of the movie name them"
     elif not fwhm > NARROWEST_FWHM_PX:
         why = "there is little blinking above the noise; try more frames"
     if not why:

@@ -32,7 +32,7 @@ READOUT = {
 def defects_finding(repair: Repair, frames: int) -> Finding:
     """Return a finding on the frames and pixels that were left out or replaced."""
     details = repair.details
-    if not details:
+    if not details and repair.repeated < 2:
         advice = "No empty frame, cosmic ray or bad pixel was found."
         return Finding("defects", "none", "good", advice, 0.0)
     names = {
@@ -45,8 +45,11 @@ def defects_finding(repair: Repair, frames: int) -> Finding:
         for key, (name, rest) in names.items()
         if key in details
     ]
+    if repair.repeated > 1:
+        parts.append(f"{repair.repeated} repeated frames")
     value = ", ".join(parts)
-    light: Light = "fair" if details.get("left_out_frames", 0) > 0.1 * frames else "good"
+    odd = details.get("left_out_frames", 0) + (repair.repeated if repair.repeated > 1 else 0)
+    light: Light = "fair" if odd > 0.1 * frames else "good"
     return Finding("defects", value, light, " ".join(repair.notes), sum(details.values()))
 
 

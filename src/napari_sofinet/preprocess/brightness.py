@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.progress import Report, silent
@@ -13,6 +14,8 @@ from napari_sofinet.base.settings import Settings, parameter
 from napari_sofinet.data.blocks import time_blocks
 from napari_sofinet.data.movie import Movie
 
+BLUR_PX = 1.5
+"""Standard deviation of the blur of the mean image that frames are compared with."""
 GAIN_MAX = 20.0
 """Largest factor by which a frame is brightened; darker frames contain only noise."""
 
@@ -85,7 +88,7 @@ def measure_brightness(movie: Movie, report: Report = silent) -> FrameBrightness
     Returns
     -------
     FrameBrightness
-        Result of a least-squares fit to the mean image, with less weight for pixels that fluctuate
+        By comparison with the blurred mean image, with less weight for pixels that fluctuate
         independently.
 
     Raises
@@ -103,16 +106,25 @@ def measure_brightness(movie: Movie, report: Report = silent) -> FrameBrightness
             "cannot be corrected; switch off brightness.correct."
         )
     weights = 1 / np.maximum(changes, 1e-3 * np.median(changes) + 1e-9)
-    design = np.stack([light.ravel(), np.ones(light.size)])
-    weighted = design * weights.ravel()
-    solve = np.linalg.pinv(weighted @ design.T, rcond=1e-9) @ weighted
+    weights /= weights.sum()
+    # The noise of a frame is part of the mean; in a blurred one it hardly counts.
+    template = gaussian_filter(light, BLUR_PX, mode="nearest")
+    template = weights * (template - (weights * template).sum())
     found, done = [], 0
     for block in time_blocks(movie):
-        found.append((np.asarray(block, np.float64).reshape(len(block), -1) - floor) @ solve.T)
+        frames_now = np.asarray(block, np.float64) - floor
+        scale = np.tensordot(frames_now, template, 2)
+        level = np.tensordot(frames_now, weights, 2)
+        found.append(np.stack([scale, level], axis=1))
         done += len(block)
         report(0.5 + 0.5 * done / frames, "brightness")
-    scale, offset = np.concatenate(found).T
-    return FrameBrightness(scale / scale.mean(), offset - offset.mean(), floor)
+    scale, level = np.concatenate(found).T
+    mean_scale = scale.mean()
+    if not mean_scale > 0:
+        return FrameBrightness(np.ones(frames), level - level.mean(), floor)
+    scale = scale / mean_scale
+    offset = level - scale * float((weights * light).sum())
+    return FrameBrightness(scale, offset - offset.mean(), floor)
 
 
 def _mean_and_changes(

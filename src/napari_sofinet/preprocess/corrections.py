@@ -185,7 +185,7 @@ def correct(movie: Movie, settings: MovieSettings, report: Report) -> Corrected:
     if settings.bleaching.correct:
         bleaching = measure_bleaching(movie, portion(report, 0.3, 0.6))
         details |= bleaching.details
-        notes += bleaching.notes
+        notes += () if settings.brightness.correct else bleaching.notes
         movie = bleaching.rescaled(movie)
     if settings.drift.correct:
         drift = estimate_drift(movie, settings.drift.block, portion(report, 0.6, 1.0))
@@ -209,7 +209,7 @@ def describe_corrections(settings: CalibrationSettings, details: dict[str, float
     if isinstance(settings, MovieSettings) and settings.brightness.correct:
         scatter = details.get("brightness_scatter", 0.0)
         text += (
-            "Scale and offset of each frame, by least squares against the mean image, were brought "
+            "Scale and offset of each frame, by comparison with the mean image, were brought "
             f"to their means (the scale varied by {100 * scatter:.2g} % rms). "
         )
     b = settings.background

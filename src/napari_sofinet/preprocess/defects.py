@@ -30,6 +30,8 @@ SHARP = 0.05
 
 Those of a PSF of 1.6 px FWHM have a tenth, of 2 px a quarter.
 """
+LINE_MAX = 0.6
+"""Fraction of a row or column that a spike may cover."""
 SPIKED_FRACTION = 0.3
 """Fraction of the frames in which spikes as bright as the sample are no exceptions."""
 SPIKED_FRAMES_MAX = 64
@@ -202,7 +204,10 @@ def _spikes_of(
     if not seeds:
         return np.zeros(0, int), np.zeros(0, int)
     parts, _ = label(excess > SPIKE_EDGE_NOISE * noise, np.ones((3, 3)))
-    return np.nonzero(np.isin(parts, [parts[seed] for seed in seeds]))
+    found = np.isin(parts, [parts[seed] for seed in seeds])
+    # Whole rows or columns are the readout's.
+    found &= (found.mean(axis=0) < LINE_MAX)[None] & (found.mean(axis=1) < LINE_MAX)[:, None]
+    return np.nonzero(found)
 
 
 def _is_faint(square: np.ndarray, height: float) -> bool:

@@ -172,6 +172,11 @@ class Repair:
                 break
 
     @property
+    def repeated(self) -> int:
+        """Number of frames that equal the frame before."""
+        return self._repeated
+
+    @property
     def details(self) -> dict[str, float]:
         """Numbers of frames and pixels that were left out or replaced, for the recipe."""
         numbers = {

@@ -80,7 +80,6 @@ def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Findin
         value = f"{frames} frames of {movie.shape[1]} x {movie.shape[2]} px"
         return (Finding("size", value, "bad", "At least 4 frames of 4 x 4 px are needed."),)
     seen = _look(movie, portion(report, 0.0, 0.3))
-    seen.repair.finish(portion(report, 0.3, 0.35))
     movie = seen.repair.movie
     shared = _shared(movie)
     report(0.4, "changes that distant pixels share")
@@ -110,7 +109,9 @@ def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Findin
         block_frames = max(clean.shape[0] // 6, 20)
         drift = estimate_drift(clean, block_frames, portion(report, 0.6, 1.0))
         findings.append(drift_finding(drift))
-    further = _kinds_of_stack(movie, block, cumulant, width, blinks_well)
+    # Levels of frames do not change their noise.
+    own = clean if shared.kind in ("brightness", "readout") else movie
+    further = _kinds_of_stack(own, block, cumulant, width, blinks_well)
     cut_off = pile_up_finding(0.0 if seen.saturation.note else piles_up(_read(_middle(movie))))
     return (*findings, *further, *([cut_off] if cut_off else []))
 
@@ -148,8 +149,8 @@ def _look(movie: Movie, report: Report) -> _Look:
         done += len(block)
         report(done / movie.shape[0], "scan all frames")
     repair = Repair(movie, RepairSettings())
-    if scan.complete:
-        repair.take(scan.result())
+    if not scan.complete or repair.take(scan.result()):
+        repair.finish()
     return _Look(repair, saturation)
 
 
