@@ -41,9 +41,9 @@ class Method:
         Optional packages that must be installed.
     network : Network, optional
         The network whose weights the setting ``weights`` names.
-    one_pass : bool, optional
-        Whether it is about as fast as reading the movie: defects are then looked for
-        while it runs, and not before.
+    reads_first : bool, optional
+        Whether it reads the whole movie before it does any long work. Its own reading then shows
+        what cannot be signal; for other methods the movie is read once more before.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Method:
     gives: tuple[Output, ...] = ("image",)
     needs: tuple[str, ...] = ()
     network: Network | None = None
-    one_pass: bool = False
+    reads_first: bool = False
 
     @property
     def uses_torch(self) -> bool:

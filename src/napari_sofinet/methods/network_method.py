@@ -38,6 +38,7 @@ def network_method(
         gives=("image", "time series"),
         needs=("torch", "safetensors"),
         network=network,
+        reads_first=True,
     )
 
 

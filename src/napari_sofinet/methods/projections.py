@@ -106,7 +106,7 @@ AVERAGE = Method(
     ProjectionSettings,
     average,
     describe_average,
-    one_pass=True,
+    reads_first=True,
 )
 STANDARD_DEVIATION = Method(
     "std",
@@ -114,5 +114,5 @@ STANDARD_DEVIATION = Method(
     ProjectionSettings,
     standard_deviation,
     describe_std,
-    one_pass=True,
+    reads_first=True,
 )

@@ -20,8 +20,13 @@ from napari_sofinet.io.fingerprint import fingerprint
 from napari_sofinet.methods.contract import Method
 from napari_sofinet.methods.registry import method_named, methods
 from napari_sofinet.networks import weights
-from napari_sofinet.preprocess.frame_scan import FrameScan
-from napari_sofinet.preprocess.repair import Repair, RepairSettings, describe_repair
+from napari_sofinet.preprocess.repair import (
+    DefectsFound,
+    Repair,
+    RepairSettings,
+    RepairWatch,
+    describe_repair,
+)
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -110,14 +115,19 @@ def _run_repaired(
     wanted = getattr(values, "repair", None)
     if not isinstance(movie, Movie) or not isinstance(wanted, RepairSettings) or not wanted.any:
         return method.run(movie, values, report, *device)
-    repair = Repair(movie, wanted)
-    if method.one_pass:
-        # Nearly all movies need no repair, and are read once.
-        scan = FrameScan(movie)
-        result = method.run(replace(movie, watch=scan), values, report, *device)
-        if scan.complete and not repair.take(scan.result()):
-            return _told(result, repair)
+    repair, result = Repair(movie, wanted), None
+    if method.reads_first:
+        # Nearly all movies need no repair, and are not read once more for this.
+        watch = RepairWatch(movie, repair)
+        try:
+            result = method.run(replace(movie, watch=watch), values, report, *device)
+            if watch.complete:
+                return _told(result, repair)
+        except DefectsFound:
+            pass
     repair.finish(portion(report, 0.0, 0.05))
+    if result is not None and not repair.details:
+        return _told(result, repair)
     return _told(method.run(repair.movie, values, portion(report, 0.05, 1.0), *device), repair)
 
 

@@ -145,4 +145,4 @@ def _on_cumulant_grid(movie: Movie, order: int, image: np.ndarray) -> Reconstruc
     )
 
 
-METHOD = Method("sofi", "SOFI", SofiSettings, sofi, describe, one_pass=True)
+METHOD = Method("sofi", "SOFI", SofiSettings, sofi, describe, reads_first=True)

@@ -54,7 +54,7 @@ def defects_finding(repair: Repair, frames: int) -> Finding:
 
 
 def shared_finding(shared: SharedChanges) -> Finding:
-    """Return a finding on changes shared by distant pixels, with their correction."""
+    """Return a finding on changes that distant pixels share, with the correction for them."""
     before, after = shared.before, shared.after
     number = before.total
     if shared.kind == "none":

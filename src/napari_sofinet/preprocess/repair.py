@@ -10,7 +10,7 @@ from napari_sofinet.base.progress import Report, portion, silent
 from napari_sofinet.base.settings import Settings, parameter
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.preprocess.defects import Defects, bad_pixels, empty_frames, find_spikes
-from napari_sofinet.preprocess.frame_scan import ScannedMovie, scan_movie
+from napari_sofinet.preprocess.frame_scan import FrameScan, ScannedMovie, scan_movie
 
 ROUNDS = 6
 """Largest number of scans; each scan finds one of several spikes in a pixel."""
@@ -220,6 +220,41 @@ class Repair:
                 "frames than the camera recorded."
             )
         return tuple(notes)
+
+
+class DefectsFound(BaseException):
+    """A movie that is being read has to be repaired first.
+
+    Not an `Exception`: nobody on the way may take it for a failure of a file.
+    """
+
+
+class RepairWatch(FrameScan):
+    """Looks at the frames of a movie while a method reads them, and stops it at defects.
+
+    Parameters
+    ----------
+    movie : Movie
+        The movie as the method reads it.
+    repair : Repair
+        Takes the statistics once all frames have been seen.
+
+    Raises
+    ------
+    DefectsFound
+        From `see`, after the last frame, where there is something to repair.
+    """
+
+    def __init__(self, movie: Movie, repair: Repair) -> None:
+        super().__init__(movie)
+        self._repair = repair
+
+    def see(self, frames: np.ndarray, first: int) -> None:
+        """Look at the next frames; see `FrameScan`."""
+        before = self.complete
+        super().see(frames, first)
+        if self.complete and not before and self._repair.take(self.result()):
+            raise DefectsFound
 
 
 def repair_movie(movie: Movie, settings: RepairSettings, report: Report = silent) -> Repair:
