@@ -105,7 +105,7 @@ def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Findin
     if blinks_well and clean.shape[0] >= 2 * SHORTEST and min(movie.shape[1:]) >= 8:
         settled = convergence(clean, order, portion(report, 0.5, 0.6))
         findings.insert(4, convergence_finding(settled, clean.shape[0]))
-    if blinks_well and clean.shape[0] >= 150:
+    if blinks_well and clean.shape[0] >= 150 and shared.kind != "unknown":
         block_frames = max(clean.shape[0] // 6, 20)
         drift = estimate_drift(clean, block_frames, portion(report, 0.6, 1.0))
         findings.append(drift_finding(drift))
