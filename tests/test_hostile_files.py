@@ -345,7 +345,7 @@ def test_the_truth_of_another_movie_is_told(tmp_path, monkeypatch, capsys):
     for seed in (1, 2):
         capsys.readouterr()
         accepted("measure", "compare", "a.ome.tif", "--reference", f"{seed}.npz", "--json")
-        assert ("another movie" in "".join(capsys.readouterr())) == (seed == 2)
+        assert ("a different movie" in "".join(capsys.readouterr())) == (seed == 2)
 
 
 # Weights

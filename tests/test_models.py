@@ -255,7 +255,7 @@ def test_unusable_weights_give_one_sentence(kind, small, frames, tmp_path, capsy
     [
         (np.zeros((4, 60, 60), np.uint16), "at least 5 frames"),
         (np.zeros((20, 7, 7), np.uint16), "12 x 12 px"),
-        (np.zeros((20, 30, 30), np.uint16), "same everywhere"),
+        (np.zeros((20, 30, 30), np.uint16), "is constant"),
         (np.full((20, 30, 30), np.nan, np.float32), "NaN"),
     ],
 )
@@ -374,8 +374,8 @@ def test_other_settings_begin_anew(tmp_path):
     [
         ("sofinet convgru ddpm", {"parameters": "channels=0"}, "size"),
         ("sofinet convgru ddpm", {"parameters": "channels=x"}, "size"),
-        ("sofinet convgru", {"frames_min": 9, "frames_max": 8}, "fewer"),
-        ("ddpm", {"frames_min": 9, "frames_max": 8}, "least frames must not be more"),
+        ("sofinet convgru", {"frames_min": 9, "frames_max": 8}, "below the smallest"),
+        ("ddpm", {"frames_min": 9, "frames_max": 8}, "minimum of frames must not exceed"),
         ("sofinet convgru", {"target": "sofi", "sofi": {"order": 3}}, "order 2"),
         ("sofinet convgru ddpm", {"learning_rate": 0.1, "start": "nowhere"}, "no weights"),
     ],

@@ -80,7 +80,7 @@ def decorrelation_resolution(
     >>> 3 < decorrelation_resolution(image).resolution_px < 7
     True
     >>> decorrelation_resolution(np.ones((64, 64))).reason
-    'The image is the same everywhere.'
+    'The image is constant.'
     """
     image = np.asarray(image, dtype=np.float64)
     radii = np.linspace(0, 1, RADII)
@@ -149,7 +149,7 @@ def _unusable(image: np.ndarray) -> str | None:
     if not np.isfinite(image).all():
         return "The picture contains values that are NaN or infinite."
     if np.ptp(image) <= 1e-9 * max(np.abs(image).max(), 1e-300):
-        return "The image is the same everywhere."
+        return "The image is constant."
     return None
 
 

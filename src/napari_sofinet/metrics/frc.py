@@ -188,7 +188,7 @@ def _unusable(a: np.ndarray, b: np.ndarray | None) -> str | None:
         if not np.isfinite(image).all():
             return "The picture contains values that are NaN or infinite."
         if np.ptp(image) <= 1e-9 * max(np.abs(image).max(), 1e-300):
-            return "An image is the same everywhere."
+            return "An image is constant."
     if b is not None and np.array_equal(a, b):
         return "The two images are the same; they must differ in their noise."
     return None

@@ -70,7 +70,7 @@ def likeness(image: np.ndarray, truth: np.ndarray) -> Likeness:
         raise InputError(f"Structural similarity needs images of at least {WINDOW} x {WINDOW} px.")
     span = float(np.ptp(b))
     if span <= 0:
-        raise InputError("The truth is the same everywhere; nothing can be compared.")
+        raise InputError("The truth is constant, so it cannot be compared.")
     mse = float(np.mean((a - b) ** 2))
     return Likeness(
         _structural_similarity(a, b, span),

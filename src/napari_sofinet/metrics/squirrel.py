@@ -138,7 +138,7 @@ def _check(name: str, array: np.ndarray) -> None:
     if array.ndim != 2 or not np.isfinite(array).all():
         raise InputError(f"The {name} must be a single picture without NaN.")
     if np.ptp(array) <= 1e-12 * max(np.abs(array).max(), 1e-300):
-        raise InputError(f"The {name} is the same everywhere; nothing can be compared.")
+        raise InputError(f"The {name} is constant, so it cannot be compared.")
 
 
 def _best_blur(models: _PixelModels | _WaveModels, widest: float) -> float:

@@ -1,1 +1,1 @@
-"""Networks: torch modules and nothing else. Importing one of them loads torch."""
+"""Networks as torch modules. Importing one of them loads PyTorch."""

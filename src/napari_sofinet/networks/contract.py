@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Network:
-    """A network: how it is built, what it needs, and how it is trained.
+    """Declaration of a network: how it is built and trained.
 
     Parameters
     ----------
@@ -19,15 +19,16 @@ class Network:
     title : str
         Name for people.
     build : str
-        ``"module:callable"`` that makes the network with random weights; called with the sizes that
-        a card keeps. Loaded on first use, since it imports PyTorch.
+        ``"module:callable"`` that makes the network with random weights, given the sizes in a card.
+        It is loaded on first use, since it imports PyTorch.
     reach_px : int
-        Distance in camera pixels from which an output sample depends on the input: tiles that
-        overlap by it show no seams.
+        Distance in camera pixels up to which an output sample depends on the input. Tiles with this
+        overlap show no seams.
     frames : int, optional
         Number of frames that the network takes at a time; None for any number.
     task : str, optional
-        ``"module:TASK"`` that says how the network is trained; None if it cannot be trained here.
+        ``"module:TASK"`` that declares the training of the network; None if it cannot be trained
+        here.
     """
 
     name: str

@@ -212,7 +212,7 @@ class Recurrent(nn.Module):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class Stream:
-    """State of `ConvGRU.step` between the frames of a movie without end.
+    """State of `ConvGRU.step` between the frames of a continuous movie.
 
     Parameters
     ----------
@@ -269,7 +269,7 @@ class Stream:
 
 
 class RunningStream:
-    """Mean of a recurrent network's hidden states over all frames."""
+    """Mean of the hidden states of a recurrent network over all frames."""
 
     def __init__(self, net: ConvGRU) -> None:
         self.net = net
@@ -290,7 +290,7 @@ class RunningStream:
 
 
 class SlidingStream:
-    """Mean of a recurrent network's hidden states over the last frames."""
+    """Mean of the hidden states of a recurrent network over the last frames."""
 
     def __init__(self, net: ConvGRU, window: int) -> None:
         self.net = net

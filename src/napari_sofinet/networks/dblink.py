@@ -2,10 +2,10 @@
 
 A. Saguy, O. Alalouf, N. Opatovski, S. Jang, M. Heilemann, Y. Shechtman, "DBlink: dynamic
 localization microscopy in super spatiotemporal resolution via deep learning", Nature Methods 20,
-1939 (2023). `DBlink` is the network described there; `BlinkNet` is ours. The paper's recurrences
-have to be trained through time, and its large convolutions run on every frame. `BlinkNet` sees
-decay maps of past and future (`decay_maps`) instead: it is trained on single pictures, and does 25
-times less for each sample.
+1939 (2023). `DBlink` is the network described there; `BlinkNet` is that of this package. The
+paper's recurrences have to be trained through time, and its large convolutions run on every frame.
+`BlinkNet` sees decay maps of past and future (`decay_maps`) instead: it is trained on single
+pictures, and does 25 times less for each sample.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class BlinkNet(nn.Module):  # type: ignore[misc]
 
     The picture is the probability that a sample is structure, 0 to 1. The confidence is the logit
     of the probability that there is structure in the sample or next to it. Maps are not normalized:
-    a localization counts 1 in them whatever else they show. The finest grid has blocks of 2 x 2
+    a localization counts 1 in them, independent of all others. The finest grid has blocks of 2 x 2
     samples.
 
     Parameters

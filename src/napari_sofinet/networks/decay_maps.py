@@ -15,7 +15,7 @@ from napari_sofinet.localization.events import LocalizationEvents
 TIMES = 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0
 """Time constants of the decay, in windows."""
 PRIORS = {"either": 0.0, "filaments": 1.0, "mitochondria": -1.0}
-"""Value by which a network knows the kind of structure: few localizations fit several kinds."""
+"""Value that gives a network the kind of structure, since few localizations fit several kinds."""
 
 
 def decays(windows: np.ndarray) -> np.ndarray:
@@ -44,8 +44,8 @@ def decays(windows: np.ndarray) -> np.ndarray:
 def add_localizations(maps: np.ndarray, y: np.ndarray, x: np.ndarray, weights: np.ndarray) -> None:
     """Add localizations to maps, in place.
 
-    Each is divided among the four samples around it, so that its position is kept. What falls
-    beyond the edge of the field is left out.
+    Each is divided among the four samples around it, so that its position is kept. Parts beyond the
+    edge of the field are left out.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def decay_maps(
     rows, columns : int
         Size of the field in samples.
     between : callable, optional
-        Called again and again, also before the first maps exist; it may raise to stop the work.
+        Called repeatedly, also before the first maps exist; it may raise to stop the work.
 
     Yields
     ------
@@ -221,7 +221,7 @@ class _Sweep:
 
 
 def with_prior(maps: np.ndarray, prior: str) -> np.ndarray:
-    """Append a map that tells a network the kind of structure.
+    """Append a map that gives a network the kind of structure.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """Networks that map the emitters of single camera frames on a grid four times as fine.
 
 E. Nehme, L. E. Weiss, T. Michaeli, Y. Shechtman, "Deep-STORM: super-resolution single-molecule
-microscopy by deep learning", Optica 5, 458 (2018), had the idea. `Phi` is the network φ of
+microscopy by deep learning", Optica 5, 458 (2018), introduced the idea. `Phi` is the network φ of
 C. Seitz, J. Liu, "Uncertainty-aware localization microscopy by variational diffusion" (2024);
-`EmitterNet` is ours: it computes on the camera's pixels, which are 16 times fewer.
+`EmitterNet` is that of this package: it computes on camera pixels, which are 16 times fewer.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A diffusion network: it removes noise from the difference between the truth and a prior estimate.
+"""A diffusion network that removes noise from the difference between truth and prior estimate.
 
 J. Ho, A. Jain, P. Abbeel, "Denoising diffusion probabilistic models", NeurIPS (2020), conditioned
 on a prior estimate, as in C. Seitz, J. Liu, "Uncertainty-aware localization microscopy by

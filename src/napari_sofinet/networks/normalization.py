@@ -150,7 +150,7 @@ def measure_normalization(
     Raises
     ------
     InputError
-        The movie has no frames, or is the same everywhere.
+        The movie has no frames, or is constant.
     """
     frames = movie.shape[0]
     length = min(window or frames, frames)
@@ -170,7 +170,7 @@ def measure_normalization(
     if not scales:
         raise InputError("The movie has no frames.")
     if max(scales) <= 0:
-        raise InputError("The movie is the same everywhere; there is nothing to reconstruct.")
+        raise InputError("The movie is constant; there is nothing to reconstruct.")
     least = max(scales) * 1e-3
     centres = (np.arange(len(scales)) + 0.5) * length
     scale = np.interp(np.arange(frames) + 0.5, centres, np.maximum(scales, least))

@@ -1,4 +1,4 @@
-"""The eight orientations of a picture: turned by quarters, and mirrored."""
+"""The eight orientations of a picture: quarter turns and mirror images."""
 
 from __future__ import annotations
 

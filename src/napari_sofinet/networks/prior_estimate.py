@@ -1,4 +1,4 @@
-"""Prior estimates: the picture of another network from which diffusion starts, and its data.
+"""Prior estimates: pictures of another network from which diffusion starts, and its conditions.
 
 A condition holds maps on camera pixels; the prior estimate is among them, folded.
 """
@@ -47,24 +47,24 @@ class PriorEstimate:
 
 
 def load_estimator(name: str, networks: Sequence[Network]) -> Loaded:
-    """Load the network whose pictures diffusion starts from.
+    """Load the network that makes the pictures from which diffusion starts.
 
     Parameters
     ----------
     name : str
         Name or file of its weights.
     networks : sequence of Network
-        Those whose pictures diffusion can start from.
+        Networks with pictures from which diffusion can start.
 
     Returns
     -------
     Loaded
-        Its ``sha256`` is that of the weights without their card.
+        Network whose ``sha256`` is that of the weights without their card.
 
     Raises
     ------
     InputError
-        There are none of that name, or they are of another network.
+        There are no weights of that name, or they belong to another network.
     """
     for network in networks:
         if name in weights.available(network.name):
@@ -74,7 +74,7 @@ def load_estimator(name: str, networks: Sequence[Network]) -> Loaded:
         if network.name == kind:
             return _loaded(name, network)
     raise InputError(
-        f"{name} holds weights of {kind}; diffusion starts from pictures of "
+        f"{name} contains weights of {kind}, but diffusion starts from pictures of "
         f"{' or '.join(network.name for network in networks)}."
     )
 

@@ -41,7 +41,7 @@ def recurrent_series(
     Parameters
     ----------
     net : DBlink
-        In evaluation mode, on the device that is to be used.
+        Network in evaluation mode, on the device to use.
     events : LocalizationEvents
         Localizations, with times in frames.
     starts : ndarray

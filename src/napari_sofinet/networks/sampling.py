@@ -1,4 +1,4 @@
-"""Posterior samples: noise that a diffusion network turns into pictures."""
+"""Posterior samples, which a diffusion network draws from noise."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class StatisticsEncoder(Protocol):
     encoder: nn.Sequential
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """Return its parameters."""
+        """Return the parameters of the network."""
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
         """Return features (B, T, F, Y, X) of normalized frames (B, T, Y, X)."""

@@ -1,4 +1,4 @@
-"""Tiles of a field that are computed one by one, with everything that their pixels depend on."""
+"""Tiles of a field that are computed one by one, with all pixels that they depend on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Tile:
     seen : ((int, int), (int, int))
         ((top, bottom), (left, right)) of the rectangle that the tile needs, in pixels of the field.
     own : ((int, int), (int, int))
-        The same of the part that the tile yields; these parts fill the field without overlap.
+        The same for the part that the tile yields; these parts fill the field without overlap.
     """
 
     seen: tuple[Span, Span]
@@ -73,7 +73,7 @@ def tiles(rows: int, columns: int, side: int, reach: int) -> Iterator[Tile]:
     side : int
         Largest side of a tile's own part in pixels.
     reach : int
-        Distance in pixels from which a tile's own part depends on the field.
+        Distance in pixels up to which a tile's own part depends on the field.
 
     Examples
     --------

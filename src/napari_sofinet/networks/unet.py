@@ -1,4 +1,4 @@
-"""The U-Net that Komen et al. compare their network with: interpolated frames to one picture.
+"""The U-Net to which Komen et al. compare their network: interpolated frames to one picture.
 
 J. Komen, MSc thesis "Accelerating SOFI with Deep Learning", TU Delft (2024), appendix D. It is the
 network of O. Ronneberger, P. Fischer, T. Brox, "U-Net: Convolutional Networks for Biomedical Image
@@ -67,8 +67,8 @@ class UNet(nn.Module):  # type: ignore[misc]
         """Reconstruct a normalized movie (B, T, Y, X), see `normalize`."""
         if frames.shape[1] != self.frames:
             raise InputError(
-                f"This U-Net takes exactly {self.frames} frames, not {frames.shape[1]}; "
-                "select as many or choose another network."
+                f"This U-Net processes exactly {self.frames} frames, not {frames.shape[1]}; select "
+                "that number of frames or choose another network."
             )
         x = fourier_finer(frames)
         rows, columns = x.shape[-2:]

@@ -27,11 +27,11 @@ SHIPPED = Path(__file__).parent.parent / "weights"
 SUFFIX = ".safetensors"
 LARGEST_FILE = 2**29
 LARGEST_SIZE = 4096
-"""Largest number in a card of what a network is built of, e.g. of its channels."""
+"""Largest size of a network in a card, e.g. its number of channels."""
 
 
 class Uncertainty(BaseModel):
-    """Half widths of intervals, in units of the error that a network expects, by brightness.
+    """Half widths of intervals by brightness, in units of the error that a network expects.
 
     Where the picture is brighter than ``brightness``, a fraction ``share`` of simulated truths lay
     within ``half_width`` expected errors of the picture.
@@ -56,7 +56,7 @@ def _formerly(name: str) -> Any:
 
 
 class Card(BaseModel):
-    """Card of weights: how they were trained, what they expect and how good they are."""
+    """Card of weights: their training, their assumptions and their accuracy."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
 
@@ -78,7 +78,7 @@ class Card(BaseModel):
     flip_rotate: Uncertainty | None = _formerly("turned")
     """Calibration of the standard deviation of pictures in eight orientations."""
     estimate: str | None = _formerly("guess")
-    """Weights of the network whose pictures these weights start from."""
+    """Weights of the network that makes the pictures from which these weights start."""
     estimate_sha256: str | None = _formerly("guess_sha256")
     licence: str = "BSD-3-Clause"
 
@@ -150,7 +150,7 @@ def find(name: str, network: str) -> Path:
     Raises
     ------
     InputError
-        There are none of that name.
+        There are no weights of that name.
     """
     known = available(network)
     if name in known:
@@ -163,7 +163,7 @@ def find(name: str, network: str) -> Path:
     if not exists:
         some = ", ".join(known) or "none"
         raise InputError(
-            f"There are no weights {name[:80]!r}; give a file or one of the known ones ({some})."
+            f"There are no weights {name[:80]!r}; pass a file or one of the known names ({some})."
         )
     return path
 
@@ -184,7 +184,7 @@ def read_card(path: str | Path) -> Card:
     Raises
     ------
     InputError
-        The file is no safetensors file with a card of napari-sofinet.
+        The file is not a safetensors file with a card of napari-sofinet.
     """
     path = Path(path)
     try:
@@ -192,7 +192,7 @@ def read_card(path: str | Path) -> Card:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}).") from None
     if stat.st_size > LARGEST_FILE:
-        raise InputError(f"{path.name} is too large for weights of a network.")
+        raise InputError(f"{path.name} is too large to be the weights of a network.")
     return _read_card(path, stat.st_size, stat.st_mtime_ns)
 
 
@@ -200,11 +200,11 @@ def read_card(path: str | Path) -> Card:
 def _read_card(path: Path, size: int, changed: int) -> Card:
     text = read_header(path).metadata.get("card")
     if not isinstance(text, str):
-        raise InputError(f"{path.name} holds weights without a card of napari-sofinet.")
+        raise InputError(f"{path.name} contains weights without a card of napari-sofinet.")
     try:
         return Card.model_validate_json(text)
     except ValidationError:
-        raise InputError(f"The card of {path.name} is of another version or damaged.") from None
+        raise InputError(f"The card of {path.name} is damaged or from another version.") from None
 
 
 class Loaded(NamedTuple):
@@ -223,7 +223,7 @@ def load(name: str, network: Network) -> Loaded:
     name : str
         Name of known weights, or a path.
     network : Network
-        The network that they must belong to.
+        Network to which the weights must belong.
 
     Returns
     -------
@@ -233,13 +233,13 @@ def load(name: str, network: Network) -> Loaded:
     Raises
     ------
     InputError
-        There are no such weights, they are of another network, or PyTorch is not installed.
+        The weights do not exist or belong to another network, or PyTorch is not installed.
     """
     need_torch()
     path = find(name, network.name)
     card = read_card(path)
     if card.network != network.name:
-        raise InputError(f"{path.name} holds weights of {card.network}, not of {network.name}.")
+        raise InputError(f"{path.name} contains weights of {card.network}, not of {network.name}.")
     stat = path.stat()
     net, sha256 = _load(path, network, stat.st_size, stat.st_mtime_ns)
     return Loaded(net, card, sha256)
@@ -311,7 +311,7 @@ def identity(name: str, network: str) -> tuple[str, str]:
     Raises
     ------
     InputError
-        There are none of that name.
+        There are no weights of that name.
     """
     path = find(name, network)
     read_card(path)
@@ -330,7 +330,7 @@ def save(path: Path, tensors: dict[str, Any], card: Card) -> None:
     Parameters
     ----------
     path : Path
-        Output file; its folder is made.
+        Output file; its folder is created.
     tensors : dict of str to torch.Tensor
         State of the network.
     card : Card
@@ -366,18 +366,19 @@ def write_tensors(path: Path, tensors: dict[str, Any], metadata: dict[str, str])
 
 
 def own_output(name: str) -> Path:
-    """Return the file for a name that a person typed, in the folder of the user's weights.
+    """Return the file for a name entered by the user, in the folder of the user's weights.
 
     Raises
     ------
     InputError
-        The name is empty, has characters that a file cannot have, or is that of shipped weights.
+        The name is empty, has characters that are not allowed in file names, or is that of included
+        weights.
     """
     name = name.strip()
     if not name or len(name) > 60 or any(c in name for c in '/\\:*?"<>|') or name[0] == ".":
         raise InputError("A model's name must be 1 to 60 letters without / \\ : * ? \" < > |.")
     if (SHIPPED / f"{name}{SUFFIX}").exists():
-        raise InputError(f"{name} is the name of shipped weights; choose another one.")
+        raise InputError(f"{name} is the name of included weights; choose another one.")
     folder = user_weights_folder()
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{name}{SUFFIX}"

@@ -1,4 +1,4 @@
-"""Frames of a movie that is given in parts, for networks that process all of them together."""
+"""Frames of a movie given in parts, for networks that process all of them together."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ HIGHEST_INSET = 1.0  # of the width
 LONGEST_TITLE = 38  # letters
 BARS_UM = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)
 Inset = tuple[tuple[int, int], tuple[int, int]]
-"""Rows and columns of a grid, each from the first to behind the last."""
+"""Rows and columns of a grid, each as the first and the one after the last."""
 
 
 def displayed(image: np.ndarray, limits: tuple[float, float] | None = None) -> np.ndarray:

@@ -123,9 +123,9 @@ def relative_grid(
     Parameters
     ----------
     picture : Picture
-        Picture that is compared.
+        Compared picture.
     reference : Picture
-        Picture that it is compared with.
+        Reference picture.
 
     Returns
     -------
@@ -133,8 +133,8 @@ def relative_grid(
         Distance (y, x) of the picture's samples in samples of the reference; None if both have the
         same grid or if the picture's grid is not known.
     origin : tuple of float or None
-        Position (y, x) of the picture's sample (0, 0) in samples of the reference; None like
-        ``pixel``.
+        Position (y, x) of the picture's sample (0, 0) in samples of the reference; None in the same
+        cases as ``pixel``.
     """
     if picture.pixel_px is None or picture.origin_px is None:
         return None, None
@@ -184,7 +184,7 @@ def on_one_grid(
         if times[0] != times[1]:
             raise InputError(
                 f"{picture.name} and {reference.name} have different shapes and no common grid; "
-                "give pictures of one size."
+                "use pictures of the same size."
             )
         pixel = 1 / times[0], 1 / times[0]
         origin = (pixel[0] - 1) / 2, (pixel[1] - 1) / 2

@@ -44,7 +44,7 @@ class Picture:
     of_truth : bool, optional
         Whether the picture was drawn from a truth file; False by default.
     wide_field : bool, optional
-        Whether it is the mean of a movie, which shows no more than a conventional microscope.
+        Whether the picture is the mean of a movie, as from a conventional microscope.
     """
 
     image: np.ndarray
@@ -58,17 +58,17 @@ class Picture:
     wide_field: bool = False
 
     def belongs_to_another_movie(self, other: Picture) -> bool:
-        """Return whether this is the truth of another movie than a picture was made from.
+        """Return whether this is the truth of a different movie than that of a picture.
 
         Parameters
         ----------
         other : Picture
-            Picture that is compared with this one.
+            Picture to compare with this one.
 
         Returns
         -------
         bool
-            False also if one of the movies is not known.
+            False also if one of the movies is unknown.
         """
         return self.of_truth and other.movie is not None and self.movie not in (None, other.movie)
 
@@ -78,7 +78,7 @@ class Picture:
         Parameters
         ----------
         roi : tuple of two tuples of int
-            Rows and columns of the part in samples, each from the first to behind the last.
+            Rows and columns of the part in samples, each as the first and the one after the last.
 
         Returns
         -------
@@ -165,7 +165,7 @@ def _of_other_file(path: Path, pixel_size_um: float | None) -> Picture:
     if image.ndim > 2:
         return mean_of_movie(open_movie(image, pixel_size_um, name=path.name))
     if not np.isfinite(image).all():
-        raise InputError(f"{path.name} holds values that are no numbers; replace them.")
+        raise InputError(f"{path.name} contains values that are not finite; replace them.")
     return Picture(image, path.name, pixel_um=pixel_size_um)
 
 
@@ -186,7 +186,7 @@ def _single_image(path: Path) -> tuple[np.ndarray, float | None] | None:
             raise InputError(f"Pixels of type {series.dtype} cannot be measured.")
         image = image_of(series, path.name).reshape(shape)
         if not np.isfinite(image).all():
-            raise InputError(f"{path.name} holds values that are no numbers; replace them.")
+            raise InputError(f"{path.name} contains values that are not finite; replace them.")
         return image, read_scale(tif, [])[0]
 
 
@@ -242,14 +242,16 @@ def open_truth(path: str | Path, picture: Picture) -> Picture:
     Raises
     ------
     InputError
-        If the file is no truth file.
+        If the file is not a truth file.
     """
     path = Path(path)
     truth = read_truth(path)
     try:
         settings = SimulationSettings.model_validate_json(truth.settings)
     except ValueError as error:
-        raise InputError(f"The settings in {path.name} are of another version.") from error
+        raise InputError(
+            f"The settings in {path.name} are from another version of napari-sofinet."
+        ) from error
     positions, photons = truth.positions_um, truth.photons
     camera_um = settings.pixel_size_um
     pixel, origin = picture.pixel_px or (1.0, 1.0), picture.origin_px or (0.0, 0.0)

@@ -1,4 +1,4 @@
-"""Position of a picture on its reference, for pictures that do not say it themselves."""
+"""Position of a picture on its reference, for pictures that do not contain it."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ def place(
     Parameters
     ----------
     picture : Picture
-        Picture that is compared.
+        Compared picture.
     reference : Picture
-        Picture that it is compared with; without a grid its samples are camera pixels.
+        Reference picture; without a grid, its samples count as camera pixels.
     origin : (float, float), optional
-        Position (y, x) of sample (0, 0) of the picture in camera pixels, where the user knows it.
+        Position (y, x) of sample (0, 0) of the picture in camera pixels, if the user knows it.
     notes : list of str
-        A note of what was assumed is added.
+        A note on any assumption is appended.
 
     Returns
     -------
     Picture
-        The picture as it is where it has a grid, or where both have the same shape.
+        Picture with a position; unchanged if it has a grid, or if both have the same shape.
 
     Raises
     ------
     InputError
-        The shapes are those of no usual arrangement.
+        The position cannot be derived from the shapes.
     """
     if picture.pixel_px is not None and picture.origin_px is not None:
         return picture if origin is None else replace(picture, origin_px=origin)
@@ -52,9 +52,10 @@ def place(
         rows, columns = picture.image.shape
         height, width = reference.image.shape
         raise InputError(
-            f"How {picture.name} ({rows} x {columns} samples) lies on {reference.name} ({height} x "
-            f"{width}) is not known; give the sizes of their samples (--pixel-size, and in the "
-            "reference's file) and the place of the first one (--origin Y,X in camera pixels)."
+            f"The position of {picture.name} ({rows} x {columns} samples) on {reference.name} "
+            f"({height} x {width}) is unknown; give the sizes of their samples (--pixel-size, and "
+            "in the file of the reference) and the position of the first one (--origin Y,X in "
+            "camera pixels)."
         )
     step, start = reference.pixel_px or (1.0, 1.0), reference.origin_px or (0.0, 0.0)
     pixel = step[0] / factor, step[1] / factor
@@ -67,9 +68,9 @@ def place(
         )
         origin = (y, x)
         notes.append(
-            f"{picture.name} does not say where it lies; it is taken to show the same field as "
-            f"{reference.name}, {factor:.4g} x finer, with its first sample at y {y:.4g}, x "
-            f"{x:.4g} (camera pixels). If it lies elsewhere, give --origin Y,X."
+            f"{picture.name} does not contain its position; it is assumed to show the same field "
+            f"as {reference.name}, {factor:.4g} x finer, with its first sample at y {y:.4g}, x "
+            f"{x:.4g} (camera pixels). If this is wrong, give --origin Y,X."
         )
     return replace(picture, pixel_px=pixel, origin_px=origin)
 
@@ -102,7 +103,7 @@ def is_coarser(reference: Picture, picture: Picture) -> bool:
     Parameters
     ----------
     reference : Picture
-        Reference that is no truth; without a grid its samples are camera pixels.
+        Reference other than the truth; without a grid, its samples count as camera pixels.
     picture : Picture
         Picture that is compared with it.
     """
@@ -112,14 +113,14 @@ def is_coarser(reference: Picture, picture: Picture) -> bool:
 
 
 def covered(picture: Picture, reference: Picture) -> float:
-    """Return the fraction of a picture that its reference covers; 1 where positions are not known.
+    """Return the fraction of a picture that its reference covers; 1 if positions are unknown.
 
     Parameters
     ----------
     picture : Picture
-        Picture that is compared.
+        Compared picture.
     reference : Picture
-        Picture that it is compared with; without a grid its samples are camera pixels.
+        Reference picture; without a grid, its samples count as camera pixels.
     """
     if picture.pixel_px is None or picture.origin_px is None:
         return 1.0
@@ -142,17 +143,17 @@ def covered(picture: Picture, reference: Picture) -> float:
 
 
 def repeats(image: np.ndarray) -> tuple[float, float]:
-    """Return how often samples are repeated along y and x, as in a picture that was enlarged.
+    """Return the number of repetitions of samples along y and x, as in an enlarged picture.
 
     Parameters
     ----------
     image : ndarray of shape (Y, X)
-        A picture.
+        Any picture.
 
     Returns
     -------
     (float, float)
-        1 where they are not repeated; between whole numbers e.g. for 2, 3, 2, 3, ... times.
+        1 without repetitions; fractions if the number alternates, e.g. 2.5 for 2, 3, 2, 3, ...
 
     Examples
     --------
@@ -195,9 +196,9 @@ def without_repeats(picture: Picture, times: tuple[float, float]) -> Picture:
     Parameters
     ----------
     picture : Picture
-        Picture that was enlarged.
+        Enlarged picture.
     times : (float, float)
-        From `repeats`.
+        Number of repetitions, from `repeats`.
     """
     rows, columns = _kept(picture.image, times[0]), _kept(picture.image.T, times[1])
     part = np.ix_(rows, columns)

@@ -19,7 +19,7 @@ from napari_sofinet.quality.drawing import Axes, color_of, shortened, write_mess
 from napari_sofinet.quality.picture import Picture
 from napari_sofinet.quality.scores import compare
 
-TOO_NARROW = "A peak is narrower than a pixel: noise."
+TOO_NARROW = "Peaks narrower than a pixel are noise."
 OF_ALL_COUNTS = "% of all counts, offset included"
 LINE_WIDTH = 3  # samples across a line that are averaged
 COLUMNS = ("layer", "quantity", "value", "unit", "note")
@@ -79,8 +79,8 @@ def rows_as_csv(rows: Iterable[Row]) -> str:
     Returns
     -------
     str
-        Lines with the columns layer, quantity, value, unit and note, after one with their names.
-        Values have all their digits; missing ones are empty.
+        A header, and lines with the columns layer, quantity, value, unit and note. Values have full
+        precision; missing values are empty.
 
     Examples
     --------
@@ -107,8 +107,8 @@ def resolution_of(pictures: dict[str, tuple[Picture, Corners]]) -> Findings:
     Returns
     -------
     Findings
-        Resolutions in nm, in samples where the size of a sample is not known. FRC compares the
-        means of odd and even frames. The curves show decorrelation over spatial frequency.
+        Resolutions in nm, or in samples if the size of a sample is unknown. FRC compares the means
+        of odd and even frames. The curves show decorrelation over spatial frequency.
     """
     rows, curves = [], []
     for number, (name, (whole, box)) in enumerate(pictures.items()):

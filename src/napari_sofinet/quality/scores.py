@@ -46,7 +46,7 @@ def measure_resolution(
         Picture of at least the size that the metric needs.
     metric : {"decorrelation", "frc"}, optional
         Decorrelation analysis, or Fourier ring correlation of the means of odd and even frames. For
-        a picture that is no mean of a movie, FRC compares halves of its pixels.
+        other pictures than means of movies, FRC compares halves of the pixels.
     sector : tuple of float, optional
         First and last direction in degrees for decorrelation; by default all directions.
     criterion : str, optional
@@ -56,8 +56,8 @@ def measure_resolution(
     -------
     dict
         Values as `sofinet measure` prints them. ``resolution_px`` (samples) and ``resolution_nm``
-        are None if there is no resolution, and ``reason`` says why. ``notes`` are sentences about a
-        picture that was enlarged, or a resolution at the limit of the samples.
+        are None if there is no resolution; ``reason`` then gives the reason. ``notes`` are
+        sentences about an enlarged picture, or a resolution at the limit of the samples.
     """
     facts: dict[str, Any] = {"image": picture.name, "metric": metric}
     times = repeats(picture.image)
@@ -129,7 +129,7 @@ def compare(
             image, other = on_one_grid(picture, reference, pixel, origin)
         for name, array in ((picture.name, image), (reference.name, other)):
             if not np.ptp(array) > 0:
-                raise InputError(f"{name} is the same everywhere; nothing can be compared.")
+                raise InputError(f"{name} is constant, so it cannot be compared.")
         if "pearson" in metrics:
             facts["pearson"] = pearson(image, other)
         if "ssim" in metrics:

@@ -20,9 +20,9 @@ from napari_sofinet.training.data import Samples
 EDGES = 0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, np.inf
 """Limits of the bands of brightness."""
 COVERED = 0.9
-"""Fraction of the truth that intervals are to hold."""
+"""Fraction of the truth that intervals should contain."""
 FEWEST = 200
-"""Samples of a band of brightness that are enough for a quantile."""
+"""Sufficient number of samples for a quantile in a band of brightness."""
 SHOWS, MOST_STRETCHED = 0.1, 5.0
 """Brightness from which something is visible, and the factor by which intervals are stretched at
 most."""
@@ -35,7 +35,7 @@ def calibrate(
 ) -> Uncertainty | None:
     """Measure the errors of a network relative to the errors that it expects.
 
-    Where a picture is 0 the truth nearly always is, too; the darkest band begins above it.
+    Where a picture is 0, the truth nearly always is 0 as well; the darkest band starts above 0.
 
     Parameters
     ----------
@@ -91,8 +91,8 @@ def calibrate_samples(
     -------
     Uncertainty or None
         Factors, in bands of brightness of the mean, by which intervals must be stretched from the
-        mean so that they hold 90 % of the truth where the mean or the truth shows something; None
-        where nothing does.
+        mean so that they contain 90 % of the truth where the mean or the truth is visible; None if
+        nothing is visible.
     """
     device = str(next(net.parameters()).device.type)
     brightness: list[np.ndarray] = []

@@ -1,4 +1,4 @@
-"""Simulated movies and their targets for training, made ahead in a thread."""
+"""Simulated movies and their targets for training, made in advance in a thread."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ BRIGHT = 0.995
 LIT = 0.02
 """Fraction of the maximum above which a sample counts as lit."""
 NOTHING = 0.15
-"""Fraction of movies that show nothing but noise, with little light or none. Trained without them,
-most networks see structure in some of such movies."""
+"""Fraction of movies that contain only noise, with little or no light. Networks trained without
+them often see structure in such movies."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def make_samples(
 
 
 def or_nothing(draw: Draw) -> Draw:
-    """Return a function that draws as another one does, or settings of a movie without structure.
+    """Return a function that draws settings, in some cases of a movie without structure.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def or_nothing(draw: Draw) -> Draw:
     Returns
     -------
     callable
-        Function whose movies show nothing but noise and an even background in 15 % of the cases.
+        Function whose movies contain only noise and an even background in 15 % of the cases.
     """
 
     def drawn(

@@ -25,7 +25,7 @@ from napari_sofinet.training.structure_shapes import draw_structure, picture_at
 def dynamics_samples(settings: DynamicsTrainingSettings, count: int, seed: int) -> Samples:
     """Draw decay maps of localizations and pictures of the structure.
 
-    Half of the maps tell whether lines or filled shapes are to be expected.
+    Half of the maps state whether lines or filled shapes are expected.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def _kind(settings: DynamicsTrainingSettings, rng: np.random.Generator) -> str:
 
 
 def _durations(rng: np.random.Generator) -> tuple[float, float]:
-    """Draw the windows of the movie before and after the picture, no more than matters."""
+    """Draw the windows of the movie before and after the picture, as far as they matter."""
     total = log_uniform(rng, 20, 600)
     fractions = rng.random(), rng.uniform(0.3, 0.7), 0.0, 1.0
     before = total * rng.choice(fractions, p=[0.5, 0.4, 0.05, 0.05])

@@ -57,6 +57,6 @@ def emitter_data(
         f"simulated frames, PSF sigma {s.psf_sigma_min:g} to {s.psf_sigma_max:g} px, "
         f"{s.density_min:g} to {s.density_max:g} emitters per px², {s.photons_min:g} to "
         f"{s.photons_max:g} photons",
-        "It expects single emitters that look like the microscope's PSF in focus.",
+        "It expects single emitters that look like the PSF of the microscope in focus.",
         of_output(map_loss),
     )

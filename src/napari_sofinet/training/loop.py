@@ -91,7 +91,7 @@ class Plan:
 
 
 class OtherTraining(Exception):
-    """The state belongs to a training with other settings or other data."""
+    """The saved state belongs to a training with other settings or data."""
 
 
 class Training:
@@ -182,7 +182,7 @@ class Training:
             sums[0] += fraction * float(picture.detach())
             sums[1] += fraction * float(likelihood.detach())
         if not math.isfinite(sums[0] + sums[1]):
-            raise InputError("The training diverges; choose a smaller learning rate.")
+            raise InputError("The training diverges; use a lower learning rate.")
         nn.utils.clip_grad_norm_(self.net.parameters(), self.plan.clip)
         self.optimizer.step()
         self.step += 1
@@ -241,7 +241,7 @@ class Training:
         samples : iterator of Samples
             Batches on the device of the network.
         checkpoint : Path
-            File in which the state is saved now and then, and at the end.
+            File in which the state is saved regularly, and at the end.
         report : Report, optional
             Called with the progress, also inside a step; it may raise `Cancelled`.
         enough : callable, optional

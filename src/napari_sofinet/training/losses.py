@@ -188,8 +188,8 @@ def sequence_loss(
     - ``smooth`` times the squared differences from the next samples below and to the right.
 
     The scale of the paper is 255 times as large, and it sums the second term over 128 x 128 samples
-    with a weight of 0.01: in our units ``steady`` is 0.01 x 128 x 128 / 255 = 0.64. Its ``smooth``
-    is 0.002 (both from the program of Saguy et al.; their equation 1 has no weights).
+    with a weight of 0.01: in the units used here, ``steady`` is 0.01 x 128 x 128 / 255 = 0.64. Its
+    ``smooth`` is 0.002 (both from the program of Saguy et al.; their equation 1 has no weights).
 
     Parameters
     ----------

@@ -31,12 +31,12 @@ def structure_data(
     movies: Sequence[Movie],
     report: Report,
 ) -> TrainingData:
-    """Return single pictures for our network, or sequences for that of the DBlink paper.
+    """Return single pictures for `BlinkNet`, or sequences for the network of the DBlink paper.
 
     Parameters
     ----------
     net : torch.nn.Module
-        Network to be trained; its attribute ``recurrent`` tells whether it takes sequences.
+        Network to be trained; its attribute ``recurrent`` states whether it takes sequences.
     settings : DynamicsTrainingSettings
         Settings of the training.
     movies : sequence of Movie
@@ -68,8 +68,8 @@ def structure_data(
         lambda step: make(HELD_OUT_SEED + 1 + step),
         _ranges(s),
         f"simulated localisations of moving {what}",
-        f"It expects {what} of one sharp outline that change slowly: a prior. It draws what "
-        "localisations of other things resemble.",
+        f"It expects {what} with sharp outlines that change slowly (a prior). Localisations of "
+        "other structures are drawn as the most similar of these.",
         _sequence_loss(s) if sequences else of_output(structure_loss),
         calibrate=no_calibration,
         flip_rotate=False,

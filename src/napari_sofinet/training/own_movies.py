@@ -21,7 +21,7 @@ from napari_sofinet.training.settings import ENOUGH_FRAMES
 
 FEWEST_FRAMES = 100
 HELD_OUT = 0.25
-"""Fraction of every field, at its right, that is never trained on; at least the width of a crop."""
+"""Fraction of each field, at the right, that is held out; at least the width of a crop."""
 MEMORY_BYTES = 4 * 2**30
 
 
@@ -34,8 +34,8 @@ class OwnMovie:
     frames : ndarray
         (T, Y, X) counts.
     target : ndarray
-        (2Y-1, 2X-1) on the grid of the network, NaN where SOFI gives nothing: in the first and last
-        pixels of the field.
+        (2Y-1, 2X-1) on the grid of the network, NaN where SOFI has no samples: in the first and
+        last pixels of the field.
     """
 
     frames: np.ndarray
@@ -68,14 +68,14 @@ def prepare(movies: Sequence[Movie], side: int, sofi: Settings, report: Report) 
         or the order of SOFI is not 2.
     """
     if not movies:
-        raise InputError("Give at least one movie to train on.")
+        raise InputError("Pass at least one movie to train on.")
     if getattr(sofi, "order", 2) != 2:
-        raise InputError("A network's grid is that of SOFI of order 2; choose this order.")
+        raise InputError("Networks use the grid of SOFI of order 2; choose this order.")
     seen = {
         (getattr(m.source, "paths", None) or id(m.source), m.frame_range, m.roi) for m in movies
     }
     if len(seen) < len(movies):
-        raise InputError("A movie is given twice; give each of them once.")
+        raise InputError("A movie is given twice; pass each of them once.")
     made = []
     for number, movie in enumerate(movies):
         frames, rows, columns = movie.shape
@@ -87,13 +87,13 @@ def prepare(movies: Sequence[Movie], side: int, sofi: Settings, report: Report) 
         if rows < side + 3 or columns < 2 * side + 5:
             raise InputError(
                 f"{movie.name} has {rows} x {columns} px; crops of {side} px need at least "
-                f"{side + 3} x {2 * side + 5}: choose smaller crops."
+                f"{side + 3} x {2 * side + 5}: use smaller crops."
             )
         if movie.dtype.itemsize * frames * rows * columns > MEMORY_BYTES:
-            raise InputError(f"{movie.name} is larger than 4 GB; take fewer frames or a ROI.")
+            raise InputError(f"{movie.name} is larger than 4 GB; select fewer frames or an ROI.")
 
         if not characteristics_of(movie).signal_to_noise >= NO_SIGNAL:
-            raise InputError(f"{movie.name} does not blink; it is no use for training.")
+            raise InputError(f"{movie.name} does not blink, so it cannot be used for training.")
 
         def tell(fraction: float, message: str = "", preview: Any = None, at: int = number) -> None:
             report((at + fraction) / len(movies), f"SOFI of movie {at + 1} of {len(movies)}")
@@ -102,7 +102,9 @@ def prepare(movies: Sequence[Movie], side: int, sofi: Settings, report: Report) 
         target = np.full((2 * rows - 1, 2 * columns - 1), np.nan, np.float32)
         picture = np.maximum(result.image, 0)
         if not picture.max() > 0:
-            raise InputError(f"SOFI finds nothing in {movie.name}; it is no use for training.")
+            raise InputError(
+                f"SOFI finds no structure in {movie.name}, so it cannot be used for training."
+            )
         scaled = scaled_target(torch.as_tensor(np.array(picture[None], np.float32)))[0].numpy()
         y, x = (round(2 * (o - m)) for o, m in zip(result.origin_px, movie.origin_px, strict=True))
         target[y : y + picture.shape[0], x : x + picture.shape[1]] = scaled

@@ -38,15 +38,15 @@ RANGES = {
     "filaments": ANYTHING | {"crowding": (0.0, 12.0)},
     "komen2024": ANYTHING | {"psf_fwhm_px": (1.8, 2.8), "crowding": (0.0, 4.0)},
 }
-"""Lowest and highest characteristics of the movies of each preset that show something."""
+"""Lowest and highest characteristics of the movies of each preset, without empty ones."""
 PRIORS = {
-    "universal": "It has seen many kinds of structure, and empty fields.",
+    "universal": "It was trained on many kinds of structure, and on empty fields.",
     "filaments": (
-        "It expects filaments: a prior. Use it where you know that there are filaments; elsewhere "
-        "it may draw some that are not there."
+        "It expects filaments (a prior). Use it only for samples of filaments; elsewhere it may "
+        "invent some."
     ),
-    "komen2024": "It has seen microtubules under one microscope (PSF 2.2 px) only: a prior.",
-    "own movies": "It has seen your own movies only: use it for samples and settings like theirs.",
+    "komen2024": "It was trained only on microtubules under one microscope (PSF 2.2 px): a prior.",
+    "own movies": "It was trained on your own movies: use it for similar samples and settings.",
 }
 
 
@@ -97,7 +97,7 @@ def _own_data(
     shortest = min(len(m.frames) for m in own)
     if shortest < low:
         raise InputError(
-            f"A movie of {shortest} frames is too short to learn from {low} at a time."
+            f"A movie of {shortest} frames is too short for training on {low} frames at a time."
         )
     high = min(high, shortest)
     middle = min(max(20, low), high)

@@ -21,7 +21,7 @@ from napari_sofinet.training.emitters import draw_frame, emitter_map
 from napari_sofinet.training.settings import EmitterTrainingSettings
 
 KNOWN = 0.3
-"""Correlation of a prior estimate with the truth above which a movie tells anything."""
+"""Correlation of a prior estimate with the truth above which a movie is informative."""
 ATTEMPTS, ATTEMPT_SEED = 4, 50_000_000
 LEAST_SIGNAL = 4.0
 """Lowest ratio of light to its noise of emitters in the truth: dimmer ones cannot be known."""
@@ -34,11 +34,11 @@ MEASURED = {"gain": 0.15, "floor": 0.1, "sigma": 0.04}
 def picture_conditions(
     net: torch.nn.Module, draw: Draw, count: int, side: int, frames: int, seed: int
 ) -> Samples:
-    """Draw movies, and turn them into conditions by a network that makes pictures.
+    """Draw movies, and turn them into conditions with a network that makes pictures.
 
-    Movies of which the prior estimate shows nothing are drawn again: a network that is trained on
-    many of them draws structure into any field of noise, with the probability that it has in the
-    simulation. For the same reason some movies show nothing.
+    Movies whose prior estimate shows nothing are drawn again: a network trained on many of them
+    would draw structure into fields of noise, with the probability of structure in the simulation.
+    For the same reason, some movies contain no structure.
 
     Parameters
     ----------
@@ -87,15 +87,15 @@ def emitter_conditions(
 ) -> Samples:
     """Draw frames, and turn them into conditions by a network that finds emitters.
 
-    Some frames are sparse, so that nearly everything that looks like one emitter is one. The
-    uncertainty of its position follows from its light then, which a few pairs would hide.
+    Some frames are sparse, so that nearly every spot is a single emitter. The uncertainty of its
+    position then follows from its photons, which a few pairs would hide.
 
     Parameters
     ----------
     net : torch.nn.Module
         Network that makes the prior estimates.
     card : Card
-        Card of its weights, which tells the frames on which it was trained.
+        Card of its weights, which describes the frames on which it was trained.
     count : int
         Number B of frames.
     side : int

@@ -31,8 +31,8 @@ from napari_sofinet.training.training_data import HELD_OUT_MOVIES, HELD_OUT_SEED
 
 CALIBRATION_SAMPLES, CALIBRATION_STEPS = 16, 12
 SAMPLES_MEAN = (
-    "Each sample is a structure that would fit the movie: believe what they share, and measure in "
-    "all of them."
+    "Each sample is a structure that fits the movie: trust what the samples have in common, and "
+    "measure in all of them."
 )
 
 Draw = Callable[[torch.nn.Module, Card, PosteriorTrainingSettings, int, int, int], Samples]
@@ -40,7 +40,7 @@ Draw = Callable[[torch.nn.Module, Card, PosteriorTrainingSettings, int, int, int
 
 @dataclass(frozen=True)
 class Source:
-    """Network whose pictures posterior samples can start from.
+    """Network with pictures from which posterior samples can start.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ SOURCES: dict[Network, Source] = {
     localization_settings.NETWORK: Source(
         {"inputs": EMITTER_INPUTS, "fineness": FINENESS, "guesses": 2},
         _draw_emitters,
-        lambda s: "frames like those that it was trained on",
+        lambda s: "frames like those in its training",
     ),
 }
 SOURCES_BY_NAME = {network.name: source for network, source in SOURCES.items()}

@@ -1,4 +1,4 @@
-"""Settings of trainings, and recommendations for own movies, without loading PyTorch."""
+"""Settings of training, and recommendations for own movies, without loading PyTorch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.methods.sofi_settings import SofiSettings
 
 ENOUGH_MOVIES, ENOUGH_FRAMES, ENOUGH_SIDE_PX = 4, 3000, 350
-"""Number, length and size of own movies that training needs according to Komen et al. (2024)."""
+"""Number, length and size of movies recommended for training by Komen et al. (2024)."""
 
 
 class LearningSettings(Settings):
@@ -18,44 +18,45 @@ class LearningSettings(Settings):
 
     start: str = parameter(
         "",
-        "Weights to start from, by name or file, to fine-tune them; if empty, random ones.",
+        "Weights to fine-tune, by name or file; if empty, training starts from random weights.",
         basic=True,
     )
     minutes: float | None = parameter(
         60.0,
-        "Minutes to train; if empty, until the last step.",
+        "Duration of the training in minutes; if empty, all steps are taken.",
         basic=True,
         gt=0,
         empty="no limit",
     )
-    steps: int = parameter(1_000_000, "Steps after which training ends.", ge=1)
-    batch: int = parameter(8, "Movies or frames of one step.", ge=1, le=512)
+    steps: int = parameter(1_000_000, "Number of steps after which training ends.", ge=1)
+    batch: int = parameter(8, "Number of movies or frames per step.", ge=1, le=512)
     side_px: int = parameter(48, "Side of a movie or frame.", unit="camera px", ge=16, le=512)
-    learning_rate: float = parameter(1e-3, "Step width of Adam at first.", gt=0, le=0.1)
+    learning_rate: float = parameter(1e-3, "Initial learning rate of Adam.", gt=0, le=0.1)
     validate_every: int = parameter(
-        100, "Steps from one validation on held-out samples to the next.", ge=1
+        100, "Number of steps between validations on held-out samples.", ge=1
     )
     patience: int = parameter(
-        50, "Validations without improvement after which training ends early.", ge=1
+        50, "Number of validations without improvement after which training ends early.", ge=1
     )
-    seed: int = parameter(1, "Seed of weights and simulation.", ge=0, lt=2**31)
-    half: bool = parameter(True, "Compute with 16 bits where that is faster.")
+    seed: int = parameter(1, "Random seed of the weights and the simulation.", ge=0, lt=2**31)
+    half: bool = parameter(True, "Compute with 16 bits if that is faster.")
     compiled: bool = parameter(
-        False, "Compile the network first: a third faster, where there is a C++ compiler."
+        False,
+        "Compile the network first, which makes training a third faster; requires a C++ compiler.",
     )
     parameters: str = parameter(
-        "", "Size of a new network, e.g. channels=20 or features=32,channels=64."
+        "", "Sizes of a new network, e.g. channels=20 or features=32,channels=64."
     )
 
 
 class TrainingSettings(LearningSettings):
     """Settings of the training of a network that turns a movie into a picture.
 
-    Own movies, where given, take the place of simulated ones.
+    Own movies, if given, replace simulated ones.
     """
 
     preset: Literal["universal", "filaments", "komen2024"] = parameter(
-        "universal", "Kind of simulated movies, where no own movies are given.", basic=True
+        "universal", "Preset of the simulated movies, if no own movies are given.", basic=True
     )
     filaments_percent: float = parameter(
         0.0,
@@ -66,31 +67,36 @@ class TrainingSettings(LearningSettings):
     )
     target: Literal["ideal", "sofi"] = parameter(
         "ideal",
-        "Picture that the network is to make of simulated movies: the emitters at twice the "
-        "resolution of the microscope, or SOFI of more frames. For own movies it is always SOFI.",
+        "Target for simulated movies: the emitters at twice the resolution of the microscope, or "
+        "SOFI of more frames. For own movies, the target is always SOFI.",
     )
     target_frames: int = parameter(
-        100, "Frames of a simulated movie from which SOFI makes the target.", ge=20, le=10_000
+        100,
+        "Number of frames of a simulated movie from which SOFI makes the target.",
+        ge=20,
+        le=10_000,
     )
     loss: Literal["mixed", "l1", "mse", "fourier"] = parameter(
         "mixed",
         "'mixed' is L1 + 2 MSE + 0.1 of the Fourier amplitudes; 'fourier' amplitudes and phases.",
     )
     frames_min: int = parameter(
-        8, "Fewest frames of a movie.", ge=5, le=500, formerly="frames_least"
+        8, "Smallest number of frames of a movie.", ge=5, le=500, formerly="frames_least"
     )
-    frames_max: int = parameter(50, "Most frames of a movie.", ge=5, le=500, formerly="frames_most")
+    frames_max: int = parameter(
+        50, "Largest number of frames of a movie.", ge=5, le=500, formerly="frames_most"
+    )
     sofi: SofiSettings = SofiSettings()
 
 
 class EmitterTrainingSettings(LearningSettings):
     """Settings of the training of a network that finds emitters, and of its simulated frames."""
 
-    batch: int = parameter(16, "Frames of one step.", ge=1, le=512)
+    batch: int = parameter(16, "Number of frames per step.", ge=1, le=512)
     side_px: int = parameter(40, "Side of a frame.", unit="camera px", ge=16, le=512)
     psf_sigma_min: float = parameter(
         0.7,
-        "Narrowest PSF, standard deviation.",
+        "Standard deviation of the narrowest PSF.",
         unit="camera px",
         ge=0.4,
         le=6,
@@ -98,7 +104,7 @@ class EmitterTrainingSettings(LearningSettings):
     )
     psf_sigma_max: float = parameter(
         2.0,
-        "Widest PSF, standard deviation.",
+        "Standard deviation of the widest PSF.",
         unit="camera px",
         ge=0.4,
         le=6,
@@ -106,7 +112,7 @@ class EmitterTrainingSettings(LearningSettings):
     )
     density_min: float = parameter(
         0.001,
-        "Fewest emitters that are on.",
+        "Lowest density of emitters that are on.",
         unit="per camera px²",
         gt=0,
         le=1,
@@ -114,7 +120,7 @@ class EmitterTrainingSettings(LearningSettings):
     )
     density_max: float = parameter(
         0.11,
-        "Most emitters that are on.",
+        "Highest density of emitters that are on.",
         unit="per camera px²",
         gt=0,
         le=1,
@@ -131,14 +137,14 @@ class EmitterTrainingSettings(LearningSettings):
 class DynamicsTrainingSettings(LearningSettings):
     """Settings of the training of a network for moving structures, and of its localizations."""
 
-    batch: int = parameter(12, "Pictures of one step.", ge=1, le=512)
+    batch: int = parameter(12, "Number of pictures per step.", ge=1, le=512)
     side_px: int = parameter(16, "Side of a picture.", unit="camera px", ge=8, le=128)
     structure: Literal["filaments", "mitochondria", "both"] = parameter(
         "both", "Moving structures: lines, filled shapes, or either.", basic=True
     )
     density_min: float = parameter(
         40.0,
-        "Shortest filaments, in 128 x 128 samples together.",
+        "Smallest total length of filaments in 128 x 128 samples.",
         unit="samples",
         gt=0,
         le=5000,
@@ -146,7 +152,7 @@ class DynamicsTrainingSettings(LearningSettings):
     )
     density_max: float = parameter(
         1500.0,
-        "Longest filaments, in 128 x 128 samples together.",
+        "Largest total length of filaments in 128 x 128 samples.",
         unit="samples",
         gt=0,
         le=5000,
@@ -170,7 +176,7 @@ class DynamicsTrainingSettings(LearningSettings):
     )
     error_min: float = parameter(
         0.1,
-        "Best localisation, standard deviation.",
+        "Standard deviation of the most precise localisations.",
         unit="samples",
         ge=0,
         le=5,
@@ -178,7 +184,7 @@ class DynamicsTrainingSettings(LearningSettings):
     )
     error_max: float = parameter(
         1.5,
-        "Worst localisation, standard deviation.",
+        "Standard deviation of the least precise localisations.",
         unit="samples",
         ge=0,
         le=5,
@@ -196,7 +202,7 @@ class DynamicsTrainingSettings(LearningSettings):
     )
     false_max: float = parameter(
         0.02,
-        "Most false localisations.",
+        "Highest density of false localisations.",
         unit="per sample and window",
         gt=3e-5,
         le=1,
@@ -205,21 +211,21 @@ class DynamicsTrainingSettings(LearningSettings):
 
     windows: int = parameter(
         20,
-        "Windows of a sequence, for the network of the paper (parameters paper=1), which is "
-        "trained on sequences, in the paper of 300.",
+        "Number of windows per sequence, only for the network of the paper (parameters paper=1), "
+        "which is trained on sequences (of 300 windows in the paper).",
         ge=2,
         le=300,
     )
     steady: float = parameter(
         0.64,
-        "Network of the paper only: weight of the change from picture to picture, relative to the "
-        "squared error.",
+        "Weight of the change from picture to picture, relative to the squared error; only for "
+        "the network of the paper.",
         ge=0,
         le=100,
     )
     smooth: float = parameter(
         0.002,
-        "Network of the paper only: weight of the squared slopes within a picture.",
+        "Weight of the squared slopes within a picture; only for the network of the paper.",
         ge=0,
         le=100,
     )
@@ -231,18 +237,22 @@ class PosteriorTrainingSettings(LearningSettings):
     side_px: int = parameter(32, "Side of a movie or frame.", unit="camera px", ge=16, le=512)
     estimate: str = parameter(
         "sofinet-universal",
-        "Weights of sofinet or deepstorm whose pictures the samples start from.",
+        "Weights of sofinet or deepstorm that make the pictures from which samples start.",
         basic=True,
         formerly="guess",
     )
     preset: Literal["universal", "filaments", "komen2024"] = parameter(
-        "universal", "Kind of simulated movies, for the pictures of sofinet.", basic=True
+        "universal", "Preset of the simulated movies, for pictures of sofinet.", basic=True
     )
     frames_min: int = parameter(
-        8, "Fewest frames of a movie for sofinet.", ge=5, le=500, formerly="frames_least"
+        8,
+        "Smallest number of frames of a movie for sofinet.",
+        ge=5,
+        le=500,
+        formerly="frames_least",
     )
     frames_max: int = parameter(
-        50, "Most frames of a movie for sofinet.", ge=5, le=500, formerly="frames_most"
+        50, "Largest number of frames of a movie for sofinet.", ge=5, le=500, formerly="frames_most"
     )
 
 

@@ -45,19 +45,20 @@ def train(
     report: Report = silent,
     show: Callable[[Progress], None] | None = None,
 ) -> Card:
-    """Train a network and write the weights that did best on movies that were held out.
+    """Train a network and write the weights that performed best on held-out movies.
 
-    Called again with the same output, a training that was killed goes on where it was. One that is
-    cancelled writes its best weights first.
+    If called again with the same output, an interrupted training resumes where it stopped. A
+    cancelled training writes its best weights first.
 
     Parameters
     ----------
     network : Network
         One of `napari_sofinet.methods.registry.networks`.
     output : path-like
-        Weights file, .safetensors. The state of the training is kept beside it until it is done.
+        Weights file, .safetensors. The state of the training is kept in a file beside it until the
+        training ends.
     settings : LearningSettings, optional
-        Settings of the class that the task of the network names; by default its defaults.
+        Settings of the class declared by the task of the network; by default the default settings.
     movies : sequence of Movie, optional
         Own movies of fixed cells; movies are simulated where there are none.
     device : {"auto", "cpu", "cuda"}, optional
@@ -88,7 +89,7 @@ def train(
     state = _state_of(output)
     if state.exists():
         _resume(started.training, state)
-        report(0.0, f"going on from step {started.training.step}")
+        report(0.0, f"resuming from step {started.training.step}")
     validation = Validation(started.training, started.data, settings, show)
     stopped = _run(started, validation, state, portion(report, PREPARATION if movies else 0.0, 1.0))
     validation.validate()
@@ -201,14 +202,15 @@ def _state_of(output: Path) -> Path:
 def _check_output(output: Path, settings: LearningSettings, network: Network) -> None:
     """Raise `InputError` where weights cannot be written or would replace those to start from."""
     if output.suffix != weights.SUFFIX or not output.stem:
-        raise InputError(f"The output {output.name} must be a name that ends in {weights.SUFFIX}.")
+        raise InputError(f"The name of the output {output.name} must end in {weights.SUFFIX}.")
     check_writable(output)
     check_writable(_state_of(output))
     if settings.start:
         start = weights.find(settings.start, network.name)
         if output.exists() and output.samefile(start):
             raise InputError(
-                f"The output {output} would replace the weights it starts from; choose another one."
+                f"The output {output} would replace the weights to start from; choose another "
+                "output."
             )
 
 
@@ -223,17 +225,19 @@ def _check(
         )
     if isinstance(settings, TrainingSettings):
         if settings.frames_max < settings.frames_min:
-            raise InputError("The most frames of a movie must not be fewer than the fewest.")
+            raise InputError(
+                "The largest number of frames of a movie must not be below the smallest."
+            )
         if settings.target == "sofi" and settings.sofi.order != 2:
-            raise InputError("A network's grid is that of SOFI of order 2; choose this order.")
+            raise InputError("Networks use the grid of SOFI of order 2; choose this order.")
         return
     if movies and not task.takes_movies:
-        raise InputError("This network learns from simulation only; give it no movies.")
+        raise InputError("This network can only be trained on simulations; pass no movies.")
     values = settings.model_dump()
     for name, value in values.items():
         if name.endswith("_min") and value > values[f"{name.removesuffix('min')}max"]:
             what = name.removesuffix("_min").replace("_", " ")
-            raise InputError(f"The least {what} must not be more than the most.")
+            raise InputError(f"The minimum of {what} must not exceed the maximum.")
 
 
 def _network(
@@ -242,7 +246,7 @@ def _network(
     if settings.start:
         if settings.parameters:
             raise InputError(
-                f"The network {settings.start} to start from has a size already; leave out the "
+                f"The network {settings.start} to start from already have a size; leave out the "
                 "parameters."
             )
         loaded, card, _ = weights.load(settings.start, network)
@@ -264,8 +268,8 @@ def _network(
         return net, sizes
     except (ValueError, TypeError, RuntimeError, ArithmeticError, IndexError):
         raise InputError(
-            f"The size {settings.parameters[:60]!r} is none of a {network.name} network; write "
-            "e.g. channels=20."
+            f"The size {settings.parameters[:60]!r} does not belong to a {network.name} network; "
+            "write e.g. channels=20."
         ) from None
 
 
@@ -295,8 +299,8 @@ def _resume(training: Training, state: Path) -> None:
         return
     except Exception as error:
         raise InputError(
-            f"{state} is no state of a training ({str(error)[:60]}); delete it or choose another "
-            "output."
+            f"{state} is not the state of a training ({str(error)[:60]}); delete it or choose "
+            "another output."
         ) from None
 
 

@@ -26,7 +26,7 @@ def no_calibration(net: torch.nn.Module, batches: Iterable[Samples]) -> None:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Samples for training, and what the card of the weights tells about them.
+    """Samples for training, and their description in the card of the weights.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class TrainingData:
     ranges : dict
         Lowest and highest values of characteristics of the movies.
     description, prior : str
-        Description of the data, and of what a user should expect of the network.
+        Description of the data, and of the prior that a user should expect.
     loss : Loss
         Loss function.
     calibrate : callable, optional
@@ -50,7 +50,7 @@ class TrainingData:
         Returns a picture of the input of the first sample and the output of the network for it,
         given the network and samples. By default samples are movies.
     estimate, estimate_sha256 : str, optional
-        Name and digest of the weights whose pictures the network starts from.
+        Name and digest of the weights that make the pictures from which the network starts.
     """
 
     make: Callable[[int], Samples]

@@ -73,7 +73,7 @@ class Validation:
             self.validate()
 
     def enough(self) -> bool:
-        """Return whether nothing has improved for long."""
+        """Return whether there was no improvement for long."""
         return self.epochs_without_improvement >= self.settings.patience
 
     def validate(self) -> None:
