@@ -49,7 +49,7 @@ def test_info_json_is_one_object(path, capsys):
     assert found["frame_interval_s"] == 0.03
     assert found["frame_range"] == [2, 20]
     assert found["roi"] == [[1, 9], [2, 12]]
-    assert "taken as time" in found["notes"][0]
+    assert "interpreted as time" in found["notes"][0]
 
 
 def test_info_for_people(path, capsys):

@@ -571,7 +571,7 @@ def test_a_film_larger_than_the_disk_is_refused(monkeypatch, small_weights):
     monkeypatch.setattr(large_array, "IN_MEMORY_BYTES", 0)
     full = SimpleNamespace(free=1000)
     monkeypatch.setattr(large_array.shutil, "disk_usage", lambda place: full)
-    with pytest.raises(InputError, match="no room"):
+    with pytest.raises(InputError, match="not enough disk space"):
         sofinet.reconstruct(some_table(), "dblink", weights=small_weights)
 
 

@@ -132,7 +132,7 @@ def test_other_columns(tmp_path, text, x, first):
         ("frame,x_nm,y_nm\n1e15,2,3\n", "not plausible"),
         ("frame,x_nm,y_nm\n1.5,2,3\n", "fractions"),
         ("frame,x_nm,y_nm\n1,1e300,3\n", "no row with numbers"),
-        ("PK\x03\x04\x00\x00\x00\x00", "no table of text"),
+        ("PK\x03\x04\x00\x00\x00\x00", "not a text table"),
         ('{"a": 1}', "no column frame"),
     ],
 )

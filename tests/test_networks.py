@@ -422,7 +422,7 @@ def test_the_u_net_is_registered_and_takes_its_number_of_frames_only():
             conv.weight[0, 0, conv.weight.shape[2] // 2, conv.weight.shape[3] // 2] = 1
         out = net(frames)
     torch.testing.assert_close(out[:, 0, ::2, ::2], normalize(frames).mean(dim=1).relu())
-    with pytest.raises(InputError, match="takes exactly 6 frames, not 7"):
+    with pytest.raises(InputError, match="processes exactly 6 frames, not 7"):
         net(torch.rand(1, 7, 16, 16))
 
 

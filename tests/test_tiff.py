@@ -214,7 +214,7 @@ def test_a_z_axis_is_time_with_a_note_unless_it_is_depth(tmp_path):
     tifffile.imwrite(path, MOVIE, imagej=True, metadata={"axes": "ZYX"})
     movie = open_movie(path)
     np.testing.assert_array_equal(pixels(movie), MOVIE)
-    assert "taken as time" in movie.notes[0]
+    assert "interpreted as time" in movie.notes[0]
     for options in ({"stack_axis": "depth"}, {"z": 3}):
         with pytest.raises(InputError, match="20 planes of one time point"):
             open_movie(path, **options)
@@ -234,7 +234,7 @@ def test_a_great_many_channels_are_time(tmp_path):
         assert tif.series[0].axes == "CYX"
     movie = open_movie(path)
     np.testing.assert_array_equal(pixels(movie), MOVIE)
-    assert "taken as time" in movie.notes[0]
+    assert "interpreted as time" in movie.notes[0]
     assert open_movie(path, channel=0) == movie
     with pytest.raises(InputError, match="20 channels of one time point"):
         open_movie(path, channel=3)
@@ -243,7 +243,7 @@ def test_a_great_many_channels_are_time(tmp_path):
 def test_axes_without_a_meaning_are_not_guessed(tmp_path):
     path = tmp_path / "two.tif"
     tifffile.imwrite(path, MOVIE.reshape(5, 4, 16, 18), photometric="minisblack")
-    with pytest.raises(InputError, match="arranged"):
+    with pytest.raises(InputError, match="arrangement"):
         open_movie(path)
     tifffile.imwrite(
         path, MOVIE.reshape(5, 4, 16, 18), metadata={"axes": "TRYX"}, photometric="minisblack"
@@ -303,7 +303,7 @@ def test_ome_of_several_files(tmp_path, options):
     with pytest.raises(InputError, match=r"missing|truncated"):
         open_movie(files[0])
     files[1].unlink()
-    with pytest.raises(InputError, match=r"needs the file b\.ome\.tif"):
+    with pytest.raises(InputError, match=r"requires the file b\.ome\.tif"):
         open_movie(files[0])
 
 

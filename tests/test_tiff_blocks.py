@@ -139,7 +139,7 @@ def imagej_pages(path, text, movie=MOVIE, **options):
 @pytest.mark.parametrize("options", [{}, {"compression": "zlib"}], ids=str)
 def test_promises_of_imagej_against_what_is_there(tmp_path, options):
     path = tmp_path / "movie.tif"
-    for promised, word in ((12, "all are taken"), (40, "promises 40 images")):
+    for promised, word in ((12, "all of them are used"), (40, "declares 40 images")):
         imagej_pages(path, f"ImageJ=1.53c\nimages={promised}\nframes={promised}\n", **options)
         movie = open_movie(path)
         np.testing.assert_array_equal(pixels(movie), MOVIE)

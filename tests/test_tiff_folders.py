@@ -61,7 +61,7 @@ def test_planes_are_chosen_or_are_time(tmp_path):
     only = fill(tmp_path / "planes", {f"a_z{t}.tif": MOVIE[t] for t in TIMES})
     movie = open_movie(only)
     np.testing.assert_array_equal(pixels(movie), MOVIE)
-    assert "taken as time" in movie.notes[0]
+    assert "interpreted as time" in movie.notes[0]
 
 
 SERIES = [

@@ -65,13 +65,13 @@ def test_a_missing_file_is_named_and_the_first_frames_open(tmp_path):
     names = ["a.ome.tif", "b.ome.tif"]
     places = [[(k // 10, k % 10, 0, 0, k) for k in range(20)]]
     write_ome(tmp_path / names[0], MOVIE[:10], ome_xml(names, places, (16, 18), 20))
-    with pytest.raises(InputError, match=r"needs the file b\.ome\.tif .* frames 0:10"):
+    with pytest.raises(InputError, match=r"requires the file b\.ome\.tif .* frames 0:10"):
         open_movie(tmp_path / names[0])
     np.testing.assert_array_equal(
         pixels(open_movie(tmp_path / names[0], frames=(0, 10))), MOVIE[:10]
     )
     renamed = (tmp_path / names[0]).rename(tmp_path / "cell.ome.tif")
-    with pytest.raises(InputError, match=r"needs the file b\.ome\.tif"):
+    with pytest.raises(InputError, match=r"requires the file b\.ome\.tif"):
         open_movie(renamed)
 
 
@@ -105,7 +105,7 @@ def test_more_images_than_the_xml_names_are_taken(tmp_path, count, times, channe
     write_ome(path, MOVIE, promising([path.name], count, times, channels=channels))
     movie = open_movie(path)
     np.testing.assert_array_equal(pixels(movie), MOVIE)
-    assert "all are taken" in movie.notes[0]
+    assert "all of them are used" in movie.notes[0]
     np.testing.assert_array_equal(pixels(movie.select((10, 15))), MOVIE[10:15])
 
 
@@ -162,7 +162,7 @@ def test_the_first_frames_of_a_plain_file_that_broke_off(tmp_path, options, end)
     if end == "zeros":
         movie = open_movie(path)
         np.testing.assert_array_equal(pixels(movie), MOVIE[:12])
-        assert "broken off" in movie.notes[0]
+        assert "interrupted" in movie.notes[0]
         return
     with pytest.raises(InputError, match=r"truncated; copy .* frames 0:1\d"):
         open_movie(path)

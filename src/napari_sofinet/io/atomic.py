@@ -16,7 +16,7 @@ from napari_sofinet.io.partial_files import new_partial, sweep
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Give a file beside ``path`` to write into, and rename it to ``path`` once it is complete.
+    """Yield a file beside ``path`` to write to, and rename it to ``path`` once it is complete.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_write_together(*paths: str | Path) -> Iterator[tuple[Path, ...]]:
-    """Give files to write that belong together: all of them appear, or none.
+    """Yield files to write that belong together: either all of them appear, or none.
 
     Former files of these names stay until all new ones are complete. Of two processes that write
     the same files, the last one to finish has written all of them.
@@ -99,13 +99,13 @@ def _name_all(partials: list[Path], wanted: list[Path]) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Raise `InputError` unless a file could be made at ``path``; called before long work."""
+    """Raise `InputError` unless a file can be created at ``path``; called before long work."""
     folder = path.parent
     try:
         if not folder.is_dir():
-            raise InputError(f"The output folder {folder} does not exist; make it first.")
+            raise InputError(f"The output folder {folder} does not exist; create it first.")
         if path.is_dir():
-            raise InputError(f"The output {path} is a folder; give a file name.")
+            raise InputError(f"The output {path} is a folder; enter a file name.")
         # Names that are too long, or that this file system does not take, are refused here.
         with contextlib.suppress(FileNotFoundError):
             if stat.S_IFMT(os.lstat(path).st_mode) not in (stat.S_IFREG, stat.S_IFLNK):
@@ -121,9 +121,9 @@ def check_writable(path: Path) -> None:
 
 def _why(path: Path, error: OSError | ValueError) -> str:
     if not isinstance(error, OSError):
-        return f"No file can be called {path}; choose another name."
+        return f"{path} is not a valid file name; choose another name."
     if error.errno == errno.ENAMETOOLONG:
-        return f"The name {path.name} is too long for a file here; choose a shorter one."
+        return f"The name {path.name} is too long for a file name; choose a shorter one."
     # numpy writes arrays by itself and tells a full disk only as "1000 requested and 0 written".
     short = error.errno is None and "requested and" in str(error)
     if short or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

@@ -1,4 +1,4 @@
-"""Blocks of frames of a size that suits memory and cache."""
+"""Blocks of frames whose size fits memory and cache."""
 
 from __future__ import annotations
 

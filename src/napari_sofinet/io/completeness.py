@@ -1,6 +1,6 @@
 """Checking that a TIFF file holds all the images it declares.
 
-tifffile shows what is left of a truncated file, often without an error: fewer frames, or zeros.
+Of a truncated file, tifffile often returns fewer frames or zeros without an error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from napari_sofinet.base.errors import InputError
 
 
 class Truncated(InputError):
-    """The file ends too early."""
+    """Error for a file that ends too early."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} is truncated; copy the file again.")

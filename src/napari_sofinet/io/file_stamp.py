@@ -1,4 +1,4 @@
-"""Recognising a file that was changed since it was opened."""
+"""Detection of changes to a file since it was opened."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def check_unchanged(name: str, stamps: Iterable[FileStamp]) -> None:
     Parameters
     ----------
     name : str
-        What the files are, for the sentence.
+        Name of the files for the message.
     stamps : iterable of FileStamp
         Their states when they were opened.
     """
@@ -51,7 +51,7 @@ def check_unchanged(name: str, stamps: Iterable[FileStamp]) -> None:
             same = stamp(one.path) == one
         except OSError as error:
             raise InputError(
-                f"{name} can no longer be read ({error.strerror}); copy it there again."
+                f"{name} can no longer be read ({error.strerror}); restore it."
             ) from error
         if not same:
             raise InputError(

@@ -37,6 +37,4 @@ def fingerprint_input(name: str, paths: tuple[str, ...]) -> tuple[int, str]:
     try:
         return fingerprint(paths)
     except OSError as error:
-        raise InputError(
-            f"{name} can no longer be read ({error.strerror}); copy it here again."
-        ) from error
+        raise InputError(f"{name} can no longer be read ({error.strerror}); restore it.") from error

@@ -1,4 +1,4 @@
-"""A lock on folders, for the moment in which files that belong together get their names."""
+"""A lock on folders while files that belong together are renamed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ WAIT_S = 10.0
 
 @contextlib.contextmanager
 def folder_lock(folders: Iterable[Path]) -> Iterator[None]:
-    """Keep other processes that ask for a lock of these folders waiting.
+    """Lock folders, so that other processes that lock them wait.
 
-    Where the file system knows no locks, or another process holds one for ten seconds, the work
-    goes on without.
+    If the file system has no locks, or another process holds one for ten seconds, no lock is taken.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Names of files in a folder: which ones count on, and which belong to a channel or a position."""
+"""Names of files in a folder: their order in time, and their channel, plane or position."""
 
 from __future__ import annotations
 
@@ -110,26 +110,26 @@ def parse(name: str) -> Name:
 
 @dataclass(frozen=True)
 class Series:
-    """Files of a folder that count on in time.
+    """Files of a folder that are numbered in time.
 
     Parameters
     ----------
     names : dict of (channel, z) to tuple of str
         Names of the files in their order in time, by number of channel and plane.
     channels, planes : tuple of str
-        What names say of each channel and plane; one empty text where they say nothing.
+        Text for each channel and plane in the names; one empty text if there is none.
     odd : tuple of str
-        Names that do not count on with the others.
+        Names that do not fit the numbering of the others.
     groups : tuple of (str, tuple of str)
         Patterns of names, and the names, where there are several series.
     gaps : tuple of str
         Numbers that are missing, e.g. ``"50 to 59"``.
     uncounted : bool
-        Whether names have no number that counts.
+        Whether the names have no number that increases.
     partial : tuple of str
         Names of time points that not every channel and plane has.
     depth : bool
-        Whether the number that counts is that of a plane by its label.
+        Whether the increasing number is labelled as that of a plane.
     """
 
     names: dict[tuple[int, int], tuple[str, ...]]
@@ -144,7 +144,7 @@ class Series:
 
 
 def series_of(names: Sequence[str]) -> Series:
-    """Find out what the names of files in a folder mean.
+    """Interpret the names of files in a folder.
 
     Parameters
     ----------

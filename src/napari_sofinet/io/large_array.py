@@ -39,7 +39,7 @@ def large_array(
     Raises
     ------
     InputError
-        The disk has no room for it.
+        The disk has not enough free space.
     """
     needed = np.dtype(dtype).itemsize * math.prod(shape)
     if needed <= (IN_MEMORY_BYTES if in_memory_bytes is None else in_memory_bytes):
@@ -52,8 +52,8 @@ def large_array(
         space = np.lib.format.open_memmap(Path(folder.name) / "array.npy", "w+", dtype, shape)
     except OSError as error:
         raise InputError(
-            f"There is no room for a time series of {needed / 2**30:.1f} GB ({error}); take "
-            "fewer frames, a larger step or a smaller ROI."
+            f"There is not enough disk space for a time series of {needed / 2**30:.1f} GB "
+            f"({error}); select fewer frames, a larger step or a smaller ROI."
         ) from error
     if os.name == "posix":
         folder.cleanup()  # a file without a name lasts as long as it is used, even after a kill

@@ -1,4 +1,4 @@
-"""Movies in Micro-Manager's image file stacks, also of recordings that were broken off."""
+"""Movies in image file stacks of Micro-Manager, including interrupted recordings."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ Place = tuple[int, int, int]
 
 
 def stack_layout(path: Path, own: str) -> Layout | None:
-    """Arrange the images of a Micro-Manager stack: of the position that its file holds.
+    """Arrange the images of a Micro-Manager stack, at the position of its file.
 
     Parameters
     ----------
     path : Path
-        The file that was named.
+        The opened file.
     own : str
         Its full name.
 
     Returns
     -------
     Layout or None
-        None for other files, and for a file whose index was lost.
+        None for other files, and for a file whose index is missing.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def stack_layout(path: Path, own: str) -> Layout | None:
         return None
     pages = read_pages(own)
     if not pages:
-        raise InputError(f"{path.name} holds no image; it may be truncated.")
+        raise InputError(f"{path.name} contains no image; it may be truncated.")
     with TiffFile(own) as tif:
         first: Any = tif.pages[0]
         check_unpacked(first, path.name)
@@ -64,11 +64,11 @@ def stack_layout(path: Path, own: str) -> Layout | None:
     table, position, positions = _places(found.places, own, pages, None)
     if found.places is None:
         notes.append(
-            f"The recording of {path.name} was broken off before Micro-Manager wrote its index; "
-            "the images that are there are taken."
+            f"The recording of {path.name} was interrupted before Micro-Manager wrote the index; "
+            "the existing images are used."
         )
     if positions > 1:
-        notes.append(f"{path.name} holds {positions} positions; the first is taken.")
+        notes.append(f"{path.name} contains {positions} positions; the first one is used.")
     tables = [(own, table), *_other_files(path, position, table, pages[0], notes)]
     layout = _arranged(tables, kind)
     promised = _promised(found.summary, xml)
@@ -150,7 +150,7 @@ def _arranged(
     """Images of all files on the axes time, plane and channel."""
     places = [place for _, table in tables for place in table]
     if not places:
-        raise InputError("This file of Micro-Manager holds no whole image.")
+        raise InputError("This Micro-Manager file contains no complete image.")
     channels, planes, times = (max(p[k] for p in places) + 1 for k in range(3))
     _check_count(channels * planes * times)
     images = np.full((times, planes, channels), -1)
@@ -168,7 +168,10 @@ def _arranged(
 def _check_count(images: int) -> None:
     """Raise `InputError` for more images than any recording has."""
     if images > IMAGES_BELIEVED:
-        raise InputError(f"This file of Micro-Manager promises {images} images; copy it again.")
+        raise InputError(
+            f"This Micro-Manager file declares {images} images, which is not plausible; copy it "
+            "again."
+        )
 
 
 def _promised(summary: dict[str, Any], xml: str | None) -> int:
@@ -191,8 +194,8 @@ def _judged(layout: Layout, xml: str | None, promised: int, path: Path, notes: l
     if not begins or (absent and (times < promised or not there.all())):
         needed = f"the file {absent}" if absent else "the first files of its recording"
         missing = (
-            f"{path.name} needs {needed} beside it, which is missing; copy it there, under the "
-            "name that Micro-Manager gave it."
+            f"{path.name} requires {needed} in the same folder; copy it there, under its original "
+            "name."
         )
         total = max(times, promised)
         _check_count(total)
@@ -202,7 +205,7 @@ def _judged(layout: Layout, xml: str | None, promised: int, path: Path, notes: l
     whole = int(there.all(axis=1).sum())
     if whole < promised and there.all():
         notes.append(
-            f"{path.name} was planned with {promised} time points; the recording ended after "
+            f"{path.name} was planned with {promised} time points, but the recording ended after "
             f"{whole}."
         )
     return replace(layout, notes=tuple(notes))

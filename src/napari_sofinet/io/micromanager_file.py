@@ -23,15 +23,15 @@ SUMMARY_AT_MOST = 2**24
 
 
 class StackFile(NamedTuple):
-    """Contents of a Micro-Manager file beside its images.
+    """Contents of a Micro-Manager file other than its images.
 
     Parameters
     ----------
     summary : dict
         Facts about the whole recording, e.g. ``Frames``.
     places : ndarray of shape (N, 5), optional
-        Channel, plane, time, position, and byte at which the image's tags start; None where the
-        recording broke off before the index was written.
+        Channel, plane, time, position, and byte at which the image's tags start; None if the
+        recording was interrupted before the index was written.
     whole : bool
         False if the index should be there and is not, as in a file that was copied in part.
     """
@@ -59,7 +59,7 @@ def _header(path: str | os.PathLike[str]) -> tuple[str, int, int] | None:
 
 
 def read_stack_file(path: str | os.PathLike[str]) -> StackFile | None:
-    """Read what a Micro-Manager file says of its images; None for other files."""
+    """Read the header and index of a Micro-Manager file; return None for other files."""
     header = _header(path)
     if header is None:
         return None

@@ -1,4 +1,4 @@
-"""NDTiff, the format of Pycro-Manager: an index beside the files says where each image is."""
+"""NDTiff, the format of Pycro-Manager: an index beside the files locates each image."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def ndtiff_layout(tif: TiffFile, name: str, own: str) -> Layout:
         size = layout.sizes[axis]
         if axis not in "TCZIQ" and size > 1:
             layout = layout.take(axis, 0).noted(
-                f"{name} holds {size} positions; the first is taken."
+                f"{name} contains {size} positions; the first one is used."
             )
     return layout

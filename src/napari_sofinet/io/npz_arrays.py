@@ -1,4 +1,4 @@
-"""Arrays in npz files of any origin, of which sizes are asked before anything is unpacked."""
+"""Arrays in npz files of any origin, whose sizes are checked before unpacking."""
 
 from __future__ import annotations
 
@@ -101,12 +101,12 @@ def open_npz(path: Path, what: str) -> Iterator[NpzArrays]:
     path : Path
         The file.
     what : str
-        What it should be, for the sentence.
+        Expected content, for the message.
 
     Raises
     ------
     InputError
-        The file cannot be opened, or is none of that kind; also for any error while it is open.
+        The file cannot be opened or is of another kind; also raised for any error while it is open.
     """
     check_regular(path)
     try:
@@ -116,7 +116,7 @@ def open_npz(path: Path, what: str) -> Iterator[NpzArrays]:
         raise
     except Exception as error:  # zipfile and its decompressors raise anything for damaged files
         why = " ".join(str(error).split())[:80] or type(error).__name__
-        raise InputError(f"{path.name} is no {what}, or it is damaged ({why}).") from error
+        raise InputError(f"{path.name} is not a {what}, or it is damaged ({why}).") from error
 
 
 def _exactly(file: IO[bytes], size: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Files and images that an OME-XML promises and that are not there."""
+"""Files and images that are declared in an OME-XML but missing."""
 
 from __future__ import annotations
 
@@ -11,27 +11,26 @@ from tifffile import TiffFile
 
 
 def why_missing(tif: TiffFile, images: np.ndarray, name: str) -> str:
-    """Say why images of an OME-TIFF are missing.
+    """Return the reason why images of an OME-TIFF are missing.
 
     Parameters
     ----------
     tif : TiffFile
         The file.
     images : ndarray of int
-        Numbers of its images, -1 where they are missing.
+        Numbers of its images, -1 for missing ones.
     name : str
-        Of the file.
+        Name of the file.
     """
     absent = absent_file(tif.ome_metadata, Path(tif.filehandle.dirname), tif.filename)
     if absent:
         return (
-            f"{name} needs the file {absent} beside it, which is missing; copy it there, under "
-            "this name."
+            f"{name} requires the file {absent} in the same folder; copy it there, under this name."
         )
     missing, promised = int((images < 0).sum()), images.size
     return (
-        f"{missing} of the {promised} images that {name} promises are missing; copy the file "
-        "again, or save the movie anew if its recording was broken off."
+        f"{missing} of the {promised} images declared in {name} are missing; copy the file again, "
+        "or save the movie anew if its recording was interrupted."
     )
 
 
@@ -45,7 +44,7 @@ def absent_file(xml: str | None, folder: Path, own: str) -> str | None:
     folder : Path
         Folder of the file in which it stands.
     own : str
-        Name of this file, which may be another one than it was written under.
+        Present name of this file, which may differ from the original one.
     """
     try:
         root = ElementTree.fromstring(xml or "<none/>")

@@ -12,7 +12,7 @@ from tifffile import TiffFile
 from napari_sofinet.io.file_stamp import FileStamp
 
 IDLE = 2
-"""Files that nobody reads at the moment and that are kept open all the same."""
+"""Number of files that are kept open although they are not being read."""
 
 
 class OpenFiles:
@@ -35,7 +35,7 @@ class OpenFiles:
 
     @contextlib.contextmanager
     def reading(self, stamp: FileStamp) -> Iterator[TiffFile]:
-        """Give an open file that is not closed meanwhile.
+        """Yield an open file that is not closed in the meantime.
 
         Parameters
         ----------
@@ -56,12 +56,12 @@ class OpenFiles:
                 self._close_idle(IDLE)
 
     def close(self, stamps: Iterable[FileStamp]) -> None:
-        """Close files that nobody reads at the moment.
+        """Close files that are not being read.
 
         Parameters
         ----------
         stamps : iterable of FileStamp
-            Which ones.
+            Files to close.
         """
         wanted = set(stamps)
         with self._lock:

@@ -1,4 +1,4 @@
-"""Pictures in other files than TIFF: PNG, JPEG and the like, and arrays of numpy."""
+"""Pictures in formats other than TIFF: PNG, JPEG and others, and numpy arrays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ARRAYS = (".npy",)
 
 
 def is_other_picture(path: Path) -> bool:
-    """Return whether a file's name is that of a picture or array that is no TIFF.
+    """Return whether a file is a picture or array other than TIFF, by its name.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def read_other_picture(path: Path) -> np.ndarray:
     Parameters
     ----------
     path : Path
-        A file of which `is_other_picture` holds.
+        File for which `is_other_picture` returns True.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def read_other_picture(path: Path) -> np.ndarray:
     Raises
     ------
     InputError
-        The file cannot be read, is in color or holds no plain numbers.
+        The file cannot be read, is in color, or contains no plain numbers.
     """
     size = check_regular(path).st_size
     try:
@@ -63,7 +63,7 @@ def read_other_picture(path: Path) -> np.ndarray:
     if array.ndim == 3:
         array = _grey(array, path.name)
     if array.ndim != 2 or min(array.shape) < 1:
-        raise InputError(f"{path.name} holds no picture of rows and columns.")
+        raise InputError(f"{path.name} contains no two-dimensional picture.")
     need_memory(10 * 8 * array.size, path.name)
     return np.asarray(array, np.float64)
 

@@ -12,7 +12,7 @@ NONBLOCKING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def check_regular(path: str | os.PathLike[str]) -> os.stat_result:
-    """Return what the system says of a file.
+    """Return the status of a file.
 
     Parameters
     ----------
@@ -22,8 +22,8 @@ def check_regular(path: str | os.PathLike[str]) -> os.stat_result:
     Raises
     ------
     InputError
-        There is no such file, or it is a folder, a pipe or a device, from which reading could wait
-        for ever.
+        There is no such file, or it is a folder, a pipe or a device, which might block forever when
+        read.
     """
     path = Path(path)
     try:
@@ -51,7 +51,7 @@ def read_start(path: str | os.PathLike[str], limit: int) -> bytes:
     Raises
     ------
     InputError
-        As `check_regular`, or the file cannot be read.
+        As in `check_regular`, or the file cannot be read.
     """
     check_regular(path)
     try:
@@ -62,7 +62,7 @@ def read_start(path: str | os.PathLike[str], limit: int) -> bytes:
 
 
 def read_text(path: str | os.PathLike[str], limit: int = 2**24) -> str:
-    """Return the whole text of a small file; signs that are no UTF-8 are replaced.
+    """Return the whole text of a small file; bytes that are not UTF-8 are replaced.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def read_text(path: str | os.PathLike[str], limit: int = 2**24) -> str:
     Raises
     ------
     InputError
-        As `read_start`, or the file is larger.
+        As in `read_start`, or the file is larger.
     """
     content = read_start(path, limit + 1)
     if len(content) > limit:

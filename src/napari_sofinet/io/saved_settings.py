@@ -29,23 +29,27 @@ def names(method: str) -> list[str]:
 def save(method: str, name: str, settings: Settings) -> None:
     """Keep settings under a name, replacing those of the same name."""
     if not name.strip() or any(c in name for c in '/\\:*?"<>|') or name.startswith("."):
-        raise InputError("A preset's name must not be empty or hold any of / \\ : * ? \" < > |.")
+        raise InputError(
+            'The name of a preset must not be empty or contain any of / \\ : * ? " < > |.'
+        )
     if name.strip() == DEFAULTS or len(name) > 60:
-        raise InputError(f"A preset must not be called {DEFAULTS}, nor by more than 60 letters.")
+        raise InputError(
+            f"The name of a preset must not be {DEFAULTS} or longer than 60 characters."
+        )
     folder(method).mkdir(parents=True, exist_ok=True)
     with atomic_write(folder(method) / f"{name.strip()}.json") as partial:
         partial.write_text(json.dumps(flatten_settings(settings), indent=1))
 
 
 def load(method: str, name: str, model: type[S]) -> S:
-    """The settings kept under a name; `InputError` if they do not fit this version any more."""
+    """Return the settings saved under a name; raise `InputError` if they are outdated."""
     try:
         values: dict[str, Any] = json.loads((folder(method) / f"{name}.json").read_text())
         return build(model, values)
     except (OSError, ValueError, AttributeError) as error:
-        raise InputError(f"The preset {name} cannot be used any more ({error}).") from error
+        raise InputError(f"The preset {name} can no longer be used ({error}).") from error
 
 
 def delete(method: str, name: str) -> None:
-    """Forget a preset."""
+    """Delete a preset."""
     (folder(method) / f"{name}.json").unlink(missing_ok=True)

@@ -54,16 +54,17 @@ microscope's."""
 
 
 def read_scale(tif: TiffFile, notes: list[str]) -> tuple[float | None, float | None]:
-    """Return the pixel size in um and the frame interval in s that a file knows.
+    """Return the pixel size in um and the frame interval in s that a file contains.
 
-    From OME, ImageJ, MetaMorph, Micro-Manager and others, and resolution tags, in this order.
+    Sources are OME, ImageJ, MetaMorph, Micro-Manager and others, and resolution tags, in this
+    order.
 
     Parameters
     ----------
     tif : TiffFile
         The open file.
     notes : list of str
-        A note is added where pixels are not square.
+        A note is appended if pixels are not square.
     """
     pixel_xy, interval = _ome_scale(tif.ome_metadata) if tif.is_ome else (None, None)
     imagej = tif.imagej_metadata or {}
@@ -84,7 +85,7 @@ def read_scale(tif: TiffFile, notes: list[str]) -> tuple[float | None, float | N
         return None, interval
     x, y = pixel_xy
     if abs(x - y) > 0.01 * x:
-        notes.append(f"The file says that pixels are {x:.4g} x {y:.4g} um; {x:.4g} um is used.")
+        notes.append(f"According to the file, pixels are {x:.4g} x {y:.4g} um; {x:.4g} um is used.")
     return x, interval
 
 

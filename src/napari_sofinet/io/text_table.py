@@ -55,19 +55,19 @@ class Layout:
 
 
 def read_layout(path: Path) -> Layout:
-    """Names of the columns and how the file is written, from its beginning.
+    """Return the layout of a text file from its first bytes.
 
     Raises
     ------
     InputError
-        The file is empty, is no text or has no line with the columns' names.
+        The file is empty, is not text, or has no line with the names of the columns.
     """
     raw, packed = _beginning(path)
     encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     if not raw.strip():
         raise InputError(f"{path.name} is empty.")
     if encoding == "utf-8-sig" and b"\0" in raw:
-        raise InputError(f"{path.name} is no table of text.")
+        raise InputError(f"{path.name} is not a text table.")
     try:
         text = raw[: len(raw) // 2 * 2].decode(encoding)
     except UnicodeDecodeError as error:
@@ -77,7 +77,7 @@ def read_layout(path: Path) -> Layout:
     lines = text.splitlines()
     at = next((k for k, line in enumerate(lines) if line.strip() and line[0] != "#"), None)
     if at is None:
-        raise InputError(f"{path.name} holds no table.")
+        raise InputError(f"{path.name} contains no table.")
     header, skipped = lines[at], at + 1
     if _all_numbers(header) and at > 0 and lines[at - 1].startswith("#"):
         header, skipped = lines[at - 1].lstrip("# "), at
@@ -109,7 +109,7 @@ def read_text_table(path: Path) -> NumberTable:
     Raises
     ------
     InputError
-        As `read_layout`; or the file ends too early, is damaged or has rows of unequal length.
+        As in `read_layout`, or the file ends too early, is damaged or has rows of unequal length.
     """
     import pandas as pd
 
@@ -143,7 +143,7 @@ def read_text_table(path: Path) -> NumberTable:
         line = re.search(r"line (\d+)", str(error))
         where = f"line {line[1]}" if line else "a line"
         raise InputError(
-            f"{path.name} is no table: {where} does not have the columns of its header."
+            f"{path.name} is not a table: {where} does not match the columns of the header."
         ) from error
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error}).") from error
@@ -240,7 +240,9 @@ class _Unpacked(gzip.GzipFile):
         self.unpacked += len(content)
         if self.unpacked > max(ALWAYS_UNPACKED_BYTES, PACKED_AT_MOST * os.stat(self.name).st_size):
             name = os.path.basename(self.name)
-            raise InputError(f"{name} unpacks to far more than a table; it is damaged or empty.")
+            raise InputError(
+                f"{name} expands to far more data than a table; it is damaged or empty."
+            )
         return content
 
 

@@ -1,4 +1,4 @@
-"""Frames of a movie among images along several axes: what is time, which channel, which plane."""
+"""Frames of a movie among images along several axes: time, channel and plane."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FrameRange = Sequence[int | None] | None
 
 
 class Wanted(NamedTuple):
-    """Part of a file that a user wants.
+    """Part of a file requested by the user.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Wanted(NamedTuple):
     stack_axis : {"time", "depth"}
         Meaning of a Z axis without a time axis.
     frames : sequence of two int or None, optional
-        Frames that are needed of a file that does not hold all that it promises.
+        Range of frames that is needed from a file with missing frames.
     """
 
     channel: int | None = None
@@ -55,11 +55,11 @@ def frames_of(layout: Layout, name: str, wanted: Wanted, notes: list[str]) -> Fr
     layout : Layout
         Images of a file.
     name : str
-        Of the file.
+        Name of the file.
     wanted : Wanted
-        What the user chose.
+        Choice of the user.
     notes : list of str
-        Sentences for the user are added.
+        Sentences for the user are appended.
 
     Raises
     ------
@@ -120,13 +120,13 @@ def _time_axis(sizes: dict[str, int], name: str, wanted: Wanted, notes: list[str
             return axis
     if sizes.get("Z", 1) > 1 and wanted.stack_axis == "time" and wanted.z is None:
         notes.append(
-            f"The Z axis of {name} ({sizes['Z']} planes) is taken as time; choose depth if it is "
-            "a stack in depth."
+            f"The Z axis of {name} ({sizes['Z']} planes) is interpreted as time; choose depth if "
+            "it is a stack in depth."
         )
         return "Z"
     count = sizes.get("C", 1)
     if count > MOST_CHANNELS and sizes.get("Z", 1) == 1 and not wanted.channel:
-        notes.append(f"The {count} channels of {name} are taken as time.")
+        notes.append(f"The {count} channels of {name} are interpreted as time.")
         return "C"
     return "T"
 
@@ -139,20 +139,20 @@ def choose(
     Parameters
     ----------
     count : int
-        How many there are.
+        Number of channels or planes.
     what, option : str
-        Their name in the plural, and that of the option.
+        Their name in the plural, and the name of the option.
     chosen : int, optional
         The user's choice.
     name : str
-        Of the file.
+        Name of the file.
     notes : list of str
-        A note is added.
+        A note is appended.
 
     Raises
     ------
     InputError
-        There is no such one.
+        There is no such channel or plane.
 
     Examples
     --------
@@ -181,26 +181,26 @@ def _those_there(
     if layout.missing:
         first = int(np.argmin(there)) if not there.all() else len(there)
         _check_needed(layout.missing, first, frames)
-        notes.append(f"{name} promises {len(images)} frames; the first {first} are there.")
+        notes.append(f"{name} declares {len(images)} frames, but only the first {first} exist.")
         return images[:first]
     if whole.sum() < there.sum() / 2:  # as of channels that were recorded one after the other
         whole = there
     count = int(whole.sum())
     if not count:
-        raise InputError(f"{name} holds no whole time point.")
+        raise InputError(f"{name} contains no complete time point.")
     lost = np.flatnonzero(~whole)
     if not len(lost):
         notes.append(f"Other channels or planes of {name} have fewer time points than this one.")
     elif lost[0] == count:
         notes.append(
-            f"The recording of {name} ends in time point {count}, which is not whole; the {count} "
-            "before it are taken."
+            f"The recording of {name} ends in time point {count}, which is incomplete; the {count} "
+            "before it are used."
         )
     else:
         few = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
         notes.append(
-            f"{name} lacks time point{'s' if len(lost) > 1 else ''} {few}; the {count} that are "
-            "whole are taken, as if nothing were missing between them."
+            f"{name} lacks time point{'s' if len(lost) > 1 else ''} {few}; the {count} complete "
+            "ones are used, as if none were missing in between."
         )
     kept: np.ndarray = images[whole]
     return kept
@@ -214,7 +214,7 @@ def _check_needed(missing: str, first: int, frames: FrameRange) -> None:
     hint = ""
     if first > 1:
         hint = (
-            f" The first {first} frames are there: choose frames 0:{first} (--frames 0:{first}, "
+            f" The first {first} frames exist: choose frames 0:{first} (--frames 0:{first}, "
             f"frames=(0, {first}))."
         )
     raise InputError(missing + hint)

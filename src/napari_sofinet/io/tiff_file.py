@@ -1,4 +1,4 @@
-"""Opening TIFF files: one way for movies, pictures and recipes, in which nothing is believed."""
+"""Opening TIFF files of any origin, for movies, pictures and recipes."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def opened_tiff(path: Path) -> Iterator[TiffFile]:
     Raises
     ------
     InputError
-        Whatever is wrong with the file, also what is found while it is open, in one sentence.
+        The file is unusable; also raised for errors while it is open, with one sentence.
     """
     with explained(path), tiff_file(path) as tif:
         if not len(tif.pages):
-            raise InputError(f"{path.name} holds no image; it may be truncated.")
+            raise InputError(f"{path.name} contains no image; it may be truncated.")
         yield tif
 
 
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn whatever goes wrong with a file into one sentence."""
+    """Turn any error with a file into an `InputError` of one sentence."""
     try:
         yield
     except (InputError, MemoryError):
@@ -44,7 +44,7 @@ def explained(path: Path) -> Iterator[None]:
         other = Path(error.filename or path).name
         if other != path.name:
             raise InputError(
-                f"{path.name} needs the file {other} beside it, which is missing; copy it there."
+                f"{path.name} requires the file {other} in the same folder; copy it there."
             ) from error
         raise InputError(f"There is no file {path}.") from error
     except OSError as error:
@@ -61,7 +61,7 @@ def tiff_file(path: str | Path) -> TiffFile:
     Raises
     ------
     InputError
-        It is no TIFF file, or one that would not let the program go on.
+        The file is not a TIFF file, or could block the program.
     """
     path = Path(path)
     if not check_regular(path).st_size:
@@ -90,29 +90,29 @@ def read_image(path: Path) -> np.ndarray:
     Raises
     ------
     InputError
-        The file cannot be read, or the image would fill the memory.
+        The file cannot be read, or the image does not fit into memory.
     """
     with opened_tiff(path) as tif:
         return image_of(tif.series[0], path.name)
 
 
 def image_of(series: TiffPageSeries, name: str) -> np.ndarray:
-    """Return all pixels of a series as float64, unless they would fill the memory.
+    """Return all pixels of a series as float64, if they fit into memory.
 
     Parameters
     ----------
     series : TiffPageSeries
-        Of an open file.
+        Series of an open file.
     name : str
-        Of the file.
+        Name of the file.
 
     Raises
     ------
     InputError
-        There is too little memory, or the file promises far more than it holds.
+        There is not enough memory, or the file declares far more data than it contains.
     """
     if not all(series.shape):
-        raise InputError(f"{name} holds an image without pixels; it is damaged.")
+        raise InputError(f"{name} contains an image without pixels; it is damaged.")
     check_unpacked(series.keyframe, name, COPIES * len(series) * 8 / series.dtype.itemsize)
     image = series.asarray(maxworkers=1)
     with np.errstate(invalid="ignore"):  # of NaN, for which callers look

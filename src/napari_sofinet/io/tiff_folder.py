@@ -30,7 +30,7 @@ LOOKED_AT = 32
 
 
 def is_pattern(path: Path) -> bool:
-    """Return whether a path is a pattern of names and no file."""
+    """Return whether a path is a pattern of names instead of a file."""
     return any(sign in path.name for sign in "*?[") and not os.path.lexists(path)
 
 
@@ -40,7 +40,7 @@ def open_folder(path: Path, wanted: Wanted) -> Opened:
     Raises
     ------
     InputError
-        There are none, they belong to several movies, or are of different kinds.
+        There are no files, or they belong to several movies or differ in kind.
     """
     if is_pattern(path):
         folder, found = path.parent, list(path.parent.glob(path.name))
@@ -95,7 +95,8 @@ def _one_series(series: Series, path: Path, folder: Path, notes: list[str]) -> S
         return _uncounted(series, path, folder, notes)
     if series.odd:
         notes.append(
-            f"Left out, since their names do not count on with the others: {_few(series.odd)}."
+            "Left out, since their names do not fit the numbering of the others: "
+            f"{_few(series.odd)}."
         )
     if series.partial:
         notes.append(
@@ -103,12 +104,14 @@ def _one_series(series: Series, path: Path, folder: Path, notes: list[str]) -> S
             f"{_few(series.partial)}."
         )
     if series.depth:
-        notes.append(f"The planes in {path.name}, by the names of its files, are taken as time.")
+        notes.append(
+            f"The planes in {path.name}, by the names of its files, are interpreted as time."
+        )
     if not series.groups:
         if series.gaps:
             notes.append(
                 f"Numbers are missing among the names in {path.name}: {_few(series.gaps)}; frames "
-                "are taken as if nothing were missing."
+                "are joined as if none were missing."
             )
         return series
     listed = _few([f"{name} ({len(names)})" for name, names in series.groups])
@@ -117,7 +120,7 @@ def _one_series(series: Series, path: Path, folder: Path, notes: list[str]) -> S
         return series
     first = folder / series.groups[0][0]
     raise InputError(
-        f"{path.name} holds the files of several series: {listed}. Choose one by its pattern of "
+        f"{path.name} contains the files of several series: {listed}. Choose one by its pattern of "
         f'names, e.g. "{first}", or move its files to a folder of their own.'
     )
 
@@ -132,12 +135,12 @@ def _uncounted(series: Series, path: Path, folder: Path, notes: list[str]) -> Se
         return replace(series, names={(0, 0): tuple(stacks)})
     if len(stacks) > 1 and not is_pattern(path):
         raise InputError(
-            f"{path.name} holds several movies: {_few(stacks)}. Open one of them, or give the "
+            f"{path.name} contains several movies: {_few(stacks)}. Open one of them, or give the "
             "parts of one movie the same name with a number at its end."
         )
     notes.append(
-        f"The names of the files in {path.name} do not count; they are taken in the order of the "
-        f"alphabet: {_few(names)}."
+        f"The names of the files in {path.name} contain no frame numbers; the files are used in "
+        f"alphabetical order: {_few(names)}."
     )
     return series
 
@@ -160,7 +163,7 @@ def _chosen(
         z = choose(planes, "planes", "z", wanted.z, name, notes)
     found = series.names.get((channel, z), ())
     if not found:
-        raise InputError(f"{name} holds no file of channel {channel} and z {z}.")
+        raise InputError(f"{name} contains no file of channel {channel} and z {z}.")
     return found, channel, z
 
 
@@ -240,7 +243,9 @@ def _check_unusual(files: list[Path], stamps: Sequence[FileStamp], kind: _Kind) 
         pages = read_pages(files[k])
         alike = len(pages) == 1 and pages[0].kind[:3] == (*kind.shape, bits)
         if not pages:
-            raise InputError(f"{files[k].name} holds no image; it is truncated or no TIFF file.")
+            raise InputError(
+                f"{files[k].name} contains no image; it is truncated or not a TIFF file."
+            )
         if not alike:
             raise InputError(
                 f"{files[k].name} has another size or type than the other frames of its folder "
@@ -275,7 +280,7 @@ def _join_stacks(files: list[Path], name: str, wanted: Wanted, series: Series) -
     more = f" and {len(opened) - NAMED} more" if len(opened) > NAMED else ""
     notes = dict.fromkeys(note for one in opened for note in one.notes)
     note = (
-        f"The files in {name} are taken as parts of one movie, in this order: {lengths}{more}; "
+        f"The files in {name} are joined as parts of one movie, in this order: {lengths}{more}; "
         "open a single file if they are not."
     )
     return Opened(stack, first.pixel_size_um, first.frame_interval_s, (note, *notes))

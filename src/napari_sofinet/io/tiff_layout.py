@@ -1,4 +1,4 @@
-"""Arrangement of the images in a TIFF file: which axes they have, and where each of them is."""
+"""Arrangement of the images in a TIFF file: their axes and their places."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class Layout:
     notes : tuple of str
         Sentences for the user.
     missing : str
-        Why images are missing, and what to do; "" where they were never recorded, so that whole
-        time points are taken without further ado.
+        Reason why images are missing, and advice; "" if they were never recorded, so that all
+        complete time points are used.
     companions : tuple of str
         Other files that belong to the movie.
     """

@@ -32,12 +32,12 @@ def open_file(path: Path, wanted: Wanted) -> Opened:
     path : Path
         The file.
     wanted : Wanted
-        What of it.
+        Channel, plane and frames.
 
     Raises
     ------
     InputError
-        The file is no movie that can be read.
+        The file is not a readable movie.
     """
     with explained(path):
         own = str(path.resolve())

@@ -1,4 +1,4 @@
-"""Pages of a TIFF file as they are, whatever its descriptions say."""
+"""Pages of a TIFF file, independent of its descriptions."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Page(NamedTuple):
 
 
 def read_pages(path: str | os.PathLike[str]) -> list[Page]:
-    """Return the pages of a TIFF file, up to the first that is none."""
+    """Return the pages of a TIFF file, up to the first invalid one."""
     size = os.path.getsize(path)
     pages: list[Page] = []
     seen: set[int] = set()

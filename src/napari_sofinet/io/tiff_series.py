@@ -1,4 +1,4 @@
-"""Choosing the movie among the images of a TIFF file, with a note of whatever is left out."""
+"""Choice of the movie among the images of a TIFF file, with notes on everything left out."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def layout_of(tif: TiffFile, path: Path) -> Layout:
     Raises
     ------
     InputError
-        The file is truncated, in colour, or arranged in a way that is not understood.
+        The file is truncated, in colour, or arranged in an unsupported way.
     """
     own = str(path.resolve())
     stack = stack_layout(path, own)
@@ -86,7 +86,7 @@ def _check_grey(series: TiffPageSeries, name: str) -> None:
     packed = series.dataoffset is None and len(series.keyframe.shape) != 2
     if not is_plain(series) or series.dtype is None or packed:
         raise InputError(
-            f"How the frames of {name} are arranged ({series.axes}) is not understood; save them "
+            f"The arrangement of the frames in {name} ({series.axes}) is not supported; save them "
             "in Fiji as one TIFF stack."
         )
     check_unpacked(series.keyframe, name)
@@ -107,7 +107,7 @@ def _of_ome(tif: TiffFile, name: str, own: str) -> Layout:
     layout = _without_cut(series_layout(tif, own, chosen), series[chosen], tif.filehandle.size)
     if len(series) > 1:
         which = "first" if chosen == 0 else f"one with {_images(series[chosen])} frames"
-        layout = layout.noted(f"{name} holds {len(series)} images; the {which} is taken.")
+        layout = layout.noted(f"{name} contains {len(series)} images; the {which} is used.")
     if (layout.images < 0).any():
         return replace(layout, missing=why_missing(tif, layout.images, name))
     held = [page.index for one in series for page in one if page is not None]
@@ -154,7 +154,7 @@ def _with_further_pages(
         layout = _extended(layout, _sources(pages, alike, own))
         layout = layout.noted(
             f"The {text} of {name} names {total} image{'s' if total > 1 else ''}, and the file "
-            f"holds {total + len(alike)} of the same kind; all are taken."
+            f"holds {total + len(alike)} of the same kind; all of them are used."
         )
         further = [k for k in further if pages[k].kind != kind]
     return _noted_rest(layout, [pages[k].kind for k in further], name)
@@ -207,7 +207,9 @@ def _noted_rest(layout: Layout, kinds: list[PageKind], name: str) -> Layout:
     if not kinds:
         return layout
     parts = [f"{count} of {kind.text}" for kind, count in Counter(kinds).items()]
-    return layout.noted(f"{name} also holds other images, which are left out: {', '.join(parts)}.")
+    return layout.noted(
+        f"{name} also contains other images, which are left out: {', '.join(parts)}."
+    )
 
 
 def _of_pages(tif: TiffFile, name: str, own: str) -> Layout:
@@ -221,7 +223,7 @@ def _of_pages(tif: TiffFile, name: str, own: str) -> Layout:
     first: Any = tif.pages.get(taken[0], aspage=True)
     check_unpacked(first, name)
     if len(first.shape) != 2 or first.dtype is None:
-        raise InputError(f"How the frames of {name} are arranged is not understood.")
+        raise InputError(f"The arrangement of the frames in {name} is not supported.")
     check_chain_ends(tif, name)
     _check_bytes(tif, taken, name)
     layout = Layout(
@@ -233,8 +235,8 @@ def _of_pages(tif: TiffFile, name: str, own: str) -> Layout:
     )
     if len(tif.pages) > len(pages):
         layout = layout.noted(
-            f"The list of images in {name} ends in one that is not there, as when a recording is "
-            f"broken off; the {len(taken)} before it are taken."
+            f"The last image in the list of {name} is missing, as after an interrupted recording; "
+            f"the {len(taken)} before it are used."
         )
     rest = [p.kind for p in pages if p.kind != kind and not p.reduced]
     return _noted_rest(_noted_promise(layout, tif, name), rest, name)
@@ -278,7 +280,9 @@ def _of_blocks(tif: TiffFile, name: str, own: str) -> Layout:
     kinds = [one for one in others if not getattr(one.keyframe, "is_reduced", False)]
     for one in kinds:
         size = " x ".join(map(str, one.shape))
-        layout = layout.noted(f"{name} also holds an image of {size} ({one.dtype}), left out.")
+        layout = layout.noted(
+            f"{name} also contains an image of {size} ({one.dtype}), which is left out."
+        )
     if len(series) > 1:
         return layout
     return _with_described(layout, tif, name, own)
@@ -303,7 +307,9 @@ def _noted_promise(layout: Layout, tif: TiffFile, name: str) -> Layout:
         return layout
     if len(tif.pages) == 1:
         raise Truncated(name)
-    return layout.noted(f"The text of {name} promises {promised} images, the file holds {total}.")
+    return layout.noted(
+        f"The description of {name} declares {promised} images, but the file contains {total}."
+    )
 
 
 def _block_key(series: TiffPageSeries) -> Any:
@@ -332,7 +338,7 @@ def _joined(layout: Layout, tif: TiffFile, own: str, taken: list[int]) -> Layout
     counts = [_images(one) for one in series]
     if counts[-1] == 1 and len(counts) == 2 and counts[0] > 1:
         layout = layout.noted(
-            f"The last of the {sum(counts)} images is stored apart from the others; if it is no "
+            f"The last of the {sum(counts)} images is stored apart from the others; if it is not a "
             f"frame, choose frames 0:{sum(counts) - 1}."
         )
     return layout

@@ -1,4 +1,4 @@
-"""Frames in TIFF files: where they are, and how they are read."""
+"""Frames in TIFF files: their places, and how they are read."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def _single(path: str, stack: TiffStack) -> np.ndarray:
         raise
     except Exception as error:
         raise InputError(
-            f"{name} cannot be read; it is no TIFF file, truncated or damaged "
+            f"{name} cannot be read; it is not a TIFF file, truncated or damaged "
             f"({short_text(error)})."
         ) from error
     if not alone or image.shape != stack.shape[1:] or image.dtype != np.dtype(stack.dtype):

@@ -1,4 +1,4 @@
-"""Checks of what a TIFF file says of itself, made before tifffile believes it.
+"""Checks of the declarations in a TIFF file, before tifffile relies on them.
 
 tifffile follows a chain of images that never ends, makes lists as long as a file says that it has
 images, opens any file that an OME-TIFF names, and unpacks images of any size.
@@ -23,7 +23,7 @@ from napari_sofinet.io.file_stamp import FileStamp, stamp
 from napari_sofinet.io.regular_files import check_regular
 
 IMAGES_BELIEVED = 1_000_000
-"""Images that a file may promise without holding them: of a recording that was broken off."""
+"""Images that a file may declare without containing them, after an interrupted recording."""
 TAGS_AT_MOST = 4096
 UNPACKED_BELIEVED = 2**26
 """Bytes of an unpacked image for which nobody asks how large it was when it was packed."""
@@ -92,7 +92,7 @@ def _chain(file: BinaryIO, size: int) -> Iterator[int]:
 
 
 def check_promises(tif: TiffFile, images: int) -> None:
-    """Raise `InputError` where a file's description promises far more images than there are.
+    """Raise `InputError` if the description of a file declares far more images than exist.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def check_promises(tif: TiffFile, images: int) -> None:
         return
     if promised > max(IMAGES_BELIEVED, images):
         raise InputError(
-            f"{name} promises {promised} images and holds {images}; copy the file again."
+            f"{name} declares {promised} images but contains {images}; copy the file again."
         )
 
 
@@ -190,7 +190,7 @@ def _promised_by_micromanager(tif: TiffFile) -> int:
 
 
 def check_unpacked(page: Any, name: str, copies: float = 1.0) -> None:
-    """Raise `InputError` for an image that would fill the memory.
+    """Raise `InputError` for an image that does not fit into memory.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def check_unpacked(page: Any, name: str, copies: float = 1.0) -> None:
     packed = sum(page.databytecounts)
     if size > UNPACKED_BELIEVED and page.compression != 1 and size > PACKED_AT_MOST * packed:
         raise InputError(
-            f"{name} promises images of {size / 1e6:.0f} MB in {packed / 1e6:.2g} MB each; it is "
+            f"{name} declares images of {size / 1e6:.0f} MB in {packed / 1e6:.2g} MB each; it is "
             "damaged or empty."
         )
     if page.compression == 1 and size > page.parent.filehandle.size:

@@ -37,12 +37,12 @@ class TruthFile(NamedTuple):
 
 
 def read_truth(path: Path) -> TruthFile:
-    """Read a truth file; where the sample moves, in the middle of the movie.
+    """Read a truth file; if the sample moves, at the middle of the movie.
 
     Raises
     ------
     InputError
-        The file is no truth file, or is damaged.
+        The file is not a truth file, or is damaged.
     """
     with open_npz(path, TRUTH) as arrays:
         positions = _positions(arrays, middle=True)
@@ -59,18 +59,18 @@ def read_truth(path: Path) -> TruthFile:
         except RecursionError:
             known = None
         if not isinstance(known, dict) or not {"camera", "optics"} <= known.keys():
-            raise ValueError("its settings do not say camera and optics")
+            raise ValueError("its settings contain no camera and optics")
         movie = _text(arrays, "movie", 200) if "movie" in arrays else ""
     return TruthFile(positions, photons, settings, movie)
 
 
 def read_truth_positions(path: Path) -> np.ndarray:
-    """Read the positions (n, 2) y, x in um; where the sample moves, those of the first frame.
+    """Read the positions (n, 2) y, x in um; if the sample moves, those of the first frame.
 
     Raises
     ------
     InputError
-        The file is no truth file, or is damaged.
+        The file is not a truth file, or is damaged.
     """
     with open_npz(path, TRUTH) as arrays:
         return _positions(arrays, middle=False)
@@ -83,7 +83,7 @@ def _positions(arrays: NpzArrays, middle: bool) -> np.ndarray:
     if dtype.kind == "U":
         raise ValueError("positions_um is text")
     if shape[-2] > EMITTERS_AT_MOST:
-        raise InputError(f"{shape[-2]} emitters are more than can be used; make fewer.")
+        raise InputError(f"{shape[-2]} emitters are too many; simulate fewer.")
     if len(shape) == 2:
         found = arrays.read("positions_um")
     else:

@@ -1,4 +1,4 @@
-"""Scale of a movie in what MetaMorph, Micro-Manager, Zeiss and Olympus write into TIFF files."""
+"""Scale of a movie in the metadata of MetaMorph, Micro-Manager, Zeiss and Olympus TIFF files."""
 
 from __future__ import annotations
 
