@@ -391,7 +391,7 @@ def test_dblink_starts_from_localisations(viewer, models, qtbot, tmp_path, notic
     layer.selected_data = {0}
     layer.remove_selected()
     models.copy_command()
-    assert "save the layer as TABLE.hdf5 first" in notices[-1]
+    assert "Save the layer as TABLE.hdf5 first" in notices[-1]
     choose(models, "sofinet")
     assert layer not in [models.layer_box.itemData(k) for k in range(models.layer_box.count())]
 

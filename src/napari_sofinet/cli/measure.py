@@ -31,47 +31,55 @@ def add_measure(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
         return kinds.add_parser(name, help=help, description=help, allow_abbrev=False)
 
     resolution = kind("resolution", "measure the resolution of a picture, or of a movie's mean")
-    resolution.add_argument("image", metavar="IMAGE")
-    resolution.add_argument("--metric", choices=RESOLUTION_METRICS, default="decorrelation")
-    resolution.add_argument(
+    _add_resolution(resolution)
+    agreement = kind(
+        "compare", "measure the agreement of a picture with a reference or a truth file"
+    )
+    _add_agreement(agreement)
+    for one in (resolution, agreement):
+        one.add_argument("--roi", metavar="Y0:Y1,X0:X1", help="rectangle in samples of the picture")
+        one.add_argument("--pixel-size", type=float, metavar="UM", help="size of a sample in um")
+        one.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_resolution(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("image", metavar="IMAGE")
+    parser.add_argument("--metric", choices=RESOLUTION_METRICS, default="decorrelation")
+    parser.add_argument(
         "--sector", metavar="FROM:TO", help="directions in degrees: 0 is along x, 90 along y"
     )
-    resolution.add_argument(
+    parser.add_argument(
         "--criterion",
         choices=("1/7", "half-bit", "3-sigma"),
         default="1/7",
         help="threshold of FRC",
     )
-    agreement = kind(
-        "compare", "measure the agreement of a picture with a reference or a truth file"
-    )
-    agreement.add_argument("image", metavar="SR")
-    agreement.add_argument(
+
+
+def _add_agreement(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("image", metavar="SR")
+    parser.add_argument(
         "--reference",
         required=True,
         metavar="REF",
         help="a picture, a movie (its mean is taken), or the truth file of a simulation",
     )
-    agreement.add_argument(
+    parser.add_argument(
         "--metric", choices=AGREEMENT_METRICS, help="metric to compute (default: all)"
     )
-    agreement.add_argument(
+    parser.add_argument(
         "--tolerance",
         type=float,
         default=0.0,
         metavar="PX",
         help="largest distance at which masks still agree",
     )
-    agreement.add_argument(
+    parser.add_argument(
         "--origin",
         metavar="Y,X",
         help="position of the first sample in camera pixels, for pictures whose files do not "
         "contain it",
     )
-    for one in (resolution, agreement):
-        one.add_argument("--roi", metavar="Y0:Y1,X0:X1", help="rectangle in samples of the picture")
-        one.add_argument("--pixel-size", type=float, metavar="UM", help="size of a sample in um")
-        one.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run_measure(options: argparse.Namespace) -> int:

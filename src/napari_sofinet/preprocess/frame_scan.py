@@ -112,6 +112,8 @@ class FrameScan:
             frames = frames.astype(np.float32)
         if not frames.dtype.isnative:
             frames = frames.astype(frames.dtype.newbyteorder("="))
+        if frames.dtype.kind == "f" and not np.isfinite([frames.min(), frames.max()]).all():
+            return  # such frames are refused by whoever reads them
         if not self._extremes:
             low = -np.inf if frames.dtype.kind == "f" else np.iinfo(frames.dtype).min
             self._extremes = [np.full(self._shape[1:], low, frames.dtype) for _ in range(2)]
