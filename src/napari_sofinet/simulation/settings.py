@@ -46,17 +46,17 @@ class StructureSettings(Settings):
     )
     emitters_per_um: float = parameter(
         50.0,
-        "Emitters along a filament, ring or line.",
+        "Density of emitters along a filament, ring or line.",
         unit="1/um",
         ge=0,
         le=10_000,
     )
     spacing: Literal["random", "even"] = parameter(
-        "random", "Emitters along filaments and rings lie at random, or equally far apart."
+        "random", "Spacing of the emitters along filaments and rings: random or even."
     )
     emitters_per_um2: float = parameter(
         400.0,
-        "Emitters on membranes and on everything else that covers an area.",
+        "Density of emitters on membranes and other areas.",
         unit="1/um^2",
         ge=0,
         le=100_000,
@@ -86,13 +86,13 @@ class StructureSettings(Settings):
     )
     linker_um: float = parameter(
         0.0,
-        "Length of the linkers of the label: dyes are that far away in any direction.",
+        "Length of the label's linkers, by which dyes are displaced in random directions.",
         unit="um",
         ge=0,
         le=1,
     )
     missing: float = parameter(0.0, "Fraction of labels that are missing, in patches.", ge=0, lt=1)
-    patch_um: float = parameter(0.2, "Size of those patches.", unit="um", gt=0, le=10)
+    patch_um: float = parameter(0.2, "Size of the missing patches.", unit="um", gt=0, le=10)
     file: str = parameter(
         "",
         "Positions (CSV with x and y in nm or um, or a truth .npz) or an image (TIFF).",
@@ -134,20 +134,20 @@ class BlinkingSettings(Settings):
         basic=True,
     )
     on_time_s: float = parameter(
-        0.01, "Mean time on (for DNA-PAINT: bound).", unit="s", basic=True, gt=0, le=1e4
+        0.01, "Mean on-time (DNA-PAINT: bound time).", unit="s", basic=True, gt=0, le=1e4
     )
     off_time_s: float = parameter(
-        0.6, "Mean time off (for DNA-PAINT: unbound).", unit="s", basic=True, gt=0, le=1e6
+        0.6, "Mean off-time (DNA-PAINT: unbound time).", unit="s", basic=True, gt=0, le=1e6
     )
     long_off_time_s: float = parameter(
-        5.0, "Mean time in the second dark state, of 'three-state'.", unit="s", gt=0, le=1e6
+        5.0, "Mean time in the second dark state of 'three-state'.", unit="s", gt=0, le=1e6
     )
     long_share: float = parameter(
         0.1, "Fraction of switches off that lead to the second dark state.", ge=0, le=1
     )
     bleach_time_s: float | None = parameter(
         None,
-        "Mean time on until an emitter bleaches; never if empty or for DNA-PAINT.",
+        "Mean on-time until bleaching; if empty, or for DNA-PAINT, emitters do not bleach.",
         unit="s",
         gt=0,
         le=1e6,
@@ -162,15 +162,14 @@ class BlinkingSettings(Settings):
     )
     spread: float = parameter(
         0.0,
-        "Standard deviation of the photons over their mean, from emitter to emitter (for "
-        "DNA-PAINT: from binding to binding).",
+        "Relative standard deviation of the photons between emitters (DNA-PAINT: bindings).",
         ge=0,
         le=3,
     )
     steady_share: float = parameter(
         0.0,
-        "Fraction of its photons that an emitter gives in every frame in addition, on, off or "
-        "bleached, as labels do whose dark state is not quite dark.",
+        "Fraction of its photons that an emitter emits additionally in every frame, whether on, "
+        "off or bleached, like labels whose dark state is not fully dark.",
         ge=0,
         le=10,
     )
@@ -193,11 +192,11 @@ class OpticsSettings(Settings):
     )
     psf_file: str = parameter(
         "",
-        "TIFF of a PSF, odd in rows and columns, its centre in the middle, of any sum.",
+        "TIFF of a centred PSF with odd numbers of rows and columns; its sum does not matter.",
         file=True,
     )
     psf_file_pixel_um: float = parameter(
-        0.02, "Size of the pixels of that TIFF in the sample.", unit="um", gt=0, le=1
+        0.02, "Pixel size of the PSF file in the sample.", unit="um", gt=0, le=1
     )
     magnification: float = parameter(65.0, "Magnification on the camera.", gt=0, le=1000)
 
@@ -219,17 +218,17 @@ class BackgroundSettings(Settings):
         0.0, "Fraction of the background that varies smoothly over the field.", ge=0, le=1
     )
     out_of_focus: float = parameter(
-        0.0, "Fraction of the background that is the structure far out of focus.", ge=0, le=1
+        0.0, "Fraction of the background that is out-of-focus light of the structure.", ge=0, le=1
     )
     scale_um: float = parameter(
-        2.0, "Size of background patches, and of the blur out of focus.", unit="um", gt=0, le=100
+        2.0, "Size of background patches and out-of-focus blur.", unit="um", gt=0, le=100
     )
     half_life_s: float | None = parameter(
         None, "Half-life of the background; if empty it does not bleach.", unit="s", gt=0
     )
     still_photons: float = parameter(
         0.0,
-        "Light of structure in focus that does not blink, mean per pixel and frame.",
+        "Light of in-focus structure that does not blink, mean per pixel and frame.",
         unit="photons",
         ge=0,
         le=1e6,
@@ -321,7 +320,7 @@ class SimulationSettings(Settings):
         0.01, "Time from frame to frame.", unit="s", basic=True, gt=0, le=1e4
     )
     seed: int = parameter(
-        1, "Seed: the same seed gives the same movie.", basic=True, ge=0, le=2**32 - 1
+        1, "Random seed: the same seed gives the same movie.", basic=True, ge=0, le=2**32 - 1
     )
     structure: StructureSettings = StructureSettings()
     blinking: BlinkingSettings = BlinkingSettings()
