@@ -137,6 +137,6 @@ def place_of(text: str | None) -> tuple[float, float] | None:
         y = x = float("nan")
     if not (abs(y) < 1e6 and abs(x) < 1e6):
         raise InputError(
-            f"A place is given as y,x in camera pixels, e.g. 1,1.5, not {text[:40]!r}."
+            f"A position is given as y,x in camera pixels, e.g. 1,1.5, not {text[:40]!r}."
         )
     return y, x

@@ -60,7 +60,7 @@ def given_values(options: argparse.Namespace, model: type[Settings]) -> dict[str
     Raises
     ------
     InputError
-        A text is no value of its parameter.
+        A text is not a valid value of its parameter.
     """
     given = vars(options)
     return {

@@ -76,7 +76,7 @@ def even_blocks(frames: Movie | Any, length: int) -> Iterator[np.ndarray]:
     Raises
     ------
     InputError
-        As `time_blocks`.
+        As in `time_blocks`.
     """
     whole = block_length(frames)
     waiting: list[np.ndarray] = []

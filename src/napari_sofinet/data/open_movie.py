@@ -105,7 +105,7 @@ def open_movie(
 
 
 def _check_scale(pixel_size_um: float | None, frame_interval_s: float | None) -> None:
-    """Raise `InputError` unless what is given of a scale is positive."""
+    """Raise `InputError` unless the given parts of a scale are positive and plausible."""
     for what, value, unit in (
         ("pixel size", pixel_size_um, "um"),
         ("frame interval", frame_interval_s, "s"),

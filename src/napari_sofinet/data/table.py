@@ -198,7 +198,7 @@ class LocalizationTable:
         )
 
     def same_as(self, other: LocalizationTable) -> bool:
-        """Whether all columns hold the same numbers, up to rounding."""
+        """Return whether all columns contain the same numbers, up to rounding."""
         mine, others = ({**table.arrays(), **table.columns} for table in (self, other))
         return mine.keys() == others.keys() and all(
             len(values) == len(others[name])

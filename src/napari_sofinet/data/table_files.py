@@ -127,7 +127,7 @@ def write_localizations(
     Parameters
     ----------
     columns
-        Of a text file. Further columns of the table are written under their own names.
+        Columns of a text file. Further columns of the table are written under their own names.
     beside
         Texts of further files that appear together with the table, by their path.
 

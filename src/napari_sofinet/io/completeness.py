@@ -1,4 +1,4 @@
-"""Checking that a TIFF file holds all the images it declares.
+"""Checks that a TIFF file contains all images it declares.
 
 Of a truncated file, tifffile often returns fewer frames or zeros without an error.
 """
@@ -23,9 +23,9 @@ class Truncated(InputError):
 
 
 def check_series(tif: TiffFile, series: TiffPageSeries, name: str) -> None:
-    """Raise `InputError` where bytes of a series' images are missing.
+    """Raise `InputError` if bytes of the images of a series are missing.
 
-    Images that an OME-XML or an index promises may still be missing as a whole.
+    Images declared in an OME-XML or an index may still be missing as a whole.
     """
     if series.dataoffset is None:
         pages = prod(series.shape) // prod(series.keyframe.shape)
@@ -46,7 +46,7 @@ def check_series(tif: TiffFile, series: TiffPageSeries, name: str) -> None:
 
 
 def check_page_bytes(series: TiffPageSeries, name: str) -> None:
-    """Raise `InputError` where a page of a series ends after its file."""
+    """Raise `InputError` if a page of a series extends beyond the end of the file."""
     for page in series:
         if page is None:
             continue
@@ -57,7 +57,7 @@ def check_page_bytes(series: TiffPageSeries, name: str) -> None:
 
 
 def check_chain_ends(tif: TiffFile, name: str) -> None:
-    """Raise `InputError` where the last page that was found names a following one."""
+    """Raise `InputError` if the last page refers to a following one."""
     file, layout = tif.filehandle, tif.tiff
     file.seek(tif.pages[-1].offset)
     (tags,) = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))
@@ -68,7 +68,7 @@ def check_chain_ends(tif: TiffFile, name: str) -> None:
 
 
 def images_promised(tif: TiffFile) -> int:
-    """Images that ImageJ or tifffile promised when they wrote the file; 1 where nobody did."""
+    """Return the number of images that ImageJ or tifffile declared; 1 without a declaration."""
     if tif.is_imagej:
         meta: dict[str, Any] = tif.imagej_metadata or {}
         axes = prod(int(meta.get(axis, 1)) for axis in ("frames", "slices", "channels"))

@@ -10,7 +10,7 @@ from napari_sofinet.base.errors import InputError
 
 
 class FileStamp(NamedTuple):
-    """State of a file: time of its last change, size, and the system's number for it.
+    """State of a file: time of its last change, size and inode number.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ class FileStamp(NamedTuple):
     size : int
         Size in bytes.
     number : int
-        Number of the file on its disk; another one if a new file has taken its name.
+        Inode number, which differs if the file was replaced.
     """
 
     path: str
@@ -31,13 +31,13 @@ class FileStamp(NamedTuple):
 
 
 def stamp(path: str | os.PathLike[str]) -> FileStamp:
-    """Return the present state of a file; `OSError` where it is gone."""
+    """Return the present state of a file; raise `OSError` if it does not exist."""
     found = os.stat(path)
     return FileStamp(os.fspath(path), found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def check_unchanged(name: str, stamps: Iterable[FileStamp]) -> None:
-    """Raise `InputError` where a file was changed, replaced or removed.
+    """Raise `InputError` if a file was changed, replaced or removed.
 
     Parameters
     ----------

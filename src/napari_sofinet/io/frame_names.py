@@ -70,7 +70,7 @@ class Name(NamedTuple):
 
     @property
     def values(self) -> tuple[int, ...]:
-        """The numbers; letters after a MetaMorph wavelength (w1GFP) are no part of it."""
+        """The numbers; letters after a MetaMorph wavelength (w1GFP) do not belong to it."""
         return tuple(int(NUMBER.match(n)[0]) for n in self.numbers)  # type: ignore[index]
 
 

@@ -35,7 +35,7 @@ def stack_layout(path: Path, own: str) -> Layout | None:
     path : Path
         The opened file.
     own : str
-        Its full name.
+        Full name of the file.
 
     Returns
     -------

@@ -76,9 +76,9 @@ class NpzArrays:
             size = prod(shape) * dtype.itemsize
             # A single number or text may be marked either way.
             if dtype.kind not in "iufU" or (in_columns and len(shape) > 1):
-                raise ValueError(f"{name} is no array of numbers")
+                raise ValueError(f"{name} is not an array of numbers")
             if file.tell() + size != info.file_size or size > UNPACKED_AT_MOST:
-                raise ValueError(f"{name} is not of the size that it promises")
+                raise ValueError(f"{name} has another size than declared")
             yield file, Header(shape, dtype)
 
     @staticmethod

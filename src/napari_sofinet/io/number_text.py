@@ -1,4 +1,4 @@
-"""Numbers to text for tables, compiled by numba: ten times faster than what formats one by one.
+"""Conversion of numbers to text for tables, compiled by numba: ten times faster than Python.
 
 Importing this module loads numba (half a second): import it where it is used.
 """
@@ -15,14 +15,14 @@ from napari_sofinet.base.compiled import compiled
 DIGITS = 10
 """Significant digits: a hundredth of a picometre in a millimetre, and single precision whole."""
 WIDEST = 20
-"""Bytes of the longest number, with what separates it."""
+"""Bytes of the longest number and its separator."""
 
 
 @compiled(nogil=True)
 def rows(columns, out):  # type: ignore[no-untyped-def]
     """Write rows of numbers, float64 (k, n) for k columns, into bytes; return how many bytes.
 
-    Fields are separated by commas and rows by line feeds; what is no number stays empty.
+    Fields are separated by commas and rows by line feeds; NaN is written as an empty field.
     """
     at = 0
     for n in range(columns.shape[1]):

@@ -42,7 +42,7 @@ def absent_file(xml: str | None, folder: Path, own: str) -> str | None:
     xml : str, optional
         Text of the OME-XML.
     folder : Path
-        Folder of the file in which it stands.
+        Folder of the file with this OME-XML.
     own : str
         Present name of this file, which may differ from the original one.
     """

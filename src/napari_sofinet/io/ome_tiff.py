@@ -110,7 +110,7 @@ def _planes(arrays: Sequence[np.ndarray], lead: Sequence[int]) -> Iterator[np.nd
 
 
 def read_annotation(path: Path, key: str) -> str | None:
-    """Return the text that `write_ome_tiff` kept under a key; None where there is none.
+    """Return the text that `write_ome_tiff` saved under a key, or None.
 
     Raises
     ------

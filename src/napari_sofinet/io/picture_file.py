@@ -38,7 +38,7 @@ def read_other_picture(path: Path) -> np.ndarray:
     Returns
     -------
     ndarray
-        Of shape (Y, X), float64; of an array file with more axes, as it is.
+        Image of shape (Y, X), float64; arrays with more axes are returned unchanged.
 
     Raises
     ------

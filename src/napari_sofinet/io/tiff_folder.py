@@ -26,7 +26,7 @@ SUFFIXES = ".tif", ".tiff", ".stk"
 NAMED = 6
 """Groups of files that are named in a sentence."""
 LOOKED_AT = 32
-"""Files of an unusual size that are looked at before any frame is read."""
+"""Largest number of files of unusual size that are checked before frames are read."""
 
 
 def is_pattern(path: Path) -> bool:
@@ -85,7 +85,8 @@ def _check_twice(names: list[str], folder: str) -> None:
         other = seen.setdefault(stem_of(name).lower(), name)
         if other != name:
             raise InputError(
-                f"{folder} holds {other} and {name}, which may be the same; move one of them away."
+                f"{folder} holds {other} and {name}, which may be the same movie; move one of them "
+                "to another folder."
             )
 
 

@@ -122,7 +122,7 @@ def series_source(tif: TiffFile, path: str, number: int, own_pages: bool = False
     tif : TiffFile
         The open file.
     path : str
-        Its full name.
+        Full name of the file.
     number : int
         Number of the series.
     own_pages : bool, optional
@@ -160,9 +160,7 @@ def parts_of(layout: Layout, images: np.ndarray) -> tuple[TiffPart, ...]:
 
     Parameters
     ----------
-    layout : Layout
-        Of the file.
-    images : ndarray of int, shape (T,)
+    layout : Layout        Layout of the file. images : ndarray of int, shape (T,)
         Numbers of the frames in its sources.
     """
     files = {path: k for k, path in enumerate(files_of(layout))}
@@ -207,6 +205,6 @@ def _even(numbers: np.ndarray) -> list[np.ndarray]:
 
 
 def is_plain(series: TiffPageSeries) -> bool:
-    """Whether a series holds grey images along axes that are known."""
+    """Return whether a series contains grey images along known axes."""
     axes = series.axes
     return axes.endswith("YX") and "S" not in axes and len(set(axes)) == len(axes)

@@ -78,7 +78,7 @@ def _mixed(own: str, listed: int) -> bool:
 
 
 def _check_grey(series: TiffPageSeries, name: str) -> None:
-    """Raise `InputError` unless a series holds grey images along axes that are known."""
+    """Raise `InputError` unless a series contains grey images along known axes."""
     if "S" in series.axes:
         raise InputError(
             f"{name} is a colour (RGB) picture; save the camera's grey values instead."
@@ -153,8 +153,8 @@ def _with_further_pages(
     if alike and single and (len(tif.series) == 1 or total == 1):
         layout = _extended(layout, _sources(pages, alike, own))
         layout = layout.noted(
-            f"The {text} of {name} names {total} image{'s' if total > 1 else ''}, and the file "
-            f"holds {total + len(alike)} of the same kind; all of them are used."
+            f"The {text} of {name} names {total} image{'s' if total > 1 else ''}, but the file "
+            f"contains {total + len(alike)} of the same kind; all of them are used."
         )
         further = [k for k in further if pages[k].kind != kind]
     return _noted_rest(layout, [pages[k].kind for k in further], name)

@@ -50,13 +50,13 @@ class TiffPart(NamedTuple):
 
 @dataclass(frozen=True)
 class TiffStack:
-    """Frames of one channel and plane in TIFF files; holds numbers, no open file.
+    """Frames of one channel and plane in TIFF files, without open files.
 
-    ``parts`` say where the frames are; without any, each of ``paths`` holds one frame.
-    ``channel``, ``z`` and ``stack_axis`` are what was chosen, of ``channels`` and ``planes`` in the
-    file. ``companions`` are further files that were not named, as of an OME-TIFF. ``stamps`` are
-    the states of all files when they were opened. ``named`` is what the user named where that is
-    neither the only file nor the folder of all.
+    ``parts`` say where the frames are; without any, each of ``paths`` contains one frame.
+    ``channel``, ``z`` and ``stack_axis`` are the choices made, among ``channels`` and ``planes`` in
+    the file. ``companions`` are further files that were not named, as of an OME-TIFF. ``stamps``
+    are the states of all files when they were opened. ``named`` is the path given by the user if
+    that is neither the only file nor the folder of all files.
     """
 
     paths: tuple[str, ...]

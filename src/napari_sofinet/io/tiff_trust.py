@@ -39,7 +39,7 @@ def check_chain(path: str | Path) -> int:
     Parameters
     ----------
     path : path-like
-        The file. Of files that are no plain TIFF or BigTIFF, 0 is returned.
+        The file. For files other than plain TIFF or BigTIFF, 0 is returned.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def check_promises(tif: TiffFile, images: int) -> None:
     Parameters
     ----------
     tif : TiffFile
-        A file of which no series was asked for yet.
+        An open file whose series have not been read.
     images : int
         Number of images in it.
     """
@@ -195,10 +195,8 @@ def check_unpacked(page: Any, name: str, copies: float = 1.0) -> None:
     Parameters
     ----------
     page : TiffPage
-        The image, of which nothing was read yet.
-    name : str
-        Of its file.
-    copies : float, optional
+        The image, of which no pixels have been read.
+    name : str        Name of its file. copies : float, optional
         Bytes that are needed for each byte of the image.
     """
     size = prod(page.shape) * (page.dtype.itemsize if page.dtype is not None else 1)

@@ -50,9 +50,9 @@ def read_truth(path: Path) -> TruthFile:
             raise ValueError("photons are not one number for each emitter")
         photons = np.asarray(arrays.read("photons"), np.float64)
         if not (np.isfinite(photons).all() and np.all(photons >= 0)):
-            raise ValueError("photons are negative or no numbers")
+            raise ValueError("photons are negative or not finite")
         if not np.isfinite(positions).all():
-            raise ValueError("positions are no finite numbers")
+            raise ValueError("positions are not finite numbers")
         settings = _text(arrays, "settings", 2**20)
         try:
             known = json.loads(settings)
@@ -94,5 +94,5 @@ def _positions(arrays: NpzArrays, middle: bool) -> np.ndarray:
 def _text(arrays: NpzArrays, name: str, limit: int) -> str:
     shape, dtype = arrays.header(name)
     if shape not in ((), (1,)) or dtype.kind != "U" or dtype.itemsize > 4 * limit:
-        raise ValueError(f"{name} is no text")
+        raise ValueError(f"{name} is not text")
     return str(arrays.read(name).reshape(-1)[0])

@@ -197,7 +197,7 @@ def series_of(
     settings : DblinkSettings
         Window, step and prior.
     net : BlinkNet or DBlink
-        In evaluation mode.
+        Network in evaluation mode.
     report : Report, optional
         Receives the progress.
     device : {"auto", "cpu", "cuda"}, optional

@@ -23,7 +23,7 @@ def network_method(
     name, title : str
         See `Method`.
     settings : type[NetworkSettings]
-        With a default for ``weights``.
+        Class of the settings, with a default for ``weights``.
     network : Network
         A network that takes movies (B, T, Y, X) and gives pictures (B, C, 2Y-1, 2X-1).
     described : str

@@ -278,11 +278,11 @@ def accumulate(
     Parameters
     ----------
     net : torch.nn.Module
-        In evaluation mode, on the device.
+        Network in evaluation mode, on the device.
     movie : Movie
         Small enough for the device.
     levels : Normalization
-        Of all frames of the movie.
+        Normalization of all frames of the movie.
     window : int or None
         Frames of one picture; None for all.
     ends : sequence of int
@@ -297,7 +297,7 @@ def accumulate(
     Yields
     ------
     state
-        Its ``result()`` is the picture (C, 2Y-1, 2X-1); take it before the next one.
+        Its ``result()`` is the picture (C, 2Y-1, 2X-1); use it before requesting the next state.
     """
     frames, rows, columns = movie.shape
     if orientation % 2:
@@ -356,14 +356,14 @@ def _middle(movie: Movie, window: int) -> float:
 
 
 def half_width(picture: np.ndarray, log_error: np.ndarray, table: Uncertainty) -> np.ndarray:
-    """Return half the width of the interval that holds the truth in 90 % of cases.
+    """Return half the width of the interval that contains the truth in 90 % of cases.
 
     Parameters
     ----------
     picture, log_error : ndarray of shape (Y, X)
         Output of a network: brightness, and the logarithm of the error that it expects.
     table : Uncertainty
-        From the weights' card: measured half widths in units of the expected error.
+        Half widths in units of the expected error, from the card of the weights.
     """
     factor = np.interp(picture, table.brightness, table.half_width)
     return np.asarray(factor * np.exp(np.clip(log_error, -8, 4)), np.float32)

@@ -62,7 +62,7 @@ def frame_notes(movie: Movie, found: Characteristics, subtracted: bool) -> list[
     movie : Movie
         The movie, not yet corrected; a part of it is read.
     found : Characteristics
-        Its characteristics.
+        Characteristics of the movie.
     subtracted : bool
         Whether the background is subtracted.
     """

@@ -49,10 +49,11 @@ def posterior_samples(
     Returns
     -------
     Reconstruction
-        On the grid of that network (`sofinet`: (2Y-1, 2X-1), all frames; `deepstorm`: (4Y, 4X),
-        the sum of the frames), float32: ``image``, the posterior mean; the ``standard_deviation``
-        of the samples; ``lower`` and ``upper``, between which 90 % of simulated truths lay where
-        something shows; ``estimate``, the network's picture. ``samples`` (K, Y, X) are the samples.
+        Maps on the grid of that network (`sofinet`: (2Y-1, 2X-1), all frames; `deepstorm`: (4Y,
+        4X), the sum of the frames), float32: ``image``, the posterior mean; the
+        ``standard_deviation`` of the samples; ``lower`` and ``upper``, between which 90 % of
+        simulated truths lay where something shows; ``estimate``, the network's picture. ``samples``
+        (K, Y, X) are the samples.
 
     Raises
     ------

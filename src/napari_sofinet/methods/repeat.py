@@ -105,7 +105,7 @@ def _open(recipe: Recipe, input: str | Path | None) -> MethodInput:
 
 
 def _check_files(recipe: Recipe) -> None:
-    """Raise `InputError` where a file that a setting names is gone or has changed."""
+    """Raise `InputError` if a file named in a setting is missing or has changed."""
     step = recipe.reconstruct
     for leaf in parameters(method_named(step.method).settings):
         file = step.settings.get(leaf.name)
@@ -121,7 +121,7 @@ def _check_files(recipe: Recipe) -> None:
 
 
 def _check_weights(recipe: Recipe) -> None:
-    """Raise `InputError` where weights are no longer those that were used."""
+    """Raise `InputError` if the weights have changed."""
     known = recipe.reconstruct.weights_sha256
     if known is None:
         return

@@ -104,15 +104,14 @@ def sign_note(cumulant: np.ndarray, order: int) -> str | None:
     """Return a note if a cumulant of order 3 or more has no clear sign, or None.
 
     The third cumulant of an emitter that is on for half of the time is zero, the fourth one of an
-    emitter that is on for a fifth or four fifths; their sign is then chance (cusp artefacts: Yi and
+    emitter that is on for a fifth or four fifths; their sign is then random (cusp artefacts: Yi and
     Weiss, Biomed. Opt. Express 11, 554 (2020)).
 
     Parameters
     ----------
     cumulant : ndarray
         (Y, X) cumulant image.
-    order : int
-        Its order.
+    order : int        Order of the cumulant.
     """
     if order < 3:
         return None

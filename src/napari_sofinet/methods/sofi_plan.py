@@ -88,7 +88,7 @@ def make_plan(movie: Movie, settings: SofiSettings, report: Report) -> SofiPlan:
     Returns
     -------
     SofiPlan
-        Sub-sequences, and what was measured for them.
+        Sub-sequences, drift and notes.
 
     Raises
     ------
@@ -145,8 +145,7 @@ def psf_width(cumulant: np.ndarray, order: int) -> tuple[float, str | None]:
     ----------
     cumulant : ndarray
         Cumulant image.
-    order : int
-        Its order.
+    order : int        Order of the cumulant.
 
     Returns
     -------

@@ -170,7 +170,7 @@ def keep(table: LocalizationTable, conditions: list[str]) -> LocalizationTable:
     Returns
     -------
     LocalizationTable
-        At least one row.
+        Table with at least one row.
 
     Raises
     ------

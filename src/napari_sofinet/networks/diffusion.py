@@ -85,7 +85,7 @@ class DiffusionNet(nn.Module):  # type: ignore[misc]
         self.to(memory_format=torch.channels_last)
 
     def encode(self, conditions: torch.Tensor) -> Seen:
-        """Compute what depends on the condition alone.
+        """Compute the features that depend on the condition alone.
 
         Parameters
         ----------
@@ -126,8 +126,7 @@ class DiffusionNet(nn.Module):  # type: ignore[misc]
             Folded differences with noise (B, K, fineness², Y, X), K for each condition.
         level : torch.Tensor
             Standard deviations (B, K) of the noise.
-        seen : tuple of torch.Tensor
-            From `encode`.
+        seen : tuple of torch.Tensor        Output of `encode`.
 
         Returns
         -------

@@ -8,7 +8,7 @@ ORIENTATIONS = 8
 
 
 def orient(frames: torch.Tensor, orientation: int) -> torch.Tensor:
-    """Turn frames into one of eight orientations, of which the last four are mirrored.
+    """Transform frames to one of eight orientations, of which the last four are mirrored.
 
     Parameters
     ----------

@@ -105,7 +105,7 @@ def of_picture(out: torch.Tensor, raw: torch.Tensor) -> PriorEstimate:
     Returns
     -------
     PriorEstimate
-        On camera pixels, with 2 samples along each.
+        Prior estimate on camera pixels, with 2 samples along each.
     """
     picture = folded(out[:, 0].float().clamp(min=0), PICTURE_FINENESS)
     log_error = folded(out[:, 1].float().clamp(-8, 4), PICTURE_FINENESS) / 4
@@ -134,7 +134,7 @@ def of_frames(
     Returns
     -------
     PriorEstimate
-        On camera pixels, with 4 samples along each.
+        Prior estimate on camera pixels, with 4 samples along each.
     """
     estimate = folded(maps.float().clamp(min=0), FINENESS)
     others = []

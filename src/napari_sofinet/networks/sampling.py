@@ -32,15 +32,11 @@ class Posterior:
 
     Parameters
     ----------
-    net : DiffusionNet
-        In evaluation mode, on ``device``.
-    first : PriorEstimate
+    net : DiffusionNet        Network in evaluation mode, on ``device``. first : PriorEstimate
         Estimate and conditions.
     device : str
         ``"cpu"`` or ``"cuda"``.
-    half : bool
-        Compute with 16 bits.
-    report : callable
+    half : bool        Whether to compute with 16 bits. report : callable
         Called with the fraction of the samples that is done; it may raise to stop the work.
     """
 

@@ -46,9 +46,7 @@ class RunningStatistics:
 
     Parameters
     ----------
-    net : StatisticsEncoder
-        In evaluation mode.
-    rows, columns : int
+    net : StatisticsEncoder        Network in evaluation mode. rows, columns : int
         Size of a frame in camera pixels.
     """
 
@@ -102,9 +100,7 @@ class SlidingStatistics:
 
     Parameters
     ----------
-    net : StatisticsEncoder
-        In evaluation mode.
-    window : int
+    net : StatisticsEncoder        Network in evaluation mode. window : int
         Number of frames.
     """
 

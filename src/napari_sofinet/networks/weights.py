@@ -178,8 +178,7 @@ def read_card(path: str | Path) -> Card:
 
     Returns
     -------
-    Card
-        Its card.
+    Card        Card of the weights.
 
     Raises
     ------
@@ -267,7 +266,7 @@ def _load(path: Path, network: Network, size: int, changed: int) -> tuple[Any, s
 
 
 def _check_shapes(path: Path, network: Network, card: Card) -> None:
-    """Raise an error unless a file holds what a network needs, before any of it is in memory."""
+    """Raise an error unless a file contains the tensors of a network, before loading any."""
     import torch
 
     with torch.device("meta"):  # shapes only
@@ -284,8 +283,7 @@ def build(network: Network, parameters: dict[str, int]) -> Any:
     ----------
     network : Network
         The network.
-    parameters : dict of str to int
-        Its sizes, as in a card.
+    parameters : dict of str to int        Sizes of the network, as in a card.
     """
     import torch
 
@@ -333,8 +331,7 @@ def save(path: Path, tensors: dict[str, Any], card: Card) -> None:
         Output file; its folder is created.
     tensors : dict of str to torch.Tensor
         State of the network.
-    card : Card
-        Their card.
+    card : Card        Card of the weights.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     write_tensors(path, tensors, {"card": card.model_dump_json()})

@@ -24,16 +24,16 @@ SPIKE_NOISE = 20.0
 SPIKE_EDGE_NOISE = 8.0
 """Height of the pixels next to it that belong to it."""
 SPIKE_POWER = 0.05
-"""Fraction of a pixel's variance, as of its neighbours, that a spike must add."""
+"""Fraction of the variance of a pixel and of its neighbours that a spike must add."""
 SHARP = 0.05
-"""Fraction of a pixel's light that its four faintest neighbours have at most, if it is no PSF.
+"""Largest fraction of a pixel's light in its four faintest neighbours if it is not a PSF.
 
 Those of a PSF of 1.6 px FWHM have a tenth, of 2 px a quarter.
 """
 LINE_MAX = 0.6
 """Fraction of a row or column that a spike may cover."""
 SPIKED_FRACTION = 0.3
-"""Fraction of the frames in which spikes as bright as the sample are no exceptions."""
+"""Fraction of the frames above which spikes as bright as the sample are not exceptional."""
 SPIKED_FRAMES_MAX = 64
 """Largest number of frames that are examined closely."""
 HOT_NOISE = 20.0
@@ -42,9 +42,9 @@ HOT_CANDIDATES = 20_000
 BLINKING_POWER = 20.0
 """Times the variance of its surroundings that a bad pixel has."""
 SHARED_MAX = 0.06
-"""Correlation of a bad pixel's fluctuations with its neighbours'; a PSF of 1.6 px gives 0.3."""
+"""Largest correlation of a bad pixel with its neighbours; a PSF of 1.6 px gives 0.3."""
 BAD_PIXELS_MAX = 0.01
-"""Fraction of a field above which pixels are no exceptions."""
+"""Fraction of a field above which bad pixels are not exceptional."""
 DARK = 0.1
 """Fraction of the usual light below which a band is dark."""
 BANDS_MIN = 4
@@ -105,7 +105,7 @@ def empty_frames(scan: ScannedMovie, movie: Movie) -> np.ndarray:
 
 
 def _noisy(scan: ScannedMovie) -> float:
-    """Fraction of the pixels that have noise; without it, nothing tells a frame without light."""
+    """Fraction of the pixels that have noise, without which dark frames cannot be recognised."""
     return float(np.mean(scan.variance > 1e-10 * np.square(np.abs(scan.highest).max())))
 
 

@@ -234,8 +234,8 @@ def _block_images(movie: Movie, edges: np.ndarray, report: Report) -> list[np.nd
 def _jump_frame(movie: Movie, blocks: BlockPositions, k: int) -> int:
     """Return the first frame after a jump between blocks k - 1 and k.
 
-    Where the sum of what frames have in common with the blocks after it, rather than with those
-    before, is least.
+    It minimizes the summed similarity of the frames before it to the later blocks rather than the
+    earlier ones.
     """
     edges = blocks.edges
     first, last = int(edges[max(k - 2, 0)]), int(edges[min(k + 2, len(edges) - 1)])

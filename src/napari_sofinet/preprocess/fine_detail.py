@@ -11,7 +11,7 @@ from napari_sofinet.data.movie import Movie
 
 PIXELS = 200 * 128 * 128
 FEWEST_FRAMES, MOST_FRAMES = 40, 400
-"""As many frames are used as have so many pixels, within these limits."""
+"""Number of pixels to use, and limits of the number of frames."""
 MOST_SAMPLES = 1_500_000
 THIRD = np.array([1.0, -2.0, 1.0]) / 6**0.5
 FIFTH = np.array([0.225, -0.5, 0.63, -0.5, 0.225])
@@ -152,7 +152,7 @@ def _filtered(first: np.ndarray, second: np.ndarray, stride: int) -> list[list[n
 
 
 def _along(values: np.ndarray, weights: np.ndarray, axis: int, stride: int) -> np.ndarray:
-    """Filter (t, Y, X) along an axis, at every so many-th pixel that is not near the border."""
+    """Filter (t, Y, X) along an axis, at every n-th pixel away from the border."""
     half, size = len(weights) // 2, values.shape[axis]
     total = None
     for k, weight in enumerate(weights):

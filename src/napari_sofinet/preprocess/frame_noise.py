@@ -7,9 +7,9 @@ import numpy as np
 FINE_MIN = 0.5
 """Power of the finest noise, over that of coarser noise, below which frames were smoothed."""
 FINE_USUAL, SHARED_USUAL = 0.85, 0.2
-"""Less of it, together with more correlation of neighbours in the dark, tells the same."""
+"""Power above which frames count as processed only if neighbours in the dark correlate, too."""
 SHARED_MAX = 0.48
-"""Correlation of neighbours in the dark that no camera's noise has."""
+"""Correlation of neighbours in the dark above which the noise is not that of a camera."""
 
 
 def noise_left(frames: np.ndarray) -> float | None:

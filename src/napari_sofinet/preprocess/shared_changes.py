@@ -17,9 +17,9 @@ from napari_sofinet.preprocess.far_covariance import FAR_PX, FarCovariance, far_
 from napari_sofinet.preprocess.readout import subtract_shared
 
 FRAMES, RUN, SIDE_PX = 400, 20, 192
-"""Frames and side of the part that is looked at, and successive frames at each of its times."""
+"""Frames and side of the examined part, and number of successive frames in each run."""
 SHARED_MIN = 0.03
-"""Covariance of far pixels, as a fraction of adjacent ones', that is no chance."""
+"""Significant covariance of distant pixels, as a fraction of that of adjacent ones."""
 LINES_MIN = 0.06
 HAZE_MIN = 0.05
 KEPT = 0.5

@@ -127,7 +127,7 @@ def open_picture(path: str | Path, pixel_size_um: float | None = None) -> Pictur
     Raises
     ------
     InputError
-        If the file cannot be read, is a color picture, or holds several pictures over time.
+        If the file cannot be read, is a color picture, or contains several pictures over time.
     """
     path = Path(path)
     if not path.exists():

@@ -166,7 +166,7 @@ def repeats(image: np.ndarray) -> tuple[float, float]:
 
 
 LEAST_CHANGES = 8
-"""Rows that must differ from the one before, so that equal distances are no chance."""
+"""Least number of rows that differ from the one before, for equal distances to be significant."""
 LEAST_FACTOR = 1.2
 
 

@@ -119,8 +119,7 @@ class Training:
         Loss of the picture and likelihood in each step.
     best : dict
         Averaged weights that did best on samples that are held out.
-    least : float
-        Their loss there.
+    least : float        Loss of these weights on the same samples.
     """
 
     def __init__(self, net: nn.Module, plan: Plan, identity: str = "") -> None:

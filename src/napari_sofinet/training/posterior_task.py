@@ -50,7 +50,7 @@ class Source:
         Draws conditions and the truth, from the network, its card, the settings, and the number of
         samples, of frames and the seed.
     describe : callable
-        Returns a description of what is simulated, from the settings.
+        Returns a description of the simulation, from the settings.
     """
 
     sizes: dict[str, int]

@@ -58,9 +58,7 @@ def draw_localizations(
     ----------
     structure : Structure
         The structure at the time of the picture.
-    move : Motion
-        Its motion.
-    before, after : float
+    move : Motion        Motion of the structure. before, after : float
         Duration in windows before and after the picture.
     settings : DynamicsTrainingSettings
         Limits of their number and precision.
@@ -134,7 +132,7 @@ def _false(
     most: float,
     rng: np.random.Generator,
 ) -> Iterator[TimesAndPlaces]:
-    """Draw at most so many localizations that belong to nothing."""
+    """Draw false localizations, up to a number."""
     wide = side + 2 * MARGIN_PX
     length = before + after
     if rng.random() < 0.85:  # anywhere, for one frame or some

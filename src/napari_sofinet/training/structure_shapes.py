@@ -91,9 +91,8 @@ def draw_structure(
 
     Parameters
     ----------
-    kind : {"filaments", "mitochondria"}
-        What is drawn.
-    settings : DynamicsTrainingSettings
+    kind : {"filaments", "mitochondria"}        Kind of structure. settings :
+    DynamicsTrainingSettings
         Limits of the density of filaments.
     side : int
         Side of the field in samples.
@@ -103,7 +102,7 @@ def draw_structure(
     Returns
     -------
     Structure
-        Its picture is of the field; its places extend beyond it.
+        Structure whose picture covers the field and whose places extend beyond it.
     """
     if rng.random() < 0.04:
         return _nothing(np.zeros((side, side), bool))
@@ -207,9 +206,7 @@ def picture_at(structure: Structure, move: Motion, time: float, side: int) -> np
     ----------
     structure : Structure
         The structure at time 0.
-    move : Motion
-        Its motion.
-    time : float
+    move : Motion        Motion of the structure. time : float
         Time in windows.
     side : int
         Side of the picture in samples.
@@ -234,7 +231,7 @@ def picture_at(structure: Structure, move: Motion, time: float, side: int) -> np
 def rasterize(points: np.ndarray, side: int) -> np.ndarray:
     """Return the samples whose centre lies within half a sample of a point.
 
-    Of a curve they are about as many as it is long.
+    Their number is about the length of a curve in samples.
 
     Parameters
     ----------
