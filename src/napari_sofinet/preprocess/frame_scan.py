@@ -10,8 +10,10 @@ from napari_sofinet.base.progress import Report, silent
 from napari_sofinet.data.blocks import time_blocks
 from napari_sofinet.data.movie import Movie
 
-PAIRS = 24
+PAIRS = 20
 """Pairs of successive frames, evenly over the movie, from which mean and noise are taken."""
+MANY_ROWS, ROW_STEP = 128, 4
+"""Rows from which on only every fourth one is summed."""
 BANDS = 16
 """Parts of a field, from top to bottom, whose brightness is followed."""
 
@@ -25,7 +27,9 @@ class ScannedMovie:
     bands : numpy.ndarray
         Mean of each frame in up to 16 bands of rows, of shape (T, bands), float64.
     band_rows : numpy.ndarray
-        Number of rows of each band.
+        Number of rows of each band that were summed.
+    row_step : int
+        Every so many-th row was summed.
     repeated : numpy.ndarray
         Numbers (from 0) of frames that equal the frame before, in every pixel.
     highest, second : numpy.ndarray
@@ -43,6 +47,7 @@ class ScannedMovie:
 
     bands: np.ndarray
     band_rows: np.ndarray
+    row_step: int
     repeated: np.ndarray
     highest: np.ndarray
     second: np.ndarray
@@ -76,11 +81,13 @@ class FrameScan:
         self._first, self._shape = movie.first_frame, (frames, rows, columns)
         self.after_steps = len(movie.steps)
         self._next = 0
-        self._edges = np.linspace(0, rows, min(rows, BANDS) + 1).round().astype(int)
+        self._step = 1 if rows < MANY_ROWS else ROW_STEP
+        summed = -(-rows // self._step)
+        self._edges = np.linspace(0, summed, min(summed, BANDS) + 1).round().astype(int)
         self._bands: list[np.ndarray] = []
         self._repeated: list[int] = []
         self._last: np.ndarray | None = None
-        self._last_sum = np.zeros(rows)
+        self._last_sum = np.zeros(0)
         count = min(PAIRS, frames - 1)
         self._pairs = set((np.arange(count) * (frames - 1) // max(count, 1) + 1).tolist())
         self._sums = np.zeros((4, rows, columns), np.float32)
@@ -120,9 +127,10 @@ class FrameScan:
         if frames.dtype != self._extremes[0].dtype:
             return
         small = frames.dtype.kind in "ui" and frames.dtype.itemsize <= 4
-        sums = np.zeros(frames.shape[:2], np.int64 if small else np.float64)
+        shape = len(frames), int(self._edges[-1])
+        sums = np.zeros(shape, np.int64 if small else np.float64)
         highest, second = self._extremes
-        add_extremes(frames, self._next, highest, self._when, second, sums)
+        add_extremes(frames, self._next, highest, self._when, second, self._step, sums)
         self._add_bands(sums)
         self._compare(frames, sums)
         self._next += len(frames)
@@ -161,6 +169,7 @@ class FrameScan:
         return ScannedMovie(
             np.concatenate(self._bands),
             np.diff(self._edges),
+            self._step,
             np.array(self._repeated, int),
             self._extremes[0].astype(np.float64),
             self._extremes[1].astype(np.float64),

@@ -14,7 +14,7 @@ FAST = {"contract", "reassoc", "nsz", "nnan"}
 
 
 @compiled(nogil=True, error_model="numpy", fastmath=FAST)
-def add_extremes(frames, first, highest, when, second, row_sums):  # type: ignore[no-untyped-def]
+def add_extremes(frames, first, highest, when, second, step, row_sums):  # type: ignore[no-untyped-def]
     """Update the two highest values of every pixel, and sum the rows of every frame.
 
     Parameters
@@ -27,20 +27,24 @@ def add_extremes(frames, first, highest, when, second, row_sums):  # type: ignor
         Highest and second highest value so far, of the frames' dtype.
     when : ndarray of shape (Y, X), int32
         Frame of the highest value.
-    row_sums : ndarray of shape (t, Y), int64 or float64
-        Receives the sum of each row.
+    step : int
+        Every so many-th row is summed.
+    row_sums : ndarray of shape (t, ceil(Y / step)), int64 or float64
+        Receives the sums of these rows.
     """
     count, rows, columns = frames.shape
     for y in range(rows):
         top, below = highest[y], second[y]
         for t in range(count):
             line = frames[t, y]
-            total = 0 * row_sums[t, y]
             above = False
             for x in range(columns):
-                total += line[x]
                 above |= line[x] > below[x]
-            row_sums[t, y] = total
+            if y % step == 0:
+                total = 0 * row_sums[t, y // step]
+                for x in range(columns):
+                    total += line[x]
+                row_sums[t, y // step] = total
             if above:
                 for x in range(columns):
                     value = line[x]
