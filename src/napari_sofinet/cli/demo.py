@@ -65,7 +65,7 @@ def run_demo(folder: Path, report: Report = silent) -> list[Path]:
         made = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"The folder {folder} cannot be made ({error.strerror}).") from error
+        raise InputError(f"The folder {folder} cannot be created ({error.strerror}).") from error
     before = set(folder.iterdir())
     try:
         check_writable(folder / "movie.tif")

@@ -37,12 +37,12 @@ def atomic_write_together(*paths: str | Path) -> Iterator[tuple[Path, ...]]:
     Parameters
     ----------
     *paths : path-like
-        The files' names.
+        Names of the files.
 
     Yields
     ------
     tuple of Path
-        For each of them a file to write into.
+        A file to write to for each of them.
 
     Raises
     ------

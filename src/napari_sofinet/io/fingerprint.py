@@ -10,7 +10,7 @@ from napari_sofinet.io.regular_files import check_regular
 
 
 def fingerprint(paths: tuple[str, ...]) -> tuple[int, str]:
-    """Total size in bytes, and a hash of size and of some blocks: fast for any size of movie."""
+    """Return the total size in bytes, and a hash of the size and some blocks."""
     digest = hashlib.blake2b(digest_size=16)
     total = 0
     for number, name in enumerate(paths):

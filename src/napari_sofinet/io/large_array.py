@@ -23,7 +23,7 @@ def large_array(
     dtype: Any = np.float32,
     in_memory_bytes: int | None = None,
 ) -> np.ndarray:
-    """Return an uninitialised array, kept in a temporary file where it is large.
+    """Return an uninitialised array, which is kept in a temporary file if it is large.
 
     The file disappears together with the array.
 
@@ -32,7 +32,7 @@ def large_array(
     shape : tuple of int
         Shape of the array.
     dtype : dtype, optional
-        By default float32.
+        Type of the values; float32 by default.
     in_memory_bytes : int, optional
         Size from which the array is kept in a file; 1 GiB by default.
 

@@ -98,7 +98,7 @@ def _table_in(file: Any, path: Path) -> Any:
         )
     if locs.external or locs.is_virtual:
         raise InputError(
-            f"The table 'locs' of {path.name} is kept in other files; save it as one file."
+            f"The table 'locs' of {path.name} is stored in other files; save it as one file."
         )
     return locs
 

@@ -30,7 +30,7 @@ or a tenth."""
 
 @dataclass(frozen=True, eq=False)
 class NumberTable:
-    """Columns of numbers by name, float64 (n,), NaN where the file had none.
+    """Columns of numbers by name, float64 (n,), with NaN for missing numbers.
 
     ``comments`` are the lines before the header that began with ``#``; ``dropped`` are names of
     columns that held text.

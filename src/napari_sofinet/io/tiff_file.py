@@ -20,7 +20,7 @@ COPIES = 10
 
 @contextlib.contextmanager
 def opened_tiff(path: Path) -> Iterator[TiffFile]:
-    """Open a TIFF file that holds at least one image, and close it.
+    """Open a TIFF file with at least one image in a ``with`` statement.
 
     Raises
     ------

@@ -92,7 +92,7 @@ class TiffStack:
         return self.paths + self.companions
 
     def check_unchanged(self) -> None:
-        """Raise `InputError` where a file was changed since it was opened."""
+        """Raise `InputError` if a file was changed since it was opened."""
         check_unchanged(self.name, self.stamps)
 
     def close(self) -> None:

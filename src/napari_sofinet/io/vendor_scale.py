@@ -107,7 +107,7 @@ def moment_of(tif: TiffFile, number: int = 0) -> datetime | None:
 
 
 def interval_between(first: Any, last: Any, steps: int) -> float | None:
-    """Return the mean time between images in s, None where it is not known.
+    """Return the mean time between images in s, None if it is not known.
 
     Examples
     --------

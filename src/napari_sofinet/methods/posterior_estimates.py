@@ -223,7 +223,7 @@ ESTIMATORS: dict[Network, type[_MovieEstimator] | type[_FrameEstimator]] = {
 
 
 def estimator_of(card: Card) -> Estimator:
-    """Load the network that the samples of a network start from.
+    """Load the network that makes the pictures from which samples start.
 
     Parameters
     ----------

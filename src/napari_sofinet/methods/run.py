@@ -145,7 +145,7 @@ def _told(result: Reconstruction, repair: Repair) -> Reconstruction:
 
 
 def check_input(movie: MethodInput, method: Method) -> None:
-    """Raise `InputError` where a method cannot start from a movie, or from a table."""
+    """Raise `InputError` if a method cannot start from a movie, or from a table."""
     if isinstance(movie, method.takes):
         return
     others = ", ".join(m.name for m in methods().values() if isinstance(movie, m.takes))

@@ -23,7 +23,7 @@ def measure_molecules(
 ) -> Molecules:
     """Measure brightness, on-ratio, on-time and density of the emitters.
 
-    The cumulants are unbiased; their bias depends on the on-time, which is estimated first from
+    The bias of the cumulants is removed. It depends on the on-time, which is first estimated from
     the second order with and without a lag of one frame.
 
     Parameters

@@ -192,7 +192,7 @@ class _Sweep:
         self.edges = np.searchsorted(events.time, times, side="right")
 
     def add(self, maps: np.ndarray, first: int, last: int, time: float) -> None:
-        """Add some of the localizations, as they count at a time."""
+        """Add some of the localizations with their weights at a time."""
         some = self.events.select(slice(first, last))
         weights = decays((some.time - time) / self.window) * some.count
         add_localizations(maps, some.y, some.x, weights)

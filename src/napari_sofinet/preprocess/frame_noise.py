@@ -71,8 +71,8 @@ def fine_noise(frames: np.ndarray) -> float:
     Returns
     -------
     float
-        1 for a camera's noise, and less where frames were blurred, compressed, moved or enlarged.
-        NaN where there is no noise, or fields are smaller than 8 px.
+        1 for the noise of a camera, and less if frames were blurred, compressed, moved or enlarged;
+        NaN if there is no noise or the field is smaller than 8 px.
 
     Examples
     --------

@@ -230,7 +230,7 @@ class DefectsFound(BaseException):
 
 
 class RepairWatch(FrameScan):
-    """Looks at the frames of a movie while a method reads them, and stops it at defects.
+    """Scans the frames of a movie while a method reads them, and stops the method at defects.
 
     Parameters
     ----------
@@ -242,7 +242,7 @@ class RepairWatch(FrameScan):
     Raises
     ------
     DefectsFound
-        From `see`, after the last frame, where there is something to repair.
+        Raised by `see` after the last frame if there is something to repair.
     """
 
     def __init__(self, movie: Movie, repair: Repair) -> None:

@@ -76,7 +76,7 @@ def place(
 
 
 def _factor(picture: Picture, reference: Picture, placed: bool) -> float | None:
-    """Samples of a picture along one of its reference; None where it is not clear."""
+    """Samples of a picture along one of its reference; None if it is not clear."""
     shapes = list(zip(picture.image.shape, reference.image.shape, strict=True))
     sizes = picture.pixel_um, reference.pixel_um
     if sizes[0] and sizes[1]:
@@ -105,7 +105,7 @@ def is_coarser(reference: Picture, picture: Picture) -> bool:
     reference : Picture
         Reference other than the truth; without a grid, its samples count as camera pixels.
     picture : Picture
-        Picture that is compared with it.
+        Compared picture.
     """
     if reference.of_truth or picture.pixel_px is None:
         return False

@@ -200,7 +200,7 @@ def _state_of(output: Path) -> Path:
 
 
 def _check_output(output: Path, settings: LearningSettings, network: Network) -> None:
-    """Raise `InputError` where weights cannot be written or would replace those to start from."""
+    """Raise `InputError` if weights cannot be written or would replace those to start from."""
     if output.suffix != weights.SUFFIX or not output.stem:
         raise InputError(f"The name of the output {output.name} must end in {weights.SUFFIX}.")
     check_writable(output)
