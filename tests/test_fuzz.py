@@ -14,6 +14,7 @@ import subprocess
 from pathlib import Path
 
 
+@pytest.mark.slow
 def test_damaged_files_end_in_one_sentence(tmp_path):
     # In a process of its own, since one with a graphical interface cannot be forked.
     done = subprocess.run(

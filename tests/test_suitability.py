@@ -69,6 +69,7 @@ def frames_for(number: int, changes: dict) -> np.ndarray:
     return frames
 
 
+@pytest.mark.slow
 def test_forty_movies_are_called_right_but_for_two():
     wrong = []
     for expected, cases in ((True, SUITABLE), (False, UNSUITABLE)):
