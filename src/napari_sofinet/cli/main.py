@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with _stoppable(), _renamed_told():
+        with _stoppable(), _renaming_notes():
             code = _run(arguments)
             sys.stdout.flush()
         return code
@@ -141,16 +141,16 @@ def _stoppable() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _renamed_told() -> Iterator[None]:
+def _renaming_notes() -> Iterator[None]:
     """Print one line if a setting was given by an old name, and no other warnings."""
     show = warnings.showwarning
-    told: set[str] = set()
+    shown: set[str] = set()
 
     def tell(message: Any, category: type[Warning], *rest: Any, **options: Any) -> None:
         if issubclass(category, RenamedWarning):
-            if str(message) not in told:
+            if str(message) not in shown:
                 say(f"note: {message}")
-            told.add(str(message))
+            shown.add(str(message))
         elif os.environ.get("SOFINET_DEBUG") or sys.warnoptions:
             show(message, category, *rest, **options)
 

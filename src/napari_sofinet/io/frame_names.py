@@ -284,7 +284,7 @@ def _take_partial(names: dict[tuple[int, int], list[Name]], time: list[int]) -> 
 
 
 def _kind(family: list[Name], column: int, varying: list[int]) -> str:
-    """What a number stands for by its label; "" for time and where there is no label."""
+    """Return the axis that a label names; "" for time and without a label."""
     labels = {p.labels[column] for p in family}
     label = next(iter(labels)) if len(labels) == 1 else ""
     for kind, words in WORDS.items():

@@ -310,7 +310,7 @@ def _concatenated(stacks: list[TiffStack]) -> TiffStack:
 def _labelled(
     opened: Opened, path: Path, series: Series, chosen: tuple[int, int], notes: list[str]
 ) -> Opened:
-    """What was opened, with the choice that names allowed and all notes."""
+    """Return the opened stack with the selected channel and plane and with all notes."""
     stack = opened.stack
     if len(series.channels) > 1:
         stack = replace(stack, channel=chosen[0], channels=len(series.channels))

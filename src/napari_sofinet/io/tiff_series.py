@@ -313,7 +313,7 @@ def _noted_promise(layout: Layout, tif: TiffFile, name: str) -> Layout:
 
 
 def _block_key(series: TiffPageSeries) -> Any:
-    """What blocks of one movie have in common."""
+    """Return the properties that blocks of one movie have in common."""
     lead = series.axes[:-2]
     if lead in SINGLE_AXES:
         return series.shape[-2:], series.dtype, "Z" if lead == "Z" else "T"

@@ -78,7 +78,7 @@ def is_metaseries(tif: TiffFile) -> bool:
 
 
 def _plane_facts(tif: TiffFile, number: int) -> dict[str, str]:
-    """What MetaMorph writes of an image, as text by name."""
+    """Return the properties of an image written by MetaMorph, as text by name."""
     page: Any = tif.pages.get(number, aspage=True)
     try:
         root = ElementTree.fromstring(page.description.strip("\0 \r\n"))

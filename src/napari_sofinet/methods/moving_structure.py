@@ -211,7 +211,7 @@ def series_of(
     """
     window, step = settings.window, settings.step or settings.window
     count = (frames[1] - frames[0] - window) // step + 1
-    # First, since there may be no room for so many pictures.
+    # First, since there may be no room for all pictures.
     out = large_array((1 if net.recurrent else 2, count, *shape))
     starts = frames[0] + step * np.arange(count)
     net = half_precision_copy(net, device_for(device))

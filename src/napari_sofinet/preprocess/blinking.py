@@ -1,4 +1,4 @@
-"""How much neighbouring pixels fluctuate together: the light that blinks over the noise."""
+"""Correlation of neighbouring pixels: the light that blinks over the noise."""
 
 from __future__ import annotations
 

@@ -35,11 +35,11 @@ USUAL_FWHM_PX = 2.5
 OUTLIER = 3.0
 """Residual of an outlier in units of the median."""
 CONFIRMED_PX = 0.4
-"""How far the jump between sums of blocks may differ from that between their positions."""
+"""Largest difference in px between a jump of summed blocks and that of their positions."""
 CERTAIN = 20.0
 """Standard errors of a drift above which it is not looked for in other blocks."""
 AGREED = 0.3
-"""How far the ways from other blocks may be apart, in camera pixels and of the drift."""
+"""Largest distance of the path from other blocks, in camera px and as a fraction of the drift."""
 SUSPICIOUS_PX = 0.1
 """Standard error above which shorter blocks are tried."""
 FARTHEST = 40

@@ -115,7 +115,7 @@ def find_jumps(blocks: BlockPositions) -> list[int]:
         return []
     found: list[int] = []
     for k in np.argsort(-steps)[:MOST_JUMPS]:
-        others = np.delete(steps, [*found_steps(found), k])
+        others = np.delete(steps, [*(jump - 1 for jump in found), k])
         error = _error_beside(blocks.at, [*found, int(k) + 1])
         usual = float(np.median(others)) if len(others) else 0.0
         least = max(JUMP_MIN_PX, JUMP_ERRORS * error, OTHER_STEPS * usual)
@@ -125,11 +125,6 @@ def find_jumps(blocks: BlockPositions) -> list[int]:
         if all(abs(k + 1 - other) >= SIDE_BLOCKS for other in sides):
             found.append(int(k) + 1)
     return sorted(found)
-
-
-def found_steps(jumps: list[int]) -> list[int]:
-    """Return the steps between blocks (k - 1, k) that belong to jumps."""
-    return [k - 1 for k in jumps]
 
 
 def _error_beside(at: np.ndarray, jumps: list[int]) -> float:

@@ -29,7 +29,7 @@ class ScannedMovie:
     band_rows : numpy.ndarray
         Number of rows of each band that were summed.
     row_step : int
-        Every so many-th row was summed.
+        Distance of the rows that are summed.
     repeated : numpy.ndarray
         Numbers (from 0) of frames that equal the frame before, in every pixel.
     highest, second : numpy.ndarray

@@ -22,7 +22,7 @@ class RepairSettings(Settings):
     """Defects that are left out or replaced by default."""
 
     frames: bool = parameter(
-        True, "Leave out frames that are empty, incomplete or dark as a whole.", basic=False
+        True, "Leave out frames that are empty, incomplete or dark as a whole."
     )
     spikes: bool = parameter(
         True,

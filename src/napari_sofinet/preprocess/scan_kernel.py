@@ -28,7 +28,7 @@ def add_extremes(frames, first, highest, when, second, step, row_sums):  # type:
     when : ndarray of shape (Y, X), int32
         Frame of the highest value.
     step : int
-        Every so many-th row is summed.
+        Distance of the rows that are summed.
     row_sums : ndarray of shape (t, ceil(Y / step)), int64 or float64
         Receives the sums of these rows.
     """

@@ -21,6 +21,7 @@ from napari_sofinet.preprocess.artefact_findings import (
     shared_finding,
     spot_finding,
 )
+from napari_sofinet.preprocess.bleaching import mean_trace
 from napari_sofinet.preprocess.blinking import Blinking, blinking
 from napari_sofinet.preprocess.drift import estimate_drift
 from napari_sofinet.preprocess.far_covariance import FarCovariance
@@ -35,9 +36,10 @@ from napari_sofinet.preprocess.findings import (
     signal_to_noise_finding,
     width_finding,
 )
-from napari_sofinet.preprocess.frame_noise import noise_left, piles_up, repeats_after
+from napari_sofinet.preprocess.frame_noise import noise_left, piles_up
 from napari_sofinet.preprocess.frame_scan import FrameScan
 from napari_sofinet.preprocess.repair import Repair, RepairSettings
+from napari_sofinet.preprocess.repetition import repeats_after
 from napari_sofinet.preprocess.shared_changes import SharedChanges, corrected, shared_changes
 from napari_sofinet.sofi.convergence import SHORTEST, convergence
 from napari_sofinet.sofi.cumulants import cross_cumulants
@@ -99,7 +101,7 @@ def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Findin
         saturation_finding(seen.saturation),
         defects_finding(seen.repair, frames),
         shared_finding(shared),
-        bleaching_finding(*_trace(movie), shared),
+        bleaching_finding(*mean_trace(movie), shared),
     ]
     blinks_well = findings[0].light != "bad"
     if blinks_well and clean.shape[0] >= 2 * SHORTEST and min(movie.shape[1:]) >= 8:
@@ -152,16 +154,6 @@ def _look(movie: Movie, report: Report) -> _Look:
     if not scan.complete or repair.take(scan.result()):
         repair.finish()
     return _Look(repair, saturation)
-
-
-def _trace(movie: Movie) -> tuple[np.ndarray, float]:
-    """Return mean counts of every frame, and of the darkest pixels."""
-    trace, total = [], np.zeros(movie.shape[1:])
-    for block in time_blocks(movie):
-        trace.append(block.mean(axis=(1, 2), dtype=np.float64))
-        total += block.sum(axis=0, dtype=np.float64)
-    means = np.concatenate(trace)
-    return means, float(np.percentile(total / len(means), 1))
 
 
 def _shared(movie: Movie) -> SharedChanges:

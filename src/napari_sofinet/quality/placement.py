@@ -92,7 +92,7 @@ def _factor(picture: Picture, reference: Picture, placed: bool) -> float | None:
 
 
 def _fits(samples: int, pixels: int, factor: float) -> bool:
-    """Whether so many samples may show so many pixels, but for a rim."""
+    """Return whether a number of samples fits a number of pixels, except for a rim."""
     lacking = pixels - samples / factor
     return -0.5 <= lacking <= max(LARGEST_BORDER * pixels, 1.0)
 

@@ -19,7 +19,7 @@ LEFT, BOTTOM, WIDTH = 0.19, 0.19, 0.78  # of axes, as fractions of the figure
 
 
 def draw_convergence(curve: tuple[tuple[int, float], ...]) -> bytes:
-    """Draw how well SOFI pictures of few and many frames agree with one of endlessly many.
+    """Draw how well SOFI pictures of few and many frames agree with one of infinitely many.
 
     Parameters
     ----------

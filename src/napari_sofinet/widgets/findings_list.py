@@ -1,4 +1,4 @@
-"""What the check of a movie has found, with buttons that set the corrections it advises."""
+"""List of the findings of a movie's check, with buttons that set the advised corrections."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def make(table: LocalizationTable, form: dict[str, Any], report: Report) -> Made
         Settings of the method "table"; empty ones have their defaults. No picture is drawn if
         ``render`` is empty.
     report : callable
-        Function that is told the progress.
+        Function that receives the progress.
 
     Returns
     -------
