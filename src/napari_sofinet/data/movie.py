@@ -202,6 +202,14 @@ class Movie:
             movie = replace(movie, roi=check_roi(roi, height, width))
         return movie
 
+    def middle_of_field(self, side_px: int) -> Movie:
+        """Select the middle of the field, at most ``side_px`` pixels along each side."""
+        _, rows, columns = self.shape
+        height, width = min(rows, side_px), min(columns, side_px)
+        y, x = (int(v) for v in self.origin_px)
+        top, left = y + (rows - height) // 2, x + (columns - width) // 2
+        return self.select(None, ((top, top + height), (left, left + width)))
+
     def part(self, first: int, last: int) -> Movie:
         """Return frames first .. last-1 of the selection, counted from its first frame."""
         return self.select((self.first_frame + first, self.first_frame + last))

@@ -66,11 +66,7 @@ def frame_notes(movie: Movie, found: Characteristics, subtracted: bool) -> list[
     subtracted : bool
         Whether the background is subtracted.
     """
-    frames, rows, columns = movie.shape
-    y, x = (int(v) for v in movie.origin_px)
-    top, left = y + max(rows - SIDE_PX, 0) // 2, x + max(columns - SIDE_PX, 0) // 2
-    roi = (top, top + min(rows, SIDE_PX)), (left, left + min(columns, SIDE_PX))
-    part = movie.part(0, min(frames, FRAMES)).select(None, roi)
+    part = movie.middle_of_field(SIDE_PX).part(0, min(movie.shape[0], FRAMES))
     seen = np.concatenate(list(time_blocks(part)))
     notes = []
     narrow = found.psf_fwhm_px < UNDERSAMPLED_FWHM_PX

@@ -75,15 +75,9 @@ def characteristics_of(movie: Movie) -> Characteristics:
     Characteristics
         Characteristics of the movie.
     """
-    frames, rows, columns = movie.shape
-    start = movie.first_frame
-    first = start + max((frames - FRAMES) // 2, 0)
-    height, width = min(rows, SIDE_PX), min(columns, SIDE_PX)
-    top = int(movie.origin_px[0]) + (rows - height) // 2
-    left = int(movie.origin_px[1]) + (columns - width) // 2
-    part = movie.select(
-        (first, first + min(frames, FRAMES)), ((top, top + height), (left, left + width))
-    )
+    frames = movie.shape[0]
+    first = max((frames - FRAMES) // 2, 0)
+    part = movie.middle_of_field(SIDE_PX).part(first, first + min(frames, FRAMES))
     return movie_characteristics(np.concatenate(list(time_blocks(part))), frames)
 
 

@@ -168,11 +168,7 @@ def sample_of(movie: Movie) -> Movie:
     Movie
         At most 400 frames of 192 x 192 px, without corrections.
     """
-    frames, rows, columns = movie.shape
-    height, width = min(rows, SIDE_PX), min(columns, SIDE_PX)
-    y, x = (int(v) for v in movie.origin_px)
-    top, left = y + (rows - height) // 2, x + (columns - width) // 2
-    field = movie.select(None, ((top, top + height), (left, left + width)))
+    frames, field = movie.shape[0], movie.middle_of_field(SIDE_PX)
     if frames <= FRAMES:
         starts, length = np.array([0]), frames
     else:

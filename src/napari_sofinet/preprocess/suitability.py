@@ -183,11 +183,6 @@ def _read(movie: Movie) -> np.ndarray:
 
 def _middle(movie: Movie) -> Movie:
     """Select the middle of the field and of the movie, at most `FRAMES` frames."""
-    frames, rows, columns = movie.shape
-    height, width = min(rows, SIDE), min(columns, SIDE)
-    y, x = (int(v) for v in movie.origin_px)
-    top, left = y + (rows - height) // 2, x + (columns - width) // 2
-    start = movie.first_frame
-    first = start + max((frames - FRAMES) // 2, 0)
-    last = min(first + FRAMES, start + frames)
-    return movie.select((first, last), ((top, top + height), (left, left + width)))
+    frames = movie.shape[0]
+    first = max((frames - FRAMES) // 2, 0)
+    return movie.middle_of_field(SIDE).part(first, min(first + FRAMES, frames))
