@@ -22,6 +22,7 @@ from napari_sofinet.quality.region_measurements import (
 )
 from napari_sofinet.widgets import quality_widget
 from napari_sofinet.widgets.latest_worker import Latest
+from napari_sofinet.widgets.region_layer import shapes_prepared
 from napari_sofinet.widgets.region_task import AGREEMENT, PLOT_PX, PROFILE, RESOLUTION, TRACE
 
 
@@ -42,6 +43,7 @@ def widget(make_napari_viewer, qtbot, monkeypatch):
     made.shown = shown
     viewer.window.add_dock_widget(made, name="quality")
     made.isVisible = lambda: True  # the viewer of a test is not shown
+    qtbot.waitUntil(shapes_prepared, timeout=120_000)
     yield made
     made._timer.stop()
     qtbot.waitUntil(lambda: not made.busy, timeout=20_000)
@@ -245,3 +247,17 @@ def test_regions_without_a_widget():
     both = {"a": (whole, box), "flat": (flat, ((0.0, 0.0), (9.0, 9.0)))}
     assert agreement_of(both, "a").rows[0].value is None
     assert trace_of({"t": (np.full(20, 3.0), None)}).rows[0].value == 3
+
+
+def test_a_box_waits_for_the_compiler_and_the_window_does_not(widget, qtbot, monkeypatch):
+    widget.viewer.add_image(texture(), name="a")
+    prepared = False
+    monkeypatch.setattr(quality_widget, "shapes_prepared", lambda: prepared)
+    widget.box_button.click()
+    assert "region" not in widget.viewer.layers
+    assert "Preparing" in widget.status.text()
+    prepared = True
+    qtbot.waitUntil(lambda: "region" in widget.viewer.layers, timeout=5000)
+    settle(widget, qtbot)
+    assert widget.viewer.layers["region"].nshapes == 1
+    assert widget.table.rowCount() == 1

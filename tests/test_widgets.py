@@ -11,6 +11,7 @@ import dask.array as da
 import numpy as np
 import pytest
 import tifffile
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_sofinet import Recipe, Reconstruction
@@ -20,6 +21,7 @@ from napari_sofinet.cli.main import main
 from napari_sofinet.data.open_movie import open_movie
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.io import saved_settings
+from napari_sofinet.methods import run as run_module
 from napari_sofinet.methods.registry import methods
 from napari_sofinet.methods.run import reconstruct
 from napari_sofinet.methods.sofi import SofiSettings
@@ -33,6 +35,7 @@ from napari_sofinet.widgets import (
     sofi_widget,
 )
 from napari_sofinet.widgets.form import SettingsForm
+from napari_sofinet.widgets.worker import TaskWorker
 from napari_sofinet.widgets.writer import write_reconstruction
 
 POINT = np.array([8.2, 9.6])
@@ -187,6 +190,75 @@ def test_cancel_answers_and_leaves_nothing(widget, qtbot):
     assert widget.run_button.text() == "Reconstruct"
     qtbot.waitUntil(widget.run_button.isEnabled, timeout=2000)
     gate.set()
+
+
+def test_cancel_answers_at_once_whatever_the_method_does(widget, qtbot, monkeypatch):
+    """A step that never looks up neither delays Cancel nor comes back into the next run."""
+    gate, entered = threading.Event(), threading.Event()
+    real = run_module.reconstruct
+
+    def stubborn(movie, method, *, report, device, **settings):
+        if not gate.is_set():
+            entered.set()
+            gate.wait(30)
+            return real(movie, method, **settings)
+        return real(movie, method, report=report, device=device, **settings)
+
+    monkeypatch.setattr(run_module, "reconstruct", stubborn)
+    widget.viewer.add_image(blinking_point(), name="one", contrast_limits=(0, 1000))
+    widget.run_button.click()
+    qtbot.waitUntil(entered.is_set, timeout=5000)
+    widget.run_button.click()
+    assert widget.worker is None
+    assert widget.status.text() == "Cancelled."
+    qtbot.waitUntil(widget.run_button.isEnabled, timeout=5000)
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: "end of the cancelled work" in widget.status.text(), timeout=5000)
+    assert [layer.name for layer in widget.viewer.layers] == ["one"]
+    gate.set()
+    qtbot.waitUntil(lambda: widget.worker is None, timeout=20_000)
+    assert widget.status.text().startswith("Done")
+    assert len(widget.viewer.layers) == 2
+
+
+def test_progress_handles_no_other_events(widget, qtbot, monkeypatch):
+    """The bar of napari, which handles all waiting events, is moved by a timer only."""
+    depth, deepest, gate = 0, 0, threading.Event()
+    real = type(widget)._show_progress
+
+    def nested(self, fraction, message):
+        nonlocal depth, deepest
+        depth += 1
+        deepest = max(deepest, depth)
+        if fraction < 0.1:  # waits to be handled, as reports of the thread may do
+            QTimer.singleShot(0, lambda: self._show_progress(0.1, message))
+        real(self, fraction, message)
+        depth -= 1
+        if len(bars) and bars[0].n > 300:
+            gate.set()
+
+    bars = []
+    made = method_widget.progress
+
+    def bar(*args, **kwargs):
+        bars.append(made(*args, **kwargs))
+        return bars[-1]
+
+    def task(report):
+        for step in range(2000):
+            report(step / 2000)
+            if gate.wait(0.005):
+                return
+
+    monkeypatch.setattr(type(widget), "_show_progress", nested)
+    monkeypatch.setattr(method_widget, "progress", bar)
+    worker = TaskWorker(task)
+    widget._begin(worker, "long work")
+    worker.start()
+    qtbot.waitUntil(lambda: widget.worker is None, timeout=30_000)
+    assert deepest == 1
+    assert bars[0].n > 300
+    assert bars[0] not in made._all_instances
 
 
 @pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), OSError("no server")])
@@ -556,7 +628,8 @@ def test_a_simulated_movie_is_saved_or_cancelled(simulation, qtbot, tmp_path):
     made.worker.progress.connect(lambda *_: made._save_or_cancel())
     qtbot.waitUntil(lambda: made.worker is None, timeout=20_000)
     assert made.status.text() == "Cancelled."
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.tif", "m_truth.npz"]
+    left = ["m.tif", "m_truth.npz"]
+    qtbot.waitUntil(lambda: sorted(p.name for p in tmp_path.iterdir()) == left, timeout=20_000)
 
 
 def test_the_copied_command_makes_the_same_movie(simulation, qtbot, tmp_path, monkeypatch):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, Protocol
+
+TOLD_FROM, TOLD_AFTER_S = 0.02, 1.0
+"""Fraction of the work, and its time in s, from which on the time left is told."""
 
 
 class Report(Protocol):
@@ -54,3 +58,90 @@ def portion(report: Report, start: float, end: float, label: str = "") -> Report
         report(start + (end - start) * fraction, label + message, preview)
 
     return step
+
+
+class Repeatable:
+    """Report whose last progress can be given again, so that work can be stopped between steps.
+
+    Parameters
+    ----------
+    report : Report
+        Receives the progress.
+
+    Examples
+    --------
+    >>> def show(fraction, message, preview):
+    ...     print(fraction, message)
+    >>> tell = Repeatable(show)
+    >>> tell(0.5, "frame 10")
+    0.5 frame 10
+    >>> tell.again()
+    0.5 frame 10
+    """
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._last = 0.0, ""
+
+    def __call__(self, fraction: float, message: str = "", preview: Any = None) -> None:
+        """Report progress, see `Report`."""
+        self._last = fraction, message
+        self._report(fraction, message, preview)
+
+    def again(self) -> None:
+        """Report the last progress again."""
+        self._report(*self._last, None)
+
+
+class TimeLeft:
+    """Estimate of the time that work will still take, from the later half of its progress so far.
+
+    What is imported and opened before the first report does not count, and what was slow at the
+    beginning, as the compilation of a function, counts no longer after a while.
+
+    Examples
+    --------
+    >>> left = TimeLeft()
+    >>> for fraction, time_s in (0.0, 2.0), (0.25, 4.0):
+    ...     print(left.after(fraction, time_s))
+    None
+    6.0
+    """
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        self._seen: deque[tuple[float, float]] = deque()
+
+    def after(self, fraction: float, now: float) -> float | None:
+        """Return the time left in s; None as long as it cannot be estimated.
+
+        Parameters
+        ----------
+        fraction : float
+            Fraction of the work that is done, from 0 to 1.
+        now : float
+            Time of this report in s, from any start.
+        """
+        if self._began is None:
+            self._began = now
+        self._seen.append((now, fraction))
+        while len(self._seen) > 2 and self._seen[1][0] <= (self._began + now) / 2:
+            self._seen.popleft()
+        began, first = self._seen[0]
+        done = fraction - first
+        if now - self._began < TOLD_AFTER_S or done < TOLD_FROM:
+            return None
+        return (now - began) * (1 - fraction) / done
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words.
+
+    Examples
+    --------
+    >>> duration(3.25), duration(60), duration(3000)
+    ('3.2 s', '60 s', '50 min')
+    """
+    if seconds < 90:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min"

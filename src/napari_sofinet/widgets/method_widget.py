@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import duration
 from napari_sofinet.base.settings import flatten_settings
 from napari_sofinet.cli.command_text import reconstruct_command
 from napari_sofinet.data.reconstruction import Reconstruction
@@ -36,6 +37,8 @@ from napari_sofinet.widgets.tables import TableLayer
 from napari_sofinet.widgets.worker import MethodWorker, TaskWorker, WorkingWidget
 
 NO_PRESET = saved_settings.DEFAULTS
+BAR_MS = 200
+"""Time between two steps of the bar among napari's activities."""
 
 
 class MethodWidget(WorkingWidget):
@@ -64,6 +67,11 @@ class MethodWidget(WorkingWidget):
         self._source: Image | TableLayer | None = None
         self._time_axis: int | None = None
         self._bar: progress | None = None
+        self._bar_title = ""
+        # napari handles other events whenever its bar changes, so no other work may depend on it.
+        self._bar_timer = QTimer(self)
+        self._bar_timer.setInterval(BAR_MS)
+        self._bar_timer.timeout.connect(self._move_bar)
         self._build()
         follow(self.viewer.layers, self._refresh_layers)
         self._refresh_presets()
@@ -229,16 +237,19 @@ class MethodWidget(WorkingWidget):
         """Show the progress of the work in the dock and among napari's activities."""
         self._show_work(worker)
         self.status.setText("Reading …")
-        self._bar = progress(total=1000, desc=title)
+        self._bar_title = title
+        self._bar_timer.start()
 
-    def _show_progress(self, fraction: float, message: str) -> None:
-        passed = time.monotonic() - self._started
-        remaining = passed * (1 - fraction) / fraction if fraction > 0.02 and passed > 1 else None
-        left = "" if remaining is None else f", {_duration(remaining)} left"
-        super()._show_progress(fraction, f"{message}{left}")
-        if self._bar is not None:
-            # At the end, since napari handles other events here, perhaps that of the result.
-            self._bar.update(int(1000 * fraction) - self._bar.n)
+    def _move_bar(self) -> None:
+        """Add a bar to napari's activities, or move it to where the bar of the dock is."""
+        if self._bar is None:
+            bar = progress(total=self.progress_bar.maximum(), desc=self._bar_title)
+            if self.worker is None:  # the work has ended meanwhile
+                bar.close()
+            else:
+                self._bar = bar
+        elif self.progress_bar.value() > self._bar.n:
+            self._bar.update(self.progress_bar.value() - self._bar.n)
 
     def _show_preview(self, result: Reconstruction) -> None:
         source = self._source
@@ -266,7 +277,7 @@ class MethodWidget(WorkingWidget):
             if note not in self.known_notes:
                 show_warning(note)
         seconds = time.monotonic() - self._started
-        self.status.setText(" ".join((f"Done in {_duration(seconds)}.", *result.notes)))
+        self.status.setText(" ".join((f"Done in {duration(seconds)}.", *result.notes)))
 
     def add_pictures(self, source: Image | TableLayer, result: Reconstruction) -> str:
         """Add the layers of a result over its movie.
@@ -312,6 +323,7 @@ class MethodWidget(WorkingWidget):
 
     def _stop(self) -> None:
         super()._stop()
+        self._bar_timer.stop()
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -324,12 +336,6 @@ class MethodWidget(WorkingWidget):
         if self._preview is not None and self._preview in self.viewer.layers:
             self.viewer.layers.remove(self._preview)
         self._preview = None
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min"
 
 
 def _alive(widget: QWidget) -> bool:

@@ -44,7 +44,12 @@ from napari_sofinet.widgets.measurement_layers import (
     measurable_layers,
 )
 from napari_sofinet.widgets.number_tables import FindingsTable
-from napari_sofinet.widgets.region_layer import add_region, chosen_region
+from napari_sofinet.widgets.region_layer import (
+    add_region,
+    chosen_region,
+    prepare_shapes,
+    shapes_prepared,
+)
 from napari_sofinet.widgets.region_task import (
     AGREEMENT,
     KINDS,
@@ -77,6 +82,7 @@ class QualityWidget(QWidget):
         self.viewer = napari_viewer
         self.findings: Findings | None = None
         self._asked: Any = None
+        self._shape_to_add: str | None = None
         self._means = Means()
         self._latest = Latest(self)
         self._latest.done.connect(self._show)
@@ -89,6 +95,7 @@ class QualityWidget(QWidget):
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self.look)
         self._timer.start()
+        prepare_shapes()
 
     def _build(self) -> None:
         self.layer_list = QListWidget()
@@ -197,6 +204,10 @@ class QualityWidget(QWidget):
         if not layers:
             show_error("Tick a layer first; open a movie or a picture if there is none.")
             return
+        if not shapes_prepared():
+            self._shape_to_add = kind  # `look` adds it
+            self.status.setText("Preparing to draw; the first time this takes up to a minute …")
+            return
         add_region(self.viewer, layers[0], kind)
         if kind == "line":
             self.tabs.setCurrentIndex(PROFILE)
@@ -218,6 +229,11 @@ class QualityWidget(QWidget):
         """Measure again if the region, the layers or the kind of measurement have changed."""
         if not self.isVisible():
             return
+        if self._shape_to_add is not None:
+            if not shapes_prepared():
+                return
+            kind_to_add, self._shape_to_add = self._shape_to_add, None
+            self.add_shape(kind_to_add)
         kind = self.tabs.currentIndex()
         corners = chosen_region(self.viewer, line=kind == PROFILE)
         layers = self.chosen()

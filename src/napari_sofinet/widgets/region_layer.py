@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 from napari.layers import Image, Layer, Shapes
 from napari.viewer import Viewer
@@ -10,6 +12,35 @@ from napari_sofinet.quality.region_measurements import Corners
 
 REGION = "region"
 """Name of the layer."""
+
+_prepared = threading.Event()
+_preparing = threading.Lock()
+
+
+def prepare_shapes() -> None:
+    """Compile in a thread what napari needs for shapes, and return at once.
+
+    napari compiles it with numba when the first shape is drawn, in the thread of the window, which
+    takes half a minute the first time on a machine and a second or two in each later process.
+    """
+    if _preparing.acquire(blocking=False):  # never released: once in a process
+        threading.Thread(target=_draw_once, daemon=True, name="sofinet-shapes").start()
+
+
+def shapes_prepared() -> bool:
+    """Return whether shapes can be drawn without waiting for a compiler."""
+    return _prepared.is_set()
+
+
+def _draw_once() -> None:
+    """Draw each kind of shape in a layer that is not shown."""
+    try:
+        shapes = Shapes(ndim=2)
+        for kind in ("rectangle", "line"):
+            shapes.add(np.array([[0.0, 0.0], [2.0, 2.0]]), shape_type=kind)
+            shapes.selected_data = {len(shapes.data) - 1}
+    finally:
+        _prepared.set()
 
 
 def add_region(viewer: Viewer, layer: Image, kind: str) -> None:

@@ -267,8 +267,7 @@ class SimulationWidget(WorkingWidget):
 
     def _save_or_cancel(self) -> None:
         if self.worker is not None:
-            self.worker.quit()
-            self.save_button.setEnabled(False)
+            self._cancel()
             return
         name, _ = QFileDialog.getSaveFileName(
             self, "Save movie (and its truth in the same folder)", "movie.tif", "TIFF (*.tif)"
@@ -293,10 +292,6 @@ class SimulationWidget(WorkingWidget):
         self._show_work(worker)
         worker.returned.connect(self.status.setText)
         worker.start()
-
-    def _show_progress(self, fraction: float, message: str) -> None:
-        super()._show_progress(fraction, message)
-        self.status.setText(message)  # also while it is being cancelled
 
     def _failed(self, error: Exception) -> None:
         super()._failed(error)

@@ -33,7 +33,7 @@ from napari_sofinet.training.task import Task, task_of
 from napari_sofinet.training.validation import Progress
 from napari_sofinet.widgets.form import SettingsForm, narrow
 from napari_sofinet.widgets.layers import follow, likely_time_axis, movie_of, stack_axes
-from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget
+from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget, sentence_of
 
 GREY = "#909090"
 
@@ -200,10 +200,22 @@ class TrainWidget(WorkingWidget):
             show_error(str(error))
 
     def _tell_cancelled(self) -> None:
-        self.status.setText(
-            f"Cancelled. Train continues from here; the best weights so far are kept as "
-            f"{self._name}."
-        )
+        self.status.setText(f"Cancelled. The best weights so far are being saved as {self._name} …")
+
+    def _stopped(self) -> None:
+        ended = self._stopping
+        super()._stopped()
+        if ended is None or self._stopping is not None or self.worker is not None:
+            return
+        if isinstance(ended.outcome, Exception):
+            self.status.setText(sentence_of(ended.outcome))
+        elif ended.outcome is not None and ended.outcome[1]:
+            self.status.setText(
+                f"Cancelled. Train continues from here; the best weights so far are kept as "
+                f"{self._name}."
+            )
+        else:
+            self.status.setText("Cancelled before there were any weights to keep.")
 
 
 _TICKED = Qt.CheckState.Checked

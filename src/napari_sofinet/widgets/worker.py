@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -20,7 +22,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sofinet.base.errors import Cancelled, InputError
-from napari_sofinet.base.progress import Report
+from napari_sofinet.base.progress import Report, TimeLeft, duration
 from napari_sofinet.data.open_input import MethodInput
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.methods.run import Device
@@ -46,12 +48,33 @@ class TaskWorker(WorkerBase):
     ----------
     task : callable
         Function that takes a function to report progress to.
+
+    Attributes
+    ----------
+    ended : threading.Event
+        Set when the thread has finished, which may be some time after `quit`.
+    outcome : object
+        What the task returned or raised, also after `quit`; None until it has ended.
     """
 
     def __init__(self, task: Callable[[Report], Any]) -> None:
         super().__init__(SignalsClass=_Signals)
         self.task = task
+        self.ended = threading.Event()
+        self.outcome: Any = None
+        self._before: threading.Event | None = None
         self._told = 0.0
+
+    def wait_for(self, other: TaskWorker) -> None:
+        """Begin when another worker has ended, as both together would only be slower."""
+        self._before = other.ended
+
+    def forget(self) -> None:
+        """Ask the task to stop, and let none of its signals arrive any more."""
+        self.quit()
+        for signal in (self.progress, self.preview, self.returned, self.errored, self.finished):
+            with contextlib.suppress(TypeError, RuntimeError):  # nothing is connected
+                signal.disconnect()
 
     def work(self) -> Any:
         """Run the task; called in the thread of the worker.
@@ -62,16 +85,26 @@ class TaskWorker(WorkerBase):
             Result of the task; None if it was cancelled.
         """
         try:
-            return self.task(self._report)
+            self._wait()
+            self.outcome = self.task(self._report)
         except Cancelled:
             return None
-        except Exception:
-            raise
+        except Exception as error:
+            self.outcome = error
+            if not self.abort_requested:
+                raise
         except BaseException as error:
             # napari would not signal the end of the worker, and the dock would wait forever.
             raise InputError(
                 f"The work was stopped from outside ({type(error).__name__})."
             ) from error
+        finally:
+            self.ended.set()
+        return self.outcome
+
+    def _wait(self) -> None:
+        while self._before is not None and not self._before.wait(INTERVAL_S):
+            self._report(0.0, "Waiting for the end of the cancelled work …")
 
     def _report(
         self, fraction: float, message: str = "", preview: Reconstruction | None = None
@@ -126,6 +159,8 @@ class WorkingWidget(QWidget):
     def __init__(self, action: str) -> None:
         super().__init__()
         self.worker: TaskWorker | None = None
+        self._stopping: TaskWorker | None = None  # cancelled, but still in its last step
+        self._left = TimeLeft()
         self._action = action
         self._started = 0.0
         self.run_button = QPushButton(action)
@@ -154,7 +189,10 @@ class WorkingWidget(QWidget):
     def _show_work(self, worker: TaskWorker) -> None:
         """Show a worker's progress, and let the button cancel it; the caller starts it."""
         self.worker = worker
+        if self._stopping is not None:
+            worker.wait_for(self._stopping)
         self._started = time.monotonic()
+        self._left = TimeLeft()
         self.run_button.setText("Cancel")
         self.progress_bar.setValue(0)
         self.progress_bar.show()
@@ -165,20 +203,27 @@ class WorkingWidget(QWidget):
 
     def _show_progress(self, fraction: float, message: str) -> None:
         self.progress_bar.setValue(int(1000 * fraction))
-        if self.run_button.isEnabled():  # else it is being cancelled
-            self.status.setText(message)
+        left = self._left.after(fraction, time.monotonic())
+        self.status.setText(message if left is None else f"{message}, {duration(left)} left")
 
     def _cancel(self) -> None:
-        assert self.worker is not None
-        self.worker.quit()
-        self.run_button.setEnabled(False)
-        self.status.setText("Cancelling …")
+        """Give the dock back at once, while the thread ends as soon as its task looks up."""
+        worker = self.worker
+        assert worker is not None
+        worker.forget()
+        self._stopping = worker
+        worker.finished.connect(self._stopped)
+        self._stop()
+
+    def _stopped(self) -> None:
+        """Forget the cancelled work, which has ended now."""
+        if self._stopping is not None and self._stopping.ended.is_set():
+            self._stopping = None
 
     def _failed(self, error: Exception) -> None:
         self.status.setText(sentence_of(error))
 
     def _stop(self) -> None:
-        # Of an aborted worker napari signals only the end, not what it returned.
         if self.worker is not None and self.worker.abort_requested:
             self._tell_cancelled()
         self.worker = None
