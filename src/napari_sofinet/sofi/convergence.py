@@ -94,8 +94,8 @@ def convergence(movie: Movie, order: int = 2, report: Report = silent) -> Conver
     Pictures of separate blocks are compared, at the resolution that SOFI promises. If noise falls
     with the square root of the frames, two pictures of n frames correlate by n / (n + scale), and
     one of them with the truth by the root of that (as the reliability of a test is found from its
-    halves: Brown, Brit. J. Psychol. 3, 296 (1910)). Drift and bleaching count as disagreement, which
-    grows with the number of frames: then the measured agreement stays behind the model.
+    halves: Brown, Brit. J. Psychol. 3, 296 (1910)). Drift and bleaching count as
+    disagreement, which grows with the number of frames: the agreement stays behind the model.
     """
     frames = movie.shape[0]
     count = min(frames // SHORTEST, MOST_BLOCKS)
@@ -135,8 +135,8 @@ class _TileSums:
     @property
     def pairs(self) -> float:
         """Number of pairs of pictures."""
-        count = self.sums.shape[1]
-        return count * (count - 1) / 2
+        count = int(self.sums.shape[1])
+        return 0.5 * count * (count - 1)
 
     def alike(self, left_out: int | None = None) -> float:
         """Return the mean covariance of different pictures over their mean variance."""
@@ -146,7 +146,7 @@ class _TileSums:
         products = self.products[kept].sum(axis=0) / number - np.outer(means, means)
         alone = float(np.trace(products))
         together = float(products.sum()) - alone
-        return together / (len(means) - 1) / max(alone, 1e-300)
+        return float(together / (len(means) - 1) / max(alone, 1e-300))
 
 
 def _tile_sums(images: np.ndarray, together: int) -> _TileSums:
