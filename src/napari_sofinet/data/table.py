@@ -112,7 +112,7 @@ class LocalizationTable:
     def frame_count(self) -> int:
         """Number of frames of the movie; if unknown, up to the last localisation."""
         last = int(self.frame.max()) + 1 if len(self) else 0
-        return max(self.frames or 0, last)
+        return max(self.frames or 0, last, self.looked_at[1] if self.looked_at else 0)
 
     @property
     def frames_seen(self) -> tuple[int, int]:

@@ -11,10 +11,10 @@ from qtpy.QtWidgets import QLabel
 
 from napari_sofinet.quality.drawing import Axes, Figure, shortened
 
-GREY = "#909090"
-LEGEND_LINE = 14  # px
-MOST_LINES = 3  # of a legend with one column
-NAME_LENGTH = 44  # letters
+GREY, LEGEND = "#909090", "#a8a8a8"  # readable on dark and on bright backgrounds
+LEGEND_LINE = 16  # px
+MOST_LINES = 4  # of a legend with one column
+NAME_LENGTH = 36  # letters
 LEAST_APART = 0.35  # of ticks, as natural logarithm of their ratio
 LEFT, BOTTOM, WIDTH = 0.19, 0.19, 0.78  # of axes, as fractions of the figure
 
@@ -152,8 +152,8 @@ def draw_figure(draw: Callable[[Axes], None], width: int, height: int) -> Figure
             bbox_to_anchor=(-0.02, 1.0),
             borderpad=0.2,
             labelspacing=0.3,
-            fontsize=7,
-            labelcolor=GREY,
+            fontsize=8,
+            labelcolor=LEGEND,
             frameon=False,
         )
     axes.set_facecolor("none")
