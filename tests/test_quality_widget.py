@@ -28,6 +28,7 @@ from napari_sofinet.quality.region_measurements import (
     resolution_of,
     trace_of,
 )
+from napari_sofinet.quality.resolution_map import resolution_map
 from napari_sofinet.widgets import quality_widget
 from napari_sofinet.widgets.latest_worker import Latest
 from napari_sofinet.widgets.region_layer import shapes_prepared
@@ -241,6 +242,7 @@ def test_fits_and_numbers_at_their_limits_are_marked():
         image = gaussian_filter(points, sigma) + rng.normal(0, 0.01, points.shape)
         row = resolution_of({"a": (Picture(image), whole)}).rows[0]
         assert ("limited by the pixel size" in row.note) is limited
+        assert ("limited by the pixel size" in resolution_map(Picture(image)).note) is limited
 
 
 def test_a_movie_has_a_trace_and_two_halves(widget, qtbot, tmp_path):

@@ -27,7 +27,7 @@ SCORES = {
     "rse": (
         "RSE",
         LOWER,
-        "Error after blurring, in counts of the second layer.",
+        "Error after blurring, in units of the second layer: counts of a movie.",
     ),
     "ssim_fitted": ("SSIM, fitted", HIGHER, "Similarity of small windows after scaling."),
     "tpr": ("true positives", HIGHER, "Fraction of the structure that is shown (Li mask)."),

@@ -373,7 +373,9 @@ class QualityWidget(QWidget):
         try:
             picture = self._means.picture(source_of(layer))
             if self.tabs.currentIndex() != AGREEMENT:
-                add_resolution_map(self.viewer, layer, resolution_map(picture))
+                tiles = resolution_map(picture)
+                add_resolution_map(self.viewer, layer, tiles)
+                self.status.setText(tiles.note)
                 return
             reference = self._reference()
             if reference is None or reference is layer:
