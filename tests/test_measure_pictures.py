@@ -300,3 +300,6 @@ def test_pictures_of_the_same_frames_share_noise():
     assert not one.shares_noise(picture(1.5, "c", frames=(0, 100), movie="n"))
     rough = replace(same, image=same.image + np.random.default_rng(1).normal(0, 9, (128, 128)))
     assert "share their noise" in compare(one, rough, ("frc",))["frc_reason"]
+    alone = measure_resolution(one, "frc")
+    assert "share it" in " ".join(alone["notes"])
+    assert "share" not in str(measure_resolution(replace(one, made_by=None), "frc"))

@@ -22,6 +22,10 @@ LIMIT_PX = 2.2
 LIMITED = "limited by the pixel size (2 px); noise looks like detail there"
 FINEST_NM = 150.0
 """Finest detail in nm of a light microscope without super-resolution: 450 nm / (2 · 1.5)."""
+CORRELATED_NOISE = (
+    "The noise of neighbouring samples of a reconstruction is alike, so the halves of its pixels "
+    "share it: this is too good. Compare the pictures of two parts of the movie instead."
+)
 SHARED_NOISE = "Both pictures are from the same frames and share their noise: this is too good."
 
 

@@ -14,6 +14,7 @@ from napari_sofinet.metrics.frc import Criterion, frc_resolution
 from napari_sofinet.metrics.similarity import fitted, likeness
 from napari_sofinet.metrics.squirrel import Squirrel, squirrel
 from napari_sofinet.quality.cautions import (
+    CORRELATED_NOISE,
     SHARED_NOISE,
     limit_caution,
     reference_caution,
@@ -85,6 +86,8 @@ def measure_resolution(
     if reason:
         facts["reason"] = reason
     notes = resolution_cautions(times, resolution, metric)
+    if metric == "frc" and picture.halves is None and picture.made_by is not None:
+        notes.append(CORRELATED_NOISE)
     return facts | {"notes": notes} if notes else facts
 
 
