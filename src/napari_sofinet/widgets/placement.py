@@ -159,12 +159,15 @@ def contrast(image: np.ndarray) -> tuple[float, float]:
     Returns
     -------
     tuple of float
-        The 1st and the 99.8th percentile, 0 and 1 if no value is finite.
+        The 1st and the 99.8th percentile; that of the brighter samples if nearly all are equal; 0
+        and 1 if all are equal or no value is finite.
 
     Examples
     --------
     >>> contrast(np.zeros((5, 5)))
     (0.0, 1.0)
+    >>> contrast(np.pad([[0.25]], 30))
+    (0.0, 0.25)
     """
     image = image[len(image) // 2] if image.ndim > 2 else image
     step = max(int(np.sqrt(image.size / 2**18)), 1)
@@ -173,4 +176,6 @@ def contrast(image: np.ndarray) -> tuple[float, float]:
     if not seen.size:
         return 0.0, 1.0
     low, high = np.percentile(seen, (1, 99.8))
+    if high <= low and (seen > low).any():
+        high = np.percentile(seen[seen > low], 99.8)
     return float(low), float(high if high > low else low + 1)

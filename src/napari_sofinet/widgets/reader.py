@@ -21,6 +21,10 @@ from napari_sofinet.io.regular_files import read_start
 from napari_sofinet.io.tiff_stack import TiffStack
 from napari_sofinet.widgets.result_layers import LayerData, layers_of_file
 
+CONTRAST_FRAMES = 3
+BRIGHTEST = 12.0
+"""Upper contrast limit above the background, at most this many standard deviations of it."""
+
 
 def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
     """Return a reader for TIFF movies, saved reconstructions or folders of frames.
@@ -158,9 +162,19 @@ def _channel(path: Path, channel: int, channels: int, planes: int) -> LayerData:
 
 
 def _contrast(movie: Movie) -> tuple[float, float]:
-    """Return contrast limits from the middle frame, since napari would read the whole movie."""
-    frame = np.asarray(
-        movie.frames[movie.shape[0] // 2].compute(scheduler="synchronous"), dtype=float
-    )
-    low, high = np.nanpercentile(frame, (0.5, 99.8)) if np.isfinite(frame).any() else (0.0, 1.0)
+    """Return contrast limits from a few frames, since napari would read the whole movie.
+
+    A few bright molecules on a dark background are shown saturated, so that the background and
+    dimmer molecules can be seen.
+    """
+    chosen = np.unique(np.linspace(0, movie.shape[0] - 1, CONTRAST_FRAMES).astype(int))
+    step = max(int(np.sqrt(np.prod(movie.shape[1:]) / 2**18)), 1)
+    frames = movie.frames[chosen, ::step, ::step].compute(scheduler="synchronous").astype(float)
+    seen = [frame[np.isfinite(frame)] for frame in frames]
+    levels = [np.percentile(one, (0.5, 16, 50, 98.5, 99.8)) for one in seen if one.size]
+    if not levels:
+        return 0.0, 1.0
+    low, lower, middle, sparse, high = np.median(levels, axis=0)
+    if middle > lower:
+        high = min(high, max(sparse, middle + BRIGHTEST * (middle - lower)))
     return float(low), float(high if high > low else low + 1)

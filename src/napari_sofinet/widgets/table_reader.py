@@ -123,9 +123,12 @@ def points_options(table: LocalizationTable, pixel: float) -> dict[str, Any]:
     return {
         "features": features | table.columns,
         "size": max(wide, 0.02),
-        "face_color": "yellow",
+        # Not a colour of the picture, with no rim, and never too small to be seen.
+        "face_color": "cyan",
+        "border_color": "cyan",
         "border_width": 0.0,
         "opacity": 0.6,
+        "canvas_size_limits": (4, 10_000),
     }
 
 
