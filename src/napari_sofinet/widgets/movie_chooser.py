@@ -24,6 +24,7 @@ from napari_sofinet.widgets.layers import (
     roi_of,
     stack_axes,
 )
+from napari_sofinet.widgets.pixel_scale import set_pixel_size
 from napari_sofinet.widgets.tables import TableLayer, as_movie_layer
 
 
@@ -45,6 +46,7 @@ class MovieChooser(QFormLayout):
         super().__init__()
         self.viewer = viewer
         self._pixel_shown: tuple[str, float | None] = ("", None)
+        self._scaling = False
         self.layer_box = LayerBox()
         self.layer_box.currentIndexChanged.connect(self._layer_changed)
         self.axis_box = QComboBox()
@@ -66,6 +68,7 @@ class MovieChooser(QFormLayout):
         self.pixel_edit = QLineEdit()
         self.pixel_edit.setPlaceholderText("not known")
         self.pixel_edit.setToolTip("Size of a camera pixel in the sample, saved with the result.")
+        self.pixel_edit.editingFinished.connect(self.apply_pixel_size)
         frames = QHBoxLayout()
         frames.addWidget(self.first, 1)
         frames.addWidget(QLabel("to"), 0)
@@ -147,7 +150,25 @@ class MovieChooser(QFormLayout):
             return movie
         return movie.leave_out(frame_ranges(left_out))
 
+    def apply_pixel_size(self) -> None:
+        """Give the layer of the movie, and all that lies on it, the typed pixel size."""
+        layer = self.layer()
+        try:
+            size = self._pixel_size()
+        except InputError:
+            return  # it is told when the movie is used
+        if size is None or size == self._pixel_shown[1] or not isinstance(layer, Image):
+            return
+        self._pixel_shown = (self.pixel_edit.text().strip(), size)
+        self._scaling = True  # a layer that was edited elsewhere would be chosen anew
+        try:
+            set_pixel_size(self.viewer, layer, size)
+        finally:
+            self._scaling = False
+
     def _layer_edited(self, event: Any) -> None:
+        if self._scaling:
+            return
         if event.source is self.layer_box.layer():
             self._layer_changed()
 
@@ -182,8 +203,7 @@ class MovieChooser(QFormLayout):
         self.positions.clear()
         for axis, label, length in stack_axes(layer):
             if axis == chosen:
-                first, last = getattr(layer, "frames_seen", (0, length))
-                for box, value in ((self.first, first), (self.last, last)):
+                for box, value in ((self.first, 0), (self.last, length)):
                     box.setRange(0, length)
                     box.setValue(value)
             else:
