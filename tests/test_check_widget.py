@@ -203,8 +203,8 @@ def test_what_was_left_out_or_replaced_is_told(dock, qtbot, told, tmp_path):
 
     dock.run_button.click()
     wait(dock, qtbot)
-    result = dock.viewer.layers["SOFI2 cell"].metadata["sofinet_result"]
-    recipe = dock.viewer.layers["SOFI2 cell"].metadata["sofinet"]
+    result = dock.viewer.layers["SOFI2 10–199 cell, without 0–9 33"].metadata["sofinet_result"]
+    recipe = dock.viewer.layers["SOFI2 10–199 cell, without 0–9 33"].metadata["sofinet"]
     assert recipe["open"]["left_out"] == [[0, 10], [33, 34]]
     assert recipe["reconstruct"]["details"]["left_out_frames"] == 1
     assert recipe["reconstruct"]["details"]["replaced_spikes"] == 1

@@ -63,7 +63,7 @@ def test_a_picture_and_a_film_lie_over_the_movie(viewer, qtbot, notices, tmp_pat
     widget.run_or_cancel()
     qtbot.waitUntil(lambda: widget.worker is None, timeout=60_000)
     picture = viewer.layers[-1]
-    assert picture.name == "small cell"
+    assert picture.name == "net 0–19 cell, small"
     assert picture.data.shape == (71, 87)
     for point in ((0, 0), (8, 9.5)):
         np.testing.assert_allclose(
@@ -75,13 +75,17 @@ def test_a_picture_and_a_film_lie_over_the_movie(viewer, qtbot, notices, tmp_pat
     widget.run_or_cancel()
     qtbot.waitUntil(lambda: widget.worker is None, timeout=60_000)
     film = viewer.layers[-1]
-    assert film.data.shape == (3, 71, 87)
+    assert film.data.shape == (20, 71, 87)  # each frame shows the picture nearest in time
     assert film.save(str(tmp_path / "film.ome.tif"))
     saved = Reconstruction.load(tmp_path / "film.ome.tif")
     assert saved.time_series == (9.5 - 5, 5.0)
-    np.testing.assert_array_equal(saved.image, film.data)
-    # Picture 1 is of frames 5 to 14, whose middle is 9.5.
-    np.testing.assert_allclose(film.data_to_world((1, 16, 19)), layer.data_to_world((9.5, 8, 9.5)))
+    assert saved.image.shape == (3, 71, 87)
+    # Pictures are of frames 0 to 9, 5 to 14 and 10 to 19; the middle of the second is 9.5.
+    for frame, number in ((0, 0), (6, 0), (7, 1), (11, 1), (12, 2), (19, 2)):
+        np.testing.assert_array_equal(film.data[frame], saved.image[number])
+        np.testing.assert_allclose(
+            film.data_to_world((frame, 16, 19)), layer.data_to_world((frame, 8, 9.5))
+        )
     widget.form.editors["window"].setText("3")
     widget.run_or_cancel()
     assert len(notices) == 1
@@ -133,10 +137,15 @@ def test_sofi_beside_the_model_opens_compare(viewer, qtbot):
     widget.form.editors["weights"].setCurrentText("small")
     widget.compare_with_sofi()
     qtbot.waitUntil(lambda: widget.worker is None, timeout=60_000)
-    assert {"cell", "SOFI2 cell", "small cell"} <= {layer.name for layer in viewer.layers}
+    assert {"cell", "SOFI2 0–119 cell", "net 0–119 cell, small"} <= {
+        layer.name for layer in viewer.layers
+    }
     docked = viewer.window.dock_widgets
     (compare,) = (docked[name] for name in docked if name.startswith("Compare"))
-    assert [layer.name for layer in compare.chooser.pair()] == ["small cell", "SOFI2 cell"]
+    assert [layer.name for layer in compare.chooser.pair()] == [
+        "net 0–119 cell, small",
+        "SOFI2 0–119 cell",
+    ]
     assert compare.side_button.isChecked()
     qtbot.waitUntil(lambda: not compare.busy, timeout=30_000)
 
@@ -218,20 +227,20 @@ def test_samples_are_shown_by_a_slider(viewer, qtbot, notices, tmp_path):
     widget.run_button.click()
     qtbot.waitUntil(lambda: widget.worker is None, timeout=60_000)
     assert widget.sample_slider.isVisibleTo(widget)
-    picture = viewer.layers["mine cell"]
+    picture = viewer.layers["ddpm 0–9 cell, mine, samples 4"]
     result = picture.metadata["sofinet_result"]
     assert result.samples.shape == (4, 71, 87)
     for number in (2, 3, 0):
         widget.sample_slider.slider.setValue(number)
-        shown = viewer.layers["mine cell sample"]
+        shown = viewer.layers["sample cell, ddpm 0–9, mine, samples 4"]
         np.testing.assert_array_equal(shown.data, result.samples[number])
         assert f"{number + 1} of 4" in widget.sample_slider.label.text()
     # Over the movie, where the mean lies too.
     np.testing.assert_allclose(shown.data_to_world((0, 0)), layer.data_to_world((0, 0, 0))[1:])
     viewer.layers.remove(shown)
     widget.sample_slider.slider.setValue(1)
-    assert "mine cell sample" in viewer.layers
-    assert len(viewer.layers) == 7  # movie, five maps, a sample
+    assert "sample cell, ddpm 0–9, mine, samples 4" in viewer.layers
+    assert len(viewer.layers) == 8  # movie, five maps, where not to believe them, a sample
 
 
 @pytest.mark.parametrize("kind", [model_widget.ModelWidget, train_widget.TrainWidget])

@@ -25,7 +25,6 @@ from napari_sofinet.widgets import (
     table_widget,
     table_work,
 )
-from napari_sofinet.widgets.movie_chooser import MovieChooser
 from napari_sofinet.widgets.placement import picture_options
 from napari_sofinet.widgets.tables import TableLayer, table_layers
 
@@ -375,12 +374,14 @@ def test_dblink_starts_from_localisations(viewer, models, qtbot, tmp_path, notic
     models.form.editors["step"].setText("20")
     run(models, qtbot)
     film = viewer.layers[-1]
-    assert film.data.shape == (4, 160, 240)
+    assert film.data.shape == (80, 160, 240)  # a picture at each frame that was used
+    assert film.data.pictures.shape == (4, 160, 240)
+    np.testing.assert_array_equal(film.data[44 - 20], film.data.pictures[1])
     # No second layer of the same points.
     assert [type(one).__name__ for one in viewer.layers] == ["Points", "Image", "Image"]
     # Camera pixel (8, 9.5) is sample 4 * 8.5 - 0.5; picture 1 is of frames 40 to 49.
     np.testing.assert_allclose(
-        film.data_to_world((1, 33.5, 39.5)), (44.5, *layer.data_to_world((8, 9.5))), rtol=1e-6
+        film.data_to_world((24.5, 33.5, 39.5)), (44.5, *layer.data_to_world((8, 9.5))), rtol=1e-6
     )
     assert [str(unit) for unit in film.units] == ["pixel", "micrometer", "micrometer"]
     assert film.metadata["sofinet_result"].recipe.repeatable
@@ -423,21 +424,12 @@ def test_dblink_keeps_the_time_and_place_of_the_movie(viewer, models, qtbot):
     models.roi_box.setCurrentIndex(models.roi_box.findText("box"))
     run(models, qtbot)
     film = viewer.layers[-1]
-    assert film.data.shape[0] == 3
+    assert film.data.shape[0] == 100
+    assert film.data.pictures.shape[0] == 3
+    np.testing.assert_array_equal(film.data[44], film.data.pictures[1])
     # Picture 1 is of frames 30 to 59.
     first = 4 * (np.array([8, 6]) + 0.5) - 0.5 - 4 * np.array([8, 6])  # camera pixel (8, 6)
     np.testing.assert_allclose(
-        film.data_to_world((1, *first)), movie.data_to_world((44.5, 8, 6)), atol=1e-6
+        film.data_to_world((44.5, *first)), movie.data_to_world((44.5, 8, 6)), atol=1e-6
     )
     assert film.units == movie.units
-
-
-def test_a_table_is_offered_with_the_frames_that_it_is_from(viewer):
-    table = replace(some_table(), frames=500, looked_at=(0, 200))
-    layer = viewer.add_points(
-        np.stack([table.y_px, table.x_px], axis=1), metadata={"sofinet_table": table}
-    )
-    chooser = MovieChooser(viewer)
-    chooser.offer([layer], lambda *_: None)
-    assert (chooser.first.value(), chooser.last.value()) == (0, 200)
-    assert chooser.last.maximum() == 500

@@ -140,7 +140,7 @@ def test_results_overlay_their_movie_in_any_units(widget, qtbot, scale, translat
     for order in (2, 3, 4):
         widget.form.editors["order"].setValue(order)
         run(widget, qtbot)
-        result = viewer.layers[f"SOFI{order} cell"]
+        result = viewer.layers[f"SOFI{order} 0–59 cell"]
         assert result.units == movie.units[1:]
         error = (world_centre(result) - expected) / scale[1]
         assert np.abs(error).max() <= 0.02
@@ -161,7 +161,7 @@ def test_a_rotated_movie_and_a_roi(widget, qtbot):
     widget.roi_box.setCurrentText("box")
     widget.first.setValue(7)
     run(widget, qtbot)
-    result = viewer.layers["SOFI2 cell"]
+    result = viewer.layers["SOFI2 7–59 cell, ROI 14×15 at 2,3"]
     recipe = Recipe.model_validate(result.metadata["sofinet"])
     assert recipe.open.roi == ((2, 16), (3, 18))
     assert recipe.open.frames == (7, 60)
@@ -321,7 +321,7 @@ def test_mistakes_are_told_in_one_sentence(widget, qtbot, notices):
     assert all("\n" not in notice for notice in notices)
     widget.roi_box.setCurrentText(layer_box.WHOLE_IMAGE)
     run(widget, qtbot)
-    assert "SOFI2 cell" in viewer.layers
+    assert "SOFI2 0–59 cell" in viewer.layers
 
 
 def test_channels_and_planes_of_a_layer_can_be_chosen(widget, qtbot):
@@ -333,7 +333,7 @@ def test_channels_and_planes_of_a_layer_can_be_chosen(widget, qtbot):
     widget.positions[0].setValue(1)
     widget.positions[2].setValue(2)
     run(widget, qtbot)
-    assert "SOFI2 stack" in widget.viewer.layers
+    assert "SOFI2 0–59 stack" in widget.viewer.layers
 
 
 def test_presets_are_kept(widget, notices):
@@ -370,7 +370,7 @@ def test_a_file_is_read_lazily_run_and_its_command_does_the_same(widget, qtbot, 
     widget.form.editors["order"].setValue(3)
     widget.last.setValue(50)
     run(widget, qtbot)
-    result = widget.viewer.layers["SOFI3 my cell"]
+    result = widget.viewer.layers["SOFI3 0–49 my cell"]
     saved = tmp_path / "saved.ome.tif"
     assert write_reconstruction(str(saved), result.data, {"metadata": result.metadata}) == [
         str(saved)
@@ -472,7 +472,9 @@ def test_layers_can_be_renamed(widget, qtbot):
     assert widget.roi_box.currentText() == "B"
     assert widget.last.value() == 40
     run(widget, qtbot)
-    recipe = Recipe.model_validate(viewer.layers["SOFI2 renamed"].metadata["sofinet"])
+    recipe = Recipe.model_validate(
+        viewer.layers["SOFI2 0–39 renamed, ROI 13×14 at 2,2"].metadata["sofinet"]
+    )
     assert recipe.open.roi == ((2, 15), (2, 16))
 
 
@@ -544,7 +546,7 @@ def test_saved_maps_open_by_their_names(opened_movie, make_napari_viewer, tmp_pa
     replace(result, maps=maps).save(tmp_path / "maps.ome.tif")
     viewer = make_napari_viewer()
     viewer.open(str(tmp_path / "maps.ome.tif"), plugin="napari-sofinet")
-    assert [layer.name for layer in viewer.layers] == ["maps upper", "maps lower", "maps"]
+    assert [layer.name for layer in viewer.layers] == ["upper maps", "lower maps", "maps"]
     assert [layer.visible for layer in viewer.layers] == [False, False, True]
     expected = opened_movie.data_to_world([0, *POINT])[1:]
     for layer, factor in zip(viewer.layers, (2, 0.5, 1), strict=True):
@@ -562,7 +564,7 @@ def test_the_pixel_size_keeps_all_digits(widget, qtbot):
     assert widget.pixel_edit.text() == "0.108333"
     assert widget.chooser.movie().pixel_size_um == size
     run(widget, qtbot)
-    recipe = Recipe.model_validate(widget.viewer.layers["SOFI2 cell"].metadata["sofinet"])
+    recipe = Recipe.model_validate(widget.viewer.layers["SOFI2 0–59 cell"].metadata["sofinet"])
     assert recipe.open.pixel_size_um == size
     widget.copy_command()
     words = shlex.split(QApplication.clipboard().text())
@@ -611,7 +613,7 @@ def test_a_simulated_movie_is_lazy_and_can_be_reconstructed(widget, simulation, 
     assert viewer.layers["truth of simulated microtubules 9"].data.shape == (63, 79)
     widget.layer_box.setCurrentIndex(widget.layer_box.findText(layer.name))
     run(widget, qtbot)
-    assert "SOFI2 simulated microtubules 9" in viewer.layers
+    assert f"SOFI2 0–{len(expected) - 1} simulated microtubules 9" in viewer.layers
 
 
 def test_a_simulated_movie_is_saved_or_cancelled(simulation, qtbot, tmp_path):

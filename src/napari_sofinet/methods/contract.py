@@ -44,6 +44,9 @@ class Method:
     reads_first : bool, optional
         Whether it reads the whole movie before it does any long work. Its own reading then shows
         what cannot be signal; for other methods the movie is read once more before.
+    tag : str, optional
+        Short name at the start of the names of layers; settings in braces are filled in, e.g.
+        ``"SOFI{order}"``. By default the name of the method.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Method:
     needs: tuple[str, ...] = ()
     network: Network | None = None
     reads_first: bool = False
+    tag: str = ""
 
     @property
     def uses_torch(self) -> bool:

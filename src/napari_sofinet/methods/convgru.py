@@ -33,4 +33,5 @@ METHOD = network_method(
     ConvgruSettings,
     NETWORK,
     "convolutional gated recurrent units after Komen et al. (2024)",
+    tag="ConvGRU",
 )

@@ -55,4 +55,5 @@ METHOD = Method(
     gives=("time series", "table"),
     needs=("torch", "safetensors"),
     network=NETWORK,
+    tag="DBlink",
 )

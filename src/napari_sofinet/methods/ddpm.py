@@ -53,4 +53,5 @@ METHOD = Method(
     gives=("image", "samples"),
     needs=("torch", "safetensors"),
     network=NETWORK,
+    tag="ddpm",
 )

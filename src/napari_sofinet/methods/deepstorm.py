@@ -77,4 +77,5 @@ METHOD = Method(
     describe_localization,
     gives=("image", "time series", "table"),
     network=NETWORK,
+    tag="STORM",
 )

@@ -14,7 +14,12 @@ from napari_sofinet.preprocess.corrections import describe_corrections
 
 
 def network_method(
-    name: str, title: str, settings: type[NetworkSettings], network: Network, described: str
+    name: str,
+    title: str,
+    settings: type[NetworkSettings],
+    network: Network,
+    described: str,
+    tag: str,
 ) -> Method:
     """Return a method that runs a network on a movie.
 
@@ -28,6 +33,8 @@ def network_method(
         A network that takes movies (B, T, Y, X) and gives pictures (B, C, 2Y-1, 2X-1).
     described : str
         The network and its source, for the methods section of a paper.
+    tag : str
+        See `Method`.
     """
     return Method(
         name,
@@ -39,6 +46,7 @@ def network_method(
         needs=("torch", "safetensors"),
         network=network,
         reads_first=True,
+        tag=tag,
     )
 
 

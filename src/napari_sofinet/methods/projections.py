@@ -107,6 +107,7 @@ AVERAGE = Method(
     average,
     describe_average,
     reads_first=True,
+    tag="mean",
 )
 STANDARD_DEVIATION = Method(
     "std",

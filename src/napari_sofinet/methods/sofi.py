@@ -144,4 +144,4 @@ def _on_cumulant_grid(movie: Movie, order: int, image: np.ndarray) -> Reconstruc
     )
 
 
-METHOD = Method("sofi", "SOFI", SofiSettings, sofi, describe, reads_first=True)
+METHOD = Method("sofi", "SOFI", SofiSettings, sofi, describe, reads_first=True, tag="SOFI{order}")

@@ -50,4 +50,5 @@ METHOD = network_method(
     SofinetSettings,
     NETWORK,
     "statistics network of napari-sofinet",
+    tag="net",
 )

@@ -33,4 +33,5 @@ METHOD = network_method(
     UnetSettings,
     NETWORK,
     "U-Net after Ronneberger et al., MICCAI (2015)",
+    tag="U-Net",
 )

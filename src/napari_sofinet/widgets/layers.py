@@ -15,6 +15,7 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_input import MethodInput
 from napari_sofinet.data.open_movie import check_dtype, open_movie
 from napari_sofinet.io.scale import UM_PER
+from napari_sofinet.widgets.held_film import HeldFilm, film_itself
 from napari_sofinet.widgets.tables import TableLayer
 
 
@@ -165,7 +166,8 @@ def movie_of(
 
 def _interval_s(layer: Image, time_axis: int) -> float | None:
     factor = {"second": 1.0, "millisecond": 1e-3}.get(str(layer.units[time_axis]))
-    return float(abs(layer.scale[time_axis])) * factor if factor else None
+    step = layer.data.step if isinstance(layer.data, HeldFilm) else 1.0
+    return float(abs(layer.scale[time_axis])) * step * factor if factor else None
 
 
 def layer_pixel_um(layer: Image | TableLayer) -> float | None:
@@ -241,4 +243,4 @@ def roi_of(shapes: Shapes, layer: Image | TableLayer) -> tuple[tuple[int, int], 
 def _data(layer: Image | TableLayer) -> Any:
     if isinstance(layer, TableLayer):
         return layer  # it has the shape of its movie
-    return layer.data[0] if layer.multiscale else layer.data
+    return layer.data[0] if layer.multiscale else film_itself(layer.data)

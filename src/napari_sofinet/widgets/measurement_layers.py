@@ -9,8 +9,10 @@ import numpy as np
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
+from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.quality.grid import Grid
 from napari_sofinet.quality.resolution_map import ResolutionMap
+from napari_sofinet.widgets.layer_names import run_name
 
 MADE_HERE = "sofinet_comparison"  # key in the metadata of the layers that these docks add
 
@@ -99,7 +101,9 @@ def add_resolution_map(viewer: Viewer, layer: Image, found: ResolutionMap) -> No
     show_color_bar(made)
 
 
-def add_difference(viewer: Viewer, image: np.ndarray, name: str, grid: Grid, units: Any) -> None:
+def add_difference(
+    viewer: Viewer, image: np.ndarray, pair: tuple[Image, Image], grid: Grid
+) -> Image:
     """Add the difference of two layers with a color bar.
 
     Parameters
@@ -108,18 +112,33 @@ def add_difference(viewer: Viewer, image: np.ndarray, name: str, grid: Grid, uni
         Viewer that gets the layer.
     image : ndarray
         Difference (Y, X) from -1 to 1.
-    name : str
-        Names of the compared layers, to be written behind "difference".
+    pair : (Image, Image)
+        The compared layers.
     grid : Grid
         Grid of the image in world coordinates.
-    units : sequence
-        Units of y and x.
+
+    Returns
+    -------
+    Image
+        The layer.
     """
-    options = {"colormap": "PiYG", "contrast_limits": (-1, 1)}
-    show_color_bar(add_on_grid(viewer, image, f"difference {name}", grid, units, **options))
+    first, second = _short_names(pair)
+    made = add_on_grid(
+        viewer,
+        image,
+        f"difference {first} − {second} (each scaled to 0–1)",
+        grid,
+        pair[0].units[-2:],
+        colormap="PiYG",
+        contrast_limits=(-1, 1),
+    )
+    show_color_bar(made)
+    return made
 
 
-def add_error_map(viewer: Viewer, error_map: np.ndarray, name: str, grid: Grid, units: Any) -> None:
+def add_error_map(
+    viewer: Viewer, error_map: np.ndarray, pair: tuple[Image, Image], grid: Grid
+) -> Image:
     """Add the error map of SQUIRREL with a color bar.
 
     Parameters
@@ -127,26 +146,53 @@ def add_error_map(viewer: Viewer, error_map: np.ndarray, name: str, grid: Grid, 
     viewer : napari.viewer.Viewer
         Viewer that gets the layer.
     error_map : ndarray
-        Error (Y, X) in counts of the reference.
-    name : str
-        Names of the compared layers, to be written behind "SQUIRREL error".
+        Error (Y, X) in the unit of the reference.
+    pair : (Image, Image)
+        The tested layer and its reference.
     grid : Grid
         Grid of the reference in world coordinates.
-    units : sequence
-        Units of y and x.
+
+    Returns
+    -------
+    Image
+        The layer.
     """
-    made = add_on_grid(viewer, error_map, f"SQUIRREL error {name}", grid, units, colormap="magma")
+    first, second = _short_names(pair)
+    unit = "counts" if pair[1].ndim > 2 else f"brightness of {second}"
+    made = add_on_grid(
+        viewer,
+        error_map,
+        f"SQUIRREL error {first}, reference {second} ({unit})",
+        grid,
+        pair[0].units[-2:],
+        colormap="magma",
+    )
     show_color_bar(made)
+    return made
+
+
+def _short_names(pair: tuple[Image, Image]) -> tuple[str, str]:
+    """Return methods and frames of two results, or their whole names if those are the same."""
+    results = [layer.metadata.get("sofinet_result") for layer in pair]
+    short = [
+        run_name(result.recipe) if isinstance(result, Reconstruction) else layer.name
+        for layer, result in zip(pair, results, strict=True)
+    ]
+    first, second = short if short[0] != short[1] else [layer.name for layer in pair]
+    return first, second
 
 
 def show_color_bar(layer: Image) -> None:
-    """Show a color bar on a layer if this version of napari can.
+    """Show a color bar with the name of the layer if this version of napari can.
+
+    Both are hidden with the layer and removed with it.
 
     Parameters
     ----------
     layer : Image
-        Layer whose colors stand for numbers.
+        Layer whose colors stand for numbers, with their unit in its name.
     """
-    bar = getattr(layer, "colorbar", None)
-    if bar is not None:
-        bar.visible = True
+    for name in ("name_overlay", "colorbar"):
+        overlay = getattr(layer, name, None)
+        if overlay is not None:
+            overlay.visible = True

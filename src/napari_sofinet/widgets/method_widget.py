@@ -32,7 +32,7 @@ from napari_sofinet.widgets.form import SettingsForm, narrow
 from napari_sofinet.widgets.layers import follow
 from napari_sofinet.widgets.movie_chooser import MovieChooser
 from napari_sofinet.widgets.placement import contrast, picture_options
-from napari_sofinet.widgets.result_layers import add_points, layers_over, title_of
+from napari_sofinet.widgets.result_stack import ResultStack
 from napari_sofinet.widgets.tables import TableLayer
 from napari_sofinet.widgets.worker import MethodWorker, TaskWorker, WorkingWidget
 
@@ -66,6 +66,7 @@ class MethodWidget(WorkingWidget):
         self._preview: Image | None = None
         self._source: Image | TableLayer | None = None
         self._time_axis: int | None = None
+        self._position: dict[int, int] = {}
         self._bar: progress | None = None
         self._bar_title = ""
         # napari handles other events whenever its bar changes, so no other work may depend on it.
@@ -94,6 +95,7 @@ class MethodWidget(WorkingWidget):
         self.delete_preset = QPushButton("Delete")
         self.delete_preset.clicked.connect(self._delete_preset)
         self.run_button.clicked.connect(self.run_or_cancel)
+        self.results = ResultStack(self.viewer)
         self.copy_button = QPushButton("Copy as command")
         self.copy_button.setToolTip(
             "Copy a command that does the same reconstruction in a terminal or a script."
@@ -112,7 +114,14 @@ class MethodWidget(WorkingWidget):
         self.below.addWidget(self.copy_button)
         self._fill_dock(
             (self.chooser, self.above_form, self.form),
-            (self.run_button, self.progress_bar, self.status, self.above_below, self.below),
+            (
+                self.results,
+                self.run_button,
+                self.progress_bar,
+                self.status,
+                self.above_below,
+                self.below,
+            ),
         )
 
     def _refresh_layers(self, event: Any = None) -> None:
@@ -213,9 +222,15 @@ class MethodWidget(WorkingWidget):
         except InputError as error:
             show_error(str(error))
             return
-        self._source, self._time_axis = self.chooser.layer(), self.chooser.time_axis()
+        self._aim()
         values = flatten_settings(settings)
         self._start(MethodWorker(movie, self.method.name, values, self.device()))
+
+    def _aim(self) -> None:
+        """Remember the chosen part of the movie, and give its layer the typed pixel size."""
+        self.chooser.apply_pixel_size()
+        self._source, self._time_axis = self.chooser.layer(), self.chooser.time_axis()
+        self._position = {axis: box.value() for axis, box in self.chooser.positions.items()}
 
     def device(self) -> Device:
         """Return the device that networks run on.
@@ -287,29 +302,14 @@ class MethodWidget(WorkingWidget):
         source : Image or TableLayer
             Layer of the movie.
         result : Reconstruction
-            Result whose picture is shown; its other maps are added as hidden layers.
+            Result whose picture is shown; its other maps are hidden.
 
         Returns
         -------
         str
             Name of the layer of the picture.
         """
-        shown = ""
-        for image, options, _ in layers_over(source, result, self._time_axis):
-            shown = self.viewer.add_image(image, **options).name
-        table = result.localizations
-        # The points of a table that was reconstructed are there already.
-        if table is not None and len(table) and not isinstance(source, TableLayer):
-            add_points(
-                self.viewer,
-                source,
-                table,
-                1.0,
-                name=f"{title_of(result)} {source.name} localisations",
-                metadata={"sofinet_table": table, "sofinet_result": result},
-                visible=result.time_series is None,
-            )
-        return str(shown)
+        return str(self.results.add(source, result, self._time_axis, self._position).name)
 
     def _failed(self, error: Exception) -> None:
         self._remove_preview()

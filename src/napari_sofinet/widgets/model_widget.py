@@ -18,9 +18,10 @@ from napari_sofinet.methods.registry import method_named, methods
 from napari_sofinet.methods.run import Device, reconstruct
 from napari_sofinet.networks.weights import find, read_card
 from napari_sofinet.widgets.form import WeightsBox, narrow
+from napari_sofinet.widgets.layer_names import map_name
 from napari_sofinet.widgets.method_widget import MethodWidget
 from napari_sofinet.widgets.placement import picture_options
-from napari_sofinet.widgets.result_layers import title_of
+from napari_sofinet.widgets.result_links import OVER, layer_of
 from napari_sofinet.widgets.sample_slider import SampleSlider
 from napari_sofinet.widgets.tables import TableLayer, table_layers
 from napari_sofinet.widgets.worker import TaskWorker
@@ -148,10 +149,11 @@ class ModelWidget(MethodWidget):
         """
         shown = super().add_pictures(source, result)
         if result.samples is not None:
-            options = picture_options(source, result, title_of(result), self._time_axis)
-            del options["metadata"]  # the recipe is that of the picture, not of a sample
-            options["name"] = f"{options['name']} sample"
-            self.sample_slider.browse(result.samples, options)
+            options = picture_options(source, result, "", self._time_axis)
+            # The recipe is that of the picture, not of a sample.
+            options["metadata"] = {OVER: layer_of(source).unique_id}
+            options["name"] = map_name("sample", result.recipe, source.name)
+            self.sample_slider.browse(result.samples, options, self.viewer.layers[shown])
         return shown
 
     def compare_with_sofi(self) -> None:
@@ -163,7 +165,7 @@ class ModelWidget(MethodWidget):
         except InputError as error:
             show_error(str(error))
             return
-        self._source, self._time_axis = self.chooser.layer(), self.chooser.time_axis()
+        self._aim()
         values = flatten_settings(settings)
         # One picture of all frames, like that of SOFI.
         values |= {k: v for k, v in (("window", None), ("time_series", False)) if k in values}

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Points
 from napari.utils.notifications import show_info
 from napari.viewer import Viewer
 
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.table import LocalizationTable
+from napari_sofinet.widgets.doubt_map import CLEAR_TO_CYAN, LIMITS, relative_uncertainty
+from napari_sofinet.widgets.held_film import HeldFilm
+from napari_sofinet.widgets.layer_names import map_name, picture_name
+from napari_sofinet.widgets.measurement_layers import MADE_HERE
 from napari_sofinet.widgets.placement import (
     contrast,
     on_axes_of,
@@ -26,28 +30,11 @@ from napari_sofinet.widgets.tables import TableLayer
 LayerData = tuple[Any, dict[str, Any], str]
 CAMERA_GRID = Reconstruction({"image": np.zeros((1, 1), np.float32)})
 """Reconstruction on the grid of the camera, to place points that are in camera pixels."""
-
-
-def title_of(result: Reconstruction) -> str:
-    """Return the words before the name of the movie in the name of a layer.
-
-    Parameters
-    ----------
-    result : Reconstruction
-        Result of any method.
-
-    Returns
-    -------
-    str
-        Order of SOFI or name of the weights, e.g. "SOFI3" or "sofinet-universal"; "picture" without
-        a recipe.
-    """
-    if result.recipe is None:
-        return "picture"
-    step = result.recipe.reconstruct
-    if "order" in step.settings:
-        return f"SOFI{step.settings['order']}"
-    return Path(str(step.settings.get("weights", step.method))).stem
+CONTENT = "sofinet_content"
+"""Key in the metadata of the layers of a result: what they show."""
+UNCERTAINTY = "uncertainty %"
+TITLES = {"uncertainty": "±", "standard_deviation": "± SD"}
+"""Names of maps beside which the relative uncertainty is shown; other maps have their own names."""
 
 
 def layers_over(
@@ -60,20 +47,45 @@ def layers_over(
     source : Image or TableLayer
         Layer of the movie.
     result : Reconstruction
-        Picture or time series.
+        Picture or time series. Of a time series each frame that was used shows the picture nearest
+        in time.
     time_axis : int or None
         Index of the axis of ``source`` that is time.
 
     Returns
     -------
     list of (array, options, kind)
-        Layers as napari's readers return them, the picture last so that it lies on top.
+        Layers as napari's readers return them: hidden maps, the picture, and over it, hidden, where
+        not to believe it.
     """
-    options = picture_options(source, result, title_of(result), time_axis)
-    return [
-        (on_axes_of(source, image, time_axis), named, "image")
-        for image, named in _each_map(result, options)
-    ]
+    options = picture_options(source, result, "", time_axis)
+    options |= {
+        "name": picture_name(result.recipe, source.name),
+        "metadata": result_metadata(result),
+    }
+    times, hold = result.time_series, None
+    if times is not None and time_axis is not None:
+        frames = _frames_used(source, result, time_axis)
+        hold = partial(HeldFilm, axis=time_axis, times=times, frames=frames)
+        on_frames = replace(result, time_series=(float(frames[0]), 1.0))
+        options |= place(source, on_frames, time_axis)
+    layers = []
+    for image, named, kind in _each_map(result, options):
+        content = named["metadata"][CONTENT]
+        if content != "image":
+            title = TITLES.get(content, content.replace("_", " "))
+            named["name"] = map_name(title, result.recipe, source.name)
+        image = on_axes_of(source, image, time_axis)
+        layers.append((hold(image) if hold else image, named, kind))
+    return layers
+
+
+def _frames_used(
+    source: Image | TableLayer, result: Reconstruction, time_axis: int
+) -> tuple[int, int]:
+    chosen = None if result.recipe is None else result.recipe.open.frames
+    shape = source.shape if isinstance(source, TableLayer) else source.data.shape
+    return chosen or (0, int(shape[time_axis]))
 
 
 def layers_of_file(result: Reconstruction, name: str) -> list[LayerData]:
@@ -99,7 +111,7 @@ def layers_of_file(result: Reconstruction, name: str) -> list[LayerData]:
         "contrast_limits": contrast(result.image),
         "metadata": result_metadata(result),
     }
-    return [(image, named, "image") for image, named in _each_map(result, options)]
+    return _each_map(result, options)
 
 
 def add_points(
@@ -108,7 +120,7 @@ def add_points(
     table: LocalizationTable,
     feature_pixel: float,
     **options: Any,
-) -> None:
+) -> Points | None:
     """Add the points of a table over its movie, or tell the user that there are too many.
 
     Parameters
@@ -123,14 +135,19 @@ def add_points(
         Size of a camera pixel in the unit that the features of the points have.
     **options
         More options of `napari.viewer.Viewer.add_points`.
+
+    Returns
+    -------
+    Points or None
+        The layer; None if there are too many.
     """
     if len(table) > MOST_POINTS:
         show_info(
             f"{len(table)} localisations are too many for napari to show as points; save the layer "
             "of the picture as .csv or .hdf5 to use them."
         )
-        return
-    viewer.add_points(
+        return None
+    return viewer.add_points(
         np.stack([table.y_px, table.x_px], axis=1),
         **points_options(table, feature_pixel),
         **place(source, CAMERA_GRID),
@@ -138,23 +155,32 @@ def add_points(
     )
 
 
-def _each_map(
-    result: Reconstruction, options: dict[str, Any]
-) -> list[tuple[np.ndarray, dict[str, Any]]]:
+def _each_map(result: Reconstruction, options: dict[str, Any]) -> list[LayerData]:
     """Return maps with their options; all but the first are hidden."""
     first = next(iter(result.maps))
-    found = []
+    found: list[LayerData] = []
     for name, image in reversed(result.maps.items()):
-        named = dict(options)
+        named = options | {"metadata": options["metadata"] | {CONTENT: name}}
         if name != "image":
-            named["name"] = f"{options['name']} {name}"
+            named["name"] = f"{TITLES.get(name, name)} {options['name']}"
         if name != first:
             named |= {
                 "contrast_limits": contrast(image),
                 "colormap": "viridis",
                 "visible": False,
             }
-        found.append((image, named))
+        found.append((image, named, "image"))
+    relative = relative_uncertainty(result, options["contrast_limits"][1])
+    if relative is not None:
+        over = {
+            "name": f"{UNCERTAINTY} {options['name']}",
+            "contrast_limits": LIMITS,
+            "colormap": CLEAR_TO_CYAN,
+            "blending": "translucent",
+            "visible": False,
+            "metadata": options["metadata"] | {CONTENT: UNCERTAINTY, MADE_HERE: True},
+        }
+        found.append((relative, options | over, "image"))
     return found
 
 

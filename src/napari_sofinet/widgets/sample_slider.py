@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSlider, QWidget
+
+from napari_sofinet.widgets.layer_names import told_apart
 
 
 class SampleSlider(QWidget):
@@ -28,6 +30,7 @@ class SampleSlider(QWidget):
         self._samples: np.ndarray | None = None
         self._options: dict[str, Any] = {}
         self._layer: Image | None = None
+        self._picture: Layer | None = None
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setToolTip(
             "All samples fit the movie equally well; trust the structures that all of them show."
@@ -40,7 +43,7 @@ class SampleSlider(QWidget):
         row.addWidget(self.slider, 1)
         self.hide()
 
-    def browse(self, samples: np.ndarray, options: dict[str, Any]) -> None:
+    def browse(self, samples: np.ndarray, options: dict[str, Any], picture: Layer) -> None:
         """Offer samples; the first is shown when the slider is moved.
 
         Parameters
@@ -49,14 +52,21 @@ class SampleSlider(QWidget):
             Samples (K, Y, X).
         options : dict
             Options of the layer that shows them.
+        picture : Layer
+            Layer of the picture, over which that layer is placed. A layer that shows samples over
+            the same picture is used again.
         """
-        self._samples, self._options, self._layer = samples, options, None
+        if picture != self._picture:
+            self._layer = None
+        self._samples, self._options, self._picture = samples, options, picture
         self.slider.blockSignals(True)
         self.slider.setRange(0, len(samples) - 1)
         self.slider.setValue(0)
         self.slider.blockSignals(False)
         self.label.setText(f"{len(samples)} samples")
         self.show()
+        if self._layer is not None and self._layer in self.viewer.layers:
+            self._show(0)
 
     def _show(self, number: int) -> None:
         if self._samples is None:
@@ -64,9 +74,13 @@ class SampleSlider(QWidget):
         self.label.setText(f"Sample {number + 1} of {len(self._samples)}")
         picture = self._samples[number]
         if self._layer is None or self._layer not in self.viewer.layers:
-            chosen = set(self.viewer.layers.selection)  # the user may be drawing in one of them
-            self._layer = self.viewer.add_image(picture, **self._options)
-            self.viewer.layers.selection = chosen
+            layers = self.viewer.layers
+            chosen = set(layers.selection)  # the user may be drawing in one of them
+            name = told_apart(self._options["name"], [layer.name for layer in layers])
+            self._layer = self.viewer.add_image(picture, **self._options | {"name": name})
+            if self._picture in layers:
+                layers.move(layers.index(self._layer), layers.index(self._picture) + 1)
+            layers.selection = chosen
         else:
             self._layer.data = picture
             self._layer.visible = True

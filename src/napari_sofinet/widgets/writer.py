@@ -11,6 +11,7 @@ from napari_sofinet.base.errors import InputError
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.table_files import write_localizations
 from napari_sofinet.io.scale import UM_PER
+from napari_sofinet.widgets.held_film import film_itself
 from napari_sofinet.widgets.tables import table_of_points
 
 
@@ -36,6 +37,7 @@ def write_reconstruction(path: str, data: Any, attributes: dict[str, Any]) -> li
     InputError
         If the layer is neither a reconstruction nor a single picture of grey values.
     """
+    data = film_itself(data)
     result = attributes.get("metadata", {}).get("sofinet_result")
     # A time series has all axes of its movie, which is another shape of the same memory.
     if not isinstance(result, Reconstruction) or not (
