@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
+from scipy.special import erf
 
 OFFSET = 100.0
 
@@ -28,6 +29,26 @@ def steady_structure(movie: np.ndarray) -> np.ndarray:
     """Steady structure, ten times as bright as the mean of a movie, in another place."""
     mean = gaussian_filter(movie.mean(axis=0), 0.5)[::-1, ::-1]
     return 10 * np.clip(mean - np.percentile(mean, 5), 0, None)
+
+
+def shaken(made, path_px: np.ndarray, seed: int = 0) -> np.ndarray:
+    """The emitters of a simulated movie on a stage that moves, seen by a camera without faults."""
+    events, settings = made.truth.events, made.truth.settings
+    sigma = settings.psf_fwhm_px / 2.3548
+    light = np.full((settings.frames, settings.rows, settings.columns), 1.2)
+    for t, frame in enumerate(light):
+        now = np.flatnonzero(np.asarray(events.frame) == t)
+        emitters = np.asarray(events.emitter)[now]
+        photons = np.asarray(events.fraction)[now] * np.asarray(made.truth.photons)[emitters]
+        at = made.truth.positions_um[emitters] / settings.pixel_size_um + path_px[t]
+        edges = (np.arange(n + 1) - 0.5 for n in frame.shape)
+        y, x = (
+            np.diff(erf((e - at[:, k, None]) / sigma / np.sqrt(2)), axis=1) / 2
+            for k, e in enumerate(edges)
+        )
+        frame += (y * photons[:, None]).T @ x
+    rng = np.random.default_rng(seed)
+    return counts(OFFSET + 2 * rng.poisson(0.8 * light) + rng.normal(0, 2.8, light.shape))
 
 
 def with_cosmic_rays(movie: np.ndarray, rng: np.random.Generator, number: int = 30) -> np.ndarray:

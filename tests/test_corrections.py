@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from artefacts import shaken
 from hypothesis import given
 from hypothesis import strategies as st
 from simulated import two_state
@@ -59,6 +60,17 @@ def test_drift_is_found_to_a_twentieth_of_a_pixel():
     assert np.sqrt(np.mean(np.sum((found - true) ** 2, axis=1))) < 0.05
     assert np.all(found[0] == 0)
     assert fwhm == pytest.approx(2.2, abs=0.25)
+
+
+@pytest.mark.parametrize(("period", "amplitude"), [(80, 2.0), (200, 2.0), (150, 0.7)])
+def test_a_stage_that_goes_to_and_fro_is_followed(period, amplitude):
+    changes = {"rows": 72, "columns": 64, "frames": 300, "structure__count": 20}
+    made = movie_of(5, blinking__off_time_s=0.2, **changes)
+    t = np.arange(300)
+    path = np.outer(amplitude * np.sin(2 * np.pi * t / period + 1), (0.6, -0.8))
+    drift = estimate_drift(sofinet.open_movie(shaken(made, path)))
+    error = drift.path_px - path
+    assert np.sqrt(np.square(error - error.mean(axis=0)).sum(axis=1).mean()) < 0.1
 
 
 def test_a_still_sample_has_no_drift_in_spite_of_the_cameras_pattern():

@@ -17,6 +17,7 @@ from napari_sofinet.base.settings import Settings, parameter
 from napari_sofinet.data.blocks import time_blocks
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.preprocess.drift_path import (
+    ERROR_MIN_PX,
     JUMP_MIN_PX,
     BlockPositions,
     find_jumps,
@@ -24,6 +25,7 @@ from napari_sofinet.preprocess.drift_path import (
     path_through,
     position_error,
 )
+from napari_sofinet.preprocess.frame_alignment import shared_path
 from napari_sofinet.sofi.cumulants import cross_cumulants
 from napari_sofinet.sofi.flattening import estimate_psf_fwhm, flatten
 
@@ -40,6 +42,8 @@ CERTAIN = 20.0
 """Standard errors of a drift above which it is not looked for in other blocks."""
 AGREED = 0.3
 """Largest distance of the path from other blocks, in camera px and as a fraction of the drift."""
+STRAIGHT_PX = 1e-9
+"""Curvature per frame squared below which a path is a straight line."""
 SUSPICIOUS_PX = 0.1
 """Standard error above which shorter blocks are tried."""
 FARTHEST = 40
@@ -116,6 +120,11 @@ class Drift:
         """Largest distance from the first position, in camera pixels."""
         return float(np.hypot(*self.path_px.T).max())
 
+    @property
+    def is_straight(self) -> bool:
+        """Whether the sample moves at constant speed in one direction."""
+        return bool(np.abs(np.diff(self.path_px, 2, axis=0)).max() < STRAIGHT_PX)
+
 
 def estimate_drift(movie: Movie, block: int = 50, report: Report = silent) -> Drift:
     """Estimate the position of the sample in every frame.
@@ -145,8 +154,9 @@ def estimate_drift(movie: Movie, block: int = 50, report: Report = silent) -> Dr
     All pairs of blocks are registered by redundant cross-correlation (Wang et al., Opt. Express 22,
     15982 (2014)): one position per block is fitted to their shifts by least squares, without
     outliers. The scatter of the positions around a smooth path gives their error; a path that does
-    not exceed it counts as no drift. Between jumps, a spline follows the positions within their
-    error.
+    not exceed it counts as no drift. Paths that are not straight are then measured again frame by
+    frame, by comparison with the mean of all frames, and taken if two halves of the field agree;
+    otherwise, a spline follows the positions of the blocks within their error.
     """
     frames = movie.shape[0]
     count = min(frames // block, MOST_BLOCKS)
@@ -157,22 +167,42 @@ def estimate_drift(movie: Movie, block: int = 50, report: Report = silent) -> Dr
         )
     count = max(count, min(FEW_BLOCKS, frames // BLOCK_MIN))
     part = _busiest_part(movie, frames // count)
-    drift = _drift_of(part, count, portion(report, 0.0, 0.4))
-    finer = min(2 * count, frames // BLOCK_MIN, MOST_BLOCKS)
-    if drift.error_px > SUSPICIOUS_PX and finer > count:
-        # Fast ways are too bent for long blocks.
-        other = _drift_of(part, finer, portion(report, 0.4, 0.7))
-        if other.error_px**2 * count < drift.error_px**2 * finer:
-            drift, count = other, finer
-    if not drift.farthest_px or drift.farthest_px > CERTAIN * drift.error_px:
+    drift, count = _drift_of_blocks(part, count, portion(report, 0.0, 0.6))
+    if drift.farthest_px and drift.is_straight:
+        return _confirmed_by_others(part, drift, count, portion(report, 0.6, 1.0))
+    starts = [drift.path_px, np.zeros((frames, 2))][: 2 if drift.farthest_px else 1]
+    for number, start in enumerate(starts):
+        path = shared_path(part, start, drift.fwhm_px, drift.jumps)
+        report(0.7 + 0.1 * number, "drift, single frames")
+        if path is not None:
+            error = max(path.error_px, ERROR_MIN_PX)
+            return Drift(path.path_px, drift.fwhm_px, error, drift.jumps)
+    if not drift.farthest_px:
         return drift
-    # What other blocks do not show is an error of these.
-    again = _drift_of(part, max(count - 1, 3), portion(report, 0.7, 1.0))
+    return _confirmed_by_others(part, drift, count, portion(report, 0.8, 1.0))
+
+
+def _drift_of_blocks(part: Movie, count: int, report: Report) -> tuple[Drift, int]:
+    """Drift from blocks, and their number: more of them for paths that are too bent."""
+    drift = _drift_of(part, count, portion(report, 0.0, 0.6))
+    finer = min(2 * count, part.shape[0] // BLOCK_MIN, MOST_BLOCKS)
+    if drift.error_px > SUSPICIOUS_PX and finer > count:
+        other = _drift_of(part, finer, portion(report, 0.6, 1.0))
+        if other.error_px**2 * count < drift.error_px**2 * finer:
+            return other, finer
+    return drift, count
+
+
+def _confirmed_by_others(part: Movie, drift: Drift, count: int, report: Report) -> Drift:
+    """Return the drift if it is certain or other blocks show it as well, else none."""
+    if drift.farthest_px > CERTAIN * drift.error_px:
+        return drift
+    again = _drift_of(part, max(count - 1, 3), report)
     apart = drift.path_px - again.path_px
     apart = np.sqrt(np.square(apart - np.median(apart, axis=0)).sum(axis=1).mean())
     if apart > max(AGREED, AGREED * drift.farthest_px):
         error = max(drift.error_px, float(apart))
-        return Drift(np.zeros((frames, 2)), drift.fwhm_px, error)
+        return Drift(np.zeros_like(drift.path_px), drift.fwhm_px, error)
     return drift
 
 
