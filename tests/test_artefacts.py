@@ -221,6 +221,32 @@ def test_frames_that_are_not_the_cameras_own_are_told(clean):
         assert any("smoothed, compressed" in note for note in notes)
 
 
+def test_a_z_stack_is_told(clean):
+    from scipy.ndimage import gaussian_filter
+
+    structure = clean.frames.mean(axis=0) - 100
+    planes = [gaussian_filter(structure, abs(z)) for z in np.linspace(-3, 3, 31)]
+    frames = np.random.default_rng(0).poisson(10 * np.maximum(planes, 0)) + 100
+    assert {f.name: f.light for f in check(sofinet.open_movie(frames, 0.1))}["z stack"] == "bad"
+
+
+def test_a_stack_of_structured_illumination_is_told(clean):
+    from scipy.ndimage import gaussian_filter
+
+    structure = np.maximum(clean.frames.mean(axis=0) - 103, 0)
+    y, x = np.mgrid[:SIDE, :SIDE]
+    frames = []
+    for angle in np.deg2rad((10, 70, 130)):
+        along = (np.cos(angle) * x + np.sin(angle) * y) / 4.2
+        frames += [
+            gaussian_filter(structure * (1 + 0.8 * np.cos(2 * np.pi * (along + p / 3))), 0.9)
+            for p in range(3)
+        ]
+    counted = np.random.default_rng(0).poisson(20 * np.array(frames)) + 100
+    found = {f.name: f for f in check(sofinet.open_movie(counted, 0.1))}
+    assert found["structured illumination"].number == pytest.approx(4.2, rel=0.05)
+
+
 def test_channels_that_alternate_and_cut_off_counts_are_told(clean):
     odd = (np.arange(FRAMES) % 2 == 1)[:, None, None]
     found = check(sofinet.open_movie(np.where(odd, clean.frames[:, ::-1], clean.frames), 0.1))

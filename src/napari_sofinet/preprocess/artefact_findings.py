@@ -182,6 +182,29 @@ def repeats_finding(period: int) -> Finding | None:
     return Finding("repetition", f"every {period} frames", "bad", advice, float(period))
 
 
+def grating_finding(period_px: float) -> Finding | None:
+    """Return a finding if a grating moves from frame to frame; see `grating_period`."""
+    if not period_px:
+        return None
+    advice = (
+        "This is a stack from structured illumination (SIM), not a movie of blinking: "
+        "reconstruct it with a SIM program."
+    )
+    value = f"a grating of {period_px:.1f} px moves from frame to frame"
+    return Finding("structured illumination", value, "bad", advice, period_px)
+
+
+def z_stack_finding(through_focus: bool) -> Finding | None:
+    """Return a finding if a stack goes through the focus; see `goes_through_focus`."""
+    if not through_focus:
+        return None
+    advice = (
+        "The frames go through the focus, as planes of a z stack do; SOFI needs many frames of one "
+        "plane."
+    )
+    return Finding("z stack", "the focus passes through the sample", "bad", advice)
+
+
 def focus_finding(first_px: float, last_px: float) -> Finding | None:
     """Return a finding if spots become wider or narrower from the first to the last third."""
     ratio = last_px / first_px if first_px > 0 else 1.0

@@ -15,11 +15,13 @@ from napari_sofinet.preprocess.artefact_findings import (
     defects_finding,
     drift_finding,
     focus_finding,
+    grating_finding,
     noise_finding,
     pile_up_finding,
     repeats_finding,
     shared_finding,
     spot_finding,
+    z_stack_finding,
 )
 from napari_sofinet.preprocess.bleaching import mean_trace
 from napari_sofinet.preprocess.blinking import Blinking, blinking
@@ -41,6 +43,7 @@ from napari_sofinet.preprocess.frame_scan import FrameScan
 from napari_sofinet.preprocess.repair import Repair, RepairSettings
 from napari_sofinet.preprocess.repetition import repeats_after
 from napari_sofinet.preprocess.shared_changes import SharedChanges, corrected, shared_changes
+from napari_sofinet.preprocess.stack_kinds import goes_through_focus, grating_period
 from napari_sofinet.sofi.convergence import SHORTEST, convergence
 from napari_sofinet.sofi.cumulants import cross_cumulants
 from napari_sofinet.sofi.flattening import NARROWEST_FWHM_PX, WIDEST_FWHM_PX, estimate_psf_fwhm
@@ -123,10 +126,11 @@ def _kinds_of_stack(
 ) -> list[Finding]:
     """Find signs that a stack is not a plain movie of a blinking sample."""
     middle = _middle(movie)
-    spot = spot_finding(cumulant, middle.origin_px)
-    if spot is not None:
-        return [spot]
     raw = _read(middle)
+    kind = grating_finding(grating_period(raw)) or z_stack_finding(goes_through_focus(raw))
+    spot = spot_finding(cumulant, middle.origin_px)
+    if kind or spot:
+        return [finding for finding in (kind, spot) if finding]
     found = [
         noise_finding(noise_left(raw), width.number),
         repeats_finding(repeats_after(block)),
