@@ -71,11 +71,17 @@ def test_unequal_grids_are_swiped_in_place(pair, qtbot):
     pair.slider.setValue(400)
     column = round(0.4 * left.shape[1])
     now = np.asarray(layer.data, float).sum(axis=2)
-    np.testing.assert_array_equal(now[:, :column], left[:, :column])
-    np.testing.assert_array_equal(now[:, column:], right[:, column:])
+    np.testing.assert_array_equal(now[:, : column - 1], left[:, : column - 1])
+    np.testing.assert_array_equal(now[:, column + 1 :], right[:, column + 1 :])
+    assert (layer.data[:, column - 1 : column + 1] == (255, 221, 0)).all(axis=(0, 2)).any()
+    assert pair.sides.overlay.visible
+    assert pair.sides.overlay.text.split("|")[0].strip() == "fine"
+    assert not pair.slider.isHidden()
     pair.swipe_button.setChecked(False)
     assert "swipe" not in pair.viewer.layers
     assert all(x.visible for x in pair.viewer.layers)
+    assert not pair.sides.overlay.visible
+    assert pair.slider.isHidden()
 
 
 def _peak(image: np.ndarray) -> tuple[int, ...]:
@@ -125,7 +131,17 @@ def test_scores_differences_and_errors(pair, qtbot):
     settle(pair, qtbot)
     assert pair.scores["pearson"] > 0.8
     assert pair.scores["rsp"] > 0.95
-    assert pair.table.rowCount() >= 6
+    assert pair.table.rowCount() == 8
+    shown = {pair.table.item(k, 0).text(): pair.table.item(k, 1).text() for k in range(8)}
+    meaning = {pair.table.item(k, 0).text(): pair.table.item(k, 2).text() for k in range(8)}
+    # The second layer is a movie's mean, which is no truth.
+    for name in ("SSIM, fitted", "true positives", "true negatives", "false lines"):
+        assert shown[name] == "–"
+        assert "Needs the truth" in meaning[name]
+    assert "Higher is better" in meaning["Pearson"]
+    assert "counts" in meaning["RSE"]
+    needed = pair.table.verticalHeader().length() + pair.table.horizontalHeader().height()
+    assert pair.table.height() >= needed
     pair.difference_button.click()
     settle(pair, qtbot)
     assert pair.viewer.layers[-1].name == "difference fine − wide (each scaled to 0–1)"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -410,6 +412,58 @@ def test_a_table_in_memory_is_a_movie_for_dblink_only(small_weights):
         sofinet.reconstruct(table, "sofi")
     with pytest.raises(InputError, match="longer than"):
         sofinet.reconstruct(table, "dblink", weights=small_weights, window=200)
+
+
+def test_a_film_ends_where_its_table_ends(tmp_path, small_weights):
+    # Of a movie of 500 frames only the first 120 were searched.
+    table = replace(some_table(), frames=500, looked_at=(0, 120))
+    for part in (table, table.select((50, 500))):
+        result = sofinet.reconstruct(part, "dblink", weights=small_weights)
+        first, step = result.time_series
+        assert first + step * (len(result.image) - 1) < 120
+        assert "from frames 0 to 119" in result.notes[0]
+    with pytest.raises(InputError, match="from frames 0 to 119, not from 200"):
+        sofinet.reconstruct(table.select((200, 500)), "dblink", weights=small_weights)
+    # A table in a file is from the frames in the recipe beside it.
+    localized = sofinet.Reconstruction(
+        {"image": np.zeros((4, 4), np.float32)}, localizations=table, recipe=result.recipe
+    )
+    path = tmp_path / "locs.csv"
+    localized.save(path)
+    assert open_input(path, 0.16).frames_seen == (50, 120)
+    # Rows of another program: what is not known is taken from the rows.
+    foreign = replace(some_table(), frames=None, frame=some_table().frame + 305)
+    result = sofinet.reconstruct(foreign, "dblink", weights=small_weights)
+    assert result.time_series[0] == 304.5
+    assert len(result.image) == 12
+    assert "as far as its rows tell, from frames 300 to 424" in result.notes[0]
+    early = replace(some_table(), frames=None)
+    assert not any(
+        "rows tell" in note
+        for note in sofinet.reconstruct(early, "dblink", weights=small_weights).notes
+    )
+
+
+def test_frames_without_localisations_are_not_believed(small_weights):
+    table = some_table(4000, 1000)
+    holed = table.filter("frame < 400").frame, table.filter("frame >= 700").frame
+    kept = table.rows(np.isin(table.frame, np.concatenate(holed)))
+    whole, gap = (sofinet.reconstruct(t, "dblink", weights=small_weights) for t in (table, kept))
+    sure, doubted = (result.maps["confidence"].mean(axis=(1, 2)) for result in (whole, gap))
+    assert doubted[55] < 0.05 * sure[55]
+    assert doubted[20] == pytest.approx(sure[20], rel=0.1)
+    note = next(note for note in gap.notes if "hardly any" in note)
+    low, high = map(int, re.search(r"frames (\d+) to (\d+)", note).groups())
+    assert 400 <= low <= 500
+    assert 600 <= high <= 700
+    assert not any("hardly any" in note for note in whole.notes)
+
+
+def test_a_movies_table_knows_the_frames_that_were_searched():
+    movie = open_movie(np.random.default_rng(0).poisson(20, (60, 16, 16)).astype(np.uint16))
+    part = movie.select((10, 50)).leave_out([(20, 30)])
+    table = sofinet.reconstruct(part, "deepstorm", detector="single").localizations
+    assert table.looked_at == (10, 50)
 
 
 def test_localisations_of_another_kind_are_told():

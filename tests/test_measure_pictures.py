@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from napari_sofinet.cli.main import main
 from napari_sofinet.metrics import decorrelation_resolution
 from napari_sofinet.quality.picture import Picture
 from napari_sofinet.quality.placement import repeats
-from napari_sofinet.quality.scores import measure_resolution
+from napari_sofinet.quality.scores import compare, compare_squirrel, measure_resolution
 from napari_sofinet.simulation import preset_settings, simulate
 
 TRUTH_ONLY = {"tpr", "tnr", "fn", "fp", "ssim", "ssim_fitted", "false_filament_share", "frc_px"}
@@ -253,3 +254,52 @@ def test_other_files_that_are_no_pictures(tmp_path, capsys):
     np.save(tmp_path / "movie.npy", rng.random((30, 60, 70)))
     found = measured(capsys, "resolution", tmp_path / "movie.npy", "--metric", "frc")
     assert found["compared"] == "odd and even frames"
+
+
+def scene(sigma: float, side: int = 128, seed: int = 0) -> np.ndarray:
+    """Points of light through a PSF, with the noise of the camera."""
+    rng = np.random.default_rng(seed)
+    points = np.zeros((side, side))
+    points[tuple(rng.integers(8, side - 8, (2, 200)))] = rng.uniform(500, 3000, 200)
+    return gaussian_filter(points, sigma) + rng.normal(0, 0.05, (side, side))
+
+
+def picture(sigma: float, name: str, **facts) -> Picture:
+    known = {"pixel_um": 0.05, "pixel_px": (0.5, 0.5), "origin_px": (0.0, 0.0)}
+    return Picture(scene(sigma), name, **known | facts)
+
+
+def test_squirrel_says_when_its_reference_is_no_wide_field():
+    sharp = picture(1.2, "sharp")
+    # By its origin, whatever it looks like.
+    made = compare_squirrel(sharp, picture(3.0, "other", made_by="sofi"))
+    assert "other is a reconstruction (sofi)" in made.warning
+    # By its spectrum: detail of 50 nm x 2.35 x 1.2 passes no conventional microscope.
+    assert (
+        "finer than a conventional microscope"
+        in compare_squirrel(sharp, picture(1.2, "fine", pixel_um=0.03)).warning
+    )
+    # Without the size of a pixel: detail finer than that of the picture.
+    swapped = compare_squirrel(
+        picture(3.0, "blurred", pixel_um=None), picture(1.2, "fine", pixel_um=None)
+    )
+    assert "finer detail than blurred" in swapped.warning
+    # A wide-field picture is none of these.
+    assert compare_squirrel(sharp, picture(3.0, "wide")).warning is None
+    mean = picture(3.0, "mean", wide_field=True)
+    assert compare_squirrel(sharp, mean).warning is None
+    assert "no wide-field" in compare(sharp, picture(3.0, "o", made_by="sofinet"))["warning"]
+
+
+def test_pictures_of_the_same_frames_share_noise():
+    facts = {"movie": "m", "made_by": "sofi"}
+    one = picture(1.5, "one", frames=(0, 100), **facts)
+    same, other = (picture(1.5, "b", frames=f, **facts) for f in ((50, 150), (100, 200)))
+    assert one.shares_noise(same)
+    assert not one.shares_noise(other)
+    assert not one.shares_noise(picture(1.5, "c", frames=(0, 100), movie="n"))
+    rough = replace(same, image=same.image + np.random.default_rng(1).normal(0, 9, (128, 128)))
+    assert "share their noise" in compare(one, rough, ("frc",))["frc_reason"]
+    alone = measure_resolution(one, "frc")
+    assert "share it" in " ".join(alone["notes"])
+    assert "share" not in str(measure_resolution(replace(one, made_by=None), "frc"))

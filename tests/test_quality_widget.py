@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
+from napari.utils._proxies import ReadOnlyWrapper
+from napari.utils.interactions import (
+    mouse_move_callbacks,
+    mouse_press_callbacks,
+    mouse_release_callbacks,
+)
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 from scipy.ndimage import gaussian_filter
@@ -20,10 +28,11 @@ from napari_sofinet.quality.region_measurements import (
     resolution_of,
     trace_of,
 )
+from napari_sofinet.quality.resolution_map import resolution_map
 from napari_sofinet.widgets import quality_widget
 from napari_sofinet.widgets.latest_worker import Latest
 from napari_sofinet.widgets.region_layer import shapes_prepared
-from napari_sofinet.widgets.region_task import AGREEMENT, PLOT_PX, PROFILE, RESOLUTION, TRACE
+from napari_sofinet.widgets.region_task import AGREEMENT, PROFILE, RESOLUTION, TRACE, plot_size
 
 
 def texture(side: int = 160, sigma: float = 1.5, seed: int = 0) -> np.ndarray:
@@ -79,9 +88,9 @@ def test_a_box_is_measured_in_every_layer_where_it_lies(widget, qtbot):
     settle(widget, qtbot)
     expected = decorrelation_resolution(fine[20:111, 30:121]).resolution_px
     assert values(widget)["a", "decorrelation"] == pytest.approx(100 * expected)
-    assert widget.table.rowCount() == 2
-    assert widget.table.item(0, 3).text() == "nm"
-    assert widget.plots[RESOLUTION].pixmap().width() == PLOT_PX[0]
+    assert widget.table.rowCount() == 4  # the name above the numbers of each layer
+    assert widget.table.item(1, 2).text().startswith("nm")
+    assert widget.plots[RESOLUTION].pixmap().width() == plot_size(widget.tabs.width())[0]
     widget.tabs.setCurrentIndex(AGREEMENT)
     widget.reference_box.setCurrentText("a")
     settle(widget, qtbot)
@@ -109,7 +118,7 @@ def test_numbers_belong_to_the_last_place_of_the_box(widget, qtbot):
     shapes.data = [np.array([[500, 500], [500, 600], [600, 600], [600, 500]])]
     settle(widget, qtbot)
     assert values(widget)["a", "resolution"] is None
-    assert "outside" in widget.table.item(0, 3).text()
+    assert "outside" in widget.table.item(1, 2).text()
 
 
 def test_numbers_follow_a_box_that_does_not_rest(widget, qtbot):
@@ -148,6 +157,94 @@ def test_lines_give_profiles(widget, qtbot):
     assert ("a", "dip") in values(widget)
 
 
+def test_a_line_lands_across_the_brightest_structure(widget, qtbot):
+    y, x = np.mgrid[:80, :100]
+    image = np.exp(-((x - y - 20) ** 2) / 8.0)  # a diagonal
+    widget.viewer.add_image(image + 1e-3, name="a", scale=(0.1, 0.1))
+    widget.add_shape("line")
+    (y0, x0), (y1, x1) = widget.viewer.layers["region"].data[-1] / 0.1
+    assert (y1 - y0) * (x1 - x0) < 0
+    assert abs(y1 - y0) == pytest.approx(abs(x1 - x0), rel=0.1)
+    assert np.hypot(y1 - y0, x1 - x0) == pytest.approx(24, abs=1)
+    settle(widget, qtbot)
+    assert values(widget)["a", "FWHM"] == pytest.approx(4.71 / np.sqrt(2), rel=0.06)
+    widget.tabs.setCurrentIndex(RESOLUTION)  # a line alone is followed in the other tabs, too
+    settle(widget, qtbot)
+    assert "square around the line" in widget.status.text()
+    widget.add_shape("rectangle")
+    settle(widget, qtbot)
+    assert "square" not in widget.status.text()
+
+
+def test_one_drag_draws_another_line(widget, qtbot):
+    widget.viewer.add_image(texture(60), name="a")
+    widget.add_shape("line")
+    shapes = widget.viewer.layers["region"]
+    assert shapes.mode == "add_line"
+    drag(shapes, [(10.0, 10.0), (20.0, 25.0), (30.0, 40.0)])
+    qtbot.waitUntil(lambda: shapes.mode == "select")
+    assert len(shapes.data) == 1
+    np.testing.assert_allclose(shapes.data[0], [(10, 10), (30, 40)])
+    assert shapes.selected_data == {0}
+    widget.add_shape("line")
+    before = shapes.data[-1].copy()
+    drag(shapes, [(10.0, 10.0), (10.0, 10.0)])  # a click draws nothing
+    qtbot.waitUntil(lambda: shapes.mode == "select")
+    np.testing.assert_allclose(shapes.data[-1], before)
+
+
+def drag(layer, places):
+    """Drag the mouse in a layer, as napari's canvas passes it on."""
+    for number, place in enumerate(places):
+        last = number == len(places) - 1
+        event = mouse_event("mouse_press" if number == 0 else "mouse_move", place)
+        (mouse_press_callbacks if number == 0 else mouse_move_callbacks)(layer, event)
+        if last:
+            mouse_release_callbacks(layer, mouse_event("mouse_release", place))
+
+
+def mouse_event(kind, place):
+    """What napari's callbacks look at in an event of the mouse."""
+    return ReadOnlyWrapper(
+        SimpleNamespace(
+            type=kind, position=place, is_dragging=kind == "mouse_move", modifiers=[], button=1,
+            handled=False, dims_displayed=[0, 1], view_direction=None, pos=(0, 0),
+        ),
+        exceptions=("handled",),
+    )  # fmt: skip
+
+
+def test_fits_and_numbers_at_their_limits_are_marked():
+    x = np.arange(60)
+    flank = np.tile(1.0 + (x > 30) * 5 + 4 * (x % 9 == 0), (20, 1))
+    ends = ((10.0, 5.0), (10.0, 54.0))
+    row = profiles_of({"a": (Picture(flank), ends)}).rows[0]
+    assert "Bad fit" in row.note
+    assert "R²" in row.note
+    peak = np.tile(np.exp(-((x - 30.0) ** 2) / (2 * 2.0**2)), (20, 1))
+    good = profiles_of({"a": (Picture(peak), ends)})
+    assert good.rows[0].note == "fit with R² 1.00"
+    axes = Figure().subplots()
+    good.draw(axes)
+    assert "dotted: Gaussian fit" in axes.get_legend_handles_labels()[1]
+    sharp = np.tile(np.exp(-((x - 30.0) ** 2) / (2 * 0.6**2)), (20, 1))
+    assert "pixel size" in profiles_of({"a": (Picture(sharp), ends)}).rows[0].note
+    short = profiles_of({"a": (Picture(peak), ((10.0, 26.0), (10.0, 34.0)))}, peaks=2).rows[0]
+    assert short.value is None
+    assert "at least 10" in short.note
+    cut = profiles_of({"a": (Picture(peak), ((10.0, 29.0), (10.0, 45.0)))}).rows[0]
+    assert "draw it longer" in cut.note
+    points = np.zeros((200, 200))
+    rng = np.random.default_rng(0)
+    points[tuple(rng.integers(0, 200, (2, 400)))] = 100
+    whole = ((0.0, 0.0), (199.0, 199.0))
+    for sigma, limited in ((0.8, True), (2.0, False)):
+        image = gaussian_filter(points, sigma) + rng.normal(0, 0.01, points.shape)
+        row = resolution_of({"a": (Picture(image), whole)}).rows[0]
+        assert ("limited by the pixel size" in row.note) is limited
+        assert ("limited by the pixel size" in resolution_map(Picture(image)).note) is limited
+
+
 def test_a_movie_has_a_trace_and_two_halves(widget, qtbot, tmp_path):
     rng = np.random.default_rng(1)
     light = np.linspace(2, 1, 40)[:, None, None]
@@ -157,7 +254,9 @@ def test_a_movie_has_a_trace_and_two_halves(widget, qtbot, tmp_path):
     widget.tabs.setCurrentIndex(TRACE)
     settle(widget, qtbot)
     found = values(widget)
-    assert found["movie", "loss, last against first fifth"] == pytest.approx(41, abs=3)
+    assert found["movie", "change, start to end"] == pytest.approx(-41, abs=3)
+    note = next(row.note for row in widget.findings.rows if row.quantity.startswith("change"))
+    assert note.startswith("darker than at the start")
     widget.tabs.setCurrentIndex(RESOLUTION)
     settle(widget, qtbot)
     assert ("movie", "FRC odd/even frames") in values(widget)
@@ -260,4 +359,4 @@ def test_a_box_waits_for_the_compiler_and_the_window_does_not(widget, qtbot, mon
     qtbot.waitUntil(lambda: "region" in widget.viewer.layers, timeout=5000)
     settle(widget, qtbot)
     assert widget.viewer.layers["region"].nshapes == 1
-    assert widget.table.rowCount() == 1
+    assert widget.table.rowCount() == 2

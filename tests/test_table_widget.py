@@ -25,6 +25,7 @@ from napari_sofinet.widgets import (
     table_widget,
     table_work,
 )
+from napari_sofinet.widgets.movie_chooser import MovieChooser
 from napari_sofinet.widgets.placement import picture_options
 from napari_sofinet.widgets.tables import TableLayer, table_layers
 
@@ -433,3 +434,14 @@ def test_dblink_keeps_the_time_and_place_of_the_movie(viewer, models, qtbot):
         film.data_to_world((44.5, *first)), movie.data_to_world((44.5, 8, 6)), atol=1e-6
     )
     assert film.units == movie.units
+
+
+def test_a_table_is_offered_with_the_frames_that_it_is_from(viewer):
+    table = replace(some_table(), frames=500, looked_at=(0, 200))
+    layer = viewer.add_points(
+        np.stack([table.y_px, table.x_px], axis=1), metadata={"sofinet_table": table}
+    )
+    chooser = MovieChooser(viewer)
+    chooser.offer([layer], lambda *_: None)
+    assert (chooser.first.value(), chooser.last.value()) == (0, 200)
+    assert chooser.last.maximum() == 500

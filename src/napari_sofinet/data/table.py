@@ -66,6 +66,9 @@ class LocalizationTable:
         Selected part of the movie, see `select`. All rows are kept.
     stamp
         State of the file when it was read.
+    looked_at
+        First frame of the movie that was searched for emitters, and the one after the last; None
+        if unknown.
     """
 
     frame: np.ndarray
@@ -86,6 +89,7 @@ class LocalizationTable:
     frame_range: tuple[int, int] | None = None
     roi: Roi | None = None
     stamp: FileStamp | None = None
+    looked_at: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         for name, values in self.arrays().items():
@@ -108,7 +112,16 @@ class LocalizationTable:
     def frame_count(self) -> int:
         """Number of frames of the movie; if unknown, up to the last localisation."""
         last = int(self.frame.max()) + 1 if len(self) else 0
-        return max(self.frames or 0, last)
+        return max(self.frames or 0, last, self.looked_at[1] if self.looked_at else 0)
+
+    @property
+    def frames_seen(self) -> tuple[int, int]:
+        """Frames that the table is from, end excluded; if unknown, those with localisations."""
+        if self.looked_at is not None:
+            return self.looked_at
+        if self.frames is not None or not len(self):
+            return 0, self.frame_count
+        return int(self.frame.min()), int(self.frame.max()) + 1
 
     def rows(self, rows: np.ndarray | slice) -> LocalizationTable:
         """Return the rows selected by a mask (n,), row numbers or a slice."""
@@ -178,7 +191,10 @@ class LocalizationTable:
         InputError
             The file can no longer be read, or was changed after the table was read.
         """
-        first, last = self.frame_range or (0, self.frame_count)
+        selected = self.frame_range or self.looked_at
+        if self.frame_range and self.looked_at:
+            selected = within(self.frame_range, self.looked_at)
+        first, last = selected or (0, self.frame_count)
         rows, columns = (b - a for a, b in self.roi) if self.roi else self.field_px
         size, digest = None, None
         if self.path is not None:
@@ -191,7 +207,7 @@ class LocalizationTable:
             size_bytes=size,
             fingerprint=digest,
             shape=(last - first, rows, columns),
-            frames=self.frame_range,
+            frames=selected,
             roi=self.roi,
             pixel_size_um=self.camera_pixel_um,
             frame_interval_s=self.frame_interval_s,
@@ -311,3 +327,9 @@ class LocalizationTable:
             raise InputError(f"{self.name} has no column {name[:60]}; it has {known}.")
         long, factor = table[name]
         return own[long], factor
+
+
+def within(frames: tuple[int, int], others: tuple[int, int]) -> tuple[int, int]:
+    """Return the frames that two ranges share; the first range if they share none."""
+    first, last = max(frames[0], others[0]), min(frames[1], others[1])
+    return (first, last) if first < last else frames

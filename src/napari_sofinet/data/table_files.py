@@ -22,6 +22,7 @@ import numpy as np
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.data.table import LocalizationTable
+from napari_sofinet.data.table_frames import searched_frames
 from napari_sofinet.data.table_scale import camera_pixel
 from napari_sofinet.io.atomic import check_writable
 from napari_sofinet.io.file_stamp import stamp
@@ -102,7 +103,7 @@ def read_localizations(
     notes: list[str] = []
     pixel = camera_pixel(path, camera_pixel_um, facts.pixel_um, notes)
     table = _table(path.name, raw, facts, pixel, notes)
-    return replace(table, path=before.path, stamp=before)
+    return replace(table, path=before.path, stamp=before, looked_at=searched_frames(path))
 
 
 def is_table(path: str | Path) -> bool:

@@ -370,4 +370,11 @@ def _table(movie: Movie, fits: list[FrameFit]) -> LocalizationTable:
         frames=movie.whole_shape[0],
         shape=(movie.whole_shape[1], movie.whole_shape[2]),
         name=movie.name,
+        looked_at=_searched(movie),
     )
+
+
+def _searched(movie: Movie) -> tuple[int, int]:
+    first = movie.first_frame
+    last = movie.file_frames(first + movie.shape[0] - 1)
+    return int(movie.file_frames(first)), int(last) + 1

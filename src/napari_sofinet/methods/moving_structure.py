@@ -11,7 +11,6 @@ import torch
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.progress import Report, portion, silent
-from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_input import MethodInput
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.selection import Roi
@@ -19,6 +18,7 @@ from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.io.large_array import large_array
 from napari_sofinet.localization.events import LocalizationEvents, events_of_maps, events_of_table
 from napari_sofinet.methods.localize import localize
+from napari_sofinet.methods.moving_structure_extent import lower_confidence, selection
 from napari_sofinet.methods.moving_structure_settings import DblinkSettings
 from napari_sofinet.networks import weights
 from napari_sofinet.networks.contract import Network
@@ -75,7 +75,7 @@ def moving_structure(
         maps that show more than localizations.
     """
     net, card, _ = weights.load(settings.weights, network)
-    frames, roi = _selection(movie)
+    frames, roi, extent = selection(movie, settings.window)
     count = frames[1] - frames[0]
     if settings.window > count:
         raise InputError(
@@ -93,6 +93,8 @@ def moving_structure(
     series = on_device(device, fallen_back, work)
     localizations = float(found.events.count.sum(dtype=float))
     notes = [
+        *extent,
+        *lower_confidence(series, found.events, frames[0], settings),
         *found.notes,
         *fallen_back,
         *out_of_range(found.table, localizations / count, series[0], settings, card),
@@ -101,7 +103,8 @@ def moving_structure(
         notes.append(f"{card.name} belongs to the network of the paper, which gives no confidence.")
         if settings.structure != "either":
             notes.append(f"{card.name} does not take the kind of structure into account.")
-    return _reconstruction(movie, settings, series, found, [*notes, card.prior], localizations)
+    notes.append(card.prior)
+    return _reconstruction(movie, settings, series, found, notes, localizations, frames[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,18 +116,6 @@ class _Localized:
     done: float
     details: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-
-
-def _selection(movie: MethodInput) -> tuple[tuple[int, int], Roi]:
-    """Return the first frame and the one after the last, and the rectangle that is used."""
-    if isinstance(movie, LocalizationTable):
-        total, (rows, columns) = movie.frame_count, movie.field_px
-    else:
-        total, rows, columns = movie.whole_shape
-    first, last = movie.frame_range or (0, total)
-    if isinstance(movie, Movie):
-        first, last = int(movie.file_frames(first)), int(movie.file_frames(last - 1)) + 1
-    return (first, last), movie.roi or ((0, rows), (0, columns))
 
 
 def _localized(
@@ -156,6 +147,7 @@ def _reconstruction(
     found: _Localized,
     notes: list[str],
     localizations: float,
+    first: int,
 ) -> Reconstruction:
     step = settings.step or settings.window
     interval = movie.frame_interval_s
@@ -167,7 +159,7 @@ def _reconstruction(
         origin_px=(y - 0.5 + sample / 2, x - 0.5 + sample / 2),
         camera_pixel_um=movie.pixel_size_um,
         axes="TYX",
-        time_series=(_selection(movie)[0][0] + (settings.window - 1) / 2, float(step)),
+        time_series=(first + (settings.window - 1) / 2, float(step)),
         frame_interval_s=None if interval is None else interval * step,
         localizations=found.table,
         notes=tuple(notes),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.progress import Report, portion, silent
 from napari_sofinet.base.settings import Settings, parameter
 from napari_sofinet.data.reconstruction import Reconstruction
-from napari_sofinet.data.table import LocalizationTable
+from napari_sofinet.data.table import LocalizationTable, within
 from napari_sofinet.localization.drift import correct_drift
 from napari_sofinet.localization.rendering import render
 from napari_sofinet.methods.contract import Method
@@ -219,7 +220,8 @@ def _selected(table: LocalizationTable) -> LocalizationTable:
     if table.frame_range is None:
         return table
     first, last = table.frame_range
-    return table.rows((table.frame >= first) & (table.frame < last))
+    rows = table.rows((table.frame >= first) & (table.frame < last))
+    return replace(rows, looked_at=within((first, last), table.frames_seen))
 
 
 def _pixel_px(table: LocalizationTable, settings: TableSettings) -> float:

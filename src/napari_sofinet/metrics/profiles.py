@@ -9,7 +9,9 @@ import numpy as np
 from napari_sofinet.base.errors import InputError
 
 FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
-FEWEST_POINTS = 6
+FEWEST_POINTS, FEWEST_POINTS_OF_TWO = 6, 10
+"""Points of a profile for one and for two peaks, whose fits have 4 and 7 parameters."""
+LEAST_R2 = 0.9
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class PeakFit:
         (N,) the fit at the profile's distances.
     reason : str, optional
         Why there is no fit, or why it is doubtful.
+    r2 : float, optional
+        Fraction of the profile's variance that the fit explains.
     """
 
     fwhm: tuple[float, ...]
@@ -54,6 +58,7 @@ class PeakFit:
     fwhm_half: float | None
     curve: np.ndarray
     reason: str | None = None
+    r2: float | None = None
 
 
 def line_profile(
@@ -108,7 +113,7 @@ def fit_peaks(profile: Profile, peaks: int = 1) -> PeakFit:
     Parameters
     ----------
     profile : Profile
-        At least 6 points.
+        At least 6 points, or 10 for two peaks.
     peaks : {1, 2}, optional
         Number of Gaussians.
 
@@ -129,13 +134,15 @@ def fit_peaks(profile: Profile, peaks: int = 1) -> PeakFit:
 
     x, y = profile.distance, np.asarray(profile.values, np.float64)
     nothing = np.full(len(x), np.nan)
-    reason = _reason_against_fit(y)
+    reason = _reason_against_fit(y, peaks)
     if reason:
         return PeakFit((), (), None, None, nothing, reason)
     half = _half_width(x, y)
     start, low, high = _start_and_bounds(x, y, half, peaks)
     try:
-        found, _ = curve_fit(_gaussians, x, y, np.clip(start, low, high), bounds=(low, high))
+        found, _ = curve_fit(
+            _gaussians, x, y, np.clip(start, low, high), bounds=(low, high), max_nfev=5000
+        )
     except (RuntimeError, ValueError):
         return PeakFit((), (), None, half, nothing, "No Gaussian fits the profile.")
     in_order = sorted(np.reshape(found[1:], (-1, 3)).tolist(), key=lambda peak: peak[1])
@@ -143,13 +150,29 @@ def fit_peaks(profile: Profile, peaks: int = 1) -> PeakFit:
     widths = tuple(FWHM_PER_SIGMA * sigma for _, _, sigma in in_order)
     curve = _gaussians(x, *found)
     dip = _dip(found, centers) if peaks == 2 else None
-    reason = "The peak is wider than the line." if max(widths) > x[-1] - x[0] else None
-    return PeakFit(widths, centers, dip, half, curve, reason)
+    r2 = float(1 - np.sum((y - curve) ** 2) / np.sum((y - y.mean()) ** 2))
+    reason = _doubt(x, centers, widths, r2)
+    return PeakFit(widths, centers, dip, half, curve, reason, r2)
 
 
-def _reason_against_fit(y: np.ndarray) -> str | None:
-    if len(y) < FEWEST_POINTS:
-        return f"The line has {len(y)} points; at least {FEWEST_POINTS} are needed."
+def _doubt(
+    x: np.ndarray, centers: tuple[float, ...], widths: tuple[float, ...], r2: float
+) -> str | None:
+    """Return why the widths of a fit are doubtful."""
+    if max(widths) > x[-1] - x[0]:
+        return "The peak is wider than the line."
+    if r2 < LEAST_R2:
+        return f"Bad fit: it explains {100 * max(r2, 0):.0f} % of the profile (R² {r2:.2f})."
+    ends = zip(centers, widths, strict=True)
+    if any(min(at - x[0], x[-1] - at) < width / 2 for at, width in ends):
+        return "The line ends within the peak; draw it longer."
+    return None
+
+
+def _reason_against_fit(y: np.ndarray, peaks: int) -> str | None:
+    fewest = FEWEST_POINTS if peaks == 1 else FEWEST_POINTS_OF_TWO
+    if len(y) < fewest:
+        return f"The line has {len(y)} points; at least {fewest} are needed."
     if not np.isfinite(y).all():
         return "The picture contains values that are NaN or infinite."
     if np.ptp(y) <= 1e-9 * max(np.abs(y).max(), 1e-300):

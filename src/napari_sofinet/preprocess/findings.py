@@ -16,6 +16,10 @@ from napari_sofinet.sofi.pixel_sets import SQUARED_SIGMA
 Light = Literal["good", "fair", "bad"]
 CONVERGED = 0.9
 """Sufficient correlation with the picture from infinitely many frames."""
+FARTHEST = 10
+"""Extrapolation goes up to this number of times the frames of the movie."""
+LEAST_CERTAIN = 0.25
+"""Relative error of an extrapolation from which a range is given."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,9 @@ class Finding:
         The value as a number.
     curve : tuple of (int, float), optional
         Measurements behind it, e.g. (frames, agreement).
+    expected : tuple of (int, float), optional
+        The same as expected from a model, also beyond the measurements; empty if they contradict
+        the model.
     settings : dict of str to Any, optional
         Settings, by dotted name, of the correction that is advised.
     """
@@ -46,6 +53,7 @@ class Finding:
     advice: str
     number: float | None = None
     curve: tuple[tuple[int, float], ...] = ()
+    expected: tuple[tuple[int, float], ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -96,15 +104,46 @@ def signal_to_noise_finding(found: Blinking, cumulant: np.ndarray) -> Finding:
 
 def convergence_finding(settled: Convergence, frames: int) -> Finding:
     """Return a finding on the agreement of the picture with that from infinitely many frames."""
-    now = settled.agreement(frames)
+    name, curve = "convergence", settled.measured
+    if settled.trend == "none":
+        value = f"pictures from separate parts of {curve[-1][0]} frames have nothing in common"
+        advice = (
+            f"All {frames} frames together may show only noise. How many are needed cannot be told."
+        )
+        return Finding(name, value, "bad", advice, 0.0, curve)
+    if settled.trend == "stalls":
+        (few, low), (many, high) = curve[0], curve[-1]
+        value = f"{few} frames agree to {low:.2f}, {many} frames to {high:.2f} with infinitely many"
+        advice = (
+            "The agreement does not rise as it should with more frames: the sample moves or "
+            "bleaches, or few molecules blink. Correct this; more frames alone may not help."
+        )
+        return Finding(name, value, "bad" if high < 0.5 else "fair", advice, high, curve)
+    now, needed = settled.agreement(frames), settled.frames_for(CONVERGED)
     value = f"{frames} frames agree to {now:.2f} with infinitely many"
-    needed = settled.frames_for(CONVERGED)
+    farthest = max(frames, min(needed, FARTHEST * frames))
+    numbers = np.unique(np.geomspace(curve[0][0], farthest, 40).astype(int))
+    expected = tuple((int(n), settled.agreement(n)) for n in {*numbers.tolist(), frames})
+    facts: dict[str, Any] = {"curve": curve, "expected": tuple(sorted(expected))}
     if now >= CONVERGED:
         advice = f"There are enough frames: {needed:.0f} would reach {CONVERGED:g}."
-        return Finding("convergence", value, "good", advice, now, settled.measured)
-    many = "far more" if needed > 100 * frames else f"about {needed:.0f}"
-    advice = f"An agreement of {CONVERGED:g} takes {many} frames."
-    return Finding("convergence", value, "fair", advice, now, settled.measured)
+        return Finding(name, value, "good", advice, now, **facts)
+    if needed > FARTHEST * frames:
+        many_more = f"more than {FARTHEST} times as many frames"
+    elif settled.error < LEAST_CERTAIN:
+        many_more = f"about {float(f'{needed:.2g}'):.0f} frames"
+    else:  # the error's distribution is wide and skewed
+        spread = 1 + min(2 * settled.error, 9.0)
+        many_more = " to ".join(f"{float(f'{n:.1g}'):.0f}" for n in _around(needed, spread, frames))
+        many_more += " frames"
+    advice = f"An agreement of {CONVERGED:g} takes {many_more}."
+    if settled.trend == "unknown":
+        advice += " This follows from two halves only, and holds if the sample stays the same."
+    return Finding(name, value, "fair", advice, now, **facts)
+
+
+def _around(number: float, factor: float, least: float) -> tuple[float, float]:
+    return max(number / factor, least), number * factor
 
 
 def width_finding(cumulant: np.ndarray, found: Blinking) -> Finding:

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import gaussian_filter
 
+from napari_sofinet.metrics.decorrelation import decorrelation_resolution
 from napari_sofinet.quality.grid import Grid, grid_of, on_grid
 from napari_sofinet.quality.picture import Picture
 from napari_sofinet.quality.placement import covered, repeats
@@ -18,6 +19,67 @@ LEAST_PEAK, LEAST_SIGMAS = 0.3, 4.5
 """Least correlation at the other place, also in units of its standard deviation over all places."""
 LIMIT_PX = 2.2
 """Resolution in samples below which sampling is the limit: no detail is finer than two samples."""
+LIMITED = "limited by the pixel size (2 px); noise looks like detail there"
+FINEST_NM = 150.0
+"""Finest detail in nm of a light microscope without super-resolution: 450 nm / (2 · 1.5)."""
+CORRELATED_NOISE = (
+    "The noise of neighbouring samples of a reconstruction is alike, so the halves of its pixels "
+    "share it: this is too good. Compare the pictures of two parts of the movie instead."
+)
+SHARED_NOISE = "Both pictures are from the same frames and share their noise: this is too good."
+
+
+def limit_caution(resolution_px: float | None) -> str:
+    """Return a note if a resolution in samples is that of the samples, else an empty text."""
+    return LIMITED if resolution_px is not None and resolution_px < LIMIT_PX else ""
+
+
+def reference_caution(picture: Picture, reference: Picture) -> str | None:
+    """Return a caution if the reference for SQUIRREL is no wide-field picture.
+
+    Its origin tells, or else its spectrum: detail that no microscope resolves, or that is finer
+    than that of the picture.
+
+    Parameters
+    ----------
+    picture : Picture
+        Super-resolved picture.
+    reference : Picture
+        Reference, which SQUIRREL takes for what a conventional microscope shows.
+
+    Returns
+    -------
+    str or None
+        One sentence; None for wide-field pictures and for a truth that is known as such.
+    """
+    if reference.wide_field or reference.of_truth:
+        return None
+    why = None
+    if reference.made_by is not None:
+        why = f"is a reconstruction ({reference.made_by})"
+    else:
+        finest = _detail_px(reference)
+        own = _detail_px(picture) if finest is not None else None
+        if finest is None:
+            return None
+        nm = None if reference.pixel_um is None else 1000 * reference.pixel_um * finest
+        if nm is not None and nm < FINEST_NM:
+            why = f"shows detail of {nm:.0f} nm, finer than a conventional microscope can"
+        elif own is not None and reference.pixel_px is not None and picture.pixel_px is not None:
+            ratio = finest * reference.pixel_px[1] / (own * picture.pixel_px[1])
+            why = f"shows finer detail than {picture.name}" if ratio < 1 else None
+    if why is None:
+        return None
+    return (
+        f"{reference.name} {why}, no wide-field picture: RSP and RSE only say how alike both are, "
+        "not how true. Use the mean of the movie."
+    )
+
+
+def _detail_px(picture: Picture) -> float | None:
+    """Return the resolution in samples; None if there is none or the samples are the limit."""
+    found = decorrelation_resolution(picture.image).resolution_px
+    return None if found is None or found < LIMIT_PX else found
 
 
 def comparison_cautions(picture: Picture, reference: Picture) -> list[str]:
@@ -77,7 +139,7 @@ def resolution_cautions(
             f"The picture was enlarged: its samples are repeated {_times(times)}. The resolution "
             "refers to the original samples."
         )
-    if metric == "decorrelation" and resolution_px is not None and resolution_px < LIMIT_PX:
+    if resolution_px is not None and resolution_px < LIMIT_PX:
         found.append(
             "This is the limit of the samples: nothing finer than two of them can be seen, and "
             "noise looks like detail there. The resolution of the picture itself remains unknown."

@@ -12,6 +12,7 @@ from napari_sofinet.data.blocks import time_blocks
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_movie import open_movie
 from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.data.table_frames import frames_of_step
 from napari_sofinet.io.ome_tiff import read_annotation
 from napari_sofinet.io.picture_file import is_other_picture, read_other_picture
 from napari_sofinet.io.scale import read_scale
@@ -19,6 +20,9 @@ from napari_sofinet.io.tiff_file import image_of, opened_tiff
 from napari_sofinet.io.truth_file import read_truth
 from napari_sofinet.simulation.rendering import render_gaussian
 from napari_sofinet.simulation.settings import SimulationSettings
+
+AVERAGE = "average"
+"""Name of the method whose picture is that of a conventional microscope."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,10 @@ class Picture:
         Whether the picture was drawn from a truth file; False by default.
     wide_field : bool, optional
         Whether the picture is the mean of a movie, as from a conventional microscope.
+    made_by : str, optional
+        Name of the method that made the picture; None if it is no reconstruction, or not known.
+    frames : tuple of int, optional
+        First frame of ``movie`` that was used, and the one after the last.
     """
 
     image: np.ndarray
@@ -56,6 +64,27 @@ class Picture:
     movie: str | None = None
     of_truth: bool = False
     wide_field: bool = False
+    made_by: str | None = None
+    frames: tuple[int, int] | None = None
+
+    def shares_noise(self, other: Picture) -> bool:
+        """Return whether two pictures were made from the same frames, whose noise is in both.
+
+        Parameters
+        ----------
+        other : Picture
+            Picture to compare with this one.
+
+        Returns
+        -------
+        bool
+            False also if a movie or its frames are unknown.
+        """
+        if self.movie is None or self.movie != other.movie or self.of_truth or other.of_truth:
+            return False
+        if self.frames is None or other.frames is None:
+            return False
+        return max(self.frames[0], other.frames[0]) < min(self.frames[1], other.frames[1])
 
     def belongs_to_another_movie(self, other: Picture) -> bool:
         """Return whether this is the truth of a different movie than that of a picture.
@@ -148,7 +177,9 @@ def open_picture(path: str | Path, pixel_size_um: float | None = None) -> Pictur
             pixel_px=result.pixel_px,
             origin_px=result.origin_px,
             movie=result.recipe.open.fingerprint if result.recipe else None,
-            wide_field=bool(result.recipe and result.recipe.reconstruct.method == "average"),
+            wide_field=bool(result.recipe and result.recipe.reconstruct.method == AVERAGE),
+            made_by=result.recipe.reconstruct.method if result.recipe else None,
+            frames=frames_of_step(result.recipe.open) if result.recipe else None,
         )
     if is_other_picture(path):
         return _of_other_file(path, pixel_size_um)
@@ -218,6 +249,7 @@ def mean_of_movie(movie: Movie) -> Picture:
         (1.0, 1.0),
         movie.origin_px,
         wide_field=True,
+        frames=(movie.first_frame, movie.first_frame + seen),
     )
 
 

@@ -14,13 +14,15 @@ from napari_sofinet.data.blocks import time_blocks
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.metrics.decorrelation import decorrelation_resolution
 from napari_sofinet.metrics.frc import frc_resolution
-from napari_sofinet.metrics.profiles import fit_peaks, line_profile
+from napari_sofinet.metrics.profiles import PeakFit, fit_peaks, line_profile
+from napari_sofinet.quality.cautions import limit_caution
 from napari_sofinet.quality.drawing import Axes, color_of, shortened, write_message
 from napari_sofinet.quality.picture import Picture
 from napari_sofinet.quality.scores import compare
 
-TOO_NARROW = "Peaks narrower than a pixel are noise."
-OF_ALL_COUNTS = "% of all counts, offset included"
+TOO_NARROW = "narrower than two pixels: limited by the pixel size"
+NARROWEST_PX = 2.0
+OF_COUNTS = "% of the counts, camera offset included"
 LINE_WIDTH = 3  # samples across a line that are averaged
 COLUMNS = ("layer", "quantity", "value", "unit", "note")
 Corners = tuple[tuple[float, float], tuple[float, float]]
@@ -118,16 +120,18 @@ def resolution_of(pictures: dict[str, tuple[Picture, Corners]]) -> Findings:
             rows.append(Row(name, "resolution", None, note=str(error)))
             continue
         found = decorrelation_resolution(picture.image)
-        rows.append(_length(name, "decorrelation", found.resolution_px, picture, found.reason))
+        note = found.reason or limit_caution(found.resolution_px)
+        rows.append(_length(name, "decorrelation", found.resolution_px, picture, note))
         curves.append((number, name, picture.pixel_um, found))
         if picture.halves is not None:
             rings = frc_resolution(*picture.halves)
-            row = _length(name, "FRC odd/even frames", rings.resolution_px, picture, rings.reason)
-            rows.append(row)
+            px, note = rings.resolution_px, rings.reason or limit_caution(rings.resolution_px)
+            rows.append(_length(name, "FRC odd/even frames", px, picture, note))
 
     def draw(axes: Axes) -> None:
         # One axis for samples of any size, so that finer pictures reach higher frequencies.
         in_um = all(pixel_um is not None for _, _, pixel_um, _ in curves)
+        dotted = False
         for number, name, pixel_um, found in curves:
             if not found.curve.any():
                 continue
@@ -135,9 +139,12 @@ def resolution_of(pictures: dict[str, tuple[Picture, Corners]]) -> Findings:
             axes.plot(nyquist * found.radii, found.curve, color=color_of(number), label=name)
             if not found.reason:
                 axes.axvline(nyquist * found.kc, color=color_of(number), linestyle=":")
+                dotted = True
         unit = "1/µm" if in_um else "1/sample"
         axes.set(xlabel=f"frequency ({unit})", ylabel="decorrelation", ylim=(0, None))
         axes.set_xlim(left=0)
+        if dotted:
+            axes.plot([], [], ":", color="grey", label="dotted: finest detail")
         if not axes.lines:
             write_message(axes, "No curve; see the table.")
 
@@ -172,11 +179,11 @@ def profiles_of(pictures: dict[str, tuple[Picture, Corners]], peaks: int = 1) ->
             rows.append(Row(name, "FWHM", None, note=found.reason or ""))
         for k, width in enumerate(found.fwhm):
             what = "FWHM" if peaks == 1 else f"FWHM {k + 1}"
-            reason = found.reason or (TOO_NARROW if width < 1 else None)
+            reason = found.reason or (TOO_NARROW if width < NARROWEST_PX else _goodness(found))
             rows.append(_length(name, what, width, picture, reason))
         if len(found.centers) == 2:
             apart = found.centers[1] - found.centers[0]
-            reason = TOO_NARROW if min(found.fwhm) < 1 else None
+            reason = found.reason or (TOO_NARROW if apart < NARROWEST_PX else None)
             rows.append(_length(name, "distance", apart, picture, reason))
             assert found.dip is not None
             rows.append(Row(name, "dip", 100 * found.dip, "%", reason or ""))
@@ -189,6 +196,8 @@ def profiles_of(pictures: dict[str, tuple[Picture, Corners]], peaks: int = 1) ->
             low, span = values.min(), max(float(np.ptp(values)), 1e-12)
             axes.plot(distance, (values - low) / span, color=color_of(number), label=name)
             axes.plot(distance, (fit - low) / span, ":", color=color_of(number))
+        if any(np.isfinite(fit).any() for *_, fit, _unit in curves):
+            axes.plot([], [], ":", color="grey", label="dotted: Gaussian fit")
         units = {unit for *_, unit in curves}
         unit = units.pop() if len(units) == 1 else "px or nm"
         axes.set(xlabel=f"distance ({unit})", ylabel="brightness, 0 to 1")
@@ -239,8 +248,8 @@ def trace_of(
     Returns
     -------
     Findings
-        Mean, fluctuation (standard deviation) and loss from the first to the last fifth of the
-        frames. The curves show brightness over time.
+        Mean, fluctuation (standard deviation) and change from the first to the last fifth of the
+        frames, below 0 if the brightness fell. The curves show brightness over time.
     """
     rows = []
     numbers = {name: number for number, name in enumerate(dict.fromkeys([*pictures, *traces]))}
@@ -248,10 +257,11 @@ def trace_of(
         mean = float(trace.mean())
         rows.append(Row(name, "mean", mean, "counts"))
         change = 100 * float(trace.std() / max(abs(mean), 1e-12))
-        rows.append(Row(name, "fluctuation", change, OF_ALL_COUNTS))
+        rows.append(Row(name, "fluctuation", change, OF_COUNTS))
         fifth = max(len(trace) // 5, 1)
-        loss = 1 - trace[-fifth:].mean() / max(trace[:fifth].mean(), 1e-12)
-        rows.append(Row(name, "loss, last against first fifth", 100 * float(loss), OF_ALL_COUNTS))
+        gain = 100 * float(trace[-fifth:].mean() / max(trace[:fifth].mean(), 1e-12) - 1)
+        note = _change(gain, trace, fifth)
+        rows.append(Row(name, "change, start to end", gain, OF_COUNTS, note))
 
     def draw(axes: Axes) -> None:
         in_s = all(interval is not None for _, interval in traces.values())
@@ -261,6 +271,28 @@ def trace_of(
         axes.set(xlabel="time (s)" if in_s else "frame", ylabel="mean counts")
 
     return Findings(tuple(rows), draw)
+
+
+def _change(gain: float, trace: np.ndarray, fifth: int) -> str:
+    """Return in words how the brightness changes, unless it is less than noise."""
+    error = (
+        100
+        * float(
+            np.hypot(
+                *(part.std() / max(np.sqrt(fifth), 1) for part in (trace[:fifth], trace[-fifth:]))
+            )
+        )
+        / max(abs(float(trace.mean())), 1e-12)
+    )
+    if abs(gain) <= 2 * error:
+        word = "no change beyond noise"
+    else:
+        word = "darker than at the start" if gain < 0 else "brighter than at the start"
+    return f"{word} (first and last fifth of the frames)"
+
+
+def _goodness(found: PeakFit) -> str | None:
+    return None if found.r2 is None else f"fit with R² {found.r2:.2f}"
 
 
 def agreement_of(pictures: dict[str, tuple[Picture, Corners]], reference: str) -> Findings:
@@ -298,7 +330,7 @@ def agreement_of(pictures: dict[str, tuple[Picture, Corners]], reference: str) -
         rows += [
             Row(name, "Pearson", facts["pearson"]),
             Row(name, "RSP (SQUIRREL)", facts["rsp"], note=warning),
-            Row(name, "RSE (SQUIRREL)", facts["rse"], "counts of the reference"),
+            Row(name, "RSE (SQUIRREL)", facts["rse"], _unit_of(whole)),
             Row(name, "SSIM, fitted", facts["ssim_fitted"]),
         ]
         bars.append((number, name, (facts["pearson"], facts["rsp"], facts["ssim_fitted"])))
@@ -314,6 +346,10 @@ def agreement_of(pictures: dict[str, tuple[Picture, Corners]], reference: str) -
             write_message(axes, "Nothing to compare; see the table.")
 
     return Findings(tuple(rows), draw)
+
+
+def _unit_of(picture: Picture) -> str:
+    return "counts" if picture.wide_field else "units of the reference"
 
 
 def samples(

@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.metrics.decorrelation import decorrelation_map
+from napari_sofinet.quality.cautions import LIMIT_PX, LIMITED
 from napari_sofinet.quality.picture import Picture
 
 TILE_SAMPLES = (100, 200)  # smallest and largest side of a tile
@@ -27,12 +28,21 @@ class ResolutionMap:
         Center (y, x) of the first tile in samples of the picture.
     step : tuple of float
         Distance (y, x) of tiles in samples of the picture.
+    limited : float
+        Fraction of the tiles with a resolution whose resolution is that of the samples.
     """
 
     values: np.ndarray
     unit: str
     origin: tuple[float, float]
     step: tuple[float, float]
+    limited: float = 0.0
+
+    @property
+    def note(self) -> str:
+        """Sentence about the tiles that are limited by the samples; empty if there are none."""
+        percent = f"{100 * self.limited:.0f} % of the tiles are"
+        return f"{percent} {LIMITED}." if self.limited > 0 else ""
 
 
 def resolution_map(picture: Picture) -> ResolutionMap:
@@ -67,4 +77,5 @@ def resolution_map(picture: Picture) -> ResolutionMap:
             float(y[1] - y[0] if len(y) > 1 else tile),
             float(x[1] - x[0] if len(x) > 1 else tile),
         ),
+        float(np.mean(found[np.isfinite(found)] < LIMIT_PX)),
     )

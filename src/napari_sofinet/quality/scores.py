@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +13,13 @@ from napari_sofinet.metrics.decorrelation import decorrelation_resolution
 from napari_sofinet.metrics.frc import Criterion, frc_resolution
 from napari_sofinet.metrics.similarity import fitted, likeness
 from napari_sofinet.metrics.squirrel import Squirrel, squirrel
-from napari_sofinet.quality.cautions import resolution_cautions
+from napari_sofinet.quality.cautions import (
+    CORRELATED_NOISE,
+    SHARED_NOISE,
+    limit_caution,
+    reference_caution,
+    resolution_cautions,
+)
 from napari_sofinet.quality.grid import on_one_grid, relative_grid
 from napari_sofinet.quality.picture import Picture
 from napari_sofinet.quality.placement import repeats, without_repeats
@@ -79,6 +86,8 @@ def measure_resolution(
     if reason:
         facts["reason"] = reason
     notes = resolution_cautions(times, resolution, metric)
+    if metric == "frc" and picture.halves is None and picture.made_by is not None:
+        notes.append(CORRELATED_NOISE)
     return facts | {"notes": notes} if notes else facts
 
 
@@ -144,8 +153,10 @@ def compare(
         if "frc" in metrics:
             rings = frc_resolution(image, other)
             facts |= {"frc_px": rings.resolution_px, "frc_nm": _in_nm(rings.resolution_px, picture)}
-            if rings.reason:
-                facts["frc_reason"] = rings.reason
+            noise = SHARED_NOISE if picture.shares_noise(reference) else None
+            note = rings.reason or noise or limit_caution(rings.resolution_px)
+            if note:
+                facts["frc_reason"] = note
     return facts
 
 
@@ -174,7 +185,12 @@ def compare_squirrel(picture: Picture, reference: Picture) -> Squirrel:
         If the pictures cannot be compared.
     """
     pixel, origin = relative_grid(picture, reference)
-    return squirrel(picture.image, reference.image, pixel_px=pixel, origin_px=origin)
+    found = squirrel(picture.image, reference.image, pixel_px=pixel, origin_px=origin)
+    caution = reference_caution(picture, reference)
+    if caution is None:
+        return found
+    inverted = f"{found.warning} " if found.warning and found.alpha <= 0 else ""
+    return replace(found, warning=inverted + caution)
 
 
 def squirrel_sentence(found: Squirrel) -> str:
@@ -191,4 +207,4 @@ def squirrel_sentence(found: Squirrel) -> str:
         RSP and RSE, followed by the warning if there is one.
     """
     note = f" {found.warning}" if found.warning else ""
-    return f"RSP {found.rsp:.3f}, RSE {found.rse:.4g}.{note}"
+    return f"RSP {found.rsp:.3f}, RSE {found.rse:.4g} in units of the reference.{note}"

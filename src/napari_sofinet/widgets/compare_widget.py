@@ -26,7 +26,9 @@ from napari_sofinet.metrics.squirrel import Squirrel
 from napari_sofinet.quality.figure import difference, figure_of
 from napari_sofinet.quality.grid import Grid, common_grid, grid_of, on_grid
 from napari_sofinet.quality.picture import Picture
+from napari_sofinet.quality.placement import is_coarser
 from napari_sofinet.quality.scores import compare, compare_squirrel, squirrel_sentence
+from napari_sofinet.widgets.compare_tips import TIPS
 from napari_sofinet.widgets.latest_worker import Latest
 from napari_sofinet.widgets.layers import follow
 from napari_sofinet.widgets.measurement_layers import (
@@ -39,7 +41,7 @@ from napari_sofinet.widgets.pair_chooser import PairChooser
 from napari_sofinet.widgets.region_layer import last_box
 from napari_sofinet.widgets.save_dialog import FIGURES, save_by_dialog
 from napari_sofinet.widgets.sources import Means, source_of
-from napari_sofinet.widgets.view_modes import MapView, PairView, SwipeLayer, coloring
+from napari_sofinet.widgets.view_modes import MapView, PairView, SideNames, SwipeLayer, coloring
 
 BLINK_MS = 500
 SLIDER_STEPS = 1000
@@ -64,6 +66,7 @@ class CompareWidget(QWidget):
         self.view = PairView(napari_viewer)
         self.map_view = MapView(napari_viewer)
         self._swipe_layer = SwipeLayer(napari_viewer)
+        self.sides = SideNames(napari_viewer)
         self._means = Means()
         self._work = Latest(self)
         self._work.done.connect(self._show_done)
@@ -98,27 +101,14 @@ class CompareWidget(QWidget):
         self.slider.setRange(0, SLIDER_STEPS)
         self.slider.setValue(SLIDER_STEPS // 2)
         self.slider.valueChanged.connect(self._move)
-        self.slider.setEnabled(False)
+        self.slider.hide()
         self.table = ScoreTable()
         self.common = QCheckBox("one contrast for all in the figure")
         self.status = QLabel(wordWrap=True)
 
     def _explain(self) -> None:
-        self.difference_button.setToolTip(
-            "Add a layer with the difference of both, each scaled from 0 to 1: green where the "
-            "first is brighter, pink where the second is."
-        )
-        self.squirrel_button.setToolTip(
-            "Add a layer with the error of the first layer after it was blurred and scaled to the "
-            "second."
-        )
-        self.slider.setToolTip(
-            "The first layer is shown on the left of the slider, the second on its right."
-        )
-        self.figure_button.setToolTip(
-            "Both layers, or all visible ones if there are more, with scale bars. A box in the "
-            'layer "region" is enlarged.'
-        )
+        for name, tip in TIPS.items():
+            getattr(self, name).setToolTip(tip)
 
     def _lay_out(self) -> None:
         buttons = QGridLayout()
@@ -133,10 +123,11 @@ class CompareWidget(QWidget):
         outer.addLayout(self.chooser)
         outer.addLayout(buttons)
         outer.addWidget(self.slider)
-        outer.addWidget(self.table, 1)
+        outer.addWidget(self.table)
         outer.addWidget(self.common)
         outer.addWidget(self.figure_button)
         outer.addWidget(self.status)
+        outer.addStretch(1)
         self.setMinimumWidth(330)
 
     # -- layers ---------------------------------------------------------------------------------
@@ -251,9 +242,10 @@ class CompareWidget(QWidget):
         on : bool
             Whether to begin or to stop.
         """
-        self.slider.setEnabled(on)
+        self.slider.setVisible(on)
         if not on:
             self._swipe_layer.remove()
+            self.sides.hide()
             self.view.restore()
             return
         pair = self._pair_for(self.swipe_button)
@@ -275,6 +267,7 @@ class CompareWidget(QWidget):
             return
         units = pair[0].units[-2:]
         self.view.show_alone([self._swipe_layer.show(left, right, self._fraction(), grid, units)])
+        self.sides.show(*(layer.name for layer in pair))
 
     def _move(self, value: int) -> None:
         self._swipe_layer.move(value / SLIDER_STEPS)
@@ -320,7 +313,10 @@ class CompareWidget(QWidget):
         def show(pair: tuple[Image, Image], found: tuple[Grid, np.ndarray]) -> None:
             grid, image = found
             self._show_map(add_difference(self.viewer, image, pair, grid))
-            self.status.setText("Green: the first is brighter; pink: the second.")
+            self.status.setText(
+                f"Green: {pair[0].name} is brighter; pink: {pair[1].name}. Each was scaled from 0 "
+                "to 1 first."
+            )
 
         self._ask(compute, show)
 
@@ -345,13 +341,18 @@ class CompareWidget(QWidget):
 
     def score(self) -> None:
         """Fill the table with the agreement of the first layer with the second."""
-        self._ask(compare, self._show_scores)
+
+        def scored(a: Picture, b: Picture) -> dict[str, Any]:
+            no_truth = b.wide_field or b.made_by is not None or is_coarser(b, a)
+            return compare(a, b) | {"no_truth": no_truth}
+
+        self._ask(scored, self._show_scores)
 
     def _show_scores(self, pair: tuple[Image, Image], scores: dict[str, Any]) -> None:
         if self.chooser.names() != tuple(layer.name for layer in pair):
             return
         self.scores = scores
-        self.table.show_scores(scores)
+        self.table.show_scores(scores, truth=not scores["no_truth"])
         notes = (("SQUIRREL", "warning"), ("FRC", "frc_reason"))
         self.status.setText("\n".join(f"{name}: {scores[k]}" for name, k in notes if scores.get(k)))
 

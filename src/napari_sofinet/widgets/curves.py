@@ -11,20 +11,29 @@ from qtpy.QtWidgets import QLabel
 
 from napari_sofinet.quality.drawing import Axes, Figure, shortened
 
-GREY = "#909090"
-LEGEND_LINE = 14  # px
-MOST_LINES = 3  # of a legend with one column
-NAME_LENGTH = 44  # letters
+GREY, LEGEND = "#909090", "#a8a8a8"  # readable on dark and on bright backgrounds
+LEGEND_LINE = 16  # px
+MOST_LINES = 4  # of a legend with one column
+NAME_LENGTH = 36  # letters
+LEAST_APART = 0.35  # of ticks, as natural logarithm of their ratio
 LEFT, BOTTOM, WIDTH = 0.19, 0.19, 0.78  # of axes, as fractions of the figure
 
 
-def draw_convergence(curve: tuple[tuple[int, float], ...]) -> bytes:
+def draw_convergence(
+    curve: tuple[tuple[int, float], ...],
+    expected: tuple[tuple[int, float], ...] = (),
+    frames: int | None = None,
+) -> bytes:
     """Draw how well SOFI pictures of few and many frames agree with one of infinitely many.
 
     Parameters
     ----------
     curve : tuple of (int, float)
-        Numbers of frames, each with the agreement expected of them, from 0 to 1.
+        Numbers of frames, each with the measured agreement, from 0 to 1.
+    expected : tuple of (int, float), optional
+        The same from a model that fits them.
+    frames : int, optional
+        Number of frames of the movie; the expected agreement there is marked and written.
 
     Returns
     -------
@@ -33,23 +42,45 @@ def draw_convergence(curve: tuple[tuple[int, float], ...]) -> bytes:
     """
     from matplotlib.figure import Figure
 
-    frames, agreement = zip(*curve, strict=True)
-    figure = Figure(figsize=(3.2, 1.7), dpi=100, layout="constrained", facecolor="none")
+    figure = Figure(figsize=(3.2, 2.0), dpi=100, layout="constrained", facecolor="none")
     axes = figure.subplots()
-    axes.plot(frames, agreement, "o-", color="#4c9be8", markersize=3)
-    axes.axhline(0.9, color=GREY, linewidth=0.8, linestyle="--")
-    axes.set(xscale="log", ylim=(0, 1), xlabel="frames", ylabel="agreement")
+    numbers, agreement = zip(*curve, strict=True)
+    blue = "#4c9be8"
+    axes.plot(numbers, agreement, "o", color=blue, markersize=4, label="measured in parts")
+    if expected:
+        axes.plot(*zip(*expected, strict=True), "--", color=blue, lw=1, label="expected")
+    now = dict(expected).get(frames or 0)
+    if frames is not None and now is not None:
+        axes.plot([frames], [now], "D", color=blue, mfc="none", label=f"{frames} frames: {now:.2f}")
+    axes.axhline(0.9, color=GREY, linewidth=0.8, linestyle=":")
+    axes.set(xscale="log", ylim=(0, 1.02), xlabel="frames", ylabel="agreement")
     axes.set_facecolor("none")
     axes.tick_params(colors=GREY, labelsize=7)
     for text in (axes.xaxis.label, axes.yaxis.label):
         text.set(color=GREY, fontsize=8)
     for spine in axes.spines.values():
         spine.set_color(GREY)
-    axes.set_xticks(frames, [str(n) for n in frames])
+    last = max(n for n, _ in (*curve, *expected))
+    ticks = _apart([numbers[0], *([] if now is None else [frames or 0]), last, *numbers[1:]])
+    axes.set_xlim(0.8 * numbers[0], 1.25 * last)
+    axes.set_xticks(ticks, [str(n) for n in ticks])
     axes.minorticks_off()
+    figure.legend(
+        loc="outside upper left", ncols=3, fontsize=6.5, labelcolor=GREY, frameon=False,
+        handletextpad=0.3, columnspacing=0.8, handlelength=1.5,
+    )  # fmt: skip
     buffer = BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
+
+
+def _apart(numbers: list[int]) -> list[int]:
+    """Return numbers that do not touch on a logarithmic axis; the first ones come first."""
+    kept: list[int] = []
+    for number in numbers:
+        if all(abs(np.log(number / other)) > LEAST_APART for other in kept):
+            kept.append(number)
+    return sorted(kept)
 
 
 def draw_drift(
@@ -121,8 +152,8 @@ def draw_figure(draw: Callable[[Axes], None], width: int, height: int) -> Figure
             bbox_to_anchor=(-0.02, 1.0),
             borderpad=0.2,
             labelspacing=0.3,
-            fontsize=7,
-            labelcolor=GREY,
+            fontsize=8,
+            labelcolor=LEGEND,
             frameon=False,
         )
     axes.set_facecolor("none")

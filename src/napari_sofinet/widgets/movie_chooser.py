@@ -203,7 +203,8 @@ class MovieChooser(QFormLayout):
         self.positions.clear()
         for axis, label, length in stack_axes(layer):
             if axis == chosen:
-                for box, value in ((self.first, 0), (self.last, length)):
+                first, last = getattr(layer, "frames_seen", (0, length))
+                for box, value in ((self.first, first), (self.last, last)):
                     box.setRange(0, length)
                     box.setValue(value)
             else:

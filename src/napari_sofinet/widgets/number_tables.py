@@ -6,42 +6,43 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem
 
 from napari_sofinet.quality.drawing import shortened
 from napari_sofinet.quality.region_measurements import Row
 
-LAYER_COLUMN, LAYER_LETTERS = 90, 30  # px, and of a name in it
+NAME_LETTERS = 44
+"""Letters of a layer's name in its row."""
+NEEDS_TRUTH = "Needs the truth as the second layer."
+HIGHER, LOWER = "Higher is better", "Lower is better"
 SCORES = {
-    "pearson": ("Pearson", "Correlation of the brightness of both layers, from -1 to 1."),
+    "pearson": ("Pearson", HIGHER, "Correlation of both layers, at most 1."),
     "rsp": (
-        "RSP (SQUIRREL)",
-        "Pearson correlation after the first layer was blurred and scaled to the second.",
+        "RSP",
+        HIGHER,
+        "Correlation with a wide field after blurring (SQUIRREL).",
     ),
     "rse": (
-        "RSE (SQUIRREL), counts of the second",
-        "Root mean square of the differences that remain after this.",
+        "RSE",
+        LOWER,
+        "Error after blurring, in units of the second layer: counts of a movie.",
     ),
-    "ssim_fitted": (
-        "SSIM, fitted",
-        "Similarity of small windows after the first layer was scaled to the second; at most 1.",
-    ),
-    "tpr": (
-        "true positive rate (Li mask)",
-        "Fraction of the foreground of the second layer that is foreground in the first.",
-    ),
-    "tnr": (
-        "true negative rate (Li mask)",
-        "Fraction of the background of the second layer that is background in the first.",
-    ),
+    "ssim_fitted": ("SSIM, fitted", HIGHER, "Similarity of small windows after scaling."),
+    "tpr": ("true positives", HIGHER, "Fraction of the structure that is shown (Li mask)."),
+    "tnr": ("true negatives", HIGHER, "Fraction of the background that is empty (Li mask)."),
     "false_filament_share": (
-        "fraction of false lines (Li mask)",
-        "Fraction of the length of the first layer's lines where the second has no line.",
+        "false lines",
+        LOWER,
+        "Fraction of the first layer's lines that the second lacks.",
     ),
-    "frc_nm": ("FRC with the second (nm)", "Finest detail on which both layers agree."),
-    "frc_px": ("FRC with the second (samples)", "Finest detail on which both layers agree."),
+    "frc_nm": ("FRC (nm)", "Lower is finer", "Finest detail on which both layers agree."),
+    "frc_px": ("FRC (samples)", "Lower is finer", "Finest detail on which both layers agree."),
 }
-"""Names and explanations of scores, by their keys in the result of `compare`."""
+"""Names, directions and explanations of scores, by their keys in the result of `compare`."""
+OF_THE_TRUTH = "ssim_fitted", "tpr", "tnr", "false_filament_share"
+"""Scores that mean something only if the second layer is the truth."""
 
 
 class NumberTable(QTableWidget):
@@ -70,21 +71,25 @@ class NumberTable(QTableWidget):
 
 
 class ScoreTable(NumberTable):
-    """Agreement of two layers: one row per score."""
+    """Agreement of two layers: one row per score, all of them visible without scrolling."""
 
     def __init__(self) -> None:
-        super().__init__(("score", "value"))
+        super().__init__(("score", "value", "meaning"))
         header = self.horizontalHeader()
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
-        header.setStretchLastSection(True)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._fit_height()
 
-    def show_scores(self, scores: dict[str, Any]) -> None:
+    def show_scores(self, scores: dict[str, Any], truth: bool = True) -> None:
         """Show scores in the order of `SCORES`.
 
         Parameters
         ----------
         scores : dict
             Result of `napari_sofinet.quality.scores.compare`.
+        truth : bool, optional
+            Whether the second layer may be the truth; else scores that need it are left out.
         """
         # A length is shown in samples only if their size is not known.
         in_samples = scores.get("frc_nm") is None and scores.get("frc_px") is not None
@@ -92,21 +97,41 @@ class ScoreTable(NumberTable):
         known = [key for key in SCORES if key in scores and key != hidden]
         self.setRowCount(len(known))
         for i, key in enumerate(known):
-            title, explanation = SCORES[key]
-            self._write(i, 0, title, explanation)
-            self._write(i, 1, _number(scores[key]), explanation)
+            title, direction, explanation = SCORES[key]
+            of_truth = key in OF_THE_TRUTH
+            meaning = f"{direction}. {explanation}"
+            tip = f"{meaning} {NEEDS_TRUTH}" if of_truth else meaning
+            left_out = of_truth and not truth
+            value = "–" if left_out else _number(scores[key])
+            for column, text in enumerate((title, value, NEEDS_TRUTH if left_out else meaning)):
+                self._write(i, column, text, tip)
+        self._fit_height()
+
+    def clear_rows(self) -> None:
+        """Remove all rows."""
+        super().clear_rows()
+        self._fit_height()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Adapt the height to the width, at which the text is wrapped."""
+        super().resizeEvent(event)
+        self._fit_height()
+
+    def _fit_height(self) -> None:
+        self.resizeRowsToContents()
+        rows = self.verticalHeader().length() if self.rowCount() else 0
+        head = self.horizontalHeader().sizeHint().height()
+        self.setFixedHeight(head + rows + 2 * self.frameWidth())
 
 
 class FindingsTable(NumberTable):
-    """Measurements of regions of several layers: one row per number."""
+    """Measurements of regions of several layers: a row with the layer's name, and its numbers."""
 
     def __init__(self) -> None:
-        super().__init__(("layer", "quantity", "value", "unit / reason"))
+        super().__init__(("quantity", "value", "unit / reason"))
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Interactive)
-        header.setSectionResizeMode(3, QHeaderView.ResizeMode.Stretch)
-        self.setColumnWidth(0, LAYER_COLUMN)
+        header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
 
     def show_rows(self, rows: Sequence[Row]) -> None:
@@ -115,21 +140,24 @@ class FindingsTable(NumberTable):
         Parameters
         ----------
         rows : sequence of Row
-            Rows of one layer must follow each other; its name is shown once.
+            Rows of one layer must follow each other; its name is shown once, above them.
         """
         self.clearSpans()
-        self.setRowCount(len(rows))
-        for i, row in enumerate(rows):
-            last = "; ".join(filter(None, (row.unit, row.note)))
-            self._write(i, 0, shortened(row.picture, LAYER_LETTERS), row.picture)
-            for j, text in enumerate((row.quantity, _number(row.value), last), start=1):
-                self._write(i, j, text, text)
-        first = 0
-        for _, same in groupby(row.picture for row in rows):
-            count = len(list(same))
-            if count > 1:
-                self.setSpan(first, 0, count, 1)
-            first += count
+        groups = [(name, list(same)) for name, same in groupby(rows, lambda row: row.picture)]
+        self.setRowCount(len(rows) + len(groups))
+        at = 0
+        for name, same in groups:
+            self._write(at, 0, shortened(name, NAME_LETTERS), name)
+            item = self.item(at, 0)
+            font = item.font()
+            font.setBold(True)
+            item.setFont(font)
+            self.setSpan(at, 0, 1, self.columnCount())
+            for below, row in enumerate(same, start=1):
+                last = "; ".join(filter(None, (row.unit, row.note)))
+                for j, text in enumerate((row.quantity, _number(row.value), last)):
+                    self._write(at + below, j, text, text)
+            at += len(same) + 1
 
 
 def _number(value: float | None) -> str:

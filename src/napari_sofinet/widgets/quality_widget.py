@@ -38,6 +38,11 @@ from napari_sofinet.widgets.curves import save_figure, show_pixels
 from napari_sofinet.widgets.form import narrow
 from napari_sofinet.widgets.latest_worker import Latest
 from napari_sofinet.widgets.layers import follow
+from napari_sofinet.widgets.line_region import (
+    draw_next_line,
+    line_across_brightest,
+    measured_region,
+)
 from napari_sofinet.widgets.measurement_layers import (
     add_error_map,
     add_resolution_map,
@@ -46,7 +51,6 @@ from napari_sofinet.widgets.measurement_layers import (
 from napari_sofinet.widgets.number_tables import FindingsTable
 from napari_sofinet.widgets.region_layer import (
     add_region,
-    chosen_region,
     prepare_shapes,
     shapes_prepared,
 )
@@ -56,6 +60,7 @@ from napari_sofinet.widgets.region_task import (
     PLOT_PX,
     PROFILE,
     RESOLUTION,
+    plot_size,
     region_task,
 )
 from napari_sofinet.widgets.save_dialog import FIGURES, save_by_dialog
@@ -82,6 +87,7 @@ class QualityWidget(QWidget):
         self.viewer = napari_viewer
         self.findings: Findings | None = None
         self._asked: Any = None
+        self._note = ""
         self._shape_to_add: str | None = None
         self._means = Means()
         self._latest = Latest(self)
@@ -100,6 +106,8 @@ class QualityWidget(QWidget):
     def _build(self) -> None:
         self.layer_list = QListWidget()
         self.layer_list.setMaximumHeight(110)
+        self.layer_list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.layer_list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.box_button, self.line_button = QPushButton("Box"), QPushButton("Line")
         self.box_button.clicked.connect(lambda: self.add_shape("rectangle"))
         self.line_button.clicked.connect(lambda: self.add_shape("line"))
@@ -123,7 +131,10 @@ class QualityWidget(QWidget):
             "Ticked layers are measured; for movies the mean over all frames is used."
         )
         self.box_button.setToolTip("Add a box to be moved, for resolution, trace and agreement.")
-        self.line_button.setToolTip("Add a line to be moved, for profiles.")
+        self.line_button.setToolTip(
+            "Add a line across the brightest structure, for profiles. Drag in the picture to draw "
+            "another one instead."
+        )
         self.reference_box.setToolTip(
             "Layer that the others are compared with: wide field, or the truth of a simulation."
         )
@@ -167,6 +178,7 @@ class QualityWidget(QWidget):
         self.reference_box.clear()
         for layer in reversed(images):  # the uppermost first, as in napari's list
             item = QListWidgetItem(layer.name)
+            item.setToolTip(layer.name)
             usual = Qt.CheckState.Checked if layer.visible else Qt.CheckState.Unchecked
             item.setCheckState(ticks.get(layer.name, usual))
             self.layer_list.addItem(item)
@@ -193,7 +205,9 @@ class QualityWidget(QWidget):
         return [self.viewer.layers[name] for name in names if name in self.viewer.layers]
 
     def add_shape(self, kind: str) -> None:
-        """Add a box or a line in the middle of the chosen layers.
+        """Add a box in the middle of the chosen layers, or a line across the brightest structure.
+
+        After that one drag of the mouse draws another line instead.
 
         Parameters
         ----------
@@ -208,8 +222,10 @@ class QualityWidget(QWidget):
             self._shape_to_add = kind  # `look` adds it
             self.status.setText("Preparing to draw; the first time this takes up to a minute …")
             return
-        add_region(self.viewer, layers[0], kind)
+        ends = line_across_brightest(self.viewer, layers[0]) if kind == "line" else None
+        add_region(self.viewer, layers[0], kind, ends)
         if kind == "line":
+            draw_next_line(self.viewer)
             self.tabs.setCurrentIndex(PROFILE)
         elif self.tabs.currentIndex() == PROFILE:
             self.tabs.setCurrentIndex(RESOLUTION)
@@ -235,7 +251,7 @@ class QualityWidget(QWidget):
             kind_to_add, self._shape_to_add = self._shape_to_add, None
             self.add_shape(kind_to_add)
         kind = self.tabs.currentIndex()
-        corners = chosen_region(self.viewer, line=kind == PROFILE)
+        corners, self._note = measured_region(self.viewer, line=kind == PROFILE)
         layers = self.chosen()
         asked = (
             kind,
@@ -243,6 +259,7 @@ class QualityWidget(QWidget):
             tuple((layer.name, id(layer.data), layer.scale.tobytes()) for layer in layers),
             self.peaks.value(),
             self.reference_box.currentText(),
+            plot_size(self.tabs.width()),
         )
         if asked == self._asked:
             return
@@ -254,9 +271,8 @@ class QualityWidget(QWidget):
             shape = "a line" if kind == PROFILE else "a box"
             self._clear(f"Tick layers and draw {shape}; the buttons above make one.")
             return
-        measure = region_task(
-            kind, layers, corners, self._means, self._reference(), self.peaks.value()
-        )
+        numbers = self.peaks.value(), asked[-1]
+        measure = region_task(kind, layers, corners, self._means, self._reference(), *numbers)
 
         def answer() -> tuple[Any, Any]:
             try:
@@ -288,7 +304,7 @@ class QualityWidget(QWidget):
         self.findings = findings
         show_pixels(self.plots[kind], pixels)
         self.table.show_rows(findings.rows)
-        self.status.setText("")
+        self.status.setText(self._note)
 
     def _show_failure(self, error: Exception) -> None:
         self._clear(f"This is a bug in napari-sofinet: {type(error).__name__}: {error}")
@@ -357,7 +373,9 @@ class QualityWidget(QWidget):
         try:
             picture = self._means.picture(source_of(layer))
             if self.tabs.currentIndex() != AGREEMENT:
-                add_resolution_map(self.viewer, layer, resolution_map(picture))
+                tiles = resolution_map(picture)
+                add_resolution_map(self.viewer, layer, tiles)
+                self.status.setText(tiles.note)
                 return
             reference = self._reference()
             if reference is None or reference is layer:

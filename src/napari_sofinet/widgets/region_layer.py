@@ -43,8 +43,8 @@ def _draw_once() -> None:
         _prepared.set()
 
 
-def add_region(viewer: Viewer, layer: Image, kind: str) -> None:
-    """Add a box or a line in the middle of a layer, selected so that it can be moved at once.
+def add_region(viewer: Viewer, layer: Image, kind: str, corners: np.ndarray | None = None) -> None:
+    """Add a box or a line to a layer, selected so that it can be moved at once.
 
     Parameters
     ----------
@@ -54,6 +54,8 @@ def add_region(viewer: Viewer, layer: Image, kind: str) -> None:
         Layer that is to be measured.
     kind : {"rectangle", "line"}
         Shape to add.
+    corners : ndarray, optional
+        World coordinates (2, 2) of two corners or of the ends; by default around the middle.
     """
     low, high = layer.extent.world[:, -2:]
     middle, size = (low + high) / 2, (high - low) / 2
@@ -68,7 +70,10 @@ def add_region(viewer: Viewer, layer: Image, kind: str) -> None:
             face_color="transparent",
             edge_width=float(size.max()) / 100,
         )
-    shapes.add(np.array([middle - half, middle + half]), shape_type=kind)
+    if corners is None:
+        corners = np.array([middle - half, middle + half])
+    inside = np.array([shapes.world_to_data(corner)[-2:] for corner in corners])
+    shapes.add(inside, shape_type=kind)
     shapes.selected_data = {len(shapes.data) - 1}
     viewer.layers.selection.active = shapes
     shapes.mode = "select"

@@ -24,7 +24,21 @@ from napari_sofinet.widgets.sources import Means, Source, source_of
 KINDS = ("Resolution", "Profile", "Trace", "Agreement")
 """Kinds of measurements; a kind is given by its position."""
 RESOLUTION, PROFILE, TRACE, AGREEMENT = range(len(KINDS))
-PLOT_PX = 330, 220
+PLOT_PX = 330, 250
+"""Smallest width and height of the plot."""
+PLOT_MARGIN, PLOT_STEP, MOST_PLOT_HEIGHT = 30, 20, 360
+
+
+def plot_size(room: int) -> tuple[int, int]:
+    """Return the width and height in px of the plot for a room of some width, in steps.
+
+    Examples
+    --------
+    >>> plot_size(200), plot_size(459)
+    ((330, 250), (420, 280))
+    """
+    width = max((room - PLOT_MARGIN) // PLOT_STEP * PLOT_STEP, PLOT_PX[0])
+    return width, max(PLOT_PX[1], min(2 * width // 3, MOST_PLOT_HEIGHT))
 
 
 def region_task(
@@ -34,6 +48,7 @@ def region_task(
     means: Means,
     reference: Image | None = None,
     peaks: int = 1,
+    plot_px: tuple[int, int] = PLOT_PX,
 ) -> Callable[[], tuple[Findings, np.ndarray]]:
     """Return a function that measures a region of layers and may run in a thread.
 
@@ -51,6 +66,8 @@ def region_task(
         Layer that the others are compared with, if agreement is measured.
     peaks : int, optional
         Number of peaks that are fitted to profiles.
+    plot_px : tuple of int, optional
+        Width and height of the plot.
 
     Returns
     -------
@@ -79,7 +96,7 @@ def region_task(
                 found = agreement_of(pictures, name)
             else:
                 raise InputError("Choose a reference layer to compare with.")
-        return found, pixels_of(draw_figure(found.draw, *PLOT_PX))
+        return found, pixels_of(draw_figure(found.draw, *plot_px))
 
     return measure
 

@@ -72,8 +72,10 @@ class SofiWidget(MethodWidget):
 
         def look(report: Report) -> tuple[tuple[Finding, ...], bytes | None]:
             findings = check(movie, order, report)
-            curve = next((f.curve for f in findings if f.curve), ())
-            return findings, draw_convergence(curve) if len(curve) > 1 else None
+            shown = next((f for f in findings if f.curve), None)
+            if shown is None:
+                return findings, None
+            return findings, draw_convergence(shown.curve, shown.expected, movie.shape[0])
 
         self.findings.hide()
         worker = TaskWorker(look)

@@ -10,7 +10,9 @@ import numpy as np
 from napari.layers import Image
 
 from napari_sofinet.data.movie import Movie
-from napari_sofinet.quality.picture import Picture, mean_of_movie
+from napari_sofinet.data.recipe import Recipe
+from napari_sofinet.data.table_frames import frames_of_step
+from napari_sofinet.quality.picture import AVERAGE, Picture, mean_of_movie
 from napari_sofinet.widgets.held_film import film_itself
 from napari_sofinet.widgets.layers import movie_of, stack_axes, um_per_unit
 
@@ -35,6 +37,8 @@ class Source:
         Distance (y, x) of samples in world coordinates.
     origin : tuple of float
         Position (y, x) of sample (0, 0) in world coordinates.
+    recipe : Recipe, optional
+        Record of how the picture was made.
     """
 
     key: int
@@ -44,6 +48,7 @@ class Source:
     pixel_um: float | None
     pixel: tuple[float, float]
     origin: tuple[float, float]
+    recipe: Recipe | None = None
 
 
 def source_of(layer: Image) -> Source:
@@ -80,6 +85,7 @@ def source_of(layer: Image) -> Source:
         step[1] * factor if factor else None,
         step,
         (float(corner[0]), float(corner[1])),
+        getattr(layer.metadata.get("sofinet_result"), "recipe", None),
     )
 
 
@@ -120,6 +126,17 @@ class Means:
             if known is None or known[0] is not source.data:
                 self._kept[source.key] = known = (source.data, mean_of_movie(source.movie))
             picture = known[1]
+        if source.movie is not None:
+            picture = replace(picture, movie=source.movie.name)
+        if source.recipe is not None:
+            made_by, opened = source.recipe.reconstruct.method, source.recipe.open
+            picture = replace(
+                picture,
+                made_by=made_by,
+                wide_field=made_by == AVERAGE,
+                movie=opened.name,
+                frames=frames_of_step(opened),
+            )
         return replace(
             picture,
             name=source.name,

@@ -98,6 +98,7 @@ def table_of_points(data: Any, features: Any, table: LocalizationTable | None) -
         uncertainty_px=uncertainty,
         columns={name: features[name].to_numpy(float) for name in table.columns},
         frames=table.frame_count,
+        looked_at=table.frames_seen,
     )
     return table if left.same_as(table) else left
 
@@ -139,6 +140,7 @@ class TableLayer:
         self.axis_labels = ("t", *layer.axis_labels[-2:])
         self.carried = carried
         self.shape = (carried.frame_count, *carried.field_px)
+        self.frames_seen = carried.frames_seen
         # The samples of a picture are not the pixels of the camera.
         on_grid = isinstance(layer, Image) and result is not None
         self._origin = np.array(result.origin_px if result and on_grid else (0.0, 0.0))

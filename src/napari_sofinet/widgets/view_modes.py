@@ -10,12 +10,18 @@ import numpy as np
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
+from napari_sofinet.quality.drawing import shortened
 from napari_sofinet.quality.figure import displayed, swiped
 from napari_sofinet.quality.grid import Grid
 from napari_sofinet.widgets.measurement_layers import MADE_HERE, add_on_grid
 from napari_sofinet.widgets.result_links import OVER
 
 SWIPE = "swipe"
+SIDE_LETTERS = 28
+"""Letters of a name on one side of the line."""
+LINE_SHARE = 300
+"""The line is this fraction of the picture's width."""
+LINE = 255, 221, 0
 
 
 class PairView:
@@ -206,7 +212,7 @@ class SwipeLayer:
         self._sides = left, right
         selected = set(self.viewer.layers.selection)
         layer = add_on_grid(
-            self.viewer, swiped(left, right, fraction), SWIPE, grid, units, rgb=True
+            self.viewer, _with_line(left, right, fraction), SWIPE, grid, units, rgb=True
         )
         self.viewer.layers.selection = selected
         return layer
@@ -220,13 +226,55 @@ class SwipeLayer:
             Position of the line from 0 to 1 of the width.
         """
         if self._sides is not None and SWIPE in self.viewer.layers:
-            self.viewer.layers[SWIPE].data = swiped(*self._sides, fraction)
+            self.viewer.layers[SWIPE].data = _with_line(*self._sides, fraction)
 
     def remove(self) -> None:
         """Remove the layer if it is there."""
         if SWIPE in self.viewer.layers:
             self.viewer.layers.remove(SWIPE)
         self._sides = None
+
+
+class SideNames:
+    """Names of two layers on the canvas, on the left and on the right of a line.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Viewer whose text overlay is used.
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
+        self._before: tuple[str, Any, bool] | None = None
+
+    @property
+    def overlay(self) -> Any:
+        """Text overlay of the viewer, which napari 0.9 moved to its canvas."""
+        overlays = getattr(getattr(self.viewer, "canvas", None), "overlays", None)
+        return self.viewer.text_overlay if overlays is None else overlays.text
+
+    def show(self, left: str, right: str) -> None:
+        """Write the names until `hide`.
+
+        Parameters
+        ----------
+        left, right : str
+            Names of the layers.
+        """
+        overlay = self.overlay
+        if self._before is None:
+            self._before = overlay.text, overlay.position, overlay.visible
+        names = (shortened(name, SIDE_LETTERS) for name in (left, right))
+        overlay.text = "   |   ".join(names)
+        overlay.position, overlay.visible = "top_center", True
+
+    def hide(self) -> None:
+        """Write again what was written before."""
+        if self._before is not None:
+            overlay = self.overlay
+            overlay.text, overlay.position, overlay.visible = self._before
+            self._before = None
 
 
 def coloring(layer: Image) -> Callable[[np.ndarray], np.ndarray]:
@@ -252,3 +300,13 @@ def coloring(layer: Image) -> Callable[[np.ndarray], np.ndarray]:
         return colors.reshape(*image.shape, 3)
 
     return color
+
+
+def _with_line(left: np.ndarray, right: np.ndarray, fraction: float) -> np.ndarray:
+    """Return two color images on both sides of a line, which is drawn unless it is at an edge."""
+    image = swiped(left, right, fraction)
+    columns = image.shape[1]
+    at, width = round(fraction * columns), max(columns // LINE_SHARE, 1)
+    if 0 < at < columns:
+        image[:, at - width // 2 : at - width // 2 + width] = LINE
+    return image
