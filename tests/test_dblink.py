@@ -724,7 +724,8 @@ def test_napari_shows_a_film_of_maps_by_the_papers_network(
     assert not errors
     assert len(viewer.layers) == 2
     film = viewer.layers[-1]
-    assert film.data.shape == (3, 20, 24)
+    assert film.data.shape == (60, 20, 24)  # a picture at each frame
+    assert film.data.pictures.shape == (3, 20, 24)
     # Samples lie where the maps' pixels do.
     for sample in ((3, 4), (19, 0)):
         np.testing.assert_allclose(
