@@ -15,6 +15,7 @@ from napari_sofinet.io.atomic import atomic_write
 from napari_sofinet.io.tiff_file import explained, tiff_file
 
 NAMESPACE = "napari-sofinet/recipe"
+FLOAT = np.dtype(np.float32)
 SMALLEST_IN_TAGS_UM, LARGEST_IN_TAGS_UM = 1e-5, 1e6
 """Pixels that the resolution tags, fractions of 32 bits, can describe."""
 
@@ -29,8 +30,9 @@ def write_ome_tiff(
     origin_um: tuple[float, float] | None = None,
     frame_interval_s: float | None = None,
     annotations: dict[str, str] | None = None,
+    dtype: np.dtype[Any] = FLOAT,
 ) -> None:
-    """Write images of one shape as the channels of a float32 OME-TIFF.
+    """Write images of one shape as the channels of an OME-TIFF.
 
     The file appears only when it is complete; it is a BigTIFF where it is large.
 
@@ -52,6 +54,8 @@ def write_ome_tiff(
         Time step of a ``T`` axis in s.
     annotations : dict of str to str, optional
         Texts that `read_annotation` finds by their key.
+    dtype : dtype, optional
+        Type of the numbers in the file.
 
     Raises
     ------
@@ -79,11 +83,11 @@ def write_ome_tiff(
     with atomic_write(path) as partial:
         imwrite(
             partial,
-            _planes(arrays, lead),
+            _planes(arrays, lead, dtype),
             shape=shape,
-            dtype=np.float32,
+            dtype=dtype,
             photometric="minisblack",
-            bigtiff=4 * math.prod(shape) > 3 * 2**30,
+            bigtiff=dtype.itemsize * math.prod(shape) > 3 * 2**30,
             **options,
         )
 
@@ -102,11 +106,13 @@ def _scale(
     return scale
 
 
-def _planes(arrays: Sequence[np.ndarray], lead: Sequence[int]) -> Iterator[np.ndarray]:
+def _planes(
+    arrays: Sequence[np.ndarray], lead: Sequence[int], dtype: np.dtype[Any]
+) -> Iterator[np.ndarray]:
     """Yield planes (Y, X) in the order of the file: channels are the last axis before them."""
     for at in np.ndindex(*lead):
         for array in arrays:
-            yield np.asarray(array[at], np.float32)
+            yield np.asarray(array[at], dtype)
 
 
 def read_annotation(path: Path, key: str) -> str | None:
