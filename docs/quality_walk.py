@@ -236,11 +236,8 @@ def measure(walk: Walk) -> None:
 
 
 def figure(walk: Walk) -> None:
-    """Write the figure of all visible layers, with the box enlarged."""
-    layers = walk.viewer.layers
+    """Write the figure of the two layers, with the box enlarged."""
     widget = walk.dock("Compare")
-    for name in (SOFI, MEAN, TRUTH):
-        layers[name].visible = True
     path = IMAGES / "quality-12-figure.png"
     widget.save_figure(str(path))
     picture = Image.open(path).convert("RGB")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 from scipy.ndimage import gaussian_filter
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.metrics import pearson
-from napari_sofinet.quality.figure import difference, displayed, figure_of, swiped
+from napari_sofinet.quality.figure import Panel, difference, displayed, figure_of, swiped
 from napari_sofinet.quality.grid import common_grid, on_grid
 from napari_sofinet.quality.picture import Picture
 from napari_sofinet.widgets import compare_widget
@@ -157,23 +158,62 @@ def test_scores_differences_and_errors(pair, qtbot):
 @pytest.mark.slow
 def test_figures_have_panels_scale_bars_and_insets(pair, qtbot, tmp_path):
     pair.viewer.add_shapes(np.array([[0.5, 0.5], [2.0, 2.5]]), name="region", ndim=2)
+    pair.viewer.layers["fine"].colormap = "inferno"
     for kind in ("png", "svg", "pdf"):
         pair.save_figure(str(tmp_path / f"f.{kind}"))
     svg = (tmp_path / "f.svg").read_text(encoding="utf-8")
-    assert svg.count("<image") == 4  # two panels and the box of each
+    assert svg.count("<image") >= 4  # two panels and the box of each
     assert "<!-- fine -->" in svg
     assert "<!-- wide (mean) -->" in svg
     assert (tmp_path / "f.pdf").read_bytes().startswith(b"%PDF-")
     drawn = imread(tmp_path / "f.png")
     middle = drawn[..., :3][: drawn.shape[0] // 2]
     assert np.ptp(middle, axis=2).max() > 0.5  # in colours, not grey
-    figure = figure_of(
-        [Picture(scene(44, 1.0), "a", pixel_um=0.1, pixel_px=(1, 1), origin_px=(0, 0))],
-        box=((5.0, 5.0), (20.0, 20.0)),
-    )
+    one = Picture(scene(44, 1.0), "a", pixel_um=0.1, pixel_px=(1, 1), origin_px=(0, 0))
+    figure = figure_of([Panel(one)], box=((5.0, 5.0), (20.0, 20.0)))
     texts = [text.get_text() for axis in figure.axes for text in axis.texts]
     assert texts == ["1 µm", "500 nm"]
-    assert len(figure.axes) == 2
+    assert len(figure.axes) == 3  # with the colour bar
+
+
+def panels(pair) -> list[tuple[str, tuple[float, float], str]]:
+    """Titles, limits and labels of the colour bars in a figure of the dock."""
+    drawn: list[Figure] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", lambda self, *_, **__: drawn.append(self))
+        pair.save_figure("figure.png")
+    axes = [a for a in drawn[0].axes if a.get_title()]
+    bars = [a for a in drawn[0].axes if not a.images and not a.get_title()]
+    return [
+        (a.get_title(), a.images[0].get_clim(), bar.get_xlabel())
+        for a, bar in zip(axes, bars, strict=True)
+    ]
+
+
+def test_the_figure_has_what_is_shown_and_nothing_else(pair, qtbot, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    long = "sofinet-universal simulated blinking microtubules 0-499 of the second dish"
+    first = pair.viewer.layers["fine"]
+    first.name = long
+    first.contrast_limits = (1, 7)
+    pair.viewer.add_image(scene(44, 1.0), name="another", visible=True)
+    pair.chooser.choose(long, "wide")
+    (title, limits, _), second = panels(pair)
+    assert title.replace("\n", " ") == long
+    assert max(map(len, title.split("\n"))) < 40
+    assert limits == (1, 7)
+    assert second[0] == "wide (mean)"
+    pair.squirrel_button.click()
+    settle(pair, qtbot)
+    shown = panels(pair)
+    assert len(shown) == 3
+    assert "counts" in shown[2][2]
+    assert shown[2][1] == pytest.approx(tuple(pair.viewer.layers[-1].contrast_limits))
+    pair.viewer.layers[-1].visible = False
+    assert len(panels(pair)) == 2
+    pair.common.setChecked(True)
+    (_, one, _), (_, other, _) = panels(pair)
+    assert one == other
 
 
 def test_what_cannot_be_compared_is_said(widget, qtbot):

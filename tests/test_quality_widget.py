@@ -33,6 +33,7 @@ from napari_sofinet.widgets import quality_widget
 from napari_sofinet.widgets.latest_worker import Latest
 from napari_sofinet.widgets.region_layer import shapes_prepared
 from napari_sofinet.widgets.region_task import AGREEMENT, PROFILE, RESOLUTION, TRACE, plot_size
+from napari_sofinet.widgets.save_dialog import FIGURES
 
 
 def texture(side: int = 160, sigma: float = 1.5, seed: int = 0) -> np.ndarray:
@@ -264,14 +265,19 @@ def test_a_movie_has_a_trace_and_two_halves(widget, qtbot, tmp_path):
     assert {row["layer"] for row in rows} == {"movie"}
     widget.copy()
     assert "movie\tdecorrelation" in QApplication.clipboard().text()
-    widget.save_csv(str(tmp_path / "table.csv"))
+    saving = widget.csv_button._what()
+    widget.csv_button.write(saving, tmp_path / "table.csv", saving.kinds[0])
+    qtbot.waitUntil(lambda: not widget.csv_button.busy)
+    assert "Saved to" in widget.status.text()
     with (tmp_path / "table.csv").open(newline="", encoding="utf-8") as file:
         saved = list(csv.DictReader(file))
     assert saved == rows
     numbers = [float(row["value"]) if row["value"] else None for row in saved]
     assert numbers == [row.value for row in widget.findings.rows]
     for kind in ("svg", "pdf", "png"):
-        widget.save_figure(str(tmp_path / f"curves.{kind}"))
+        path = tmp_path / f"curves.{kind}"
+        widget.figure_button.write(widget.figure_button._what(), path, FIGURES[0])
+        qtbot.waitUntil(lambda: not widget.figure_button.busy)
     svg = (tmp_path / "curves.svg").read_text(encoding="utf-8")
     assert "decorrelation" in svg  # matplotlib notes a text before it draws it
     assert (tmp_path / "curves.pdf").read_bytes().startswith(b"%PDF-")
@@ -305,8 +311,8 @@ def test_maps_lie_over_their_picture(widget, qtbot):
 def test_nothing_to_measure_is_said(widget, qtbot):
     widget.add_shape("rectangle")
     assert "Tick a layer" in widget.shown[-1]
-    widget._ask_csv()
-    assert "nothing to save" in widget.shown[-1]
+    widget.csv_button.click()
+    assert "nothing to save" in widget.status.text()
     layer = widget.viewer.add_image(texture(100), name="a")
     widget.layer_list.item(0).setCheckState(Qt.CheckState.Unchecked)
     settle(widget, qtbot)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import Any
+
 import numpy as np
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.quality.drawing import Axes, Figure, shortened
+from napari_sofinet.quality.drawing import Axes, Figure
 from napari_sofinet.quality.grid import Grid, common_grid, on_grid
 from napari_sofinet.quality.picture import Picture
 
 DISPLAYED = (1.0, 99.7)  # percentiles that become 0 and 1
 PANEL_INCH = 2.4
 HIGHEST_INSET = 1.0  # of the width
-LONGEST_TITLE = 38  # letters
+BAR_INCH, LINE_INCH = 0.55, 0.15  # heights of a colour bar, and of a line of the title
+LINE_OF_TITLE = 36  # letters
 BARS_UM = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)
 Inset = tuple[tuple[int, int], tuple[int, int]]
 """Rows and columns of a grid, each as the first and the one after the last."""
@@ -84,26 +90,51 @@ def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.asarray(displayed(a) - displayed(b))
 
 
+@dataclass(frozen=True)
+class Panel:
+    """Picture of a figure and how it is drawn.
+
+    Attributes
+    ----------
+    picture : Picture
+        Picture on any grid.
+    colormap : str or Colormap
+        Colormap of matplotlib or its name.
+    limits : tuple of float or None
+        Values of the first and the last color; None for the 1st and the 99.7th percentile.
+    label : str
+        Name and unit of the values, which is written at the colour bar.
+    """
+
+    picture: Picture
+    colormap: Any = "inferno"
+    limits: tuple[float, float] | None = None
+    label: str = ""
+
+    @property
+    def title(self) -> str:
+        """Whole name of the picture, in several lines if it is long."""
+        mean = " (mean)" if self.picture.halves is not None else ""
+        return "\n".join(wrap(self.picture.name + mean, LINE_OF_TITLE)) or " "
+
+
 def figure_of(
-    pictures: list[Picture],
+    panels: Sequence[Panel],
     *,
     box: tuple[tuple[float, float], tuple[float, float]] | None = None,
-    colormap: str = "inferno",
-    common_contrast: bool = False,
+    common_contrast: int = 0,
 ) -> Figure:
-    """Draw pictures in a row with names and scale bars, and a box of each enlarged.
+    """Draw pictures in a row with names, scale bars and colour bars, and a box of each enlarged.
 
     Parameters
     ----------
-    pictures : list of Picture
+    panels : sequence of Panel
         Pictures on any grids; the area that they have in common is drawn.
     box : tuple of two tuples of float, optional
         Two corners (y, x) in the unit of the pictures' origins. The content of the box is drawn
         below each picture, as wide as the picture but at most as high as wide.
-    colormap : str, optional
-        Name of one of matplotlib's colormaps.
-    common_contrast : bool, optional
-        Use the same contrast limits for all pictures, which must have the same unit.
+    common_contrast : int, optional
+        Number of the first pictures that get the same limits, which must have the same unit.
 
     Returns
     -------
@@ -117,57 +148,75 @@ def figure_of(
     """
     from matplotlib.figure import Figure
 
-    if not pictures:
+    if not panels:
         raise InputError("Choose at least one picture for the figure.")
-    grid = common_grid(pictures)
-    images = [on_grid(picture, grid) for picture in pictures]
-    limits = None
+    grid = common_grid([panel.picture for panel in panels])
+    images = [on_grid(panel.picture, grid) for panel in panels]
+    limits = [
+        panel.limits or _limits_of(image) for panel, image in zip(panels, images, strict=True)
+    ]
     if common_contrast:
-        low, high = np.percentile(np.stack(images), DISPLAYED)
-        limits = float(low), float(high)
+        limits[:common_contrast] = [_limits_of(np.stack(images[:common_contrast]))] * (
+            common_contrast
+        )
     inset = None if box is None else _inset(box, grid)
     heights = [grid.shape[0] / grid.shape[1]]  # of the width
     if inset is not None:
         (top, bottom), (left, right) = inset
         heights.append(min((bottom - top) / (right - left), HIGHEST_INSET))
-    size = PANEL_INCH * len(images), PANEL_INCH * sum(heights) + 0.3
+    lines = max(panel.title.count("\n") + 1 for panel in panels)
+    size = PANEL_INCH * len(images), PANEL_INCH * sum(heights) + BAR_INCH + LINE_INCH * lines
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(heights), len(images), squeeze=False, height_ratios=heights)
-    for column, picture, image in zip(axes.T, pictures, images, strict=True):
-        _draw_column(column, picture, displayed(image, limits), grid, inset, colormap)
+    for column, panel, image, ends in zip(axes.T, panels, images, limits, strict=True):
+        shown = _draw_column(column, panel, image, ends, grid, inset)
+        ticks = [ends[0], sum(ends) / 2, ends[1]]
+        bar = figure.colorbar(shown, ax=list(column), location="bottom", ticks=ticks, aspect=30)
+        small = 1e-3 * (ends[1] - ends[0])
+        texts = [f"{0 if abs(tick) < small else tick:.3g}" for tick in ticks]
+        bar.ax.set_xticklabels(texts, fontsize=6)
+        bar.set_label(panel.label or "brightness", fontsize=7)
     return figure
+
+
+def _limits_of(image: np.ndarray) -> tuple[float, float]:
+    low, high = np.percentile(image, DISPLAYED)
+    return float(low), float(high if high > low else low + 1)
 
 
 def _draw_column(
     column: np.ndarray,
-    picture: Picture,
-    shown: np.ndarray,
+    panel: Panel,
+    image: np.ndarray,
+    limits: tuple[float, float],
     grid: Grid,
     inset: Inset | None,
-    colormap: str,
-) -> None:
+) -> Any:
     """Draw a picture on the upper axes of a column and its inset on the lower ones."""
     from matplotlib.patches import Rectangle
 
     upper = column[0]
-    _draw_image(upper, shown, picture, grid, colormap)
-    title = f"{picture.name} (mean)" if picture.halves is not None else picture.name
-    upper.set_title(shortened(title, LONGEST_TITLE), fontsize=8)
-    if inset is None:
-        return
-    (top, bottom), (left, right) = inset
-    corner = left - 0.5, top - 0.5
-    upper.add_patch(
-        Rectangle(corner, right - left, bottom - top, fill=False, color="white", lw=0.8)
-    )
-    _draw_image(column[1], shown[top:bottom, left:right], picture, grid, colormap)
+    drawn = _draw_image(upper, image, limits, panel, grid)
+    upper.set_title(panel.title, fontsize=8)
+    if inset is not None:
+        (top, bottom), (left, right) = inset
+        corner = left - 0.5, top - 0.5
+        upper.add_patch(
+            Rectangle(corner, right - left, bottom - top, fill=False, color="white", lw=0.8)
+        )
+        _draw_image(column[1], image[top:bottom, left:right], limits, panel, grid)
+    return drawn
 
 
-def _draw_image(axes: Axes, shown: np.ndarray, picture: Picture, grid: Grid, colormap: str) -> None:
-    """Draw brightness from 0 to 1 with a scale bar."""
-    axes.imshow(shown, cmap=colormap, vmin=0, vmax=1, interpolation="nearest")
-    _draw_scale_bar(axes, picture, grid, shown.shape)
+def _draw_image(
+    axes: Axes, image: np.ndarray, limits: tuple[float, float], panel: Panel, grid: Grid
+) -> Any:
+    """Draw an image with a scale bar."""
+    low, high = limits
+    drawn = axes.imshow(image, cmap=panel.colormap, vmin=low, vmax=high, interpolation="nearest")
+    _draw_scale_bar(axes, panel.picture, grid, image.shape)
     axes.set(xticks=[], yticks=[])
+    return drawn
 
 
 def _inset(box: tuple[tuple[float, float], tuple[float, float]], grid: Grid) -> Inset | None:

@@ -21,8 +21,8 @@ TIPS = {
     "blink_button": ("Show both layers by turns, twice a second."),
     "slider": ("The first layer is shown on the left of the slider, the second on its right."),
     "figure_button": (
-        "Both layers, or all visible ones if there are more, with scale bars. A box in the "
-        'layer "region" is enlarged.'
+        "Save both layers as they are shown, and their difference or SQUIRREL map if it is "
+        'shown, with scale bars and colour bars. A box in the layer "region" is enlarged.'
     ),
 }
 """Tool tips by the name of the button or slider."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,13 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.io.atomic import atomic_write
 from napari_sofinet.metrics.squirrel import Squirrel
-from napari_sofinet.quality.figure import difference, figure_of
+from napari_sofinet.quality.figure import difference
 from napari_sofinet.quality.grid import Grid, common_grid, grid_of, on_grid
 from napari_sofinet.quality.picture import Picture
 from napari_sofinet.quality.placement import is_coarser
 from napari_sofinet.quality.scores import compare, compare_squirrel, squirrel_sentence
+from napari_sofinet.widgets.compare_figure import PairFigure
 from napari_sofinet.widgets.compare_tips import TIPS
 from napari_sofinet.widgets.latest_worker import Latest
 from napari_sofinet.widgets.layers import follow
@@ -38,8 +39,7 @@ from napari_sofinet.widgets.measurement_layers import (
 )
 from napari_sofinet.widgets.number_tables import ScoreTable
 from napari_sofinet.widgets.pair_chooser import PairChooser
-from napari_sofinet.widgets.region_layer import last_box
-from napari_sofinet.widgets.save_dialog import FIGURES, save_by_dialog
+from napari_sofinet.widgets.save_dialog import SaveButton, Saving
 from napari_sofinet.widgets.sources import Means, source_of
 from napari_sofinet.widgets.view_modes import MapView, PairView, SideNames, SwipeLayer, coloring
 
@@ -68,6 +68,7 @@ class CompareWidget(QWidget):
         self._swipe_layer = SwipeLayer(napari_viewer)
         self.sides = SideNames(napari_viewer)
         self._means = Means()
+        self.figure = PairFigure(napari_viewer, self._means)
         self._work = Latest(self)
         self._work.done.connect(self._show_done)
         self._work.failed.connect(self._show_failure)
@@ -89,22 +90,21 @@ class CompareWidget(QWidget):
         self.difference_button = QPushButton("Difference")
         self.squirrel_button = QPushButton("SQUIRREL map")
         self.score_button = QPushButton("Scores")
-        self.figure_button = QPushButton("Figure…")
+        self.status = QLabel(wordWrap=True)
+        self.figure_button = SaveButton("Figure…", self._figure_saving, self.status)
         self.side_button.toggled.connect(self.side_by_side)
         self.swipe_button.toggled.connect(self.swipe)
         self.blink_button.toggled.connect(self.blink)
         self.difference_button.clicked.connect(self.add_difference)
         self.squirrel_button.clicked.connect(self.add_squirrel)
         self.score_button.clicked.connect(self.score)
-        self.figure_button.clicked.connect(self._ask_figure)
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, SLIDER_STEPS)
         self.slider.setValue(SLIDER_STEPS // 2)
         self.slider.valueChanged.connect(self._move)
         self.slider.hide()
         self.table = ScoreTable()
-        self.common = QCheckBox("one contrast for all in the figure")
-        self.status = QLabel(wordWrap=True)
+        self.common = QCheckBox("one contrast for both in the figure")
 
     def _explain(self) -> None:
         for name, tip in TIPS.items():
@@ -312,7 +312,9 @@ class CompareWidget(QWidget):
 
         def show(pair: tuple[Image, Image], found: tuple[Grid, np.ndarray]) -> None:
             grid, image = found
-            self._show_map(add_difference(self.viewer, image, pair, grid))
+            made = add_difference(self.viewer, image, pair, grid)
+            self.figure.add_map(pair, made, "first - second, each from 0 to 1")
+            self._show_map(made)
             self.status.setText(
                 f"Green: {pair[0].name} is brighter; pink: {pair[1].name}. Each was scaled from 0 "
                 "to 1 first."
@@ -334,7 +336,9 @@ class CompareWidget(QWidget):
 
         def show(pair: tuple[Image, Image], found: tuple[Grid, Squirrel]) -> None:
             grid, result = found
-            self._show_map(add_error_map(self.viewer, result.error_map, pair, grid))
+            made = add_error_map(self.viewer, result.error_map, pair, grid)
+            self.figure.add_map(pair, made, "error (counts of the second)")
+            self._show_map(made)
             self.status.setText(squirrel_sentence(result))
 
         self._ask(compute, show)
@@ -362,13 +366,11 @@ class CompareWidget(QWidget):
         self.table.clear_rows()
         self.status.setText("")
 
-    def _ask_figure(self) -> None:
-        save_by_dialog(self, "Save the figure", "comparison.png", FIGURES, self.save_figure)
+    def _figure_saving(self) -> Saving:
+        return self.figure.saving(self.chooser.pair(), self.common.isChecked())
 
     def save_figure(self, path: str) -> None:
-        """Write a figure of the two layers, or of all visible ones if there are more.
-
-        The last box in the layer "region" is drawn and shown enlarged.
+        """Write a figure of the two layers and of their maps that are shown.
 
         Parameters
         ----------
@@ -380,14 +382,7 @@ class CompareWidget(QWidget):
         InputError
             If no two layers are chosen, or if the layers have no area in common.
         """
-        visible = [layer for layer in measurable_layers(self.viewer.layers) if layer.visible]
-        layers = visible if len(visible) > 2 else list(self.chooser.pair())
-        pictures = [self._means.picture(source_of(layer)) for layer in layers]
-        figure = figure_of(
-            pictures, box=last_box(self.viewer), common_contrast=self.common.isChecked()
-        )
-        with atomic_write(path) as partial:
-            figure.savefig(partial, dpi=300, format=str(path).rsplit(".", 1)[-1].lower())
+        self.figure.writer(self.chooser.pair(), self.common.isChecked())(Path(path))
 
     def event(self, event: QEvent | None) -> bool:
         """Stop working when the dock is closed, since its widget loses its parent then."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QLabel
 
+from napari_sofinet.io.atomic import atomic_write
 from napari_sofinet.quality.drawing import Axes, Figure, shortened
 
 GREY, LEGEND = "#909090", "#a8a8a8"  # readable on dark and on bright backgrounds
@@ -200,15 +202,15 @@ def show_pixels(label: QLabel, pixels: np.ndarray) -> None:
     label.setPixmap(QPixmap.fromImage(image.copy()))
 
 
-def save_figure(draw: Callable[[Axes], None], path: str) -> None:
+def save_figure(draw: Callable[[Axes], None], path: Path) -> None:
     """Write curves for print, black on white.
 
     Parameters
     ----------
     draw : callable
         Function that draws on matplotlib axes.
-    path : str
-        File ending in .png, .svg or .pdf.
+    path : Path
+        File ending in .png, .svg or .pdf, which appears only when it is complete.
     """
     from matplotlib.figure import Figure
 
@@ -223,4 +225,5 @@ def save_figure(draw: Callable[[Axes], None], path: str) -> None:
         figure.legend(
             handles, names, ncols=columns, fontsize=7, loc="outside upper left", frameon=False
         )
-    figure.savefig(path)
+    with atomic_write(path) as partial:
+        figure.savefig(partial, format=path.suffix[1:].lower())

@@ -32,7 +32,9 @@ from napari_sofinet.widgets.form import SettingsForm, narrow
 from napari_sofinet.widgets.layers import follow
 from napari_sofinet.widgets.movie_chooser import MovieChooser
 from napari_sofinet.widgets.placement import contrast, picture_options
+from napari_sofinet.widgets.result_files import saving_of
 from napari_sofinet.widgets.result_stack import ResultStack
+from napari_sofinet.widgets.save_dialog import SaveButton, Saving
 from napari_sofinet.widgets.tables import TableLayer
 from napari_sofinet.widgets.worker import MethodWorker, TaskWorker, WorkingWidget
 
@@ -73,6 +75,7 @@ class MethodWidget(WorkingWidget):
         self._bar_timer = QTimer(self)
         self._bar_timer.setInterval(BAR_MS)
         self._bar_timer.timeout.connect(self._move_bar)
+        self._last: Saving | None = None
         self._build()
         follow(self.viewer.layers, self._refresh_layers)
         self._refresh_presets()
@@ -101,6 +104,9 @@ class MethodWidget(WorkingWidget):
             "Copy a command that does the same reconstruction in a terminal or a script."
         )
         self.copy_button.clicked.connect(self.copy_command)
+        self.save_button = SaveButton("Save…", self._last_result, self.status)
+        self.save_button.setToolTip("Save the last result of this dock, with its scale and recipe.")
+        self.save_button.setEnabled(False)
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -112,6 +118,7 @@ class MethodWidget(WorkingWidget):
         self.above_form, self.above_below = QVBoxLayout(), QVBoxLayout()
         self.below = QHBoxLayout()
         self.below.addWidget(self.copy_button)
+        self.below.addWidget(self.save_button)
         self._fill_dock(
             (self.chooser, self.above_form, self.form),
             (
@@ -309,7 +316,15 @@ class MethodWidget(WorkingWidget):
         str
             Name of the layer of the picture.
         """
+        self._last = saving_of(result, source.name)
+        self.save_button.setEnabled(True)
         return str(self.results.add(source, result, self._time_axis, self._position).name)
+
+    def _last_result(self) -> Saving:
+        """Return what the button Save… saves."""
+        if self._last is None:
+            raise InputError("There is no result to save yet; press Reconstruct first.")
+        return self._last
 
     def _failed(self, error: Exception) -> None:
         self._remove_preview()

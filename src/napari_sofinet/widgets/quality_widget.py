@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from qtpy.QtWidgets import (
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.io.atomic import atomic_write
 from napari_sofinet.quality.grid import grid_of
+from napari_sofinet.quality.numbers_csv import Measurement, curves_csv, numbers_csv
 from napari_sofinet.quality.region_measurements import Findings, rows_as_csv
 from napari_sofinet.quality.resolution_map import resolution_map
 from napari_sofinet.quality.scores import compare_squirrel, squirrel_sentence
@@ -43,6 +43,7 @@ from napari_sofinet.widgets.line_region import (
     line_across_brightest,
     measured_region,
 )
+from napari_sofinet.widgets.measured_origins import measurement_of
 from napari_sofinet.widgets.measurement_layers import (
     add_error_map,
     add_resolution_map,
@@ -63,10 +64,12 @@ from napari_sofinet.widgets.region_task import (
     plot_size,
     region_task,
 )
-from napari_sofinet.widgets.save_dialog import FIGURES, save_by_dialog
+from napari_sofinet.widgets.save_dialog import FIGURES, FileKind, SaveButton, Saving
 from napari_sofinet.widgets.sources import Means, source_of
 
 POLL_MS = 40
+NUMBERS = FileKind("Numbers, regions and settings", (".csv",))
+CURVES = FileKind("Curves", (".csv",))
 
 
 class QualityWidget(QWidget):
@@ -86,6 +89,7 @@ class QualityWidget(QWidget):
         super().__init__()
         self.viewer = napari_viewer
         self.findings: Findings | None = None
+        self.measurement: Measurement | None = None
         self._asked: Any = None
         self._note = ""
         self._shape_to_add: str | None = None
@@ -118,13 +122,12 @@ class QualityWidget(QWidget):
         self.tabs = QTabWidget()
         self.plots = [QLabel(alignment=Qt.AlignmentFlag.AlignCenter) for _ in KINDS]
         self.table = FindingsTable()
-        self.copy_button, self.csv_button = QPushButton("Copy"), QPushButton("Save CSV…")
-        self.figure_button, self.map_button = QPushButton("Save figure…"), QPushButton("Map")
-        self.copy_button.clicked.connect(self.copy)
-        self.csv_button.clicked.connect(self._ask_csv)
-        self.figure_button.clicked.connect(self._ask_figure)
-        self.map_button.clicked.connect(self.add_map)
         self.status = QLabel(wordWrap=True)
+        self.copy_button, self.map_button = QPushButton("Copy"), QPushButton("Map")
+        self.csv_button = SaveButton("Save CSV…", self._csv_saving, self.status)
+        self.figure_button = SaveButton("Save figure…", self._figure_saving, self.status)
+        self.copy_button.clicked.connect(self.copy)
+        self.map_button.clicked.connect(self.add_map)
 
     def _explain(self) -> None:
         self.layer_list.setToolTip(
@@ -137,6 +140,10 @@ class QualityWidget(QWidget):
         )
         self.reference_box.setToolTip(
             "Layer that the others are compared with: wide field, or the truth of a simulation."
+        )
+        self.csv_button.setToolTip(
+            "Save the numbers with the region, the files and the settings that they were measured "
+            "with, or the curves."
         )
         self.map_button.setToolTip(
             "Add a layer: the resolution of tiles of the selected layer or, in the tab Agreement, "
@@ -271,12 +278,13 @@ class QualityWidget(QWidget):
             shape = "a line" if kind == PROFILE else "a box"
             self._clear(f"Tick layers and draw {shape}; the buttons above make one.")
             return
-        numbers = self.peaks.value(), asked[-1]
-        measure = region_task(kind, layers, corners, self._means, self._reference(), *numbers)
+        reference, peaks = self._reference(), self.peaks.value()
+        measure = region_task(kind, layers, corners, self._means, reference, peaks, asked[-1])
+        measurement = measurement_of(kind, layers, corners, reference, peaks)
 
         def answer() -> tuple[Any, Any]:
             try:
-                return asked, measure()
+                return asked, (*measure(), measurement)
             except InputError as error:
                 return asked, error
 
@@ -300,8 +308,10 @@ class QualityWidget(QWidget):
             self._show_findings(asked[0], *result)
         self.look()
 
-    def _show_findings(self, kind: int, findings: Findings, pixels: np.ndarray) -> None:
-        self.findings = findings
+    def _show_findings(
+        self, kind: int, findings: Findings, pixels: np.ndarray, measurement: Measurement
+    ) -> None:
+        self.findings, self.measurement = findings, measurement
         show_pixels(self.plots[kind], pixels)
         self.table.show_rows(findings.rows)
         self.status.setText(self._note)
@@ -313,54 +323,48 @@ class QualityWidget(QWidget):
     # -- results --------------------------------------------------------------------------------
 
     def as_csv(self) -> str:
-        """Return the table as text with commas.
+        """Return the table with all that is needed to measure it again.
 
         Returns
         -------
         str
-            Names of the columns and all rows, see `rows_as_csv`.
+            Text with commas, see `numbers_csv`; empty without numbers.
         """
-        return rows_as_csv(self.findings.rows if self.findings else ())
+        if self.findings is None or self.measurement is None:
+            return ""
+        return numbers_csv(self.findings.rows, self.measurement)
 
     def copy(self) -> None:
         """Copy the table to the clipboard, with tabs between columns as spreadsheets expect."""
-        rows = csv.reader(io.StringIO(self.as_csv()))
+        rows = csv.reader(io.StringIO(rows_as_csv(self.findings.rows if self.findings else ())))
         QApplication.clipboard().setText("\n".join("\t".join(row) for row in rows))
         show_info("The table is on the clipboard.")
 
-    def _ask_csv(self) -> None:
-        self._save("Save the table", "quality.csv", "CSV (*.csv)", self.save_csv)
+    def _measured(self) -> tuple[Findings, Measurement, str]:
+        """Return what is shown and a name for its file; raise `InputError` if there is nothing."""
+        if self.findings is None or self.measurement is None:
+            raise InputError("There is nothing to save yet; draw a box or a line.")
+        names = list(dict.fromkeys(row.picture for row in self.findings.rows))
+        what = names[0] if len(names) == 1 else f"{len(names)} layers"
+        return self.findings, self.measurement, f"{what} {self.measurement.kind.lower()}"
 
-    def _ask_figure(self) -> None:
-        self._save("Save the curves", "quality.png", FIGURES, self.save_figure)
+    def _csv_saving(self) -> Saving:
+        findings, measurement, name = self._measured()
 
-    def _save(self, title: str, name: str, kinds: str, save: Callable[[str], None]) -> None:
-        if self.findings is None:
-            show_error("There is nothing to save yet; draw a box or a line.")
-            return
-        save_by_dialog(self, title, name, kinds, save)
+        def save(path: Path, kind: FileKind) -> None:
+            text = (
+                curves_csv(findings.draw)
+                if kind is CURVES
+                else numbers_csv(findings.rows, measurement)
+            )
+            with atomic_write(path) as partial:
+                partial.write_text(text, encoding="utf-8", newline="")
 
-    def save_csv(self, path: str) -> None:
-        """Write the table to a file, which appears only when it is complete.
+        return Saving(name, (NUMBERS, CURVES), save)
 
-        Parameters
-        ----------
-        path : str
-            File to write.
-        """
-        with atomic_write(Path(path)) as partial:
-            Path(partial).write_text(self.as_csv(), encoding="utf-8", newline="")
-
-    def save_figure(self, path: str) -> None:
-        """Write the curves for print, if there are any.
-
-        Parameters
-        ----------
-        path : str
-            File ending in .png, .svg or .pdf.
-        """
-        if self.findings is not None:
-            save_figure(self.findings.draw, path)
+    def _figure_saving(self) -> Saving:
+        findings, _, name = self._measured()
+        return Saving(name, FIGURES, lambda path, _: save_figure(findings.draw, path))
 
     def add_map(self) -> None:
         """Add a map of the resolution or, in the tab Agreement, of the error as a layer."""

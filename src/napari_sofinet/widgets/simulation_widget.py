@@ -9,12 +9,12 @@ from typing import Any
 from napari import Viewer
 from napari.layers import Image
 from napari.qt.threading import create_worker
+from napari.utils.history import update_save_history
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
-    QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -22,7 +22,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.base.progress import Report
 from napari_sofinet.cli.simulate import simulate_command
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.simulation import (
@@ -33,12 +32,15 @@ from napari_sofinet.simulation import (
     simulate,
 )
 from napari_sofinet.widgets.form import SettingsForm
+from napari_sofinet.widgets.movie_files import save_simulation
 from napari_sofinet.widgets.placement import contrast
+from napari_sofinet.widgets.save_dialog import FileKind, ask_file, saved_sentence
 from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget, sentence_of
 
 PAUSE_MS = 300
 PREVIEW_FRAMES = 20
 FRAME, TRUTH = "simulated frame", "simulated truth"
+MOVIE = FileKind("TIFF movie, its truth beside it", (".tif", ".tiff"))
 
 
 class SimulationWidget(WorkingWidget):
@@ -234,7 +236,7 @@ class SimulationWidget(WorkingWidget):
     def _add_layers(self, made: tuple[Simulation, Any, Reconstruction]) -> None:
         simulation, movie, truth = made
         s = simulation.settings
-        name = f"simulated {s.structure.kind} {s.seed}"
+        name = _name_of(s)
         p = s.pixel_size_um
         for layer in self._shown.values():
             if layer in self.viewer.layers:
@@ -269,11 +271,14 @@ class SimulationWidget(WorkingWidget):
         if self.worker is not None:
             self._cancel()
             return
-        name, _ = QFileDialog.getSaveFileName(
-            self, "Save movie (and its truth in the same folder)", "movie.tif", "TIFF (*.tif)"
-        )
-        if name:
-            self.save(Path(name))
+        try:
+            name = _name_of(self.settings())
+        except InputError as error:
+            self.status.setText(str(error))
+            return
+        chosen = ask_file(self, "Save the movie and its truth", name, (MOVIE,))
+        if chosen is not None:
+            self.save(chosen[0])
 
     def save(self, path: Path) -> None:
         """Write the movie and its truth to files, in a thread.
@@ -288,10 +293,15 @@ class SimulationWidget(WorkingWidget):
         except InputError as error:
             show_error(str(error))
             return
-        worker = TaskWorker(partial(_save, settings, path))
+        worker = TaskWorker(partial(save_simulation, path, settings))
         self._show_work(worker)
-        worker.returned.connect(self.status.setText)
+        worker.returned.connect(self._tell_saved)
         worker.start()
+
+    def _tell_saved(self, written: tuple[Path, ...] | None) -> None:
+        if written is not None:
+            update_save_history(str(written[0]))
+            self.status.setText(saved_sentence(written))
 
     def _failed(self, error: Exception) -> None:
         super()._failed(error)
@@ -309,9 +319,5 @@ def _movie(settings: SimulationSettings) -> tuple[Simulation, Any, Reconstructio
     return simulation, simulation.lazy(), simulation.truth.ideal()
 
 
-def _save(settings: SimulationSettings, path: Path, report: Report) -> str:
-    from napari_sofinet.simulation.writing import truth_path, write_with_truth
-
-    simulation = simulate(settings)
-    write_with_truth(path, truth_path(path), simulation, report)
-    return f"Saved {path.name} and {truth_path(path).name}."
+def _name_of(settings: SimulationSettings) -> str:
+    return f"simulated {settings.structure.kind} {settings.seed}"

@@ -31,7 +31,9 @@ from napari_sofinet.widgets.form import narrow
 from napari_sofinet.widgets.layer_box import LayerBox
 from napari_sofinet.widgets.layers import follow
 from napari_sofinet.widgets.placement import picture_options
+from napari_sofinet.widgets.result_files import saving_of_table
 from napari_sofinet.widgets.result_layers import add_points
+from napari_sofinet.widgets.save_dialog import SaveButton, Saving
 from napari_sofinet.widgets.table_filter import TableFilter, in_a_row, number_in
 from napari_sofinet.widgets.table_reader import contrast_of_spots
 from napari_sofinet.widgets.table_work import Made, make
@@ -108,6 +110,11 @@ class TableWidget(WorkingWidget):
         self._unit_changed(NM)
         self.run_button.setToolTip("Add a picture, and points if any were left out or moved.")
         self.run_button.clicked.connect(self.run_or_cancel)
+        self.save_button = SaveButton("Save…", self._saving, self.status)
+        self.save_button.setToolTip(
+            "Save the localisations that are kept, without drift if it is corrected, or their "
+            "picture."
+        )
         narrow(self.spots_box)
         self._lay_out()
 
@@ -129,7 +136,7 @@ class TableWidget(WorkingWidget):
         rows.addRow("Samples", in_a_row(self.samples, self.unit_box))
         self._fill_dock(
             (top, self.filter, drift_box, draw_box),
-            (self.run_button, self.progress_bar, self.status),
+            (in_a_row(self.run_button, self.save_button), self.progress_bar, self.status),
             width=340,
         )
 
@@ -253,15 +260,24 @@ class TableWidget(WorkingWidget):
 
     # -- the work -------------------------------------------------------------------------------
 
+    def _input(self) -> tuple[TableLayer, LocalizationTable, dict[str, Any]]:
+        """Return the chosen layer, its table and the settings; `InputError` if one is missing."""
+        layer = self.table_layer()
+        table = replace(self._sized(layer.input()), frame_interval_s=layer.interval_s)
+        return layer, table, self.settings(table)
+
+    def _saving(self) -> Saving:
+        """Return what the button Save… saves: what the form describes."""
+        layer, table, settings = self._input()
+        return saving_of_table(table, settings, layer.name)
+
     def run_or_cancel(self) -> None:
         """Start making the layers, or cancel the running work."""
         if self.worker is not None:
             self._cancel()
             return
         try:
-            layer = self.table_layer()
-            table = replace(self._sized(layer.input()), frame_interval_s=layer.interval_s)
-            settings = self.settings(table)
+            layer, table, settings = self._input()
         except InputError as error:
             show_error(str(error))
             return
