@@ -204,6 +204,17 @@ def quality(make_napari_viewer, movie_file, qtbot):
     qtbot.waitUntil(lambda: not dock.busy, timeout=20_000)
 
 
+def measured(quality, qtbot, shape) -> None:
+    """Wait for the numbers of a box or a line."""
+
+    def there() -> bool:
+        quality.look()
+        known = quality.measurement
+        return known is not None and known.shape == shape and not quality.busy
+
+    qtbot.waitUntil(there, timeout=30_000)
+
+
 def saved_rows(quality, dialog, qtbot, path, number=0) -> list[dict[str, str]]:
     dialog.answer = path, number
     press(quality.csv_button, qtbot)
@@ -241,10 +252,7 @@ def test_numbers_are_measured_again_from_their_file_alone(quality, dialog, qtbot
     for kind, tab in (("rectangle", None), ("line", PROFILE)):
         quality.add_shape(kind)
         assert tab is None or quality.tabs.currentIndex() == tab
-        quality.look()
-        qtbot.waitUntil(
-            lambda: not quality.busy and quality.status.text() != "Measuring …", timeout=20_000
-        )
+        measured(quality, qtbot, "line" if tab == PROFILE else "box")
         rows = saved_rows(quality, dialog, qtbot, tmp_path / f"{kind}.csv")
         assert {row["layer"] for row in rows} == {"cell", "SOFI2"}
         assert any(row["value"] for row in rows)
@@ -259,10 +267,7 @@ def test_numbers_are_measured_again_from_their_file_alone(quality, dialog, qtbot
 
 def test_curves_are_saved_as_numbers(quality, dialog, qtbot, tmp_path):
     quality.add_shape("line")
-    quality.look()
-    qtbot.waitUntil(
-        lambda: not quality.busy and quality.status.text() != "Measuring …", timeout=20_000
-    )
+    measured(quality, qtbot, "line")
     rows = saved_rows(quality, dialog, qtbot, tmp_path / "curves.csv", 1)
     assert {row["layer"] for row in rows} == {"cell", "SOFI2"}
     assert {"data", "fit"} == {row["curve"] for row in rows}

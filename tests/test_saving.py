@@ -12,7 +12,9 @@ from napari_sofinet import Recipe, open_movie, reconstruct
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.data.table_files import read_localizations
+from napari_sofinet.quality.grid import Grid
 from napari_sofinet.widgets import shown_picture, writer
+from napari_sofinet.widgets.measurement_layers import add_difference
 from napari_sofinet.widgets.result_layers import layers_of_file
 from napari_sofinet.widgets.writer_order import put_first
 
@@ -213,3 +215,16 @@ def test_movies_keep_their_scale_and_type(viewer, movie_file, said, tmp_path):
         layer.save(str(movie_file))
     with pytest.raises(OSError, match="ending in"):
         layer.save(str(tmp_path / "copy.png"))
+
+
+def test_a_map_without_recipe_opens_with_its_scale(viewer, said, tmp_path):
+    grid = Grid((0.3, 0.4), (0.05, 0.06), (12, 14))
+    image = np.random.default_rng(0).normal(size=grid.shape)
+    made = add_difference(viewer, image, "a | b", grid, ("um", "um"))
+    made.save(str(tmp_path / "difference.tif"))
+    (again,) = viewer.open(str(tmp_path / "difference.tif"), plugin="napari-sofinet")
+    np.testing.assert_allclose(again.data, image, atol=1e-6)
+    np.testing.assert_allclose(again.scale, made.scale)
+    np.testing.assert_allclose(again.translate, made.translate)
+    assert again.units == made.units
+    assert again.name == "difference"

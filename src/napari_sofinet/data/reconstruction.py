@@ -155,9 +155,7 @@ class Reconstruction:
             path, self.localizations, "thunderstorm" if known else "picasso", beside=recipe
         )
 
-    def _annotations(self) -> dict[str, str] | None:
-        if self.recipe is None:
-            return None
+    def _annotations(self) -> dict[str, str]:
         # Also without a known pixel size, where OME has no place for them.
         grid = {
             "pixel_px": self.pixel_px,
@@ -166,11 +164,10 @@ class Reconstruction:
             "time_series": self.time_series,
             "frame_interval_s": self.frame_interval_s,
         }
-        return {
-            "recipe": self.recipe.to_json(),
-            "grid": json.dumps(grid),
-            "maps": ",".join(self._names()),
-        }
+        if self.recipe is None:
+            grid["camera_pixel_um"] = self.camera_pixel_um
+        recipe = {} if self.recipe is None else {"recipe": self.recipe.to_json()}
+        return recipe | {"grid": json.dumps(grid), "maps": ",".join(self._names())}
 
     def _names(self) -> list[str]:
         count = 0 if self.samples is None else len(self.samples)
@@ -186,7 +183,7 @@ class Reconstruction:
             The file was not written by `save`.
         """
         path = Path(path)
-        recipe = Recipe.load(path)
+        recipe = Recipe.load(path) if has_recipe(path) else None
         grid = _Grid.read(path)
         names = (read_annotation(path, "maps") or "image").split(",")
         with opened_tiff(path) as tif:
@@ -205,13 +202,34 @@ class Reconstruction:
             dict(zip(kept, maps, strict=False)),
             pixel_px=grid.pixel_px,
             origin_px=grid.origin_px,
-            camera_pixel_um=recipe.open.pixel_size_um,
+            camera_pixel_um=recipe.open.pixel_size_um if recipe else grid.camera_pixel_um,
             axes=grid.axes,
             frame_interval_s=grid.frame_interval_s,
             time_series=grid.time_series,
             samples=np.asarray(maps[len(kept) :]) if len(kept) < len(names) else None,
             recipe=recipe,
         )
+
+
+def has_recipe(path: Path) -> bool:
+    """Return False for a picture that was saved without a recipe, e.g. a difference of two.
+
+    Parameters
+    ----------
+    path : Path
+        Any TIFF file.
+
+    Returns
+    -------
+    bool
+        True also for files of other programs, whose missing recipe is an error.
+
+    Raises
+    ------
+    InputError
+        If the file is no TIFF file.
+    """
+    return read_annotation(path, "grid") is None or read_annotation(path, "recipe") is not None
 
 
 class _Grid(BaseModel):
@@ -227,6 +245,7 @@ class _Grid(BaseModel):
         validation_alias=AliasChoices("time_series", "film"),  # its name in older versions
     )
     frame_interval_s: float | None = None
+    camera_pixel_um: PositiveFloat | None = None
 
     @classmethod
     def read(cls, path: Path) -> _Grid:

@@ -15,7 +15,7 @@ from napari_sofinet.cli.command_text import bare_name
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_movie import SingleImage, open_movie
 from napari_sofinet.data.recipe import Recipe
-from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.data.reconstruction import Reconstruction, has_recipe
 from napari_sofinet.io.ome_tiff import read_annotation
 from napari_sofinet.io.regular_files import read_start
 from napari_sofinet.io.tiff_stack import TiffStack
@@ -78,7 +78,9 @@ def _is_reconstruction(path: Path) -> bool:
     if path.is_dir():
         return False
     try:
-        return read_annotation(path, "grid") is not None and bool(Recipe.load(path))
+        if read_annotation(path, "grid") is None:
+            return False
+        return not has_recipe(path) or bool(Recipe.load(path))
     except InputError:
         return False
 
