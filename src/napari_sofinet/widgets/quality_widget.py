@@ -142,8 +142,7 @@ class QualityWidget(QWidget):
             "Layer that the others are compared with: wide field, or the truth of a simulation."
         )
         self.csv_button.setToolTip(
-            "Save the numbers with the region, the files and the settings that they were measured "
-            "with, or the curves."
+            "Save the numbers with all that is needed to measure them again, or the curves."
         )
         self.map_button.setToolTip(
             "Add a layer: the resolution of tiles of the selected layer or, in the tab Agreement, "
@@ -349,14 +348,11 @@ class QualityWidget(QWidget):
         return self.findings, self.measurement, f"{what} {self.measurement.kind.lower()}"
 
     def _csv_saving(self) -> Saving:
-        findings, measurement, name = self._measured()
+        findings, known, name = self._measured()
 
         def save(path: Path, kind: FileKind) -> None:
-            text = (
-                curves_csv(findings.draw)
-                if kind is CURVES
-                else numbers_csv(findings.rows, measurement)
-            )
+            numbers = kind is not CURVES
+            text = numbers_csv(findings.rows, known) if numbers else curves_csv(findings.draw)
             with atomic_write(path) as partial:
                 partial.write_text(text, encoding="utf-8", newline="")
 
