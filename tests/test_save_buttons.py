@@ -85,7 +85,7 @@ def sofi(make_napari_viewer, movie_file, qtbot):
 
 def test_the_result_of_a_dock_is_saved_where_it_says(sofi, dialog, qtbot, tmp_path):
     press(sofi.save_button, qtbot)  # cancelled
-    assert dialog.proposed.name.startswith("cell SOFI2")
+    assert dialog.proposed.name.startswith("SOFI2 ")
     assert dialog.kinds[0].startswith("Picture with scale and recipe (*.ome.tif")
     folder = tmp_path / "results"
     folder.mkdir()

@@ -13,7 +13,7 @@ from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.data.table_files import files_of_table, write_localizations
 from napari_sofinet.methods.table import TableSettings, prepare
-from napari_sofinet.widgets.result_layers import title_of
+from napari_sofinet.widgets.layer_names import picture_name
 from napari_sofinet.widgets.save_dialog import PICASSO, PICTURE, THUNDERSTORM, FileKind, Saving
 from napari_sofinet.widgets.table_work import make
 
@@ -43,29 +43,7 @@ def saving_of(result: Reconstruction, movie: str) -> Saving:
             return ()
         return _beside(path, result.recipe is not None)
 
-    return Saving(result_name(result, movie), (PICTURE, *tables), save)
-
-
-def result_name(result: Reconstruction, movie: str) -> str:
-    """Return the name of a file for a result.
-
-    Parameters
-    ----------
-    result : Reconstruction
-        Result of any method.
-    movie : str
-        Name of the movie.
-
-    Returns
-    -------
-    str
-        Movie, method, and the frames if they are not all of the movie.
-    """
-    name = f"{movie} {title_of(result)}"
-    step = None if result.recipe is None else result.recipe.open
-    if step is None or step.frames is None:
-        return name
-    return f"{name} {step.frames[0]}-{step.frames[1] - 1}"
+    return Saving(picture_name(result.recipe, movie), (PICTURE, *tables), save)
 
 
 def saving_of_table(table: LocalizationTable, form: dict[str, Any], name: str) -> Saving:

@@ -19,7 +19,9 @@ from napari_sofinet.data.table_files import SUFFIXES, write_localizations
 from napari_sofinet.io.scale import UM_PER
 from napari_sofinet.widgets.file_names import file_name, with_ending
 from napari_sofinet.widgets.held_film import film_itself
+from napari_sofinet.widgets.measurement_layers import MADE_HERE
 from napari_sofinet.widgets.movie_files import save_movie, save_simulation
+from napari_sofinet.widgets.result_layers import CONTENT
 from napari_sofinet.widgets.shown_picture import ARRAY, SHOWN, save_array, save_as_shown
 from napari_sofinet.widgets.tables import table_of_points
 from napari_sofinet.widgets.writer_order import save_as_without_plugin
@@ -159,7 +161,7 @@ def write_layers(path: str, layers: Sequence[tuple[Any, dict[str, Any], str]]) -
         raise InputError(f"The folder {folder} cannot be made ({error.strerror}).") from error
     written: list[str] = []
     saved: set[int] = set()  # results, of which all maps go to one file
-    for data, attributes, kind in layers:
+    for data, attributes, kind in sorted(layers, key=_is_further_map):
         target = str(folder / file_name(attributes["name"]))
         metadata = attributes.get("metadata", {})
         write = {"image": write_reconstruction, "points": write_table}.get(kind)
@@ -178,6 +180,15 @@ def write_layers(path: str, layers: Sequence[tuple[Any, dict[str, Any], str]]) -
 def _is_own(metadata: dict[str, Any]) -> bool:
     """Return whether this plugin has made or opened a layer, from its metadata."""
     return any(str(key).startswith("sofinet") for key in metadata)
+
+
+def _is_further_map(layer: tuple[Any, dict[str, Any], str]) -> bool:
+    """Return whether a layer is not the picture of its result, after which the file is named."""
+    metadata = layer[1].get("metadata", {})
+    result = metadata.get("sofinet_result")
+    if not isinstance(result, Reconstruction) or CONTENT not in metadata:
+        return False
+    return bool(metadata[CONTENT] != next(iter(result.maps)))
 
 
 def _is_movie(data: Any, metadata: dict[str, Any]) -> bool:
@@ -204,8 +215,10 @@ def _result_of(data: Any, attributes: dict[str, Any]) -> Reconstruction:
     metadata = attributes.get("metadata", {})
     result = metadata.get("sofinet_result")
     # A time series has all axes of its movie, which is another shape of the same memory.
+    # Relative uncertainty is computed from the maps of the result, which are saved then.
+    derived = MADE_HERE in metadata
     if isinstance(result, Reconstruction) and any(
-        np.size(data) == image.size and np.may_share_memory(data, image)
+        derived or (np.size(data) == image.size and np.may_share_memory(data, image))
         for image in result.maps.values()
     ):
         return result
