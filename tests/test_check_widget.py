@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QApplication, QLabel, QScrollArea
 from napari_sofinet.cli.main import main
 from napari_sofinet.io import saved_settings
 from napari_sofinet.preprocess.suitability import Finding
-from napari_sofinet.widgets import method_widget, reader, sofi_widget
+from napari_sofinet.widgets import checking_widget, method_widget, reader, sofi_widget
 
 ADVICE = (
     Finding("blinking", "40 %", "good", "It blinks well."),
@@ -26,7 +26,7 @@ ADVICE = (
 def told(monkeypatch):
     """Sentences shown to the user."""
     shown: list[str] = []
-    for module in (method_widget, sofi_widget):
+    for module in (method_widget, checking_widget):
         for name in ("show_error", "show_warning", "show_info"):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, shown.append)

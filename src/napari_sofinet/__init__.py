@@ -33,6 +33,7 @@ _HOME = {
     "open_movie": "data.open_movie",
     "reconstruct": "methods.run",
     "repeat": "methods.repeat",
+    "suitable_methods": "methods.suitable",
 }
 __all__ = [
     "Cancelled",
@@ -45,6 +46,7 @@ __all__ = [
     "open_movie",
     "reconstruct",
     "repeat",
+    "suitable_methods",
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -14,8 +15,9 @@ from napari_sofinet.base.settings_text import command_options
 from napari_sofinet.cli.arguments import add_movie_options, open_selected
 from napari_sofinet.cli.progress import ProgressLine
 from napari_sofinet.data.movie import Movie
+from napari_sofinet.methods.suitable import Choice, headline, ranked
 from napari_sofinet.preprocess.corrections import MovieSettings
-from napari_sofinet.preprocess.suitability import check, overall_light
+from napari_sofinet.preprocess.suitability import Finding, examine, overall_light
 
 
 def add_info(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
@@ -46,10 +48,12 @@ def run_info(options: argparse.Namespace) -> int:
         "roi": movie.roi,
         "notes": list(movie.notes),
     }
-    findings = check(movie, report=ProgressLine())
+    seen = examine(movie, report=ProgressLine())
+    findings, choices = seen.findings, ranked(seen.facts)
     if options.json:
         facts["suitability"] = overall_light(findings)
         facts["findings"] = [asdict(finding) for finding in findings]
+        facts["methods"] = [_facts_of(choice) for choice in choices]
         print(json.dumps(facts))
         return 0
     pixel, interval = movie.pixel_size_um, movie.frame_interval_s
@@ -58,9 +62,43 @@ def run_info(options: argparse.Namespace) -> int:
     print("frame interval: " + (f"{1000 * interval:.4g} ms" if interval else "not known"))
     for note in movie.notes:
         print(f"note: {note}")
+    _print_findings(findings)
+    _print_choices(choices)
+    return 0
+
+
+def _print_findings(findings: tuple[Finding, ...]) -> None:
     for finding in findings:
         words = " ".join(command_options(build(MovieSettings, finding.settings)))
         advice = f"{finding.advice} ({words})" if words else finding.advice
         print(f"{finding.light:4}  {finding.name + ':':16} {finding.value}. {advice}")
     print(f"for SOFI this movie is {overall_light(findings)}")
-    return 0
+
+
+def _print_choices(choices: tuple[Choice, ...]) -> None:
+    if choices:
+        print(headline(choices))
+    for number, choice in enumerate(choices, 1):
+        print(f"{number}  {_command_of(choice)}: {_accuracy_of(choice)}{choice.suggestion.reason}")
+
+
+def _command_of(choice: Choice) -> str:
+    settings = build(choice.method.settings, choice.suggestion.settings)
+    return " ".join(("sofinet reconstruct", choice.method.name, *command_options(settings)))
+
+
+def _accuracy_of(choice: Choice) -> str:
+    accuracy = choice.suggestion.accuracy
+    return f"{accuracy:.2f}. " if math.isfinite(accuracy) else ""
+
+
+def _facts_of(choice: Choice) -> dict[str, Any]:
+    """Return a choice for JSON."""
+    accuracy = choice.suggestion.accuracy
+    return {
+        "method": choice.method.name,
+        "title": choice.title,
+        "settings": choice.suggestion.settings,
+        "accuracy": round(accuracy, 3) if math.isfinite(accuracy) else None,
+        "reason": choice.suggestion.reason,
+    }

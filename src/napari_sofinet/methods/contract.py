@@ -11,7 +11,9 @@ from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.settings import Settings
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.methods.suggestion import Suggestion
 from napari_sofinet.networks.contract import Network
+from napari_sofinet.preprocess.movie_facts import MovieFacts
 
 Output = Literal["image", "time series", "table", "samples"]
 
@@ -41,6 +43,10 @@ class Method:
         Optional packages that must be installed.
     network : Network, optional
         The network whose weights the setting ``weights`` names.
+    suits : callable, optional
+        ``suits(facts)`` returns what the method can do for a movie with these `MovieFacts`: one
+        `Suggestion` for each choice of settings worth considering, none if it does not suit.
+        Methods without it are never suggested.
     reads_first : bool, optional
         Whether it reads the whole movie before it does any long work. Its own reading then shows
         what cannot be signal; for other methods the movie is read once more before.
@@ -58,6 +64,7 @@ class Method:
     gives: tuple[Output, ...] = ("image",)
     needs: tuple[str, ...] = ()
     network: Network | None = None
+    suits: Callable[[MovieFacts], tuple[Suggestion, ...]] | None = None
     reads_first: bool = False
     tag: str = ""
 

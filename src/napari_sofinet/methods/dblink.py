@@ -10,7 +10,9 @@ from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.methods.contract import Method
 from napari_sofinet.methods.localization_settings import describe_localization
 from napari_sofinet.methods.moving_structure_settings import DblinkSettings
+from napari_sofinet.methods.suggestion import Suggestion
 from napari_sofinet.networks.contract import Network
+from napari_sofinet.preprocess.movie_facts import MovieFacts
 
 
 def dblink(
@@ -38,6 +40,23 @@ def describe(settings: DblinkSettings, details: dict[str, float]) -> str:
     ).strip()
 
 
+ACCURACY = 0.8
+"""Correlation of its time series with the ground truth at half the width of the PSF, see
+docs/dynamics.md: 0.78 to 0.92 for filaments, up to 0.98 for mitochondria."""
+FRAMES_LEAST = 200
+
+
+def suits(facts: MovieFacts) -> tuple[Suggestion, ...]:
+    """Return a time series for a sample that moves, and whose single emitters can be told apart."""
+    if not facts.moved_px or not facts.single_emitters or facts.frames < FRAMES_LEAST:
+        return ()
+    reason = (
+        f"The sample moves by {facts.moved_px:.1f} camera px, and single emitters can be told "
+        "apart. It expects filaments or mitochondria."
+    )
+    return (Suggestion(ACCURACY, reason, time_series=True),)
+
+
 NETWORK = Network(
     "dblink",
     "Moving structure (DBlink)",
@@ -56,4 +75,5 @@ METHOD = Method(
     needs=("torch", "safetensors"),
     network=NETWORK,
     tag="DBlink",
+    suits=suits,
 )

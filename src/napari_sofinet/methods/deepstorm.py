@@ -13,6 +13,8 @@ from napari_sofinet.methods.localization_settings import (
     describe_localization,
 )
 from napari_sofinet.methods.localize import localize
+from napari_sofinet.methods.suggestion import Suggestion, expected_accuracy
+from napari_sofinet.preprocess.movie_facts import MovieFacts
 
 
 class DeepstormSettings(LocalizationSettings):
@@ -69,6 +71,30 @@ def deepstorm(
     )
 
 
+ACCURACY = {
+    "constant": -1.98,
+    "frames": 0.54,
+    "filled": 0.83,
+    "settled": 1.33,
+    "rarity": -0.68,
+    "psf": 1.49,
+}
+"""Weights of `expected_accuracy`, fitted by benchmarks/tables/choice.py."""
+SETTLED = 4.0
+"""Power of structure over noise below which too few emitters have blinked."""
+
+
+def suits(facts: MovieFacts) -> tuple[Suggestion, ...]:
+    """Return what localisation can do for a movie, if single emitters can be told apart."""
+    if not facts.single_emitters or facts.settled < SETTLED:
+        return ()
+    reason = (
+        f"Single emitters can be told apart: about {facts.crowding:.2g} overlap in a frame, and "
+        f"the brightest values are {facts.spot_to_noise:.0f} times the noise."
+    )
+    return (Suggestion(expected_accuracy(facts, ACCURACY), reason),)
+
+
 METHOD = Method(
     "deepstorm",
     "Localisation (Deep-STORM)",
@@ -78,4 +104,5 @@ METHOD = Method(
     gives=("image", "time series", "table"),
     network=NETWORK,
     tag="STORM",
+    suits=suits,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from napari_sofinet.base.progress import Report
@@ -9,8 +10,10 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.methods.contract import Method
 from napari_sofinet.methods.network_settings import NetworkSettings
+from napari_sofinet.methods.suggestion import Suggestion
 from napari_sofinet.networks.contract import Network
 from napari_sofinet.preprocess.corrections import describe_corrections
+from napari_sofinet.preprocess.movie_facts import MovieFacts
 
 
 def network_method(
@@ -20,6 +23,7 @@ def network_method(
     network: Network,
     described: str,
     tag: str,
+    suits: Callable[[MovieFacts], tuple[Suggestion, ...]] | None = None,
 ) -> Method:
     """Return a method that runs a network on a movie.
 
@@ -35,6 +39,8 @@ def network_method(
         The network and its source, for the methods section of a paper.
     tag : str
         See `Method`.
+    suits : callable, optional
+        See `Method`.
     """
     return Method(
         name,
@@ -45,6 +51,7 @@ def network_method(
         gives=("image", "time series"),
         needs=("torch", "safetensors"),
         network=network,
+        suits=suits,
         reads_first=True,
         tag=tag,
     )

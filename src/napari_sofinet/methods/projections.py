@@ -11,12 +11,14 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.saturation import Saturation
 from napari_sofinet.methods.contract import Method
+from napari_sofinet.methods.suggestion import Suggestion
 from napari_sofinet.preprocess.corrections import (
     Corrected,
     MovieSettings,
     correct,
     describe_corrections,
 )
+from napari_sofinet.preprocess.movie_facts import MovieFacts
 
 
 class ProjectionSettings(MovieSettings):
@@ -46,6 +48,19 @@ def describe_std(settings: ProjectionSettings, details: dict[str, float]) -> str
     """Return sentences for the methods section of a paper."""
     what = "The image is the standard deviation of each pixel over all frames"
     return _describe(settings, details, what)
+
+
+def suits(facts: MovieFacts) -> tuple[Suggestion, ...]:
+    """Return the average for movies in which nothing blinks, where nothing shows more."""
+    if facts.blinks:
+        return ()
+    return (
+        Suggestion(
+            float("nan"),
+            "Nothing blinks measurably above the noise, so that no method shows more than the "
+            "average.",
+        ),
+    )
 
 
 def _describe(settings: ProjectionSettings, details: dict[str, float], what: str) -> str:
@@ -106,6 +121,7 @@ AVERAGE = Method(
     ProjectionSettings,
     average,
     describe_average,
+    suits=suits,
     reads_first=True,
     tag="mean",
 )

@@ -18,6 +18,7 @@ from napari_sofinet.methods.sofi_molecules import measure_molecules, molecule_ma
 from napari_sofinet.methods.sofi_picture import make_picture, quick_look
 from napari_sofinet.methods.sofi_plan import make_plan
 from napari_sofinet.methods.sofi_settings import SofiSettings
+from napari_sofinet.methods.sofi_suits import suits
 from napari_sofinet.preprocess.corrections import calibrate_movie
 from napari_sofinet.sofi.molecules import on_grid, on_ratio_gain
 
@@ -144,4 +145,13 @@ def _on_cumulant_grid(movie: Movie, order: int, image: np.ndarray) -> Reconstruc
     )
 
 
-METHOD = Method("sofi", "SOFI", SofiSettings, sofi, describe, reads_first=True, tag="SOFI{order}")
+METHOD = Method(
+    "sofi",
+    "SOFI",
+    SofiSettings,
+    sofi,
+    describe,
+    suits=suits,
+    reads_first=True,
+    tag="SOFI{order}",
+)

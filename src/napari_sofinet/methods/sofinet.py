@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from napari_sofinet.base.settings import parameter
 from napari_sofinet.methods.network_method import network_method
-from napari_sofinet.methods.network_settings import NetworkSettings
+from napari_sofinet.methods.network_settings import FRAMES_MIN, NetworkSettings
+from napari_sofinet.methods.suggestion import Suggestion, expected_accuracy
 from napari_sofinet.networks.contract import Network
+from napari_sofinet.preprocess.movie_facts import MovieFacts
 
 
 class SofinetSettings(NetworkSettings):
@@ -37,6 +41,41 @@ class SofinetSettings(NetworkSettings):
         return places if places[-1] == pictures - 1 else [*places, pictures - 1]
 
 
+ACCURACY = {"constant": 0.5, "frames": 0.13, "filled": 1.62, "settled": 0.75, "rarity": -0.18}
+"""Weights of `expected_accuracy` of "sofinet-universal", fitted by benchmarks/tables/choice.py."""
+FEW_FRAMES, WINDOW = 100, 20
+
+
+def suits(facts: MovieFacts) -> tuple[Suggestion, ...]:
+    """Return what the network can do for a movie: a picture, and a time series if it moves."""
+    if not facts.blinks or facts.frames < FRAMES_MIN:
+        return ()
+    weights = {"weights": "sofinet-universal"}
+    if facts.frames < FEW_FRAMES:
+        reason = (
+            f"{facts.frames} frames are few: the network completes what they show, from the kinds "
+            "of structure in its training."
+        )
+    else:
+        reason = (
+            f"With {facts.frames} frames there is little to complete; the network removes noise."
+        )
+    accuracy = expected_accuracy(facts, ACCURACY)
+    found = [Suggestion(accuracy, reason, weights, "weights sofinet-universal")]
+    if facts.moved_px and facts.frames >= 2 * WINDOW:
+        few = replace(facts, frames=WINDOW, settled=facts.settled * WINDOW / facts.frames)
+        series = Suggestion(
+            expected_accuracy(few, ACCURACY),
+            f"The sample moves by {facts.moved_px:.1f} camera px: a time series of {WINDOW} frames "
+            "for each picture follows it.",
+            weights | {"window": WINDOW},
+            f"time series of {WINDOW} frames each",
+            time_series=True,
+        )
+        found.append(series)
+    return tuple(found)
+
+
 NETWORK = Network(
     "sofinet",
     "Statistics network (sofinet)",
@@ -51,4 +90,5 @@ METHOD = network_method(
     NETWORK,
     "statistics network of napari-sofinet",
     tag="net",
+    suits=suits,
 )

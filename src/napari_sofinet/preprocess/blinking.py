@@ -8,6 +8,8 @@ import numpy as np
 
 PARTS = 10
 """Parts of the movie in the jackknife."""
+LEAST_CONTRAST = 0.005
+"""Correlation below which neighbours may share something else than light."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class Blinking:
     error: float
     farther: float
     farther_error: float
+
+    @property
+    def certain(self) -> bool:
+        """Whether neighbours fluctuate together beyond the error."""
+        return self.contrast > 3 * self.error and self.contrast > LEAST_CONTRAST
 
 
 def blinking(frames: np.ndarray) -> Blinking:

@@ -66,9 +66,8 @@ def overall_light(findings: tuple[Finding, ...]) -> Light:
 def blinking_finding(found: Blinking) -> Finding:
     """Return a finding on the blinking, from the correlations of neighbouring pixels."""
     value = f"{100 * found.contrast:.1f} ± {100 * found.error:.1f} % of the fluctuations"
-    certain = found.contrast > 3 * found.error and found.contrast > 0.005
     smooth = found.farther > 2 * found.farther_error or found.farther > 0.05 * found.contrast
-    if certain and not smooth:
+    if found.certain and not smooth:
         return Finding(
             "blinking",
             value,
@@ -77,7 +76,7 @@ def blinking_finding(found: Blinking) -> Finding:
             "compressed or sharpened. Use the unprocessed frames of the camera.",
             found.contrast,
         )
-    if not certain:
+    if not found.certain:
         advice = "No blinking is measurable above the noise; use dyes that blink, or more light."
         return Finding("blinking", value, "bad", advice, found.contrast)
     if found.contrast < 0.03:

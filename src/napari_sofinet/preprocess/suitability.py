@@ -40,6 +40,7 @@ from napari_sofinet.preprocess.findings import (
 )
 from napari_sofinet.preprocess.frame_noise import noise_left, piles_up
 from napari_sofinet.preprocess.frame_scan import FrameScan
+from napari_sofinet.preprocess.movie_facts import MovieFacts, movie_facts
 from napari_sofinet.preprocess.repair import Repair, RepairSettings
 from napari_sofinet.preprocess.repetition import repeats_after
 from napari_sofinet.preprocess.shared_changes import SharedChanges, corrected, shared_changes
@@ -48,13 +49,38 @@ from napari_sofinet.sofi.convergence import SHORTEST, convergence
 from napari_sofinet.sofi.cumulants import cross_cumulants
 from napari_sofinet.sofi.flattening import NARROWEST_FWHM_PX, WIDEST_FWHM_PX, estimate_psf_fwhm
 
-__all__ = ["Blinking", "Finding", "Light", "blinking", "check", "overall_light"]
+__all__ = [
+    "Blinking",
+    "Examination",
+    "Finding",
+    "Light",
+    "blinking",
+    "check",
+    "examine",
+    "overall_light",
+]
 
 FRAMES, SIDE = 400, 192
 """Frames and camera pixels a side of the part that is measured in detail."""
 PIECE = 50
 THIRD_MIN = 60
 """Fewest frames of a third of a movie that shows the width of the PSF."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """Result of the check of a movie.
+
+    Parameters
+    ----------
+    findings : tuple of Finding
+        One finding for each property.
+    facts : MovieFacts, optional
+        Facts that decide which method suits the movie; None if it is too small.
+    """
+
+    findings: tuple[Finding, ...]
+    facts: MovieFacts | None = None
 
 
 def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Finding, ...]:
@@ -72,8 +98,33 @@ def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Findin
     Returns
     -------
     tuple of Finding
-        One finding for each property. Findings after defects and shared changes refer to the movie
-        with the corrections that these advise.
+        One finding for each property, see `examine`.
+
+    Raises
+    ------
+    InputError
+        The movie cannot be read.
+    """
+    return examine(movie, order, report).findings
+
+
+def examine(movie: Movie, order: int = 2, report: Report = silent) -> Examination:
+    """Check whether a movie is suitable for SOFI, and measure what decides on other methods.
+
+    Parameters
+    ----------
+    movie : Movie
+        Movie in counts.
+    order : int, optional
+        Order of the cumulant.
+    report : Report, optional
+        Receives the progress.
+
+    Returns
+    -------
+    Examination
+        One finding for each property. Findings after defects and shared changes, and the facts,
+        refer to the movie with the corrections that these advise.
 
     Raises
     ------
@@ -83,7 +134,8 @@ def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Findin
     frames = movie.shape[0]
     if min(movie.shape[1:]) < 4 or frames < 4:
         value = f"{frames} frames of {movie.shape[1]} x {movie.shape[2]} px"
-        return (Finding("size", value, "bad", "At least 4 frames of 4 x 4 px are needed."),)
+        advice = "At least 4 frames of 4 x 4 px are needed."
+        return Examination((Finding("size", value, "bad", advice),))
     seen = _look(movie, portion(report, 0.0, 0.3))
     movie = seen.repair.movie
     shared = _shared(movie)
@@ -118,7 +170,14 @@ def check(movie: Movie, order: int = 2, report: Report = silent) -> tuple[Findin
     own = clean if shared.kind in ("brightness", "readout") else movie
     further = _kinds_of_stack(own, block, cumulant, width, blinks_well)
     cut_off = pile_up_finding(0.0 if seen.saturation.note else piles_up(_read(_middle(movie))))
-    return (*findings, *further, *([cut_off] if cut_off else []))
+    facts = movie_facts(block, clean.shape[0], blinks, _moved_px(findings))
+    return Examination((*findings, *further, *([cut_off] if cut_off else [])), facts)
+
+
+def _moved_px(findings: list[Finding]) -> float:
+    """Return the measured drift in camera px; 0 if there is none."""
+    found = (f.number for f in findings if f.name == "drift" and f.light == "fair")
+    return next(found, None) or 0.0
 
 
 def _kinds_of_stack(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from html import escape
 from typing import Any
 
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtGui import QPixmap, QResizeEvent
 from qtpy.QtWidgets import (
     QHBoxLayout,
@@ -19,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_sofinet.methods.suitable import Choice, headline
 from napari_sofinet.preprocess.suitability import Finding, overall_light
 from napari_sofinet.widgets.form import SettingsForm
 from napari_sofinet.widgets.worker import Column
@@ -26,6 +28,8 @@ from napari_sofinet.widgets.worker import Column
 COLORS = {"good": "#4caf50", "fair": "#ffb300", "bad": "#f44336"}
 WORST = tuple(reversed(COLORS))
 USE, IN_USE = "Use this", "In use"
+MOST_CHOICES = 4
+"""Highest number of methods in the list."""
 
 
 class FindingsList(Column):
@@ -38,7 +42,11 @@ class FindingsList(Column):
     ----------
     form : SettingsForm
         Form that gets the settings.
+
+    Signals: ``chosen`` (a `Choice`) when the user clicks *Use* beside a method.
     """
+
+    chosen = Signal(object)
 
     def __init__(self, form: SettingsForm) -> None:
         super().__init__(QWidget())
@@ -48,8 +56,22 @@ class FindingsList(Column):
         self._advised: dict[str, dict[str, Any]] = {}
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        self.use_buttons: list[QPushButton] = []
+        """Buttons of the methods, best first."""
         form.changed.connect(self._mark)
         self.hide()
+
+    def follow(self, form: SettingsForm) -> None:
+        """Set advised settings in another form from now on.
+
+        Parameters
+        ----------
+        form : SettingsForm
+            Form that replaces the one before.
+        """
+        self.form = form
+        form.changed.connect(self._mark)
+        self._mark()
 
     def text(self) -> str:
         """Return all that is written in the list.
@@ -62,7 +84,12 @@ class FindingsList(Column):
         labels = self.widget().findChildren(QLabel)
         return "\n".join(label.text() for label in labels if label.text())
 
-    def show_findings(self, findings: tuple[Finding, ...], curve: bytes | None) -> None:
+    def show_findings(
+        self,
+        findings: tuple[Finding, ...],
+        curve: bytes | None,
+        choices: tuple[Choice, ...] = (),
+    ) -> None:
         """Show findings instead of those before.
 
         Parameters
@@ -71,6 +98,8 @@ class FindingsList(Column):
             Result of `check`.
         curve : bytes or None
             Picture in PNG format that is shown below them.
+        choices : tuple of Choice, optional
+            Methods that suit the movie, best first, which are shown above.
         """
         self._advised = {f.name: f.settings for f in findings if f.settings}
         self.buttons = {name: self._button(values) for name, values in self._advised.items()}
@@ -81,6 +110,7 @@ class FindingsList(Column):
         rows.addLayout(
             _row(_text(f"For SOFI this movie is {overall_light(findings)}."), self._closing())
         )
+        self._add_choices(rows, choices)
         for finding in sorted(findings, key=lambda f: WORST.index(f.light)):
             light = QLabel(f"<span style='color:{COLORS[finding.light]}'>●</span>", indent=0)
             light.setToolTip(finding.light)
@@ -96,9 +126,24 @@ class FindingsList(Column):
         self._mark()
         self._limit_height()
 
+    def _add_choices(self, rows: QVBoxLayout, choices: tuple[Choice, ...]) -> None:
+        self.use_buttons = []
+        if choices:
+            rows.addWidget(_text(headline(choices)))
+        for number, choice in enumerate(choices[:MOST_CHOICES], 1):
+            button = QPushButton("Use")
+            button.setToolTip(f"Set {choice.title}, in its dock.")
+            button.clicked.connect(partial(self._choose, choice))
+            self.use_buttons.append(button)
+            rows.addLayout(_row(_text(_choice_sentences(number, choice)), button))
+
+    def _choose(self, choice: Choice, *_: Any) -> None:
+        self.chosen.emit(choice)
+
     def _button(self, values: dict[str, Any]) -> QPushButton:
         button = QPushButton(USE)
-        button.setToolTip("Set " + ", ".join(map(self.form.spoken, values, values.values())) + ".")
+        spoken = (self.form.spoken(name, values[name]) for name in values if self._has(values))
+        button.setToolTip("Set " + ", ".join(spoken) + ".")
         button.clicked.connect(partial(self._use, values))
         return button
 
@@ -116,9 +161,16 @@ class FindingsList(Column):
     def _mark(self) -> None:
         """Tell on each button whether the form holds its settings already."""
         for name, button in self.buttons.items():
-            used = self.form.holds(self._advised[name])
-            button.setText(IN_USE if used else USE)
-            button.setEnabled(not used)
+            advised = self._advised[name]
+            button.setVisible(self._has(advised))
+            if self._has(advised):
+                used = self.form.holds(advised)
+                button.setText(IN_USE if used else USE)
+                button.setEnabled(not used)
+
+    def _has(self, values: dict[str, Any]) -> bool:
+        """Return whether the form, which may be that of any method, has these settings."""
+        return values.keys() <= self.form.leaves.keys()
 
     def eventFilter(self, watched: QWidget, event: QEvent) -> bool:
         """Adapt the size when the content changes."""
@@ -153,6 +205,13 @@ def _keep_size(button: QPushButton) -> None:
 def _sentences(finding: Finding) -> str:
     text = escape(f"{finding.value}. {finding.advice}", quote=False)
     return f"<b>{escape(finding.name)}</b>: {text}"
+
+
+def _choice_sentences(number: int, choice: Choice) -> str:
+    accuracy = choice.suggestion.accuracy
+    expected = f" ({accuracy:.2f})" if math.isfinite(accuracy) else ""
+    title, reason = (escape(t, quote=False) for t in (choice.title, choice.suggestion.reason))
+    return f"{number}. <b>{title}</b>{expected}: {reason}"
 
 
 def _row(*parts: QWidget) -> QHBoxLayout:

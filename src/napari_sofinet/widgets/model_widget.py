@@ -13,13 +13,14 @@ from napari_sofinet.base.settings import flatten_settings
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.table import LocalizationTable
+from napari_sofinet.methods.contract import Method
 from napari_sofinet.methods.network_settings import QUANTITATIVE
 from napari_sofinet.methods.registry import method_named, methods
 from napari_sofinet.methods.run import Device, reconstruct
 from napari_sofinet.networks.weights import find, read_card
+from napari_sofinet.widgets.checking_widget import CheckingWidget
 from napari_sofinet.widgets.form import WeightsBox, narrow
 from napari_sofinet.widgets.layer_names import map_name
-from napari_sofinet.widgets.method_widget import MethodWidget
 from napari_sofinet.widgets.placement import picture_options
 from napari_sofinet.widgets.result_links import OVER, layer_of
 from napari_sofinet.widgets.sample_slider import SampleSlider
@@ -30,7 +31,7 @@ OWN_DOCK = ("sofi",)
 """Methods that have a dock of their own."""
 
 
-class ModelWidget(MethodWidget):
+class ModelWidget(CheckingWidget):
     """Dock that reconstructs a movie by a network, and compares the picture with SOFI.
 
     It tells what the weights were trained on.
@@ -99,10 +100,36 @@ class ModelWidget(MethodWidget):
         chosen: Device = self.device_box.currentData()
         return chosen
 
+    def offers(self, method: Method) -> bool:
+        """Return whether this dock can run a method.
+
+        Parameters
+        ----------
+        method : Method
+            A method.
+
+        Returns
+        -------
+        bool
+            True for all methods that start from a movie but those with a dock of their own.
+        """
+        return self.network_box.findData(method.name) >= 0
+
+    def set_method(self, method: Method) -> None:
+        """Choose a method, and show its settings.
+
+        Parameters
+        ----------
+        method : Method
+            One that the dock `offers`.
+        """
+        self.network_box.setCurrentIndex(self.network_box.findData(method.name))
+
     def _network_changed(self) -> None:
         self.method = method_named(self.network_box.currentData())
         self.compare_button.setVisible("image" in self.method.gives)
         self.form = self.form.replaced(self.method.settings)
+        self.findings.follow(self.form)
         self._refresh_layers()
         self._refresh_presets()
         self._watch_weights()

@@ -166,6 +166,28 @@ class MovieChooser(QFormLayout):
         finally:
             self._scaling = False
 
+    def take_from(self, other: MovieChooser) -> None:
+        """Choose the same layer, frames, region and pixel size as another chooser.
+
+        Parameters
+        ----------
+        other : MovieChooser
+            Chooser of the same viewer.
+        """
+        for box, like in ((self.layer_box, other.layer_box), (self.axis_box, other.axis_box)):
+            box.setCurrentIndex(box.findText(like.currentText()))
+        for axis, position in other.positions.items():
+            if axis in self.positions:
+                self.positions[axis].setValue(position.value())
+        for number, as_other in ((self.first, other.first), (self.last, other.last)):
+            number.setValue(as_other.value())
+        self.roi_box.setCurrentIndex(self.roi_box.findText(other.roi_box.currentText()))
+        for line, as_line in (
+            (self.left_out, other.left_out),
+            (self.pixel_edit, other.pixel_edit),
+        ):
+            line.setText(as_line.text())
+
     def _layer_edited(self, event: Any) -> None:
         if self._scaling:
             return
