@@ -41,6 +41,22 @@ class OpenStep(BaseModel):
     shape: tuple[int, int, int]
 
 
+class CheckResult(BaseModel):
+    """A doubtful property of a movie, found while a method read it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    value: str
+    light: Literal["fair", "bad"]
+    advice: str
+
+    @property
+    def sentence(self) -> str:
+        """The finding as text for the user."""
+        return f"{self.name[:1].upper()}{self.name[1:]}: {self.value}. {self.advice}"
+
+
 class MethodStep(BaseModel):
     """The method that was run, with all its settings by dotted name."""
 
@@ -53,6 +69,8 @@ class MethodStep(BaseModel):
     fingerprints: dict[str, str] = {}
     weights_sha256: str | dict[str, str] | None = None
     """SHA-256 of the weights; a dictionary by setting where several settings name weights."""
+    check: tuple[CheckResult, ...] = ()
+    """Doubtful properties of the movie, the worst first."""
 
 
 class Recipe(BaseModel):

@@ -53,6 +53,8 @@ class Method:
     tag : str, optional
         Short name at the start of the names of layers; settings in braces are filled in, e.g.
         ``"SOFI{order}"``. By default the name of the method.
+    needs_blinking : bool, optional
+        Whether movies are checked for blinking and for what looks like it.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Method:
     suits: Callable[[MovieFacts], tuple[Suggestion, ...]] | None = None
     reads_first: bool = False
     tag: str = ""
+    needs_blinking: bool = True
 
     @property
     def uses_torch(self) -> bool:

@@ -124,6 +124,7 @@ AVERAGE = Method(
     suits=suits,
     reads_first=True,
     tag="mean",
+    needs_blinking=False,
 )
 STANDARD_DEVIATION = Method(
     "std",
@@ -132,4 +133,5 @@ STANDARD_DEVIATION = Method(
     standard_deviation,
     describe_std,
     reads_first=True,
+    needs_blinking=False,
 )

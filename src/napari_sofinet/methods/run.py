@@ -6,27 +6,20 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
-
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.base.progress import Report, portion, silent
+from napari_sofinet.base.progress import Report, silent
 from napari_sofinet.base.settings import Settings, build, flatten_settings, parameters
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_input import MethodInput
-from napari_sofinet.data.recipe import MethodStep, OpenStep, Recipe, versions
+from napari_sofinet.data.recipe import CheckResult, MethodStep, OpenStep, Recipe, versions
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.io.fingerprint import fingerprint
 from napari_sofinet.methods.contract import Method
 from napari_sofinet.methods.registry import method_named, methods
+from napari_sofinet.methods.watched_run import run_watched
 from napari_sofinet.networks import weights
-from napari_sofinet.preprocess.repair import (
-    DefectsFound,
-    Repair,
-    RepairSettings,
-    RepairWatch,
-    describe_repair,
-)
+from napari_sofinet.preprocess.repair import describe_repair
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -80,12 +73,11 @@ def reconstruct(
     check_input(movie, chosen)
     check_device(device)
     chosen.check_installed()
+    devices = (device,) if chosen.uses_torch else ()
     # Before the work: a file that is replaced meanwhile must not pass for what was used.
     used = _inputs_of(movie, values)
     try:
-        result = _run_repaired(
-            chosen, movie, values, report, *((device,) if chosen.uses_torch else ())
-        )
+        result, check = run_watched(chosen, movie, values, report, *devices)
         # One that has gone by now was read as a whole.
         if (movie.path is None or os.path.exists(movie.path)) and _inputs_of(movie, values) != used:
             raise InputError("A file that a setting names changed during the run; run again.")
@@ -101,47 +93,13 @@ def reconstruct(
             details=result.details,
             fingerprints=used.fingerprints,
             weights_sha256=used.weights_sha256,
+            check=check,
         ),
         versions=versions(),
-        methods_paragraph=_paragraph(movie, chosen, values, result.details),
+        methods_paragraph=_paragraph(movie, chosen, values, result.details, check),
     )
-    return replace(result, recipe=recipe, notes=tuple(dict.fromkeys((*movie.notes, *result.notes))))
-
-
-def _run_repaired(
-    method: Method, movie: MethodInput, values: Settings, report: Report, *device: str
-) -> Reconstruction:
-    """Run a method on a movie whose defects are repaired."""
-    wanted = getattr(values, "repair", None)
-    if not isinstance(movie, Movie) or not isinstance(wanted, RepairSettings) or not wanted.any:
-        return method.run(movie, values, report, *device)
-    repair, result = Repair(movie, wanted), None
-    if method.reads_first:
-        # Nearly all movies need no repair, and are not read once more for this.
-        watch = RepairWatch(movie, repair)
-        try:
-            result = method.run(replace(movie, watch=watch), values, report, *device)
-            if watch.complete:
-                return _told(result, repair)
-        except DefectsFound:
-            pass
-    repair.finish(portion(report, 0.0, 0.05))
-    if result is not None and not repair.details:
-        return _told(result, repair)
-    return _told(method.run(repair.movie, values, portion(report, 0.05, 1.0), *device), repair)
-
-
-def _told(result: Reconstruction, repair: Repair) -> Reconstruction:
-    notes = repair.notes
-    movie = repair.movie
-    numbers = movie.file_frames(movie.first_frame + np.arange(movie.shape[0]))
-    if result.time_series is not None and np.any(np.diff(numbers) != 1):
-        notes += ("Frames are left out within this time series; its times do not count them.",)
-    return replace(
-        result,
-        notes=(*notes, *result.notes),
-        details=result.details | repair.details,
-    )
+    notes = *movie.notes, *(found.sentence for found in check[:1]), *result.notes
+    return replace(result, recipe=recipe, notes=tuple(dict.fromkeys(notes)))
 
 
 def check_input(movie: MethodInput, method: Method) -> None:
@@ -210,10 +168,17 @@ def _inputs_of(movie: MethodInput, settings: Settings) -> _Inputs:
 
 
 def _paragraph(
-    movie: MethodInput, method: Method, settings: Settings, details: dict[str, float]
+    movie: MethodInput,
+    method: Method,
+    settings: Settings,
+    details: dict[str, float],
+    check: tuple[CheckResult, ...],
 ) -> str:
     made_by = versions().get("napari-sofinet", "")
     described = describe_repair(details) + method.describe(settings, details)
+    if check:
+        doubts = "; ".join(f"{found.name}, {found.value}" for found in check)
+        described += f" A check of the movie found deviations ({doubts})."
     if isinstance(movie, LocalizationTable):
         frames = movie.frame_count
         return (

@@ -9,6 +9,7 @@ import numpy as np
 from napari_sofinet.base.progress import Report, silent
 from napari_sofinet.data.blocks import time_blocks
 from napari_sofinet.data.movie import Movie
+from napari_sofinet.preprocess.frame_sample import FrameSample
 
 PAIRS = 20
 """Pairs of successive frames, evenly over the movie, from which mean and noise are taken."""
@@ -43,6 +44,8 @@ class ScannedMovie:
     shared : numpy.ndarray
         Largest covariance of such differences with one of the four neighbours, of shape (Y, X), on
         the scale of `variance`.
+    sample : Movie
+        Some frames of the middle of the field, in memory.
     """
 
     bands: np.ndarray
@@ -55,11 +58,39 @@ class ScannedMovie:
     mean: np.ndarray
     variance: np.ndarray
     shared: np.ndarray
+    sample: Movie
 
     @property
     def trace(self) -> np.ndarray:
         """Mean of each frame, of shape (T,)."""
         return np.asarray(self.bands @ self.band_rows / self.band_rows.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class FramesSeen:
+    """Frames that a `FrameScan` is looking at.
+
+    Parameters
+    ----------
+    scan : FrameScan
+        Gathers their statistics.
+    frames : numpy.ndarray
+        The frames, of shape (t, Y, X).
+    sums : numpy.ndarray
+        Receives the sums of rows, of shape (t, rows that are summed).
+    """
+
+    scan: FrameScan
+    frames: np.ndarray
+    sums: np.ndarray
+
+    def rows(self, first: int, last: int) -> None:
+        """Look at rows ``first`` to ``last - 1``; different ones may be seen in parallel."""
+        self.scan.add_rows(self.frames, self.sums, first, last)
+
+    def finish(self) -> None:
+        """Close the frames, all of whose rows have been seen."""
+        self.scan.add_frames(self.frames, self.sums)
 
 
 class FrameScan:
@@ -93,6 +124,7 @@ class FrameScan:
         self._sums = np.zeros((4, rows, columns), np.float32)
         self._when = np.zeros((rows, columns), np.int32)
         self._extremes: list[np.ndarray] = []
+        self._sample, self._named = FrameSample(movie.shape), (movie.name, movie.pixel_size_um)
 
     @property
     def complete(self) -> bool:
@@ -109,30 +141,51 @@ class FrameScan:
         first : int
             Number of the first of them in the file.
         """
-        if first - self._first != self._next or frames.shape[1:] != self._shape[1:]:
-            return
-        if len(frames) == 0 or frames.dtype.kind not in "uif" or frames.dtype.itemsize > 8:
-            return
-        from napari_sofinet.preprocess.scan_kernel import add_extremes
+        seen = self.start(frames, first)
+        if seen is not None:
+            seen.rows(0, self._shape[1])
+            seen.finish()
 
+    def start(self, frames: np.ndarray, first: int) -> FramesSeen | None:
+        """Start to add frames, whose rows are seen one after the other; see `see`.
+
+        Returns
+        -------
+        FramesSeen or None
+            None if the frames are not the next ones of the selection.
+        """
+        if first - self._first != self._next or frames.shape[1:] != self._shape[1:]:
+            return None
+        if len(frames) == 0 or frames.dtype.kind not in "uif" or frames.dtype.itemsize > 8:
+            return None
         if frames.dtype.kind == "f" and frames.dtype.itemsize == 2:
             frames = frames.astype(np.float32)
         if not frames.dtype.isnative:
             frames = frames.astype(frames.dtype.newbyteorder("="))
         if frames.dtype.kind == "f" and not np.isfinite([frames.min(), frames.max()]).all():
-            return  # such frames are refused by whoever reads them
+            return None  # such frames are refused by whoever reads them
         if not self._extremes:
             low = -np.inf if frames.dtype.kind == "f" else np.iinfo(frames.dtype).min
             self._extremes = [np.full(self._shape[1:], low, frames.dtype) for _ in range(2)]
         if frames.dtype != self._extremes[0].dtype:
-            return
+            return None
         small = frames.dtype.kind in "ui" and frames.dtype.itemsize <= 4
         shape = len(frames), int(self._edges[-1])
-        sums = np.zeros(shape, np.int64 if small else np.float64)
+        return FramesSeen(self, frames, np.zeros(shape, np.int64 if small else np.float64))
+
+    def add_rows(self, frames: np.ndarray, sums: np.ndarray, first: int, last: int) -> None:
+        """Add rows ``first`` to ``last - 1`` of the next frames."""
+        from napari_sofinet.preprocess.scan_kernel import add_extremes
+
         highest, second = self._extremes
-        add_extremes(frames, self._next, highest, self._when, second, self._step, sums)
+        step = self._step
+        add_extremes(frames, self._next, first, last, highest, self._when, second, step, sums)
+
+    def add_frames(self, frames: np.ndarray, sums: np.ndarray) -> None:
+        """Add frames whose rows have been added."""
         self._add_bands(sums)
         self._compare(frames, sums)
+        self._sample.add(frames, self._next)
         self._next += len(frames)
 
     def _add_bands(self, sums: np.ndarray) -> None:
@@ -143,15 +196,19 @@ class FrameScan:
         """Find repeated frames, and sum up pairs of successive frames."""
         from napari_sofinet.preprocess.scan_kernel import add_pair
 
-        earlier, earlier_sums = self._last, self._last_sum
-        for k, (frame, its_sums) in enumerate(zip(frames, sums, strict=True)):
+        last, before = self._last, self._last_sum
+        previous = sums[:-1] if last is None else np.concatenate([before[None], sums[:-1]])
+        offset = len(sums) - len(previous)
+        alike = set((np.flatnonzero((previous == sums[offset:]).all(axis=1)) + offset).tolist())
+        for k in range(offset, len(frames)):
             number = self._next + k
-            if earlier is not None:
-                if np.array_equal(earlier_sums, its_sums) and np.array_equal(earlier, frame):
-                    self._repeated.append(number)
-                if number in self._pairs:
-                    add_pair(earlier, frame, *self._sums)
-            earlier, earlier_sums = frame, its_sums
+            if k not in alike and number not in self._pairs:
+                continue
+            earlier = frames[k - 1] if k or last is None else last
+            if k in alike and np.array_equal(earlier, frames[k]):
+                self._repeated.append(number)
+            if number in self._pairs:
+                add_pair(earlier, frames[k], *self._sums)
         self._last, self._last_sum = np.array(frames[-1]), sums[-1]
 
     def result(self) -> ScannedMovie:
@@ -177,6 +234,7 @@ class FrameScan:
             total,
             squares,
             shared,
+            self._sample.movie(*self._named),
         )
 
 

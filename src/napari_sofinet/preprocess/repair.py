@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -10,7 +13,9 @@ from napari_sofinet.base.progress import Report, portion, silent
 from napari_sofinet.base.settings import Settings, parameter
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.preprocess.defects import Defects, bad_pixels, empty_frames, find_spikes
-from napari_sofinet.preprocess.frame_scan import FrameScan, ScannedMovie, scan_movie
+from napari_sofinet.preprocess.frame_scan import FrameScan, FramesSeen, ScannedMovie, scan_movie
+
+Outcome = TypeVar("Outcome")
 
 ROUNDS = 6
 """Largest number of scans; each scan finds one of several spikes in a pixel."""
@@ -127,6 +132,13 @@ class Repair:
         The movie as it was opened.
     settings : RepairSettings
         Kinds of defects to repair.
+
+    Attributes
+    ----------
+    movie : Movie
+        The movie with the repairs so far.
+    scan : ScannedMovie or None
+        The last scan of it.
     """
 
     def __init__(self, movie: Movie, settings: RepairSettings) -> None:
@@ -136,10 +148,11 @@ class Repair:
         self._spikes: list[np.ndarray] = []
         self._pixels: list[np.ndarray] = []
         self._repeated = 0
+        self.scan: ScannedMovie | None = None
 
     def take(self, scan: ScannedMovie) -> bool:
         """Repair the defects found in a scan of `movie`; return whether there were any."""
-        movie = self.movie
+        self.scan, movie = scan, self.movie
         found = find_defects(scan, movie, self._settings)
         if not len(found.frames) and not self._repeated:
             self._repeated = len(scan.repeated)
@@ -229,8 +242,11 @@ class DefectsFound(BaseException):
     """
 
 
-class RepairWatch(FrameScan):
+class RepairWatch(FrameScan, Generic[Outcome]):
     """Scans the frames of a movie while a method reads them, and stops the method at defects.
+
+    Defects are looked for in a thread of its own once all frames have been seen, while the method
+    goes on with its picture.
 
     Parameters
     ----------
@@ -238,23 +254,56 @@ class RepairWatch(FrameScan):
         The movie as the method reads it.
     repair : Repair
         Takes the statistics once all frames have been seen.
+    check : callable
+        Called after that in the same thread, if there are no defects.
 
     Raises
     ------
     DefectsFound
-        Raised by `see` after the last frame if there is something to repair.
+        Raised by `settle`, and by `see` and `start` when the movie is read a second time, if there
+        is something to repair.
     """
 
-    def __init__(self, movie: Movie, repair: Repair) -> None:
+    def __init__(self, movie: Movie, repair: Repair, check: Callable[[], Outcome]) -> None:
         super().__init__(movie)
-        self._repair = repair
+        self._repair, self._check = repair, check
+        self._found: Future[Outcome | None] | None = None
 
-    def see(self, frames: np.ndarray, first: int) -> None:
-        """Look at the next frames; see `FrameScan`."""
-        before = self.complete
-        super().see(frames, first)
-        if self.complete and not before and self._repair.take(self.result()):
+    def start(self, frames: np.ndarray, first: int) -> FramesSeen | None:
+        """Start to add the next frames; see `FrameScan`."""
+        self.settle()
+        return super().start(frames, first)
+
+    def add_frames(self, frames: np.ndarray, sums: np.ndarray) -> None:
+        """Add frames whose rows have been added; see `FrameScan`."""
+        super().add_frames(frames, sums)
+        if self.complete:
+            searcher = ThreadPoolExecutor(1)
+            self._found = searcher.submit(self._search)
+            searcher.shutdown(wait=False)
+
+    def _search(self) -> Outcome | None:
+        return None if self._repair.take(self.result()) else self._check()
+
+    @property
+    def outcome(self) -> Outcome:
+        """What `check` returned; to be asked for after `settle` has returned True."""
+        found = None if self._found is None else self._found.result()
+        if found is None:
+            raise ValueError("not all frames have been seen, or they have defects")
+        return found
+
+    def settle(self) -> bool:
+        """Wait for the defects if all frames have been seen; return whether they have.
+
+        Raises
+        ------
+        DefectsFound
+            There is something to repair.
+        """
+        if self._found is not None and self._found.result() is None:
             raise DefectsFound
+        return self._found is not None
 
 
 def repair_movie(movie: Movie, settings: RepairSettings, report: Report = silent) -> Repair:

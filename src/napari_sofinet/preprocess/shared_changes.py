@@ -92,7 +92,7 @@ def shared_changes(movie: Movie) -> SharedChanges:
     """
     part = sample_of(movie)
     before = far_covariance(_frames(part))
-    if not _is_shared(before):
+    if not is_shared(before):
         return SharedChanges(before)
     try:
         brightness = measure_brightness(part)
@@ -113,7 +113,7 @@ def shared_changes(movie: Movie) -> SharedChanges:
         if after.total < (least if best.after is None else least / 2):
             least = after.total
             best = SharedChanges(before, after, kind, dict(settings), brightness)
-            if not _is_shared(after):
+            if not is_shared(after):
                 break
     return best
 
@@ -127,7 +127,8 @@ def _blinking(frames: np.ndarray) -> float:
     return float(np.median(near - far))
 
 
-def _is_shared(found: FarCovariance) -> bool:
+def is_shared(found: FarCovariance) -> bool:
+    """Return whether distant pixels share more than the blinking of independent emitters."""
     return (
         abs(found.field) > SHARED_MIN
         or max(abs(found.rows), abs(found.columns)) > LINES_MIN

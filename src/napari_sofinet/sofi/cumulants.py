@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -14,11 +12,10 @@ import numpy as np
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.progress import Report, portion, silent
-from napari_sofinet.base.threads import thread_count
-from napari_sofinet.data.blocks import time_blocks
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.saturation import Saturation
 from napari_sofinet.sofi import pixel_sets as sets_of
+from napari_sofinet.sofi.accumulation import accumulate
 from napari_sofinet.sofi.moments import MomentSums, needed_products
 from napari_sofinet.sofi.pixel_sets import HIGHEST_ORDER, Kind, Pixel, PixelSet
 from napari_sofinet.sofi.telegraph import frames_as_one
@@ -28,10 +25,6 @@ MOMENT_BYTES = 240 * 2**20
 
 BAND_PIXELS = 2**15
 """Samples that are computed together; for order 4 they fit the cache of a core."""
-
-FIRST_PREVIEW_S = 0.5
-EVERY_S = 2.0
-"""Times of the first preview, and between previews; shorter work needs none."""
 
 Preview = Callable[[dict[int, np.ndarray]], Any]
 Weighted = dict[PixelSet, float]
@@ -132,7 +125,7 @@ def cross_cumulants(
         look = partial(_preview, fill=fill, preview=preview, images=images)
         tell = portion(report, number / len(strips), (number + 1) / len(strips))
         rows = frames if len(strips) == 1 else _rows(frames, top - 1, bottom + 2)
-        fill(_accumulate(rows, products, tell, look, saturation, exposures, lag))
+        fill(accumulate(rows, products, tell, look, saturation, exposures, lag))
     return images
 
 
@@ -186,28 +179,6 @@ def _choose(
     return chosen
 
 
-def _counted(blocks: Iterator[np.ndarray], saturation: Saturation | None) -> Iterator[np.ndarray]:
-    """Yield blocks, and count their saturated pixels."""
-    for block in blocks:
-        if saturation is not None:
-            saturation.add(block)
-        yield block
-
-
-def _side_by_side(blocks: Iterator[np.ndarray], exposures: int, lag: int) -> Iterator[np.ndarray]:
-    """Yield frames with those ``lag``, 2 ``lag`` ... later to their right, float32 or float64."""
-    reach = (exposures - 1) * lag
-    kept: np.ndarray | None = None
-    for block in blocks:
-        kept = block if kept is None else np.concatenate([kept, block])
-        count = len(kept) - reach
-        if count > 0:
-            parts = [kept[k * lag : k * lag + count] for k in range(exposures)]
-            dtype = np.float32 if block.dtype.itemsize <= 2 else np.float64
-            yield np.concatenate(parts, axis=2).astype(dtype)
-            kept = kept[count:]
-
-
 def _rows(frames: Movie | Any, top: int, bottom: int) -> Movie | Any:
     """Select rows of a movie or an array."""
     if not isinstance(frames, Movie):
@@ -243,44 +214,6 @@ def _strips(height: int, width: int, products: int) -> list[tuple[int, int]]:
     count = math.ceil((height - 4) / fits) or 1
     edges = np.unique(np.linspace(1, height - 3, count + 1).round().astype(int))
     return [(int(a), int(b) + 1) for a, b in pairwise(edges)] or [(1, height - 2)]
-
-
-def _accumulate(
-    array: Any,
-    products: tuple[PixelSet, ...],
-    report: Report,
-    look: Callable[[MomentSums], Any],
-    saturation: Saturation | None,
-    exposures: int,
-    lag: int,
-) -> MomentSums:
-    """Sum over all frames; ``look`` makes the preview that is reported from time to time."""
-    sums: MomentSums | None = None
-    total = int(array.shape[0]) - (exposures - 1) * lag
-    blocks = time_blocks(array, saturation)
-    if lag:
-        blocks = _side_by_side(_counted(blocks, saturation), exposures, lag)
-        saturation = None
-    shown, cost = time.perf_counter() - EVERY_S + FIRST_PREVIEW_S, 0.0
-    with ThreadPoolExecutor(thread_count()) as pool:
-        for block in blocks:
-            if sums is None:
-                about = block[:64].mean(axis=0, dtype=np.float64)
-                sums = MomentSums(products, np.rint(about) if block.dtype.kind in "ui" else about)
-            counted = pool.submit(saturation.add, block) if saturation is not None else None
-            sums.add(block, pool)
-            if counted is not None:
-                counted.result()
-            picture, now = None, time.perf_counter()
-            # Previews may cost a tenth of the time; drawing them costs the viewer some more.
-            if now - shown > max(EVERY_S, 10 * cost) and sums.frames < total:
-                picture = look(sums)
-                shown = time.perf_counter()
-                cost = shown - now
-            report(sums.frames / total, f"frame {sums.frames} of {total}", picture)
-    if sums is None:
-        raise InputError("The movie has no frames.")
-    return sums
 
 
 def write_cumulants(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from napari_sofinet.base.threads import thread_count
 from napari_sofinet.sofi.pixel_sets import PixelSet
 
-BANDS_PER_WORKER = 2
+BANDS_PER_WORKER = 4
 
 
 def corner_form(pixels: Iterable[tuple[int, int]]) -> tuple[PixelSet, tuple[int, int]]:
@@ -96,7 +96,12 @@ class MomentSums:
         for k, pixels in enumerate(products):
             self._offsets[k, : len(pixels)] = [r * about.shape[1] + c for r, c in pixels]
 
-    def add(self, block: np.ndarray, pool: ThreadPoolExecutor | None = None) -> None:
+    def add(
+        self,
+        block: np.ndarray,
+        pool: ThreadPoolExecutor | None = None,
+        also: Callable[[int, int], None] | None = None,
+    ) -> None:
         """Add a block of frames.
 
         Parameters
@@ -105,6 +110,9 @@ class MomentSums:
             (t, Y, X) of any real dtype.
         pool : ThreadPoolExecutor, optional
             Threads among which the rows are divided.
+        also : callable, optional
+            Called with the first row of each band and the one after its last, while the band is
+            still in the cache.
         """
         from napari_sofinet.sofi import pair_kernel, product_kernel
 
@@ -133,6 +141,8 @@ class MomentSums:
                     self._sizes[pairs:],
                     self.sums[pairs:].reshape(len(self.products) - pairs, -1),
                 )
+            if also is not None:
+                also(first, last)
 
         for _ in (pool.map if pool else map)(add_rows, range(0, rows, high)):
             pass
