@@ -9,7 +9,10 @@ from scipy.ndimage import gaussian_filter
 
 import napari_sofinet as sofinet
 from napari_sofinet.base.errors import InputError
+from napari_sofinet.preprocess.artefact_findings import bleaching_finding
+from napari_sofinet.preprocess.far_covariance import FarCovariance
 from napari_sofinet.preprocess.findings import convergence_finding
+from napari_sofinet.preprocess.shared_changes import SharedChanges
 from napari_sofinet.simulation import simulate
 from napari_sofinet.simulation.presets import komen2024_condition
 from napari_sofinet.sofi import cross_cumulants, flatten
@@ -104,3 +107,9 @@ def test_few_or_uncertain_measurements_give_no_exact_number():
 def test_short_movies_are_refused():
     with pytest.raises(InputError, match="40 are needed"):
         convergence(sofinet.open_movie(np.zeros((30, 8, 8))))
+
+
+def test_no_more_than_all_light_is_lost():
+    trace = 100 * np.exp(-np.arange(300) / 30) - 5
+    finding = bleaching_finding(trace, 0.0, SharedChanges(FarCovariance(0.0, 0.0, 0.0, 0.0)))
+    assert finding.value.startswith("100 % of the light is lost")

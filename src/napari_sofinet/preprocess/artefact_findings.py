@@ -94,7 +94,8 @@ def bleaching_finding(trace: np.ndarray, floor: float, shared: SharedChanges) ->
     """Return a finding on the loss of light, from the mean of each frame and the dark level."""
     count = len(trace)
     start, end = trace[: max(count // 20, 1)].mean(), trace[-max(count // 10, 1) :].mean()
-    lost = (start - end) / max(start - floor, 1e-12)
+    # The dark level is an estimate, which the last frames may fall below.
+    lost = min((start - end) / max(start - floor, 1e-12), 1.0)
     life = half_life(trace, floor)
     if life is None or lost < LEAST_LOSS:
         advice = "No loss of light is measurable."
