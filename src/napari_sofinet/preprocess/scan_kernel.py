@@ -24,6 +24,17 @@ def _lower(a, b):  # type: ignore[no-untyped-def]
     return a if a < b else b
 
 
+@compiled(nogil=True, error_model="numpy")
+def _find_frames(lines, first, before, top, when):  # type: ignore[no-untyped-def]
+    """Write the numbers of the frames in which a row's highest values have risen."""
+    for x in range(len(top)):
+        if top[x] != before[x]:
+            t = 0
+            while lines[t, x] != top[x]:
+                t += 1
+            when[x] = first + t
+
+
 @compiled(nogil=True, error_model="numpy", fastmath=FAST)
 def add_extremes(frames, first, top_row, end_row, highest, when, second, step, row_sums):  # type: ignore[no-untyped-def]
     """Update the two highest values of the pixels of some rows, and sum these rows of every frame.
@@ -81,12 +92,7 @@ def add_extremes(frames, first, top_row, end_row, highest, when, second, step, r
                 for x in range(columns):
                     total += line[x]
                 row_sums[t, y // step] = total
-        for x in range(columns):
-            if top[x] != before[x]:
-                t = 0
-                while frames[t, y, x] != top[x]:
-                    t += 1
-                when[y, x] = first + t
+        _find_frames(frames[:, y], first, before, top, when[y])
 
 
 @compiled(nogil=True, error_model="numpy", fastmath=FAST)
