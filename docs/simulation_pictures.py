@@ -27,13 +27,8 @@ import napari_sofinet as sofinet
 from napari_sofinet.simulation import SimulationSettings, simulate
 from napari_sofinet.simulation.camera_models import MODELS
 from napari_sofinet.simulation.drawn_settings import draw_universal
-from napari_sofinet.simulation.settings import (
-    BackgroundSettings,
-    BlinkingSettings,
-    CameraSettings,
-    OpticsSettings,
-    StructureSettings,
-)
+from napari_sofinet.simulation.sample_settings import BlinkingSettings, StructureSettings
+from napari_sofinet.simulation.settings import BackgroundSettings, CameraSettings, OpticsSettings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

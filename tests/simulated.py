@@ -11,7 +11,7 @@ from scipy.special import erf
 from napari_sofinet.base.settings import build
 from napari_sofinet.simulation import SimulationSettings
 from napari_sofinet.simulation.blinking import Events, blink
-from napari_sofinet.simulation.settings import BlinkingSettings, StructureSettings
+from napari_sofinet.simulation.sample_settings import BlinkingSettings, StructureSettings
 
 SMALL = SimulationSettings(rows=32, columns=40, frames=20, structure=StructureSettings(count=4))
 WIDE = 500.0, 500.0  # um; so wide that hardly anything meets the edge

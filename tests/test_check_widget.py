@@ -117,7 +117,7 @@ def test_advice_is_followed_by_one_click(dock, qtbot):
     dock.form.editors["drift.correct"].setChecked(False)  # not what is advised
     assert dock.findings.buttons["drift"].text() == "Use this"
     assert dock.findings.buttons["drift"].isEnabled()
-    assert dock.findings.buttons["drift"].toolTip() == "Set Drift: Correct to yes."
+    assert dock.findings.buttons["drift"].toolTip() == "Set 'Correct drift' to yes."
 
 
 def seen(editor) -> bool:

@@ -34,11 +34,8 @@ from napari_sofinet.simulation import (
 )
 from napari_sofinet.simulation.drawn_settings import draw_universal
 from napari_sofinet.simulation.psf import FWHM_PER_SIGMA
-from napari_sofinet.simulation.settings import (
-    BlinkingSettings,
-    CameraSettings,
-    MotionSettings,
-)
+from napari_sofinet.simulation.sample_settings import BlinkingSettings
+from napari_sofinet.simulation.settings import CameraSettings, MotionSettings
 from napari_sofinet.simulation.writing import write_movie
 from napari_sofinet.sofi import cross_cumulants
 from napari_sofinet.sofi.pixel_sets import pixel_sets

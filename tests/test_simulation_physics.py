@@ -30,12 +30,8 @@ from napari_sofinet.simulation.camera_models import MODELS
 from napari_sofinet.simulation.motion import moved
 from napari_sofinet.simulation.psf import AIRY_HALF, FWHM_PER_SIGMA, Psf, airy_table, make_psf
 from napari_sofinet.simulation.rendering import render, render_gaussian
-from napari_sofinet.simulation.settings import (
-    BlinkingSettings,
-    CameraSettings,
-    MotionSettings,
-    OpticsSettings,
-)
+from napari_sofinet.simulation.sample_settings import BlinkingSettings
+from napari_sofinet.simulation.settings import CameraSettings, MotionSettings, OpticsSettings
 
 # Blinking
 

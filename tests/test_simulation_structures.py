@@ -29,7 +29,7 @@ from napari_sofinet.simulation import (
     structures,
 )
 from napari_sofinet.simulation.labels import Labels, label_curves, label_imperfectly
-from napari_sofinet.simulation.settings import StructureSettings
+from napari_sofinet.simulation.sample_settings import StructureSettings
 
 
 def test_filaments_are_worm_like_chains():

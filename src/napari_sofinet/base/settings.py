@@ -2,7 +2,8 @@
 
 A settings model is the only description of a method's parameters: forms, command line options,
 presets and recipes are built from it. Every field has a type, limits, a default and a sentence of
-help; ``unit`` and ``basic`` (shown without opening "Advanced") ride in the field's extra schema.
+help; ``label``, ``unit`` and ``basic`` (shown without opening "Advanced") ride in the field's extra
+schema.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -22,6 +23,9 @@ class Settings(BaseModel):
     """Base of all settings: frozen, strict about unknown names and about NaN."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    title: ClassVar[str] = ""
+    """Title of the settings as a group of a form; by default the name of the group."""
 
     @model_validator(mode="before")
     @classmethod
@@ -57,11 +61,13 @@ def parameter(
     default: Any,
     help: str,
     *,
+    label: str = "",
     unit: str = "",
     basic: bool = False,
     file: bool = False,
     weights: str = "",
     empty: str = "automatic",
+    choices: dict[str, str] | None = None,
     formerly: str = "",
     formerly_choices: dict[str, str] | None = None,
     **limits: Any,
@@ -74,6 +80,8 @@ def parameter(
         Value where none is given.
     help : str
         Sentence for the user.
+    label : str, optional
+        Name in a form, without the unit; by default the name of the field in words.
     unit : str, optional
         Physical unit.
     basic : bool, optional
@@ -84,6 +92,8 @@ def parameter(
         Name of the network whose weights the field names.
     empty : str, optional
         Meaning of an empty field.
+    choices : dict of str to str, optional
+        Words of a form for choices whose own names say too little.
     formerly : str, optional
         Name of the field in older versions, which is still accepted.
     formerly_choices : dict of str to str, optional
@@ -92,7 +102,8 @@ def parameter(
         ``ge``, ``le``, ``gt`` or ``lt``.
     """
     extra: dict[str, Any] = {"unit": unit, "basic": basic, "file": file, "weights": weights}
-    extra |= {"empty": empty, "formerly": formerly, "formerly_choices": formerly_choices or {}}
+    extra |= {"label": label, "empty": empty, "choices": choices or {}}
+    extra |= {"formerly": formerly, "formerly_choices": formerly_choices or {}}
     return Field(default=default, description=help, json_schema_extra=extra, **limits)
 
 
@@ -102,6 +113,8 @@ class Parameter:
 
     path: tuple[str, ...]
     info: FieldInfo
+    groups: tuple[str, ...] = ()
+    """Titles of the groups in which it is, from the outermost."""
 
     @property
     def name(self) -> str:
@@ -117,6 +130,17 @@ class Parameter:
     def help(self) -> str:
         """Sentence for the user."""
         return self.info.description or ""
+
+    @property
+    def label(self) -> str:
+        """Name in a form, without the unit."""
+        return str(self._extra.get("label", "")) or in_words(self.path[-1])
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """Words of a form for choices whose own names say too little."""
+        words: Any = self._extra.get("choices", {})
+        return dict(words)
 
     @property
     def unit(self) -> str:
@@ -164,7 +188,23 @@ class Parameter:
         return next((getattr(m, kind) for m in self.info.metadata if hasattr(m, kind)), None)
 
 
-def parameters(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterator[Parameter]:
+def in_words(name: str) -> str:
+    """Return the name of a field in words, without its unit.
+
+    Examples
+    --------
+    >>> in_words("psf_fwhm_px"), in_words("frames")
+    ('PSF width', 'Frames')
+    """
+    for suffix in ("_px", "_percent", "_s", "_um", "_nm"):
+        name = name if name.endswith(("per_s", "per_um")) else name.removesuffix(suffix)
+    words = name.replace("_", " ")
+    return (words[0].upper() + words[1:]).replace("Psf fwhm", "PSF width")
+
+
+def parameters(
+    model: type[BaseModel], prefix: tuple[str, ...] = (), titles: tuple[str, ...] = ()
+) -> Iterator[Parameter]:
     """All parameters of a settings model, then those of nested groups under dotted names."""
     groups = []
     for name, info in model.model_fields.items():
@@ -172,9 +212,10 @@ def parameters(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterator
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             groups.append((name, kind))
         else:
-            yield Parameter((*prefix, name), info)
+            yield Parameter((*prefix, name), info, titles)
     for name, kind in groups:
-        yield from parameters(kind, (*prefix, name))
+        title = getattr(kind, "title", "") or in_words(name)
+        yield from parameters(kind, (*prefix, name), (*titles, title))
 
 
 def build(model: type[S], values: dict[str, Any]) -> S:

@@ -39,14 +39,14 @@ def describe(settings: DdpmSettings, details: dict[str, float]) -> str:
 
 NETWORK = Network(
     "ddpm",
-    "Posterior samples (diffusion)",
+    "Possible structures (diffusion)",
     "napari_sofinet.networks.diffusion:DiffusionNet",
     reach_px=20,
     task="napari_sofinet.training.task:POSTERIOR",
 )
 METHOD = Method(
     "ddpm",
-    "Posterior samples (diffusion)",
+    "Possible structures (diffusion)",
     DdpmSettings,
     ddpm,
     describe,

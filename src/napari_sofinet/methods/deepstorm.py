@@ -21,7 +21,10 @@ class DeepstormSettings(LocalizationSettings):
     """A table of emitters and a picture four times as fine, from frames of blinking molecules."""
 
     time_series: bool = parameter(
-        False, "Keep the picture of each frame instead of summing them.", formerly="film"
+        False,
+        "Keep the picture of each frame instead of summing them.",
+        label="Keep a picture per frame",
+        formerly="film",
     )
 
 
@@ -97,7 +100,7 @@ def suits(facts: MovieFacts) -> tuple[Suggestion, ...]:
 
 METHOD = Method(
     "deepstorm",
-    "Localisation (Deep-STORM)",
+    "Single molecules (Deep-STORM)",
     DeepstormSettings,
     deepstorm,
     describe_localization,

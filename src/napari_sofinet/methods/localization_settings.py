@@ -10,7 +10,7 @@ from napari_sofinet.preprocess.corrections import CalibrationSettings, describe_
 
 NETWORK = Network(
     "deepstorm",
-    "Localisation (Deep-STORM)",
+    "Single molecules (Deep-STORM)",
     "napari_sofinet.networks.deepstorm:deepstorm",
     reach_px=24,
     frames=1,
@@ -24,18 +24,27 @@ class TableDrift(Settings):
     correct: bool = parameter(
         False,
         "Measure the drift by comparing pictures of parts of the table, and correct the positions.",
+        label="Correct drift",
     )
     block: int | None = parameter(
-        None, "Number of frames per part.", empty="500 emitters or more", ge=2, le=1_000_000
+        None,
+        "Number of frames per part.",
+        label="Frames per drift block",
+        empty="500 emitters or more",
+        ge=2,
+        le=1_000_000,
     )
 
 
 class LocalizationSettings(CalibrationSettings):
     """Settings of the localization of emitters in frames."""
 
+    title = "Localisation"
+
     weights: str = parameter(
         "deepstorm",
         "Weights of the network: 'deepstorm' expects single molecules; or your own weights.",
+        label="Localisation weights",
         basic=True,
         weights="deepstorm",
     )
@@ -43,12 +52,15 @@ class LocalizationSettings(CalibrationSettings):
         "network",
         "'network' also separates molecules whose spots overlap; 'single' uses no network: it "
         "finds isolated spots and fits each of them separately.",
+        label="Find molecules by",
+        choices={"single": "fits of single spots"},
         basic=True,
         formerly="finder",
     )
     certainty: float = parameter(
         0.5,
         "Least fraction of a molecule in the map of the network that counts as a detection.",
+        label="Detection threshold",
         ge=0.05,
         le=1,
     )

@@ -30,9 +30,10 @@ class DblinkSettings(Settings):
     )
     step: int | None = parameter(
         None,
-        "Frames from one picture of the time series to the next.",
+        "Frames from one picture of the film to the next; if empty, a window.",
+        label="New picture every",
         unit="frames",
-        empty="a window",
+        empty="as the window",
         basic=True,
         ge=1,
         le=100_000,
@@ -41,6 +42,7 @@ class DblinkSettings(Settings):
         4,
         "Samples of the picture along one camera pixel. The uncertainty of the localisations "
         "should be 0.3 to 1.5 samples.",
+        label="Samples per camera pixel",
         ge=1,
         le=32,
     )
@@ -48,17 +50,25 @@ class DblinkSettings(Settings):
         "movie",
         "Content of the frames: 'movie' for camera frames (also for tables), 'maps' for maps of "
         "localisations made by a program. A pixel of a map is one sample, whatever the fineness.",
+        label="Kind of frames",
+        choices={"movie": "camera frames", "maps": "maps of localisations"},
     )
     map_sum: float = parameter(
         1.0,
         "Sum of a map over one localisation: 1 for counts, 6.283 for time series of deepstorm.",
+        label="Sum of one localisation",
         gt=0,
         le=1e9,
     )
     structure: Literal["either", "filaments", "mitochondria"] = parameter(
         "either",
-        "Prior knowledge of the sample. Few localisations look alike on lines (filaments) and on "
-        "filled shapes (mitochondria).",
+        "What is known of the sample. Few localisations look alike on lines (filaments) and on "
+        "filled shapes (mitochondria), so that this knowledge helps where they are few.",
+        choices={
+            "either": "not known",
+            "filaments": "lines (filaments)",
+            "mitochondria": "filled (mitochondria)",
+        },
         basic=True,
     )
     localize: LocalizationSettings = LocalizationSettings()

@@ -21,19 +21,26 @@ class NetworkSettings(MovieSettings):
     weights: str
     window: int | None = parameter(
         None,
-        "Number of frames for one picture. If empty, all frames make one picture; otherwise each "
-        "window of this many frames makes one picture of a time series.",
+        "Number of frames for one picture. If empty, all frames make one picture. With a number "
+        "such as 20, the frames make a film: one picture of each 20 frames in a row.",
+        label="Frames per picture",
         basic=True,
-        empty="all frames",
+        empty="all; 20 makes a film",
         ge=FRAMES_MIN,
         le=100_000,
     )
     step: int = parameter(
-        1, "Frames from one picture of a time series to the next.", ge=1, le=100_000
+        1,
+        "Frames from one picture of a film to the next.",
+        label="New picture every",
+        unit="frames",
+        ge=1,
+        le=100_000,
     )
     uncertainty: bool = parameter(
         True,
         "Also return a map of the uncertainty, if the network estimates it.",
+        label="Map uncertainty",
     )
     uncertainty_from: Literal["network", "flip_rotate"] = parameter(
         "network",
@@ -41,6 +48,8 @@ class NetworkSettings(MovieSettings):
         "'flip_rotate' is the spread of pictures of the movie in eight orientations, which takes "
         "eight times as long. The picture is then the mean of the eight. For posterior samples "
         "use the method 'ddpm'.",
+        label="Uncertainty from",
+        choices={"network": "the network", "flip_rotate": "eight orientations"},
         formerly="doubt",
         formerly_choices={"turned": "flip_rotate"},
     )

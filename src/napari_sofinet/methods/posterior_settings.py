@@ -19,15 +19,25 @@ class DdpmSettings(MovieSettings):
         weights="ddpm",
     )
     samples: int = parameter(
-        16, "Number of samples; time and disk space grow with it.", basic=True, ge=4, le=256
+        16,
+        "Number of samples; time and disk space grow with it.",
+        label="Number of samples",
+        basic=True,
+        ge=4,
+        le=256,
     )
-    seed: int = parameter(0, "Random seed: the same seed gives the same samples.", ge=0, lt=2**31)
-    steps: int = parameter(12, "Number of steps from noise to a sample.", ge=4, le=100)
+    seed: int = parameter(
+        0, "Random seed: the same seed gives the same samples.", label="Random seed", ge=0, lt=2**31
+    )
+    steps: int = parameter(
+        12, "Number of steps from noise to a sample.", label="Steps per sample", ge=4, le=100
+    )
     schedule: Schedule = parameter(
         "full",
         "'full' starts from noise; 'guided' starts from the network's picture with added noise "
         "and stays closer to it; 'paper' takes the 100 steps of Seitz and Liu, which do not start "
         "from pure noise.",
+        label="Sampling schedule",
     )
     psf_fwhm_px: float | None = parameter(
         None,

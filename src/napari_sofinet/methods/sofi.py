@@ -147,7 +147,7 @@ def _on_cumulant_grid(movie: Movie, order: int, image: np.ndarray) -> Reconstruc
 
 METHOD = Method(
     "sofi",
-    "SOFI",
+    "Picture from fluctuations (SOFI)",
     SofiSettings,
     sofi,
     describe,

@@ -25,9 +25,10 @@ class SofinetSettings(NetworkSettings):
     )
     every: int | None = parameter(
         None,
-        "Frames between computed pictures of a time series. Pictures in between are interpolated, "
+        "Frames between computed pictures of a film. Pictures in between are interpolated, "
         "since consecutive windows have most frames in common; 1 computes all pictures. If empty, "
         "a fifth of the window.",
+        label="Compute every",
         unit="frames",
         empty="a fifth of the window",
         ge=1,
@@ -78,14 +79,14 @@ def suits(facts: MovieFacts) -> tuple[Suggestion, ...]:
 
 NETWORK = Network(
     "sofinet",
-    "Statistics network (sofinet)",
+    "Picture from about 20 frames (sofinet)",
     "napari_sofinet.networks.sofinet:StatisticsNet",
     reach_px=32,
     task="napari_sofinet.training.task:PICTURE",
 )
 METHOD = network_method(
     "sofinet",
-    "Statistics network (sofinet)",
+    "Picture from about 20 frames (sofinet)",
     SofinetSettings,
     NETWORK,
     "statistics network of napari-sofinet",

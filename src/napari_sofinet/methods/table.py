@@ -28,23 +28,34 @@ class TableSettings(Settings):
     where: str = parameter(
         "",
         "Conditions that rows must meet, joined by 'and', e.g. 'photons > 300 and frame < 500'.",
+        label="Conditions",
         basic=True,
         empty="all rows",
     )
     drift: str = parameter(
-        "no", "Drift correction: 'no', 'auto', or the number of frames per block.", basic=True
+        "no",
+        "Drift correction: 'no', 'auto', or the number of frames per block.",
+        label="Drift correction",
+        basic=True,
     )
     render: Literal["gaussian", "histogram"] = parameter(
         "gaussian",
         "Rendering: Gaussian spots as wide as their uncertainty, or counts per pixel.",
+        label="Spots drawn as",
         basic=True,
     )
     pixel_nm: float | None = parameter(
-        None, "Pixel size of the picture.", unit="nm", gt=0, empty="20 nm or 0.2 camera pixels"
+        None,
+        "Pixel size of the picture.",
+        label="Pixel size",
+        unit="nm",
+        gt=0,
+        empty="20 nm or 0.2 camera pixels",
     )
     fineness: float | None = parameter(
         None,
         "Number of pixels of the picture along one camera pixel, instead of a pixel size.",
+        label="Pixels per camera pixel",
         gt=0,
     )
     window: int | None = parameter(
@@ -58,6 +69,7 @@ class TableSettings(Settings):
     step: int | None = parameter(
         None,
         "Frames from one picture of a time series to the next.",
+        label="New picture every",
         unit="frames",
         empty="half a window",
         ge=1,

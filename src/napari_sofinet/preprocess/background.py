@@ -23,17 +23,20 @@ class BackgroundCorrection(Settings):
         "'percentile' subtracts the level below which a pixel rarely falls, 'rolling-ball' "
         "subtracts background that is smoother in space than the radius; both follow slow "
         "changes. 'high-pass' subtracts smooth changes from each frame, such as moving haze.",
+        label="Background removal",
     )
     frames: int = parameter(
         100,
         "Number of frames per block. The background is measured once per block and interpolated "
         "linearly in between.",
+        label="Frames per background block",
         ge=5,
         le=100_000,
     )
     percentile: float = parameter(
         10.0,
         "Percentile of each pixel over the frames of a block; 0 is the minimum.",
+        label="Background percentile",
         unit="%",
         ge=0,
         le=100,
@@ -42,6 +45,7 @@ class BackgroundCorrection(Settings):
         15.0,
         "Radius of the ball, which should exceed the thickness of the structure. For 'high-pass', "
         "three standard deviations of the Gaussian blur.",
+        label="Ball radius",
         unit="camera px",
         ge=2,
         le=200,

@@ -29,6 +29,7 @@ class BleachingCorrection(Settings):
         False,
         "Correct for slow loss of brightness, which otherwise counts as fluctuation: SOFI works "
         "in short sub-sequences, other methods brighten the frames.",
+        label="Correct bleaching",
     )
 
 

@@ -27,6 +27,7 @@ class BrightnessCorrection(Settings):
         False,
         "Scale every frame to the same brightness and offset. This removes flicker, jumps of the "
         "laser power, warm-up and bleaching of any shape, which otherwise count as fluctuations.",
+        label="Correct brightness",
     )
 
 

@@ -29,7 +29,7 @@ class CameraCorrection(Settings):
     gain: float | None = parameter(
         None,
         "Counts per photoelectron; the counts are divided by it.",
-        unit="counts",
+        unit="counts per electron",
         empty="none",
         ge=1e-4,
         le=1e4,
@@ -37,11 +37,13 @@ class CameraCorrection(Settings):
     dark_frames: str = parameter(
         "",
         "TIFF movie recorded in the dark. Its mean is subtracted as the offset of each pixel.",
+        label="Movie of dark frames",
         file=True,
     )
     estimate: bool = parameter(
         False,
         "Estimate offset and gain, unless given, from the increase of the noise with brightness.",
+        label="Estimate offset and gain",
     )
 
 

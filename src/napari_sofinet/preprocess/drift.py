@@ -57,11 +57,15 @@ class DriftCorrection(Settings):
     """Drift of the sample."""
 
     correct: bool = parameter(
-        False, "Measure the drift between the SOFI images of blocks of frames, and correct it."
+        False,
+        "Measure the drift between the SOFI images of blocks of frames, and correct it.",
+        label="Correct drift",
     )
     block: int = parameter(
         50,
-        "Number of frames per block: more for dim movies, fewer for fast drift.",
+        "Number of frames per block between which drift is measured: more for dim movies, fewer "
+        "for fast drift.",
+        label="Frames per drift block",
         ge=20,
         le=100_000,
     )

@@ -23,6 +23,7 @@ class ReadoutCorrection(Settings):
         "Groups of pixels that share readout noise in each frame, independent of the sample: "
         "rows, columns, both, or the quarters of the sensor (halves). The shared noise is "
         "subtracted.",
+        label="Noise shared by",
     )
 
 

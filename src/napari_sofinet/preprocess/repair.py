@@ -27,15 +27,20 @@ class RepairSettings(Settings):
     """Defects that are left out or replaced by default."""
 
     frames: bool = parameter(
-        True, "Leave out frames that are empty, incomplete or dark as a whole."
+        True,
+        "Leave out frames that are empty, incomplete or dark as a whole.",
+        label="Leave out bad frames",
     )
     spikes: bool = parameter(
         True,
         "Replace cosmic rays and other spikes that are sharper than any PSF by the mean of the "
         "frames before and after.",
+        label="Remove spikes",
     )
     pixels: bool = parameter(
-        True, "Replace dead, hot and flickering pixels by the mean of their neighbours."
+        True,
+        "Replace dead, hot and flickering pixels by the mean of their neighbours.",
+        label="Repair bad pixels",
     )
 
     @property

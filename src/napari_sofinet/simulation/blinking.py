@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_sofinet.simulation.settings import BlinkingSettings
+from napari_sofinet.simulation.sample_settings import BlinkingSettings
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from napari_sofinet.simulation.settings import SimulationSettings, StructureSettings
+from napari_sofinet.simulation.sample_settings import StructureSettings
+from napari_sofinet.simulation.settings import SimulationSettings
 from napari_sofinet.simulation.simulate import Simulation, simulate
 
 DEMO = SimulationSettings(frames=500, seed=7, structure=StructureSettings(count=10))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from napari_sofinet.simulation.rounded_draws import log_uniform, rounded, uniform
+from napari_sofinet.simulation.sample_settings import BlinkingSettings, StructureSettings
 from napari_sofinet.simulation.settings import (
     BackgroundSettings,
-    BlinkingSettings,
     CameraSettings,
     MotionSettings,
     OpticsSettings,
     SimulationSettings,
-    StructureSettings,
 )
 
 CHIP_PIXEL_UM = 6.5

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_sofinet.simulation.settings import StructureSettings
+from napari_sofinet.simulation.sample_settings import StructureSettings
 
 WAVES = 60
 """Number of waves that make up a smooth random field."""

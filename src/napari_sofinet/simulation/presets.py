@@ -15,14 +15,13 @@ from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.settings import flatten_settings
 from napari_sofinet.simulation.drawn_settings import draw_filaments, draw_universal
 from napari_sofinet.simulation.rounded_draws import log_uniform, uniform
+from napari_sofinet.simulation.sample_settings import BlinkingSettings, StructureSettings
 from napari_sofinet.simulation.settings import (
     BackgroundSettings,
-    BlinkingSettings,
     CameraSettings,
     MotionSettings,
     OpticsSettings,
     SimulationSettings,
-    StructureSettings,
 )
 
 KOMEN_PHOTONS = 100.0, 80.0, 60.0, 40.0

@@ -8,195 +8,42 @@ from pydantic import model_validator
 
 from napari_sofinet.base.settings import Settings, parameter
 from napari_sofinet.simulation.camera_models import MODELS
+from napari_sofinet.simulation.sample_settings import BlinkingSettings, StructureSettings
 
 MOST_EMITTERS = 2_000_000
 MOST_EVENTS = 1_000_000_000
 WIDEST_AIRY_PX = 30  # a finer table than this takes gigabytes
-
-StructureKind = Literal[
-    "microtubules",
-    "actin",
-    "mitochondria",
-    "vesicles",
-    "rings",
-    "random",
-    "points",
-    "argolight",
-    "siemens-star",
-    "table",
-    "image",
-    "empty",
-]
-
-
-class StructureSettings(Settings):
-    """Structure of the sample and its labelling."""
-
-    kind: StructureKind = parameter(
-        "microtubules",
-        "Structure of the sample; 'table' and 'image' take positions or a density from a file.",
-        basic=True,
-    )
-    count: int = parameter(
-        8,
-        "Number of filaments, mitochondria, vesicles, rings or points that start in the field.",
-        basic=True,
-        ge=0,
-        le=100_000,
-    )
-    emitters_per_um: float = parameter(
-        50.0,
-        "Density of emitters along a filament, ring or line.",
-        unit="1/um",
-        ge=0,
-        le=10_000,
-    )
-    spacing: Literal["random", "even"] = parameter(
-        "random", "Spacing of the emitters along filaments and rings: random or even."
-    )
-    emitters_per_um2: float = parameter(
-        400.0,
-        "Density of emitters on membranes and other areas.",
-        unit="1/um^2",
-        ge=0,
-        le=100_000,
-    )
-    persistence_um: float | None = parameter(
-        None,
-        "Persistence length of filaments; if empty 20 um for microtubules, 30 for actin, 6 for "
-        "mitochondria.",
-        unit="um",
-        gt=0,
-        le=10_000,
-    )
-    length_um: float | None = parameter(
-        None,
-        "Length of filaments; if empty 25 um for microtubules, 12 for actin, 3 for mitochondria.",
-        unit="um",
-        gt=0,
-        le=1000,
-    )
-    size_um: float | None = parameter(
-        None,
-        "Diameter of tubes, vesicles or rings (if empty 0.4, 0.12 and 0.3 um), or of the disc on "
-        "which points lie (if empty the whole field).",
-        unit="um",
-        gt=0,
-        le=100,
-    )
-    linker_um: float = parameter(
-        0.0,
-        "Length of the label's linkers, by which dyes are displaced in random directions.",
-        unit="um",
-        ge=0,
-        le=1,
-    )
-    missing: float = parameter(0.0, "Fraction of labels that are missing, in patches.", ge=0, lt=1)
-    patch_um: float = parameter(0.2, "Size of the missing patches.", unit="um", gt=0, le=10)
-    file: str = parameter(
-        "",
-        "Positions (CSV with x and y in nm or um, or a truth .npz) or an image (TIFF).",
-        file=True,
-    )
-
-    def most_emitters(self, height_um: float, width_um: float) -> float:
-        """Return an upper estimate of the number of emitters in a field of a size in µm.
-
-        Examples
-        --------
-        >>> StructureSettings(kind="microtubules", count=2).most_emitters(10, 10)
-        2500.0
-        """
-        diameter = self.size_um or 0.4
-        # Tubes have round ends; spheres have up to 1.8 diameters.
-        tube_um = (self.length_um or 3) + 3.3 * diameter
-        number = {
-            "microtubules": self.count * (self.length_um or 25) * self.emitters_per_um,
-            "actin": self.count * (self.length_um or 12) * self.emitters_per_um,
-            "mitochondria": self.count * 3.15 * diameter * tube_um * self.emitters_per_um2,
-            "vesicles": self.count * 3.15 * diameter**2 * self.emitters_per_um2,
-            "rings": self.count * 3.15 * diameter * self.emitters_per_um,
-            "points": self.count,
-            "empty": 0,
-            "table": 0,
-            "argolight": 20 * height_um * self.emitters_per_um,
-        }
-        return number.get(self.kind, height_um * width_um * self.emitters_per_um2)
-
-
-class BlinkingSettings(Settings):
-    """Blinking and brightness of emitters."""
-
-    model: Literal["two-state", "three-state", "dna-paint", "steady"] = parameter(
-        "two-state",
-        "On and off; the same with a second, longer dark state; binding of fresh dyes; or always "
-        "on.",
-        basic=True,
-    )
-    on_time_s: float = parameter(
-        0.01, "Mean on-time (DNA-PAINT: bound time).", unit="s", basic=True, gt=0, le=1e4
-    )
-    off_time_s: float = parameter(
-        0.6, "Mean off-time (DNA-PAINT: unbound time).", unit="s", basic=True, gt=0, le=1e6
-    )
-    long_off_time_s: float = parameter(
-        5.0, "Mean time in the second dark state of 'three-state'.", unit="s", gt=0, le=1e6
-    )
-    long_share: float = parameter(
-        0.1, "Fraction of switches off that lead to the second dark state.", ge=0, le=1
-    )
-    bleach_time_s: float | None = parameter(
-        None,
-        "Mean on-time until bleaching; if empty, or for DNA-PAINT, emitters do not bleach.",
-        unit="s",
-        gt=0,
-        le=1e6,
-    )
-    photons: float = parameter(
-        100.0,
-        "Photons of an emitter that is on for a whole frame.",
-        unit="photons",
-        basic=True,
-        ge=0,
-        le=1e6,
-    )
-    spread: float = parameter(
-        0.0,
-        "Relative standard deviation of the photons between emitters (DNA-PAINT: bindings).",
-        ge=0,
-        le=3,
-    )
-    steady_share: float = parameter(
-        0.0,
-        "Fraction of its photons that an emitter emits additionally in every frame, whether on, "
-        "off or bleached, like labels whose dark state is not fully dark.",
-        ge=0,
-        le=10,
-    )
 
 
 class OpticsSettings(Settings):
     """Microscope without the camera."""
 
     psf: Literal["gaussian", "airy", "image"] = parameter(
-        "gaussian", "Shape of the PSF; 'image' takes a measured PSF from a file."
+        "gaussian", "Shape of the PSF; 'image' takes a measured PSF from a file.", label="PSF shape"
     )
-    na: float = parameter(1.4, "Numerical aperture.", gt=0, le=2)
-    wavelength_um: float = parameter(0.6, "Wavelength of the light.", unit="um", gt=0.1, le=2)
+    na: float = parameter(1.4, "Numerical aperture.", label="Numerical aperture", gt=0, le=2)
+    wavelength_um: float = parameter(0.6, "Wavelength of the light.", unit="µm", gt=0.1, le=2)
     psf_fwhm_um: float | None = parameter(
         0.22,
         "Width (FWHM) of the PSF; if empty 0.51 wavelength / NA.",
-        unit="um",
+        label="PSF width",
+        unit="µm",
         gt=0,
         le=10,
     )
     psf_file: str = parameter(
         "",
         "TIFF of a centred PSF with odd numbers of rows and columns; its sum does not matter.",
+        label="PSF file",
         file=True,
     )
     psf_file_pixel_um: float = parameter(
-        0.02, "Pixel size of the PSF file in the sample.", unit="um", gt=0, le=1
+        0.02,
+        "Pixel size of the PSF file in the sample.",
+        label="PSF file pixel",
+        unit="µm",
+        gt=0,
+        le=1,
     )
     magnification: float = parameter(65.0, "Magnification on the camera.", gt=0, le=1000)
 
@@ -212,23 +59,47 @@ class BackgroundSettings(Settings):
     """Light that does not blink."""
 
     photons: float = parameter(
-        1.2, "Background per pixel and frame.", unit="photons", basic=True, ge=0, le=1e6
+        1.2,
+        "Background per pixel and frame.",
+        label="Background",
+        unit="photons",
+        basic=True,
+        ge=0,
+        le=1e6,
     )
     structured: float = parameter(
-        0.0, "Fraction of the background that varies smoothly over the field.", ge=0, le=1
+        0.0,
+        "Fraction of the background that varies smoothly over the field.",
+        label="Share of uneven light",
+        ge=0,
+        le=1,
     )
     out_of_focus: float = parameter(
-        0.0, "Fraction of the background that is out-of-focus light of the structure.", ge=0, le=1
+        0.0,
+        "Fraction of the background that is out-of-focus light of the structure.",
+        label="Share out of focus",
+        ge=0,
+        le=1,
     )
     scale_um: float = parameter(
-        2.0, "Size of background patches and out-of-focus blur.", unit="um", gt=0, le=100
+        2.0,
+        "Size of background patches and out-of-focus blur.",
+        label="Patches and blur",
+        unit="µm",
+        gt=0,
+        le=100,
     )
     half_life_s: float | None = parameter(
-        None, "Half-life of the background; if empty it does not bleach.", unit="s", gt=0
+        None,
+        "Half-life of the background; if empty it does not bleach.",
+        label="Background half-life",
+        unit="s",
+        gt=0,
     )
     still_photons: float = parameter(
         0.0,
         "Light of in-focus structure that does not blink, mean per pixel and frame.",
+        label="Steady structure",
         unit="photons",
         ge=0,
         le=1e6,
@@ -248,27 +119,45 @@ class CameraSettings(Settings):
     """Camera; values that are left empty are those of its model."""
 
     model: Literal["scmos", "orca-flash4", "orca-fusion-bt", "prime-95b", "ixon-897", "ideal"] = (
-        parameter("scmos", "Kind of camera; its values are typical of data sheets, rounded.")
+        parameter(
+            "scmos",
+            "Kind of camera; its values are typical of data sheets, rounded.",
+            label="Camera",
+        )
     )
-    pixel_um: float | None = parameter(None, "Size of its pixels.", unit="um", ge=0.01, le=100)
+    pixel_um: float | None = parameter(
+        None, "Size of its pixels.", label="Camera pixel", unit="µm", ge=0.01, le=100
+    )
     quantum_efficiency: float | None = parameter(
         None, "Fraction of photons that become electrons.", gt=0, le=1
     )
     offset: float | None = parameter(None, "Counts in the dark.", unit="counts", ge=0, le=60_000)
     gain: float | None = parameter(
-        None, "Counts per electron (after EM gain).", unit="counts/e", gt=0, le=1000
+        None, "Counts per electron (after EM gain).", unit="counts per electron", gt=0, le=1000
     )
     read_noise_e: float | None = parameter(
-        None, "Read noise, median over pixels.", unit="e rms", ge=0, le=1000
+        None,
+        "Read noise (root mean square), median over pixels.",
+        label="Read noise",
+        unit="electrons",
+        ge=0,
+        le=1000,
     )
-    em_gain: float | None = parameter(None, "Electron multiplication; 1 is none.", ge=1, le=5000)
+    em_gain: float | None = parameter(
+        None, "Electron multiplication; 1 is none.", label="EM gain", ge=1, le=5000
+    )
     pixel_spread: float | None = parameter(
-        None, "Standard deviation of the gain from pixel to pixel over its mean.", ge=0, le=0.5
+        None,
+        "Standard deviation of the gain from pixel to pixel over its mean.",
+        label="Spread of pixel gain",
+        ge=0,
+        le=0.5,
     )
-    bits: int | None = parameter(None, "Bits of a count.", ge=8, le=16)
+    bits: int | None = parameter(None, "Bits of a count.", label="Bits per count", ge=8, le=16)
     dark_frames: str = parameter(
         "",
         "TIFF of frames in the dark, from which maps of offset and read noise are measured.",
+        label="Movie of dark frames",
         file=True,
     )
 
@@ -276,18 +165,36 @@ class CameraSettings(Settings):
 class MotionSettings(Settings):
     """Motion of the sample."""
 
-    drift_y_um_per_s: float = parameter(0.0, "Drift along rows.", unit="um/s", ge=-100, le=100)
-    drift_x_um_per_s: float = parameter(0.0, "Drift along columns.", unit="um/s", ge=-100, le=100)
-    rotation_deg_per_s: float = parameter(
-        0.0, "Rotation about the centre of the field.", unit="deg/s", ge=-1000, le=1000
+    drift_y_um_per_s: float = parameter(
+        0.0, "Drift along rows.", label="Drift along rows", unit="µm/s", ge=-100, le=100
     )
-    wobble_um: float = parameter(0.0, "Amplitude of a swaying deformation.", unit="um", ge=0, le=10)
-    wobble_period_s: float = parameter(10.0, "Period of the deformation.", unit="s", gt=0, le=1e6)
+    drift_x_um_per_s: float = parameter(
+        0.0, "Drift along columns.", label="Drift along columns", unit="µm/s", ge=-100, le=100
+    )
+    rotation_deg_per_s: float = parameter(
+        0.0,
+        "Rotation about the centre of the field.",
+        label="Rotation",
+        unit="°/s",
+        ge=-1000,
+        le=1000,
+    )
+    wobble_um: float = parameter(
+        0.0, "Amplitude of a swaying deformation.", label="Wobble amplitude", unit="µm", ge=0, le=10
+    )
+    wobble_period_s: float = parameter(
+        10.0, "Period of the deformation.", label="Wobble period", unit="s", gt=0, le=1e6
+    )
     wobble_wave_um: float = parameter(
-        4.0, "Wavelength of the deformation.", unit="um", gt=0, le=1000
+        4.0, "Wavelength of the deformation.", label="Wobble wavelength", unit="µm", gt=0, le=1000
     )
     transport_um_per_s: float = parameter(
-        0.0, "Speed of each object in a direction of its own.", unit="um/s", ge=0, le=100
+        0.0,
+        "Speed of each object in a direction of its own.",
+        label="Speed of objects",
+        unit="µm/s",
+        ge=0,
+        le=100,
     )
 
     @property
@@ -320,7 +227,12 @@ class SimulationSettings(Settings):
         0.01, "Time from frame to frame.", unit="s", basic=True, gt=0, le=1e4
     )
     seed: int = parameter(
-        1, "Random seed: the same seed gives the same movie.", basic=True, ge=0, le=2**32 - 1
+        1,
+        "Random seed: the same seed gives the same movie.",
+        label="Random seed",
+        basic=True,
+        ge=0,
+        le=2**32 - 1,
     )
     structure: StructureSettings = StructureSettings()
     blinking: BlinkingSettings = BlinkingSettings()

@@ -12,7 +12,7 @@ from napari_sofinet.io.tiff_file import read_image
 from napari_sofinet.io.truth_file import read_truth_positions
 from napari_sofinet.simulation.filaments import Field
 from napari_sofinet.simulation.labels import Labels
-from napari_sofinet.simulation.settings import StructureSettings
+from napari_sofinet.simulation.sample_settings import StructureSettings
 
 
 def labels_from_file(

@@ -13,7 +13,8 @@ from napari_sofinet.simulation.labels import (
 )
 from napari_sofinet.simulation.membranes import mitochondria, vesicles
 from napari_sofinet.simulation.resolution_targets import argolight, siemens_star
-from napari_sofinet.simulation.settings import SimulationSettings, StructureSettings
+from napari_sofinet.simulation.sample_settings import StructureSettings
+from napari_sofinet.simulation.settings import SimulationSettings
 from napari_sofinet.simulation.structure_files import labels_from_file
 
 
@@ -41,7 +42,7 @@ def place(settings: SimulationSettings, rng: np.random.Generator) -> Labels:
     --------
     >>> import numpy as np
     >>> from napari_sofinet.simulation import SimulationSettings
-    >>> from napari_sofinet.simulation.settings import StructureSettings
+    >>> from napari_sofinet.simulation.sample_settings import StructureSettings
     >>> points = SimulationSettings(structure=StructureSettings(kind="points", count=5))
     >>> len(place(points, np.random.default_rng(1)))
     5

@@ -83,7 +83,7 @@ class SettingsForm(QWidget):
             If a text cannot be read or a value is not allowed.
         """
         values = {
-            name: parse(leaf, _text(self.editors[name]), _shown_name(leaf), decimal_comma=True)
+            name: parse(leaf, _text(self.editors[name]), leaf.label, decimal_comma=True)
             for name, leaf in self.leaves.items()
         }
         return build(self.model, values)
@@ -138,10 +138,11 @@ class SettingsForm(QWidget):
         Returns
         -------
         str
-            E.g. "Drift: Correct to yes".
+            E.g. "'Correct drift' to yes".
         """
-        *groups, last = (_title(word) for word in self.leaves[name].path)
-        return f"{': '.join([*groups, last])} to {text_of(value)}"
+        leaf = self.leaves[name]
+        text = text_of(value)
+        return f"'{leaf.label}' to {leaf.choices.get(text, text)}"
 
     def _scroll(self) -> None:
         """Scroll to the editors in view, to the first one last, so that it is seen in any case."""
@@ -180,14 +181,12 @@ class SettingsForm(QWidget):
             target = basic if leaf.basic else rows
             if group and not leaf.basic:
                 if group not in groups:
-                    box = QGroupBox(_title(group[-1]))
+                    box = QGroupBox(leaf.groups[-1])
                     groups[group] = QFormLayout(box)
                     rows.addRow(box)
                 target = groups[group]
             unit = f" ({leaf.unit})" if leaf.unit else ""
-            # Inside a box the group is named by the title.
-            inside_box = group and not leaf.basic
-            label = QLabel(_title(leaf.path[-1] if inside_box else "_".join(leaf.path)) + unit)
+            label = QLabel(leaf.label + unit)
             label.setToolTip(leaf.help)
             self._watch(label, leaf)
             target.addRow(label, self.editors[name])
@@ -199,7 +198,8 @@ class SettingsForm(QWidget):
         editor: Any
         if isinstance(kind, tuple):
             editor = QComboBox()
-            editor.addItems([str(choice) for choice in kind])
+            for choice in kind:
+                editor.addItem(leaf.choices.get(choice, str(choice)), choice)
             notify = editor.currentTextChanged
         elif leaf.weights:
             editor = WeightsBox(leaf.weights)
@@ -240,7 +240,7 @@ class SettingsForm(QWidget):
 
     def _watch(self, widget: QWidget, leaf: Parameter) -> None:
         default = text_of(default_of(self.model, leaf)).replace("none", leaf.empty)
-        text = f"<b>{_title(leaf.path[-1])}</b>: {leaf.help} Default: {default}."
+        text = f"<b>{leaf.label}</b>: {leaf.help} Default: {default}."
         widget.installEventFilter(_Hover(widget, lambda: self.help.setText(text)))
 
 
@@ -307,31 +307,21 @@ class _Hover(QObject):
         return False
 
 
-def _title(name: str) -> str:
-    for suffix in ("_px", "_percent", "_s", "_um", "_e"):  # the unit follows the title
-        name = name if name.endswith(("per_s", "per_um")) else name.removesuffix(suffix)
-    words = name.replace("_", " ")
-    return (words[0].upper() + words[1:]).replace("Psf fwhm", "PSF width")
-
-
-def _shown_name(leaf: Parameter) -> str:
-    """Return the name of a parameter as the form shows it."""
-    return _title("_".join(leaf.path) if leaf.basic else leaf.path[-1])
-
-
 def _text(editor: Any) -> str:
     if isinstance(editor, QCheckBox):
         return text_of(editor.isChecked())
     if isinstance(editor, QComboBox):
-        return str(editor.currentText())
+        return str(editor.currentData() or editor.currentText())
     return str(editor.value()) if isinstance(editor, QSpinBox) else str(editor.text())
 
 
 def _show(editor: Any, value: Any) -> None:
     if isinstance(editor, QCheckBox):
         editor.setChecked(value)
-    elif isinstance(editor, QComboBox):
+    elif isinstance(editor, WeightsBox):
         editor.setCurrentText(str(value))
+    elif isinstance(editor, QComboBox):
+        editor.setCurrentIndex(editor.findData(value))
     elif isinstance(editor, QSpinBox):
         editor.setValue(value)
     else:
