@@ -26,7 +26,7 @@ def main() -> None:
     widget.form.editors["weights"].setCurrentText(
         sys.argv[2] if len(sys.argv) > 2 else "ddpm-universal"
     )
-    widget.last.setValue(20)
+    widget.last.setValue(19)
     QTest.mouseClick(widget.run_button, Qt.MouseButton.LeftButton)
     QTest.qWait(2000)
     finished(widget)

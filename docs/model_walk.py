@@ -24,7 +24,7 @@ def model(path: str) -> None:
     widget = ModelWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Model reconstruction", area="right")
     widget.first.setValue(100)
-    widget.last.setValue(120)
+    widget.last.setValue(119)
     widget.run_or_cancel()
     finished(widget)
     shot(viewer, "models-1-reconstruct")

@@ -703,11 +703,8 @@ def test_shipped_weights_fill_what_is_filled():
 def test_napari_shows_a_film_of_maps_by_the_papers_network(
     make_napari_viewer, qtbot, monkeypatch, tmp_path, table_of_samples
 ):
-    from napari_sofinet.widgets import method_widget, model_widget
+    from napari_sofinet.widgets import model_widget
 
-    errors = []
-    for module in (method_widget, model_widget):
-        monkeypatch.setattr(module, "show_error", errors.append)
     monkeypatch.setattr(weights, "user_weights_folder", lambda: tmp_path / "weights")
     (tmp_path / "weights").mkdir()
     saved(tmp_path / "weights" / "paper.safetensors", paper_net(), {"paper": 1})
@@ -716,12 +713,11 @@ def test_napari_shows_a_film_of_maps_by_the_papers_network(
     widget = model_widget.ModelWidget(viewer)
     viewer.window.add_dock_widget(widget)
     widget.network_box.setCurrentIndex(widget.network_box.findData("dblink"))
-    for name, text in (("weights", "paper"), ("input", "maps")):
-        widget.form.editors[name].setCurrentText(text)
+    widget.form.change({"weights": "paper", "input": "maps"})
     widget.form.editors["window"].setValue(20)
     widget.run_or_cancel()
     qtbot.waitUntil(lambda: widget.worker is None, timeout=60_000)
-    assert not errors
+    assert "Done" in widget.status.text()
     assert len(viewer.layers) == 2
     film = viewer.layers[-1]
     assert film.data.shape == (60, 20, 24)  # a picture at each frame

@@ -218,8 +218,17 @@ def parameters(
         yield from parameters(kind, (*prefix, name), (*titles, title))
 
 
-def build(model: type[S], values: dict[str, Any]) -> S:
+def build(model: type[S], values: dict[str, Any], called: dict[str, str] | None = None) -> S:
     """Settings from dotted names and values; absent names keep their defaults.
+
+    Parameters
+    ----------
+    model : type of Settings
+        Model of the settings.
+    values : dict of str to Any
+        Values by dotted name.
+    called : dict of str to str, optional
+        What the settings are called in messages, by dotted name.
 
     Raises
     ------
@@ -241,13 +250,14 @@ def build(model: type[S], values: dict[str, Any]) -> S:
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        raise InputError(explain(error)) from None
+        raise InputError(explain(error, called)) from None
 
 
-def explain(error: ValidationError) -> str:
+def explain(error: ValidationError, called: dict[str, str] | None = None) -> str:
     """One sentence about the first thing wrong with some settings."""
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
+    name = (called or {}).get(name, name)
     if first["type"] == "extra_forbidden":
         return f"There is no setting called {name}."
     if first["type"] == "value_error":

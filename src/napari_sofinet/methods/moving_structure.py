@@ -21,6 +21,7 @@ from napari_sofinet.methods.localize import localize
 from napari_sofinet.methods.moving_structure_extent import lower_confidence, selection
 from napari_sofinet.methods.moving_structure_settings import DblinkSettings
 from napari_sofinet.networks import weights
+from napari_sofinet.networks.about_weights import about_weights
 from napari_sofinet.networks.contract import Network
 from napari_sofinet.networks.decay_maps import decay_maps, with_prior
 from napari_sofinet.networks.device import device_for, half_precision_copy, on_device, precision
@@ -103,7 +104,7 @@ def moving_structure(
         notes.append(f"{card.name} belongs to the network of the paper, which gives no confidence.")
         if settings.structure != "either":
             notes.append(f"{card.name} does not take the kind of structure into account.")
-    notes.append(card.prior)
+    notes.append(about_weights(card))
     return _reconstruction(movie, settings, series, found, notes, localizations, frames[0])
 
 

@@ -12,6 +12,7 @@ from napari_sofinet.localization.detection import places_in_map
 from napari_sofinet.methods.detector import ImagingModel, Places
 from napari_sofinet.methods.localization_settings import NETWORK
 from napari_sofinet.networks import weights
+from napari_sofinet.networks.about_weights import about_weights
 from napari_sofinet.networks.deepstorm import FINENESS, normalize
 from napari_sofinet.networks.device import device_for, half_precision_copy, has_fast_16_bits
 from napari_sofinet.networks.tiling import tiles
@@ -81,7 +82,7 @@ class NetworkDetector:
             assert table.photons is not None
             if photons_known:
                 values["photons"] = float(np.median(table.photons))
-        return [*out_of_range_frames(self.card, values), self.card.prior]
+        return [*out_of_range_frames(self.card, values), about_weights(self.card)]
 
 
 def out_of_range_frames(card: Card, values: dict[str, float]) -> list[str]:

@@ -26,6 +26,7 @@ from napari_sofinet.methods.network_settings import (
 )
 from napari_sofinet.methods.out_of_range import frame_notes, out_of_range_notes
 from napari_sofinet.networks import weights
+from napari_sofinet.networks.about_weights import about_weights
 from napari_sofinet.networks.contract import Network
 from napari_sofinet.networks.device import half_precision_copy, on_device, precision
 from napari_sofinet.networks.normalization import Normalization, measure_normalization
@@ -345,7 +346,7 @@ def _reconstruction(
         axes="YX" if window is None else "TYX",
         time_series=(None if window is None else (_middle(movie, window), float(settings.step))),
         frame_interval_s=None if interval is None else interval * settings.step,
-        notes=(*notes, card.prior, QUANTITATIVE),
+        notes=(*notes, about_weights(card), QUANTITATIVE),
         details=corrected.details,
     )
 

@@ -17,6 +17,7 @@ from napari_sofinet.methods.network_settings import QUANTITATIVE, SIDE_MIN_PX
 from napari_sofinet.methods.posterior_estimates import ESTIMATE_TIME, EstimatedPart, estimator_of
 from napari_sofinet.methods.posterior_settings import DdpmSettings
 from napari_sofinet.networks import weights
+from napari_sofinet.networks.about_weights import about_weights
 from napari_sofinet.networks.contract import Network
 from napari_sofinet.networks.device import half_precision_copy, has_fast_16_bits, on_device
 from napari_sofinet.networks.diffusion import unfolded
@@ -94,7 +95,7 @@ def posterior_samples(
         shown,
         maps={**maps, "estimate": drawn.estimate},
         samples=drawn.samples,
-        notes=(*notes, card.prior, QUANTITATIVE),
+        notes=(*notes, about_weights(card), QUANTITATIVE),
         details=corrected.details,
     )
 

@@ -262,7 +262,7 @@ class Training:
                 self.spent_s, before = self.spent_s + now - before, now
                 self.losses.append(loss)
                 recent = loss[0] if recent == 0 else 0.98 * recent + 0.02 * loss[0]
-                message = f"step {self.step}, loss {recent:.4f}"
+                message = f"step {self.step}, error {recent:.4f} (lower is better)"
                 report(self.done, message)
                 if time.monotonic() - saved > self.plan.checkpoint_s:
                     self.save(checkpoint)

@@ -68,7 +68,7 @@ def structure_data(
         lambda step: make(HELD_OUT_SEED + 1 + step),
         _ranges(s),
         f"simulated localisations of moving {what}",
-        f"It expects {what} with sharp outlines that change slowly (a prior). Localisations of "
+        f"It expects {what} with sharp outlines that change slowly. Localisations of "
         "other structures are drawn as the most similar of these.",
         _sequence_loss(s) if sequences else of_output(structure_loss),
         calibrate=no_calibration,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,13 +41,18 @@ RANGES = {
 }
 """Lowest and highest characteristics of the movies of each preset, without empty ones."""
 PRIORS = {
-    "universal": "It was trained on many kinds of structure, and on empty fields.",
-    "filaments": (
-        "It expects filaments (a prior). Use it only for samples of filaments; elsewhere it may "
-        "invent some."
+    "universal": (
+        "It was trained on many kinds of structure and on empty fields. Use it for any sample."
     ),
-    "komen2024": "It was trained only on microtubules under one microscope (PSF 2.2 px): a prior.",
-    "own movies": "It was trained on your own movies: use it for similar samples and settings.",
+    "filaments": (
+        "It expects filaments. Use it only for samples of filaments; elsewhere it may draw some "
+        "that are not there."
+    ),
+    "komen2024": (
+        "It was trained only on microtubules under one microscope (PSF 2.2 px wide). Use it only "
+        "for such movies."
+    ),
+    "own movies": "It was trained on your own movies. Use it for similar samples and settings.",
 }
 
 
@@ -114,8 +120,18 @@ def _own_data(
         ),
         _ranges_of(own),
         f"{len(movies)} own movies ({names}) against their SOFI. {missing}".strip(),
-        PRIORS["own movies"],
+        _prior_of_own(s.start),
         loss,
+    )
+
+
+def _prior_of_own(start: str) -> str:
+    """Return what users should know of weights that were trained on own movies."""
+    if not start:
+        return PRIORS["own movies"]
+    return (
+        f"It is {Path(start).stem}, fine-tuned on your own movies. Use it for similar samples and "
+        "settings."
     )
 
 

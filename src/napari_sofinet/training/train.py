@@ -23,6 +23,7 @@ from napari_sofinet.networks import weights
 from napari_sofinet.networks.contract import Network, load_object
 from napari_sofinet.networks.device import device_for
 from napari_sofinet.networks.weights import Card
+from napari_sofinet.training.comparison import compared
 from napari_sofinet.training.data import Samples, ahead
 from napari_sofinet.training.loop import OtherTraining, Plan, Training
 from napari_sofinet.training.settings import LearningSettings, TrainingSettings
@@ -173,6 +174,9 @@ def _card(
 ) -> Card:
     training, data = started.training, started.data
     batches = 2 if stopped else CALIBRATION_BATCHES
+    figures = {"held_out_loss": round(training.least, 5)} | validation.by_kind()
+    if task_of(network).takes_movies and not stopped:
+        figures |= compared(validation.best(), network, settings.start, data.held_out)
     return Card(
         name=output.stem,
         network=network.name,
@@ -188,7 +192,7 @@ def _card(
         ranges=data.ranges,
         uncertainty=validation.calibration(batches),
         flip_rotate=validation.flip_rotate_calibration(batches),
-        figures={"held_out_loss": round(training.least, 5)} | validation.by_kind(),
+        figures=figures,
         estimate=data.estimate,
         estimate_sha256=data.estimate_sha256,
     )
@@ -246,7 +250,7 @@ def _network(
     if settings.start:
         if settings.parameters:
             raise InputError(
-                f"The network {settings.start} to start from already have a size; leave out the "
+                f"The network {settings.start} to start from already has a size; leave out the "
                 "parameters."
             )
         loaded, card, _ = weights.load(settings.start, network)

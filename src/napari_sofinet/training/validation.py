@@ -133,16 +133,17 @@ class Validation:
         Uncertainty or None
             None for a network that expects no error.
         """
-        return self.data.calibrate(self._best(), (self.data.fresh(k) for k in range(batches)))
+        return self.data.calibrate(self.best(), (self.data.fresh(k) for k in range(batches)))
 
     def flip_rotate_calibration(self, batches: int) -> Uncertainty | None:
         """Calibrate the spread of pictures in eight orientations, see `calibration`."""
         if not self.data.flip_rotate:
             return None
         fresh = (self.data.fresh(k) for k in range(batches))
-        return calibrate(self._best(), fresh, flip_rotate=True)
+        return calibrate(self.best(), fresh, flip_rotate=True)
 
-    def _best(self) -> torch.nn.Module:
+    def best(self) -> torch.nn.Module:
+        """Return the network with its best weights, in evaluation mode."""
         net = self.training.net
         net.load_state_dict(self.training.best)
         return net.eval()

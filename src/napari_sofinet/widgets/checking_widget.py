@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from napari.layers import Image
-from napari.utils.notifications import show_error
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QPushButton
 
@@ -44,7 +43,7 @@ class CheckingWidget(MethodWidget):
             "the movie."
         )
         self.check_button.clicked.connect(self.check_movie)
-        self.below.insertWidget(0, self.check_button)
+        self._add_button(self.check_button)
 
     def _lay_out(self) -> None:
         super()._lay_out()
@@ -72,7 +71,7 @@ class CheckingWidget(MethodWidget):
                 raise InputError(f"{movie.name} is a table of localisations; choose a movie.")
             order = flatten_settings(self.form.settings()).get("order", 2)
         except InputError as error:
-            show_error(str(error))
+            self.status.setText(str(error))
             return
 
         def look(report: Report) -> tuple[Examination, bytes | None]:

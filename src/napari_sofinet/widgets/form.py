@@ -25,6 +25,7 @@ from superqt import QCollapsible
 
 from napari_sofinet.base.settings import Parameter, Settings, build, flatten_settings, parameters
 from napari_sofinet.base.settings_text import default_of, kind_of, parse, text_of
+from napari_sofinet.networks.about_weights import about_weights
 from napari_sofinet.networks.weights import available, read_card
 
 WHOLE = 2**31 - 1
@@ -44,15 +45,24 @@ class SettingsForm(QWidget):
         Model whose parameters are shown.
     parent : QWidget, optional
         Widget that the form belongs to.
+    chosen_from : dict of str to QComboBox, optional
+        Choices for parameters that are text, with the values as their data.
     """
 
     changed = Signal()
 
-    def __init__(self, model: type[Settings], parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        model: type[Settings],
+        parent: QWidget | None = None,
+        chosen_from: dict[str, QComboBox] | None = None,
+    ) -> None:
         super().__init__(parent)
         self.model = model
+        self._chosen_from = chosen_from or {}
         self.leaves = {leaf.name: leaf for leaf in parameters(model)}
         self.editors = {name: self._editor(leaf) for name, leaf in self.leaves.items()}
+        self.labels: dict[str, QLabel] = {}
         self.help = QLabel(wordWrap=True)
         self.help.setMinimumHeight(self.fontMetrics().lineSpacing() * 3)
         self.advanced = QCollapsible("Advanced")
@@ -86,7 +96,8 @@ class SettingsForm(QWidget):
             name: parse(leaf, _text(self.editors[name]), leaf.label, decimal_comma=True)
             for name, leaf in self.leaves.items()
         }
-        return build(self.model, values)
+        called = {name: f"'{leaf.label}'" for name, leaf in self.leaves.items()}
+        return build(self.model, values, called)
 
     def set_settings(self, settings: Settings) -> None:
         """Show settings.
@@ -153,20 +164,42 @@ class SettingsForm(QWidget):
             for editor in reversed(self._in_view):
                 area.ensureWidgetVisible(editor, 0, 2 * editor.height())
 
-    def replaced(self, model: type[Settings]) -> SettingsForm:
+    def show_group(self, name: str, shown: bool) -> None:
+        """Show or hide the settings of a group.
+
+        Parameters
+        ----------
+        name : str
+            Name of the group.
+        shown : bool
+            Whether they are shown.
+        """
+        for leaf in self.leaves.values():
+            if leaf.path[0] == name:
+                editor = self.editors[leaf.name]
+                box = editor.parentWidget()
+                parts = (box,) if isinstance(box, QGroupBox) else (editor, self.labels[leaf.name])
+                for part in parts:
+                    part.setVisible(shown)
+
+    def replaced(
+        self, model: type[Settings], chosen_from: dict[str, QComboBox] | None = None
+    ) -> SettingsForm:
         """Replace this form in its layout by one for another model.
 
         Parameters
         ----------
         model : type of Settings
             Model of the new form.
+        chosen_from : dict of str to QComboBox, optional
+            As for the form itself.
 
         Returns
         -------
         SettingsForm
             The new form; this one is deleted.
         """
-        form = SettingsForm(model)
+        form = SettingsForm(model, chosen_from=chosen_from)
         self.parentWidget().layout().replaceWidget(self, form)
         self.hide()  # Qt deletes it only later, and it would be drawn below the new one until then
         self.deleteLater()
@@ -187,6 +220,7 @@ class SettingsForm(QWidget):
                 target = groups[group]
             unit = f" ({leaf.unit})" if leaf.unit else ""
             label = QLabel(leaf.label + unit)
+            self.labels[name] = label
             label.setToolTip(leaf.help)
             self._watch(label, leaf)
             target.addRow(label, self.editors[name])
@@ -196,7 +230,10 @@ class SettingsForm(QWidget):
     def _editor(self, leaf: Parameter) -> QWidget:
         kind, optional = kind_of(leaf)
         editor: Any
-        if isinstance(kind, tuple):
+        if leaf.name in self._chosen_from:
+            editor = self._chosen_from[leaf.name]
+            notify = editor.currentIndexChanged
+        elif isinstance(kind, tuple):
             editor = QComboBox()
             for choice in kind:
                 editor.addItem(leaf.choices.get(choice, str(choice)), choice)
@@ -281,7 +318,9 @@ class WeightsBox(QComboBox):
         self.clear()
         for name, path in available(self.network).items():
             self.addItem(name)
-            self.setItemData(self.count() - 1, read_card(path).prior, Qt.ItemDataRole.ToolTipRole)
+            self.setItemData(
+                self.count() - 1, about_weights(read_card(path)), Qt.ItemDataRole.ToolTipRole
+            )
         self.setCurrentText(current)
         self.blockSignals(False)
 
@@ -311,7 +350,8 @@ def _text(editor: Any) -> str:
     if isinstance(editor, QCheckBox):
         return text_of(editor.isChecked())
     if isinstance(editor, QComboBox):
-        return str(editor.currentData() or editor.currentText())
+        chosen = editor.currentData()
+        return str(editor.currentText() if chosen is None else chosen)
     return str(editor.value()) if isinstance(editor, QSpinBox) else str(editor.text())
 
 

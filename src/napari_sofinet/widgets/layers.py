@@ -34,6 +34,33 @@ def follow(layers: LayerList, refresh: Callable[..., None]) -> None:
     refresh()
 
 
+OPEN_A_MOVIE = "Open a movie: drop a TIFF file into the window."
+
+
+def why_no_movie(layers: LayerList) -> str:
+    """Return why none of the open layers is a movie, and what to do.
+
+    Parameters
+    ----------
+    layers : LayerList
+        Layers of a viewer, none of which is a movie.
+
+    Returns
+    -------
+    str
+        One or two sentences, about the topmost picture if there is one.
+    """
+    for layer in reversed(layers):
+        if isinstance(layer, Image) and layer.rgb:
+            return (
+                f"{layer.name} is a colour (RGB) picture; a movie of grey values is needed. "
+                f"{OPEN_A_MOVIE}"
+            )
+        if isinstance(layer, Image):
+            return f"{layer.name} is a single picture without a time axis. {OPEN_A_MOVIE}"
+    return OPEN_A_MOVIE
+
+
 def stack_axes(layer: Image | TableLayer) -> list[tuple[int, str, int]]:
     """Return the axes of a layer before y and x that are longer than one.
 

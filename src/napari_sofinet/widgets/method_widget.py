@@ -7,7 +7,6 @@ from typing import Any
 
 from napari.layers import Image, Layer
 from napari.utils import progress
-from napari.utils.notifications import show_error, show_info, show_warning
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
@@ -29,7 +28,7 @@ from napari_sofinet.io import saved_settings
 from napari_sofinet.methods.contract import Method
 from napari_sofinet.methods.run import Device
 from napari_sofinet.widgets.form import SettingsForm, narrow
-from napari_sofinet.widgets.layers import follow
+from napari_sofinet.widgets.layers import follow, why_no_movie
 from napari_sofinet.widgets.movie_chooser import MovieChooser
 from napari_sofinet.widgets.placement import contrast, picture_options
 from napari_sofinet.widgets.result_files import saving_of
@@ -59,7 +58,7 @@ class MethodWidget(WorkingWidget):
 
     title = ""
     known_notes: tuple[str, ...] = ()
-    """Notes that the dock shows anyway, so that they need no warning."""
+    """Notes that the dock shows anyway, so that they are not said again."""
 
     def __init__(self, napari_viewer: Viewer, method: Method) -> None:
         super().__init__("Reconstruct")
@@ -76,6 +75,9 @@ class MethodWidget(WorkingWidget):
         self._bar_timer.setInterval(BAR_MS)
         self._bar_timer.timeout.connect(self._move_bar)
         self._last: Saving | None = None
+        self._hint = ""
+        self._told: Layer | None = None
+        self._needs_movie: list[QPushButton] = []
         self._build()
         follow(self.viewer.layers, self._refresh_layers)
         self._refresh_presets()
@@ -107,6 +109,7 @@ class MethodWidget(WorkingWidget):
         self.save_button = SaveButton("Save…", self._last_result, self.status)
         self.save_button.setToolTip("Save the last result of this dock, with its scale and recipe.")
         self.save_button.setEnabled(False)
+        self._needs_movie.append(self.copy_button)
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -135,14 +138,29 @@ class MethodWidget(WorkingWidget):
         images = self.sources()
         self.chooser.offer(images, self._refresh_layers)
         self.run_button.setEnabled(bool(images) or self.worker is not None)
-        if not images:
-            self.status.setText("Open a movie: drop a TIFF file into the window.")
-        elif self.worker is None and self.status.text().startswith("Open a movie"):
+        for button in self._needs_movie:
+            button.setEnabled(bool(images))
+        if self.worker is not None:
+            return  # what it says stays
+        shown = self.status.text()
+        if images and shown == self._hint:
             self.status.setText("")
+        elif not images and (event is not None or shown in ("", self._hint)):
+            self._hint = why_no_movie(self.viewer.layers)
+            self.status.setText(self._hint)
 
     def _movie_changed(self, layer: Image | TableLayer) -> None:
-        notes = getattr(layer.metadata.get("sofinet_movie"), "notes", ())
-        self.status.setText(" ".join(notes))
+        chosen = self.chooser.layer_box.layer()
+        if self.worker is None and chosen is not self._told:
+            self._told = chosen
+            notes = getattr(layer.metadata.get("sofinet_movie"), "notes", ())
+            self.status.setText(" ".join(notes))
+
+    def _add_button(self, button: QPushButton) -> None:
+        """Add a button for work on the movie, which is disabled without one."""
+        self._needs_movie.append(button)
+        button.setEnabled(bool(self.sources()))
+        self.below.insertWidget(0, button)
 
     def sources(self) -> list[Layer]:
         """Return the layers that can be reconstructed.
@@ -177,7 +195,7 @@ class MethodWidget(WorkingWidget):
                 else saved_settings.load(self.method.name, name, self.method.settings)
             )
         except InputError as error:
-            show_error(str(error))
+            self.status.setText(str(error))
 
     def _save_preset(self) -> None:
         name, agreed = QInputDialog.getText(self, "Save preset", "Name of the preset:")
@@ -195,7 +213,7 @@ class MethodWidget(WorkingWidget):
         try:
             saved_settings.save(self.method.name, name, self.form.settings())
         except InputError as error:
-            show_error(str(error))
+            self.status.setText(str(error))
         else:
             self._refresh_presets(name.strip())
 
@@ -210,12 +228,12 @@ class MethodWidget(WorkingWidget):
                 self.method.name, self.chooser.movie(), self.form.settings()
             )
         except InputError as error:
-            show_error(str(error))
+            self.status.setText(str(error))
             return
         clipboard = QApplication.clipboard()
         if clipboard is not None:
             clipboard.setText(text)
-        show_info(hint)
+        self.status.setText(hint)
 
     # -- the work -------------------------------------------------------------------------------
 
@@ -227,7 +245,7 @@ class MethodWidget(WorkingWidget):
         try:
             movie, settings = self.chooser.movie(), self.form.settings()
         except InputError as error:
-            show_error(str(error))
+            self.status.setText(str(error))
             return
         self._aim()
         values = flatten_settings(settings)
@@ -295,11 +313,9 @@ class MethodWidget(WorkingWidget):
 
     def _tell(self, result: Reconstruction) -> None:
         """Show how long the work took, and the notes of its result."""
-        for note in result.notes:
-            if note not in self.known_notes:
-                show_warning(note)
         seconds = time.monotonic() - self._started
-        self.status.setText(" ".join((f"Done in {duration(seconds)}.", *result.notes)))
+        notes = (note for note in result.notes if note not in self.known_notes)
+        self.status.setText(" ".join((f"Done in {duration(seconds)}.", *notes)))
 
     def add_pictures(self, source: Image | TableLayer, result: Reconstruction) -> str:
         """Add the layers of a result over its movie.
@@ -329,8 +345,6 @@ class MethodWidget(WorkingWidget):
     def _failed(self, error: Exception) -> None:
         self._remove_preview()
         super()._failed(error)
-        if isinstance(error, InputError):
-            show_error(str(error))
 
     def _tell_cancelled(self) -> None:
         self._remove_preview()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from napari.layers import Image, Layer
-from napari.utils.notifications import show_error
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QPushButton
 
@@ -14,9 +13,9 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.methods.contract import Method
-from napari_sofinet.methods.network_settings import QUANTITATIVE
 from napari_sofinet.methods.registry import method_named, methods
 from napari_sofinet.methods.run import Device, reconstruct
+from napari_sofinet.networks.about_weights import about_weights
 from napari_sofinet.networks.weights import find, read_card
 from napari_sofinet.widgets.checking_widget import CheckingWidget
 from napari_sofinet.widgets.form import WeightsBox, narrow
@@ -50,7 +49,8 @@ class ModelWidget(CheckingWidget):
             key=lambda m: m.network is None,
         )
         super().__init__(napari_viewer, offered[0])
-        self.layer_box.setToolTip("A movie, or localisations if the network can use them.")
+        self.layer_box.setToolTip("A movie, or localisations if the method can use them.")
+        self.chooser.few_button.show()
         self.network_box = QComboBox()
         narrow(self.network_box)
         for method in offered:
@@ -72,7 +72,7 @@ class ModelWidget(CheckingWidget):
         self.compare_button.clicked.connect(self.compare_with_sofi)
         self.sample_slider = SampleSlider(napari_viewer)
         self.above_below.addWidget(self.sample_slider)
-        self.below.insertWidget(0, self.compare_button)
+        self._add_button(self.compare_button)
         self._watch_weights()
 
     def sources(self) -> list[Layer]:
@@ -130,9 +130,27 @@ class ModelWidget(CheckingWidget):
         self.compare_button.setVisible("image" in self.method.gives)
         self.form = self.form.replaced(self.method.settings)
         self.findings.follow(self.form)
+        self.status.setText("")  # what is written there is about the method before
         self._refresh_layers()
         self._refresh_presets()
         self._watch_weights()
+        self._show_what_is_used()
+
+    def _movie_changed(self, layer: Image | TableLayer) -> None:
+        super()._movie_changed(layer)
+        self._show_what_is_used()
+
+    def _show_what_is_used(self) -> None:
+        """Hide the settings of the localization where localizations are given."""
+        self.form.show_group("localize", not isinstance(self.chooser.layer(), TableLayer))
+
+    def _begin(self, worker: TaskWorker, title: str) -> None:
+        super()._begin(worker, title)
+        self.network_box.setEnabled(False)  # progress and result are told under its method
+
+    def _stop(self) -> None:
+        super()._stop()
+        self.network_box.setEnabled(True)
 
     def _watch_weights(self) -> None:
         box = self._weights_box()
@@ -154,8 +172,8 @@ class ModelWidget(CheckingWidget):
             return
         try:
             card = read_card(find(box.currentText(), box.network))
-            self.prior.setText(card.prior)
-            self.known_notes = (card.prior, QUANTITATIVE)
+            self.prior.setText(about_weights(card))
+            self.known_notes = (about_weights(card),)
         except InputError as error:
             self.prior.setText(str(error))
 
@@ -190,7 +208,7 @@ class ModelWidget(CheckingWidget):
         try:
             movie, settings = self.chooser.movie(), self.form.settings()
         except InputError as error:
-            show_error(str(error))
+            self.status.setText(str(error))
             return
         self._aim()
         values = flatten_settings(settings)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from napari.layers import Image, Layer, Shapes
 from napari.viewer import Viewer
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QSpinBox
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+)
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.settings_text import with_decimal_point
-from napari_sofinet.cli.arguments import frame_ranges
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_input import MethodInput
 from napari_sofinet.widgets.form import narrow
@@ -26,6 +34,9 @@ from napari_sofinet.widgets.layers import (
 )
 from napari_sofinet.widgets.pixel_scale import set_pixel_size
 from napari_sofinet.widgets.tables import TableLayer, as_movie_layer
+
+FEW = 20
+"""Number of frames that a network needs for a picture."""
 
 
 class MovieChooser(QFormLayout):
@@ -56,13 +67,20 @@ class MovieChooser(QFormLayout):
         self.other_axes = QFormLayout()
         self.positions: dict[int, QSpinBox] = {}
         self.first, self.last = QSpinBox(), QSpinBox()
-        self.first.setToolTip("First frame to use, counted from 0.")
-        self.last.setToolTip("Frame after the last one to use.")
+        self.first.setToolTip("First frame to use, as napari's slider counts them (from 0).")
+        self.last.setToolTip("Last frame to use.")
+        self.few_button = QPushButton(f"First {FEW}")
+        self.few_button.setToolTip(
+            f"Use {FEW} frames, which are enough for a network. More frames give less noise, but "
+            "blur what moves meanwhile."
+        )
+        self.few_button.clicked.connect(self._take_few)
+        self.few_button.hide()
         self.left_out = QLineEdit()
         self.left_out.setPlaceholderText("none")
         self.left_out.setToolTip(
-            "Frames to leave out, e.g. 0:10,57 for the first ten and frame 57, counted from 0: of "
-            "each range the first and the one after the last."
+            "Frames to leave out, e.g. 0-9, 57 for the first ten and frame 57, as napari's slider "
+            "counts them (from 0)."
         )
         self.roi_box = LayerBox("Shapes layer with a rectangle, of which only the pixels are used.")
         self.pixel_edit = QLineEdit()
@@ -73,6 +91,7 @@ class MovieChooser(QFormLayout):
         frames.addWidget(self.first, 1)
         frames.addWidget(QLabel("to"), 0)
         frames.addWidget(self.last, 1)
+        frames.addWidget(self.few_button, 0)
         self.addRow("Movie", self.layer_box)
         self.addRow("Time axis", self.axis_box)
         self.addRow(self.other_axes)
@@ -140,15 +159,17 @@ class MovieChooser(QFormLayout):
             raise InputError("Choose a movie first; drop a TIFF file into the window.")
         position = {axis: box.value() for axis, box in self.positions.items()}
         movie = input_of(layer, self.time_axis(), position, self._pixel_size())
-        frames = self.first.value(), self.last.value()
+        first, last = self.first.value(), self.last.value()
+        if last < first:
+            raise InputError(f"The last frame, {last}, is before the first, {first}.")
         shapes = self.roi_box.layer()
         roi = None if shapes is None else roi_of(shapes, layer)
-        whole = frames == (0, self.last.maximum())
-        movie = movie.select(None if whole else frames, roi)
+        whole = first == 0 and last == self.last.maximum()
+        movie = movie.select(None if whole else (first, last + 1), roi)
         left_out = self.left_out.text().strip()
         if not left_out or not isinstance(movie, Movie):
             return movie
-        return movie.leave_out(frame_ranges(left_out))
+        return movie.leave_out(ranges_in(left_out, self.last.maximum() + 1))
 
     def apply_pixel_size(self) -> None:
         """Give the layer of the movie, and all that lies on it, the typed pixel size."""
@@ -203,7 +224,11 @@ class MovieChooser(QFormLayout):
         self.axis_box.clear()
         for index, label, length in axes:
             self.axis_box.addItem(f"{label} ({length})", index)
-        self.axis_box.setCurrentIndex(self.axis_box.findData(likely_time_axis(axes)))
+        time = self.axis_box.findData(likely_time_axis(axes))
+        label, length = self.axis_box.itemText(time), axes[time][2] if axes else 0
+        if label.startswith("-"):  # napari's name of an axis without a name
+            self.axis_box.setItemText(time, f"frames ({length})")
+        self.axis_box.setCurrentIndex(time)
         self.axis_box.blockSignals(False)
         self.axis_box.setEnabled(len(axes) > 1)
         size = layer_pixel_um(layer)
@@ -225,10 +250,11 @@ class MovieChooser(QFormLayout):
         self.positions.clear()
         for axis, label, length in stack_axes(layer):
             if axis == chosen:
-                first, last = getattr(layer, "frames_seen", (0, length))
-                for box, value in ((self.first, first), (self.last, last)):
-                    box.setRange(0, length)
+                first, end = getattr(layer, "frames_seen", (0, length))
+                for box, value in ((self.first, first), (self.last, end - 1)):
+                    box.setRange(0, length - 1)
                     box.setValue(value)
+                self.few_button.setEnabled(length > FEW)
             else:
                 box = QSpinBox()
                 box.setRange(0, length - 1)
@@ -236,6 +262,10 @@ class MovieChooser(QFormLayout):
                 box.setValue(round(float(shown)))
                 self.other_axes.addRow(f"{label} (of {length})", box)
                 self.positions[axis] = box
+
+    def _take_few(self) -> None:
+        self.first.setValue(0)
+        self.last.setValue(FEW - 1)
 
     def _pixel_size(self) -> float | None:
         text = with_decimal_point(self.pixel_edit.text().strip())
@@ -248,3 +278,44 @@ class MovieChooser(QFormLayout):
         if size is not None and not 0 < size < 1e6:
             raise InputError(f"The pixel size must be positive, not {text} µm.")
         return size
+
+
+def ranges_in(text: str, total: int) -> list[tuple[int, int]]:
+    """Read frames and ranges of frames with commas between them.
+
+    Parameters
+    ----------
+    text : str
+        E.g. "0-9, 57", both ends included, or "0:10,57" as on the command line.
+    total : int
+        Number of frames of the movie.
+
+    Returns
+    -------
+    list of (int, int)
+        First frame of each range and the one after the last.
+
+    Raises
+    ------
+    InputError
+        If the text is something else, or a range is empty or not in the movie.
+
+    Examples
+    --------
+    >>> ranges_in("0-9, 57", 60), ranges_in("0:10", 60)
+    ([(0, 10), (57, 58)], [(0, 10)])
+    """
+    found = []
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d+)(?:([-–:])(\d+))?", part.strip())
+        if match is None:
+            raise InputError(
+                f"Frames to leave out are given as ranges, e.g. 0-9, 57, not {text[:40]!r}."
+            )
+        first, sign, last = match.groups(default="")
+        start, end = int(first), int(last or first) + (sign != ":")
+        if not start < end <= total:
+            what = f"Frames {start}-{end - 1}" if last else f"Frame {start}"
+            raise InputError(f"{what} cannot be left out of frames 0 to {total - 1}.")
+        found.append((start, end))
+    return found

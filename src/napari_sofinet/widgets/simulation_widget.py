@@ -10,7 +10,6 @@ from napari import Viewer
 from napari.layers import Image
 from napari.qt.threading import create_worker
 from napari.utils.history import update_save_history
-from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QApplication,
@@ -144,12 +143,14 @@ class SimulationWidget(WorkingWidget):
         try:
             text = simulate_command(self.preset_box.currentText(), self.settings())
         except InputError as error:
-            show_error(str(error))
+            self.status.setText(str(error))
             return
         clipboard = QApplication.clipboard()
         if clipboard is not None:
             clipboard.setText(text)
-        show_info("Copied; the command writes movie.tif and truth.npz where it is run.")
+        self.status.setText(
+            "The command was copied; it writes movie.tif and truth.npz where it is run."
+        )
 
     # -- preview --------------------------------------------------------------------------------
 
@@ -184,7 +185,8 @@ class SimulationWidget(WorkingWidget):
         simulation, frame, truth = made
         emitters = len(simulation.truth.photons)
         width = simulation.psf.fwhm_px
-        self.status.setText(f"{emitters} emitters, PSF {width:.2g} px wide.")
+        what = "emitter" if emitters == 1 else "emitters"
+        self.status.setText(f"{emitters} {what}, PSF {width:.2g} camera px wide.")
         p = simulation.settings.pixel_size_um
         self._show(FRAME, frame, (p, p), "gray")
         assert truth.pixel_size_um is not None
@@ -223,7 +225,7 @@ class SimulationWidget(WorkingWidget):
         try:
             settings = self.settings()
         except InputError as error:
-            show_error(str(error))
+            self.status.setText(str(error))
             return
         self.add_button.setEnabled(False)
         self.status.setText("Placing and blinking emitters …")
@@ -291,7 +293,7 @@ class SimulationWidget(WorkingWidget):
         try:
             settings = self.settings()
         except InputError as error:
-            show_error(str(error))
+            self.status.setText(str(error))
             return
         worker = TaskWorker(partial(save_simulation, path, settings))
         self._show_work(worker)
@@ -302,11 +304,6 @@ class SimulationWidget(WorkingWidget):
         if written is not None:
             update_save_history(str(written[0]))
             self.status.setText(saved_sentence(written))
-
-    def _failed(self, error: Exception) -> None:
-        super()._failed(error)
-        if isinstance(error, InputError):
-            show_error(str(error))
 
 
 def _one_frame(settings: SimulationSettings) -> tuple[Simulation, Any, Reconstruction]:

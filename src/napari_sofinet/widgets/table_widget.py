@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from napari import Viewer
 from napari.layers import Points
-from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -279,7 +278,7 @@ class TableWidget(WorkingWidget):
         try:
             layer, table, settings = self._input()
         except InputError as error:
-            show_error(str(error))
+            self.status.setText(str(error))
             return
         self._source, self._before = layer, table.notes
         worker = TaskWorker(partial(make, table, settings))
@@ -325,11 +324,6 @@ class TableWidget(WorkingWidget):
         y, x = np.ptp(made.way, axis=0) * (1 if pixel is None else 1000 * pixel)
         unit = "camera px" if pixel is None else "nm"
         self.drift_text.setText(f"Largest drift: {y:.3g} {unit} along y, {x:.3g} {unit} along x.")
-
-    def _failed(self, error: Exception) -> None:
-        super()._failed(error)
-        if isinstance(error, InputError):
-            show_error(str(error))
 
 
 def _metadata(source: TableLayer, made: Made) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from napari.layers import Image
-from napari.utils.notifications import show_error, show_info
 from napari.viewer import Viewer
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QPixmap
@@ -23,7 +23,7 @@ from napari_sofinet.base.errors import Cancelled, InputError
 from napari_sofinet.base.progress import Report
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.methods.registry import networks
-from napari_sofinet.networks.weights import Card, need_torch, own_output
+from napari_sofinet.networks.weights import Card, available, need_torch, own_output
 from napari_sofinet.training.settings import (
     LearningSettings,
     TrainingSettings,
@@ -33,6 +33,7 @@ from napari_sofinet.training.task import Task, task_of
 from napari_sofinet.training.validation import Progress
 from napari_sofinet.widgets.form import SettingsForm, narrow
 from napari_sofinet.widgets.layers import follow, likely_time_axis, movie_of, stack_axes
+from napari_sofinet.widgets.weights_list import WeightsList
 from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget, sentence_of
 
 GREY = "#909090"
@@ -74,7 +75,8 @@ class TrainWidget(WorkingWidget):
         )
         self.movie_list.itemChanged.connect(self._movies_changed)
         self.missing = QLabel(wordWrap=True)
-        self.form = SettingsForm(TrainingSettings)
+        self.form = SettingsForm(TrainingSettings, chosen_from=self._lists())
+        self.form.changed.connect(self._movies_changed)
         self.picture = QLabel(alignment=Qt.AlignmentFlag.AlignCenter)
         self.picture.hide()
         self.run_button.clicked.connect(self.run_or_cancel)
@@ -88,9 +90,17 @@ class TrainWidget(WorkingWidget):
         )
 
     def _network_changed(self) -> None:
-        self.form = self.form.replaced(self._task().settings)
+        self.form = self.form.replaced(self._task().settings, self._lists())
+        self.form.changed.connect(self._movies_changed)
         self.movie_list.setEnabled(self._takes_movies())
         self._movies_changed()
+
+    def _lists(self) -> dict[str, QComboBox]:
+        """Return the lists of weights to start from, and of those that make pictures."""
+        return {
+            "start": WeightsList([self.network_box.currentData()], "nothing (a new network)"),
+            "estimate": WeightsList(["sofinet", "deepstorm"]),
+        }
 
     def _takes_movies(self) -> bool:
         return self._task().takes_movies
@@ -123,16 +133,32 @@ class TrainWidget(WorkingWidget):
         ]
 
     def _movies_changed(self, item: Any = None) -> None:
+        self.missing.setText(f"{self._plan()} {self._about_movies()}")
+
+    def _plan(self) -> str:
+        """Return a sentence about what is trained, and for how long."""
+        try:
+            settings = self.form.settings()
+        except InputError as error:
+            return str(error)
+        assert isinstance(settings, LearningSettings)
+        minutes = settings.minutes
+        time = "until the last step" if minutes is None else f"for {minutes:g} min"
+        if settings.start:
+            return f"{Path(settings.start).stem} is fine-tuned {time}."
+        known = [name for name in available(self.network_box.currentData()) if "univ" in name]
+        sooner = f" To start from {known[0]} takes less time." if known else ""
+        return f"A new network is trained from nothing {time}.{sooner}"
+
+    def _about_movies(self) -> str:
         if not self._takes_movies():
-            self.missing.setText("This network is trained on simulated emitters only.")
-            return
+            return "This network is trained on simulations only."
         try:
             movies = self._movies()
         except InputError as error:
-            self.missing.setText(str(error))
-            return
+            return str(error)
         simulated = "No movie is ticked, so movies are simulated."
-        self.missing.setText(" ".join(missing_notes(movies)) if movies else simulated)
+        return " ".join(missing_notes(movies)) if movies else simulated
 
     def _movies(self) -> list[Movie]:
         return [movie_of(layer, likely_time_axis(stack_axes(layer))) for layer in self._ticked()]
@@ -149,7 +175,6 @@ class TrainWidget(WorkingWidget):
             output = own_output(self.name_edit.text())
         except InputError as error:
             self.status.setText(str(error))
-            show_error(str(error))
             return
         network = networks()[self.network_box.currentData()]
         self._name = output.stem
@@ -187,17 +212,10 @@ class TrainWidget(WorkingWidget):
     def _done(self, result: tuple[Card | None, bool]) -> None:
         card, _ = result
         if card is not None:
-            loss = card.figures["held_out_loss"]
             self.status.setText(
-                f"{self._name} was trained for {card.steps} steps in {card.minutes:g} min; its "
-                f"loss on held-out data is {loss:.4f}. It can be chosen in Model reconstruction."
+                f"{self._name} was trained for {card.minutes:g} min ({card.steps} steps). "
+                f"{how_good(card)} It can be chosen in Model reconstruction."
             )
-            show_info(f"{self._name} can be used in Model reconstruction.")
-
-    def _failed(self, error: Exception) -> None:
-        super()._failed(error)
-        if isinstance(error, InputError):
-            show_error(str(error))
 
     def _tell_cancelled(self) -> None:
         self.status.setText(f"Cancelled. The best weights so far are being saved as {self._name} …")
@@ -219,6 +237,32 @@ class TrainWidget(WorkingWidget):
 
 
 _TICKED = Qt.CheckState.Checked
+
+
+def how_good(card: Card) -> str:
+    """Return a sentence on the agreement of pictures with their targets in held-out movies.
+
+    Parameters
+    ----------
+    card : Card
+        Card of weights that were trained.
+
+    Returns
+    -------
+    str
+        Empty where the agreement was not measured.
+    """
+    figures = card.figures
+    if "agreement" not in figures:
+        return ""
+    own = figures["agreement"]
+    text = f"On the held-out part its pictures agree with the target by {own:.2f} (1 is perfect)"
+    if "compared_with" not in figures:
+        return f"{text}."
+    other, name = figures["agreement_of_those"], figures["compared_with"]
+    better = "better than" if own > other + 0.005 else "worse than" if own < other - 0.005 else "as"
+    better = f"as good as {name}" if better == "as" else f"{better} {name}"
+    return f"{text}, those of {name} by {other:.2f}: it is {better} here."
 
 
 def draw_progress(progress: Progress) -> bytes:
@@ -243,8 +287,8 @@ def draw_progress(progress: Progress) -> bytes:
         steps, losses = zip(*progress.trained, strict=True)
         curve.plot(steps, losses, color=GREY, linewidth=0.5, label="training")
     steps, losses = zip(*progress.held_out, strict=True)
-    curve.plot(steps, losses, "o-", color="#4c9be8", markersize=3, label="held out")
-    curve.set(yscale="log", xlabel="steps", ylabel="loss")
+    curve.plot(steps, losses, "o-", color="#4c9be8", markersize=3, label="held-out part")
+    curve.set(xlabel="steps", ylabel="error (lower is better)", ylim=(0, None))
     curve.legend(fontsize=7, labelcolor=GREY, frameon=False)
     curve.set_facecolor("none")
     curve.tick_params(which="both", colors=GREY, labelsize=7)

@@ -1,0 +1,61 @@
+"""Agreement of a trained network's pictures with their targets, beside that of other weights."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from napari_sofinet.networks import weights
+from napari_sofinet.networks.contract import Network
+from napari_sofinet.training.data import Samples
+
+
+def compared(
+    net: torch.nn.Module,
+    network: Network,
+    start: str,
+    held_out: Sequence[tuple[str, Samples]],
+) -> dict[str, Any]:
+    """Return how well pictures of held-out movies agree with their targets.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        Trained network, in evaluation mode.
+    network : Network
+        Its declaration.
+    start : str
+        Weights that were fine-tuned; those to compare with. If empty, the first included ones.
+    held_out : sequence of (str, Samples)
+        Movies and their target pictures.
+
+    Returns
+    -------
+    dict of str to Any
+        ``agreement``, the mean Pearson correlation, and for the weights to compare with, if there
+        are any, ``compared_with`` and ``agreement_of_those``.
+    """
+    found: dict[str, Any] = {"agreement": _agreement(net, held_out)}
+    name = start or next(iter(weights.available(network.name)), "")
+    if name:
+        device = next(net.parameters()).device
+        other = copy.deepcopy(weights.load(name, network).net).to(device)
+        if getattr(other, "frames", None) == getattr(net, "frames", None):
+            found |= {"compared_with": name, "agreement_of_those": _agreement(other, held_out)}
+    return found
+
+
+def _agreement(net: torch.nn.Module, held_out: Sequence[tuple[str, Samples]]) -> float:
+    device = next(net.parameters()).device
+    values = []
+    with torch.inference_mode():
+        for _, samples in held_out:
+            for frames, target in zip(samples.frames, samples.target, strict=True):
+                picture = net(frames[None].to(device))[0, 0].float().cpu()
+                pair = torch.stack([picture.flatten(), target.cpu().flatten()])
+                values.append(torch.corrcoef(pair)[0, 1])
+    # Fields without structure have no correlation.
+    return round(float(torch.stack(values).nanmean()), 4)
