@@ -79,8 +79,9 @@ def test_what_is_kept_is_counted_while_one_types(viewer, widget, qtbot, tmp_path
     layer = opened(viewer, tmp_path, table)
     assert widget.kept.text() == "500 of 500 localisations"
     assert widget.filter.uncertainty_label.text() == "Uncertainty (nm)"
-    assert widget.filter.last.placeholderText() == str(table.frame.max())
-    assert float(widget.filter.most_uncertainty.placeholderText()) == pytest.approx(
+    assert widget.filter.last.text() == str(table.frame.max())
+    assert widget.filter.conditions(table) == []  # the whole range is no condition
+    assert float(widget.filter.most_uncertainty.text()) == pytest.approx(
         100 * table.uncertainty_px.max(), rel=1e-4
     )
     for edit, text in (
@@ -95,6 +96,7 @@ def test_what_is_kept_is_counted_while_one_types(viewer, widget, qtbot, tmp_path
     rows &= (table.frame >= 10) & (table.frame <= 80)
     wanted = f"{np.count_nonzero(rows)} of 500 localisations"
     qtbot.waitUntil(lambda: widget.kept.text() == wanted, timeout=2000)
+    np.testing.assert_array_equal(layer.shown, rows)  # only those are seen
     widget.filter.most_photons.setText("50")
     qtbot.waitUntil(lambda: "photons <= 50; it goes from" in widget.kept.text(), timeout=2000)
     widget.filter.most_photons.setText("many")
@@ -245,7 +247,7 @@ def test_a_table_without_a_pixel_size_or_columns(viewer, widget, qtbot, tmp_path
     assert not widget.filter.most_uncertainty.isEnabled()
     assert widget.unit_box.currentText() == table_widget.PER_PIXEL
     widget.samples.setText("10")
-    widget.spots_box.setCurrentText("localisations per sample")
+    widget.spots_box.setCurrentText("localisations per pixel")
     run(widget, qtbot)
     picture = viewer.layers[-1]  # nothing was left out, so there are no new points
     np.testing.assert_allclose(picture.scale, 0.1)

@@ -230,13 +230,8 @@ class SettingsForm(QWidget):
     def _editor(self, leaf: Parameter) -> QWidget:
         kind, optional = kind_of(leaf)
         editor: Any
-        if leaf.name in self._chosen_from:
-            editor = self._chosen_from[leaf.name]
-            notify = editor.currentIndexChanged
-        elif isinstance(kind, tuple):
-            editor = QComboBox()
-            for choice in kind:
-                editor.addItem(leaf.choices.get(choice, str(choice)), choice)
+        if leaf.name in self._chosen_from or isinstance(kind, tuple):
+            editor = self._chosen_from.get(leaf.name) or _choice(leaf, kind)
             notify = editor.currentTextChanged
         elif leaf.weights:
             editor = WeightsBox(leaf.weights)
@@ -344,6 +339,13 @@ class _Hover(QObject):
         if event is not None and event.type() in (QEvent.Type.Enter, QEvent.Type.FocusIn):
             self.call()
         return False
+
+
+def _choice(leaf: Parameter, kind: tuple[str, ...]) -> QComboBox:
+    box = QComboBox()
+    for choice in kind:
+        box.addItem(leaf.choices.get(choice, choice), choice)
+    return box
 
 
 def _text(editor: Any) -> str:

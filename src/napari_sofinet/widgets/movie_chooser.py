@@ -66,16 +66,7 @@ class MovieChooser(QFormLayout):
         self.axis_box.currentIndexChanged.connect(self._axis_changed)
         self.other_axes = QFormLayout()
         self.positions: dict[int, QSpinBox] = {}
-        self.first, self.last = QSpinBox(), QSpinBox()
-        self.first.setToolTip("First frame to use, as napari's slider counts them (from 0).")
-        self.last.setToolTip("Last frame to use.")
-        self.few_button = QPushButton(f"First {FEW}")
-        self.few_button.setToolTip(
-            f"Use {FEW} frames, which are enough for a network. More frames give less noise, but "
-            "blur what moves meanwhile."
-        )
-        self.few_button.clicked.connect(self._take_few)
-        self.few_button.hide()
+        frames = self._frames()
         self.left_out = QLineEdit()
         self.left_out.setPlaceholderText("none")
         self.left_out.setToolTip(
@@ -87,11 +78,6 @@ class MovieChooser(QFormLayout):
         self.pixel_edit.setPlaceholderText("not known")
         self.pixel_edit.setToolTip("Size of a camera pixel in the sample, saved with the result.")
         self.pixel_edit.editingFinished.connect(self.apply_pixel_size)
-        frames = QHBoxLayout()
-        frames.addWidget(self.first, 1)
-        frames.addWidget(QLabel("to"), 0)
-        frames.addWidget(self.last, 1)
-        frames.addWidget(self.few_button, 0)
         self.addRow("Movie", self.layer_box)
         self.addRow("Time axis", self.axis_box)
         self.addRow(self.other_axes)
@@ -99,6 +85,26 @@ class MovieChooser(QFormLayout):
         self.addRow("Leave out frames", self.left_out)
         self.addRow("ROI", self.roi_box)
         self.addRow("Pixel size (µm)", self.pixel_edit)
+
+    def _frames(self) -> QHBoxLayout:
+        """Return a row with the first and the last frame."""
+        self.first, self.last = QSpinBox(), QSpinBox()
+        self.first.setToolTip("First frame to use, as napari's slider counts them (from 0).")
+        self.last.setToolTip("Last frame to use.")
+        self.few_button = QPushButton(f"First {FEW}")
+        self.few_button.setToolTip(
+            f"Use the first {FEW} frames, which are enough for a network, or all again. More "
+            "frames give less noise, but blur what moves meanwhile."
+        )
+        self.few_button.clicked.connect(self._take_few_or_all)
+        self.few_button.hide()
+        row = QHBoxLayout()
+        for part, stretch in ((self.first, 1), (QLabel("to"), 0), (self.last, 1)):
+            row.addWidget(part, stretch)
+        row.addWidget(self.few_button)
+        for box in (self.first, self.last):
+            box.valueChanged.connect(self._name_button)
+        return row
 
     def offer(self, sources: list[Layer], refresh: Callable[..., None]) -> None:
         """Offer layers as movies, and all Shapes layers as regions of interest.
@@ -263,9 +269,16 @@ class MovieChooser(QFormLayout):
                 self.other_axes.addRow(f"{label} (of {length})", box)
                 self.positions[axis] = box
 
-    def _take_few(self) -> None:
+    def _few(self) -> bool:
+        return (self.first.value(), self.last.value()) == (0, FEW - 1) != (0, self.last.maximum())
+
+    def _take_few_or_all(self) -> None:
+        last = self.last.maximum() if self._few() else FEW - 1
         self.first.setValue(0)
-        self.last.setValue(FEW - 1)
+        self.last.setValue(last)
+
+    def _name_button(self) -> None:
+        self.few_button.setText("All" if self._few() else f"First {FEW}")
 
     def _pixel_size(self) -> float | None:
         text = with_decimal_point(self.pixel_edit.text().strip())

@@ -20,7 +20,7 @@ class TableFilter(QGroupBox):
     changed = Signal()
 
     def __init__(self) -> None:
-        super().__init__("Keep")
+        super().__init__("Localisations to keep")
         self.least_photons, self.most_photons = QLineEdit(), QLineEdit()
         self.most_uncertainty = QLineEdit()
         self.first, self.last = QLineEdit(), QLineEdit()
@@ -39,7 +39,7 @@ class TableFilter(QGroupBox):
         rows.addRow(self.kept)
 
     def describe(self, table: LocalizationTable) -> None:
-        """Show the range of each column of a table as the placeholders of its limits.
+        """Show the range of each column of a table as its limits, unless others were typed.
 
         Parameters
         ----------
@@ -59,11 +59,15 @@ class TableFilter(QGroupBox):
             for edit, extreme in ((least, np.min), (most, np.max)):
                 if edit is not None:
                     edit.setEnabled(len(seen) > 0)
-                    edit.setPlaceholderText(
-                        f"{extreme(seen) * factor:.6g}" if len(seen) else "not known"
-                    )
+                    before = edit.placeholderText()
+                    end = f"{extreme(seen) * factor:.6g}" if len(seen) else "not known"
+                    edit.setPlaceholderText(end)
+                    if edit.text() in ("", before):
+                        edit.blockSignals(True)
+                        edit.setText(end if len(seen) else "")
+                        edit.blockSignals(False)
 
-    def count(self, table: LocalizationTable) -> None:
+    def count(self, table: LocalizationTable) -> np.ndarray:
         """Show how many rows of a table are kept, and the reason if there are none.
 
         Parameters
@@ -71,17 +75,24 @@ class TableFilter(QGroupBox):
         table : LocalizationTable
             Table to be filtered.
 
+        Returns
+        -------
+        ndarray of bool, shape (N,)
+            Whether each row is kept.
+
         Raises
         ------
         InputError
             If a limit is no number.
         """
         conditions = self.conditions(table)
-        left = int(np.count_nonzero(table.meets(*conditions)))
+        kept = np.asarray(table.meets(*conditions))
+        left = int(np.count_nonzero(kept))
         text = f"{left:,} of {len(table):,} localisations"
         if not left and len(table):
             text = f"{text}. {table.why_none(*conditions)}"
         self.kept.setText(text)
+        return kept
 
     def conditions(self, table: LocalizationTable) -> list[str]:
         """Return the limits as conditions.
@@ -112,7 +123,7 @@ class TableFilter(QGroupBox):
         return [
             f"{name} {sign} {number_in(edit, name.split('_')[0]):.10g}"
             for name, sign, edit, values in limits
-            if values is not None and edit.text().strip()
+            if values is not None and edit.text().strip() not in ("", edit.placeholderText())
         ]
 
 

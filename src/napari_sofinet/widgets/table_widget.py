@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from napari import Viewer
 from napari.layers import Points
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -42,10 +42,10 @@ from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget
 PAUSE_MS = 150
 SPOTS = {
     "Gaussian of the uncertainty": "gaussian",
-    "localisations per sample": "histogram",
+    "localisations per pixel": "histogram",
     "no picture": "",
 }
-NM, PER_PIXEL = "nm", "per camera pixel"
+NM, PER_PIXEL = "nm each", "per camera pixel"
 HINT = "Open a table of localisations first: drop its file into the window."
 
 
@@ -62,9 +62,10 @@ class TableWidget(WorkingWidget):
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__("Make layers")
+        super().__init__("Add as layers")
         self.viewer = napari_viewer
         self._source: TableLayer | None = None
+        self._filtered: Points | None = None  # layer of which only the kept points are shown
         self._before: tuple[str, ...] = ()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -99,40 +100,50 @@ class TableWidget(WorkingWidget):
         self.drift_box.toggled.connect(self.block.setEnabled)
         self.block.setEnabled(False)
         self.curve, self.drift_text = QLabel(), QLabel(wordWrap=True)
-        self.spots_box = QComboBox()
-        self.spots_box.addItems(list(SPOTS))
-        self.spots_box.currentTextChanged.connect(lambda *_: self._enable())
-        self.samples = QLineEdit()
-        self.unit_box = QComboBox()
-        self.unit_box.addItems([NM, PER_PIXEL])
-        self.unit_box.currentTextChanged.connect(self._unit_changed)
-        self._unit_changed(NM)
-        self.run_button.setToolTip("Add a picture, and points if any were left out or moved.")
+        self._build_picture()
+        self.run_button.setToolTip(
+            "Add the picture, and the points that are kept if any were left out or moved."
+        )
         self.run_button.clicked.connect(self.run_or_cancel)
         self.save_button = SaveButton("Save…", self._saving, self.status)
         self.save_button.setToolTip(
             "Save the localisations that are kept, without drift if it is corrected, or their "
             "picture."
         )
-        narrow(self.spots_box)
         self._lay_out()
+
+    def _build_picture(self) -> None:
+        self.spots_box = QComboBox()
+        self.spots_box.addItems(list(SPOTS))
+        self.spots_box.setToolTip(
+            "What is drawn for each localisation: a spot as wide as its uncertainty, or one count "
+            "in its pixel."
+        )
+        self.spots_box.currentTextChanged.connect(lambda *_: self._enable())
+        self.samples = QLineEdit()
+        self.samples.setToolTip("Size of the pixels of the picture, or their number.")
+        self.unit_box = QComboBox()
+        self.unit_box.addItems([NM, PER_PIXEL])
+        self.unit_box.currentTextChanged.connect(self._unit_changed)
+        self._unit_changed(NM)
+        narrow(self.spots_box)
 
     def _lay_out(self) -> None:
         top = QFormLayout()
         top.addRow("Table", self.table_box)
         top.addRow("Pixel size (µm)", self.pixel_edit)
-        drift_box, draw_box = QGroupBox("Drift"), QGroupBox("Draw")
+        drift_box, draw_box = QGroupBox("Drift"), QGroupBox("Picture")
         column = QVBoxLayout(drift_box)
         block = QFormLayout()
         block.addRow(self.drift_box)
-        block.addRow("Block (frames)", self.block)
+        block.addRow("Frames per block", self.block)
         column.addLayout(block)
         for label in (self.curve, self.drift_text):
             column.addWidget(label)
             label.hide()
         rows = QFormLayout(draw_box)
         rows.addRow("Spots", self.spots_box)
-        rows.addRow("Samples", in_a_row(self.samples, self.unit_box))
+        rows.addRow("Pixels", in_a_row(self.samples, self.unit_box))
         self._fill_dock(
             (top, self.filter, drift_box, draw_box),
             (in_a_row(self.run_button, self.save_button), self.progress_bar, self.status),
@@ -154,6 +165,7 @@ class TableWidget(WorkingWidget):
 
     def _table_changed(self, index: int = 0) -> None:
         """Show another table; the limits that were typed stay."""
+        self._show_all()
         for label in (self.curve, self.drift_text):
             label.hide()
         layer = self.table_box.layer()
@@ -189,11 +201,30 @@ class TableWidget(WorkingWidget):
         self.unit_box.setEnabled(drawn)
 
     def count(self) -> None:
-        """Show how many localizations are kept, and the reason if there are none."""
+        """Show how many localizations are kept, only those among the points, or why none."""
         try:
-            self.filter.count(self._sized(self.table_layer().table()))
+            chosen = self.table_layer()
+            kept = self.filter.count(self._sized(chosen.table()))
         except InputError as error:
             self.kept.setText(str(error))
+            return
+        layer = chosen.layer
+        if isinstance(layer, Points) and len(layer.data) == len(kept):
+            self._filtered = layer
+            layer.shown = kept
+
+    def _show_all(self) -> None:
+        """Show all points of the layer again of which some were hidden."""
+        if self._filtered is not None and self._filtered in self.viewer.layers:
+            self._filtered.shown = True
+        self._filtered = None
+
+    def event(self, event: QEvent | None) -> bool:
+        """Show all points again when the dock is closed."""
+        closed = event is not None and event.type() == QEvent.Type.ParentChange
+        if closed and self.parent() is None:
+            self._show_all()
+        return super().event(event)
 
     # -- settings -------------------------------------------------------------------------------
 
@@ -247,7 +278,7 @@ class TableWidget(WorkingWidget):
             block = self.block.text().strip()
             drift = str(int(number_in(self.block, "block"))) if block else "auto"
         render = SPOTS[self.spots_box.currentText()]
-        distance = number_in(self.samples, "distance of samples") if render else None
+        distance = number_in(self.samples, "size or number of pixels") if render else None
         by_nm = self.unit_box.currentText() == NM
         return {
             "where": " and ".join(self.filter.conditions(table)),
