@@ -32,12 +32,12 @@ receives."""
 
 
 def microtubules(seed: int) -> SimulationSettings:
-    """Microtubules whose dyes blink fast: the easiest case of komen2024, 8 filaments."""
+    """Eight microtubules whose dyes blink fast: easy for most methods."""
     return SimulationSettings(seed=seed)
 
 
 def komen2024(seed: int) -> SimulationSettings:
-    """Microtubules in one of 12 conditions: photons 100 to 40, mean off times 0.6 to 2.4 s."""
+    """Microtubules in one of 12 conditions: 100 to 40 photons, mean off-times 0.6 to 2.4 s."""
     return komen2024_condition(seed, seed % 12)
 
 

@@ -60,7 +60,7 @@ class TableFilter(QGroupBox):
                 if edit is not None:
                     edit.setEnabled(len(seen) > 0)
                     before = edit.placeholderText()
-                    end = f"{extreme(seen) * factor:.6g}" if len(seen) else "not known"
+                    end = _number(extreme(seen) * factor) if len(seen) else "not known"
                     edit.setPlaceholderText(end)
                     if edit.text() in ("", before):
                         edit.blockSignals(True)
@@ -125,6 +125,10 @@ class TableFilter(QGroupBox):
             for name, sign, edit, values in limits
             if values is not None and edit.text().strip() not in ("", edit.placeholderText())
         ]
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def number_in(edit: QLineEdit, name: str) -> float:

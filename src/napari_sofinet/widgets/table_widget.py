@@ -45,6 +45,8 @@ SPOTS = {
     "localisations per pixel": "histogram",
     "no picture": "",
 }
+MOST_HIDDEN = 20_000
+"""Points up to which those that are not kept are hidden: for more it takes too long."""
 NM, PER_PIXEL = "nm each", "per camera pixel"
 HINT = "Open a table of localisations first: drop its file into the window."
 
@@ -66,6 +68,7 @@ class TableWidget(WorkingWidget):
         self.viewer = napari_viewer
         self._source: TableLayer | None = None
         self._filtered: Points | None = None  # layer of which only the kept points are shown
+        self._size = 0.0
         self._before: tuple[str, ...] = ()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -209,14 +212,16 @@ class TableWidget(WorkingWidget):
             self.kept.setText(str(error))
             return
         layer = chosen.layer
-        if isinstance(layer, Points) and len(layer.data) == len(kept):
-            self._filtered = layer
-            layer.shown = kept
+        if isinstance(layer, Points) and len(layer.data) == len(kept) <= MOST_HIDDEN:
+            if self._filtered is not layer:
+                self._filtered, self._size = layer, layer.size.max(initial=0)
+            # napari draws those of a layer without time even if they are not among its shown ones.
+            layer.size = np.where(kept, self._size, 0)
 
     def _show_all(self) -> None:
         """Show all points of the layer again of which some were hidden."""
         if self._filtered is not None and self._filtered in self.viewer.layers:
-            self._filtered.shown = True
+            self._filtered.size = self._size
         self._filtered = None
 
     def event(self, event: QEvent | None) -> bool:

@@ -1,0 +1,158 @@
+"""What the docks say of layers, mistakes and results, and where they say it."""
+
+from __future__ import annotations
+
+import threading
+
+import dask.array as da
+import numpy as np
+import pytest
+
+from napari_sofinet.io import saved_settings
+from napari_sofinet.networks import weights
+from napari_sofinet.networks.about_weights import about_weights
+from napari_sofinet.widgets import model_widget, sofi_widget, train_widget
+from napari_sofinet.widgets.movie_chooser import ranges_in
+
+
+@pytest.fixture
+def viewer(make_napari_viewer, monkeypatch, tmp_path):
+    monkeypatch.setattr(saved_settings, "folder", lambda method: tmp_path / "presets" / method)
+    monkeypatch.setattr(weights, "user_weights_folder", lambda: tmp_path / "weights")
+    return make_napari_viewer()
+
+
+def frames(count: int = 60) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    movie = rng.poisson(100, (count, 16, 16))
+    movie[::3, 7, 8] += 500
+    return movie.astype(np.uint16)
+
+
+def choose(models, method: str) -> None:
+    models.network_box.setCurrentIndex(models.network_box.findData(method))
+
+
+@pytest.mark.parametrize("kind", [sofi_widget.SofiWidget, model_widget.ModelWidget])
+def test_a_layer_that_is_no_movie_is_named_and_nothing_can_be_clicked(viewer, kind):
+    dock = kind(viewer)
+    viewer.window.add_dock_widget(dock)
+    buttons = [dock.run_button, dock.copy_button]
+    buttons += [getattr(dock, "check_button", None) or dock.compare_button]
+    assert dock.status.text().startswith("Open a movie")
+    for picture, rgb, words in (
+        (np.zeros((9, 9)), False, "mean is a single picture without a time axis."),
+        (np.zeros((9, 9, 3), np.uint8), True, "mean is a colour (RGB) picture;"),
+    ):
+        viewer.add_image(picture, rgb=rgb, name="mean")
+        viewer.add_points(np.zeros((1, 2)))  # another layer does not hide the reason
+        assert dock.status.text().startswith(words)
+        assert "Open a movie" in dock.status.text()
+        assert not any(button.isEnabled() for button in buttons)
+        viewer.layers.clear()
+    viewer.add_image(frames(), name="cell")
+    assert dock.status.text() == ""
+    assert all(button.isEnabled() for button in buttons)
+
+
+def test_a_movie_that_is_removed_while_it_is_read_leaves_its_messages(viewer, qtbot):
+    gate = threading.Event()
+
+    def slow(block):
+        gate.wait(20)
+        return block
+
+    movie = da.from_array(frames(), chunks=(20, -1, -1)).map_blocks(slow, dtype=np.uint16)
+    dock = sofi_widget.SofiWidget(viewer)
+    viewer.window.add_dock_widget(dock)
+    layer = viewer.add_image(movie, name="cell", contrast_limits=(0, 1000))
+    dock.run_button.click()
+    before = dock.status.text()
+    viewer.layers.remove(layer)
+    assert dock.status.text() == before
+    assert "Open a movie" not in before
+    gate.set()
+    qtbot.waitUntil(lambda: dock.worker is None, timeout=60_000)
+    qtbot.wait(300)  # until work is allowed again
+    assert dock.status.text().startswith("Done in")
+    assert not dock.copy_button.isEnabled()
+
+
+def test_another_method_does_not_keep_the_message_of_the_one_before(viewer):
+    dock = model_widget.ModelWidget(viewer)
+    viewer.add_image(frames(), name="cell")
+    dock.status.setText("Done in 5 s.")
+    choose(dock, "deepstorm")
+    assert dock.status.text() == ""
+    assert dock.prior.text().startswith("deepstorm expects single molecules")
+
+
+def test_frames_are_counted_as_the_slider_counts_them(viewer):
+    dock = model_widget.ModelWidget(viewer)
+    viewer.add_image(frames(60), name="cell")
+    assert dock.axis_box.currentText() == "frames (60)"  # napari calls it "-3"
+    assert (dock.first.value(), dock.last.value()) == (0, 59)
+    assert dock.chooser.movie().shape[0] == 60
+    dock.chooser.few_button.click()
+    assert (dock.first.value(), dock.last.value()) == (0, 19)
+    assert dock.chooser.movie().shape[0] == 20
+    dock.copy_command()
+    assert "copied" in dock.status.text()
+    dock.chooser.few_button.click()
+    assert dock.last.value() == 59
+    assert ranges_in("0-9, 57,20:22", 60) == [(0, 10), (57, 58), (20, 22)]
+
+
+def test_weights_are_named_where_they_are_described():
+    for network in ("sofinet", "convgru", "dblink", "deepstorm", "ddpm"):
+        for name, path in weights.available(network).items():
+            text = about_weights(weights.read_card(path))
+            assert text.startswith(f"{name} "), text
+            assert "prior" not in text
+            assert "follows the data" not in text
+
+
+def test_training_starts_from_weights_in_a_list(viewer):
+    dock = train_widget.TrainWidget(viewer)
+    box = dock.form.editors["start"]
+    shown = [box.itemText(row) for row in range(box.count())]
+    assert shown == [
+        "nothing (a new network)",
+        *weights.available("sofinet"),
+        "other file …",
+    ]
+    assert dock.form.settings().start == ""
+    assert "A new network is trained from nothing for 60 min." in dock.missing.text()
+    box.setCurrentIndex(1)
+    assert dock.form.settings().start == "sofinet-universal"
+    dock.form.editors["minutes"].setText("5")
+    assert "sofinet-universal is fine-tuned for 5 min." in dock.missing.text()
+    dock.network_box.setCurrentIndex(dock.network_box.findData("ddpm"))
+    assert dock.form.settings().estimate == "sofinet-universal"
+    pictures = dock.form.editors["estimate"]
+    assert pictures.findData("deepstorm") > 0
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        ({}, ""),
+        ({"agreement": 0.871}, "agree with the target by 0.87 (1 is perfect)."),
+        (
+            {"agreement": 0.871, "compared_with": "u", "agreement_of_those": 0.81},
+            "those of u by 0.81: it is better than u here.",
+        ),
+        (
+            {"agreement": 0.8, "compared_with": "u", "agreement_of_those": 0.81},
+            "it is worse than u here.",
+        ),
+        (
+            {"agreement": 0.81, "compared_with": "u", "agreement_of_those": 0.81},
+            "it is as good as u here.",
+        ),
+    ],
+)
+def test_the_end_of_training_says_whether_it_was_worth_it(figures, words):
+    card = weights.read_card(weights.find("sofinet-universal", "sofinet"))
+    said = train_widget.how_good(card.model_copy(update={"figures": figures}))
+    assert said.endswith(words)
