@@ -106,9 +106,8 @@ def test_advice_is_followed_by_one_click(dock, qtbot):
         button.click()
         assert (button.text(), button.isEnabled()) == ("In use", False)
         assert dock.form.advanced.isExpanded()
-        qtbot.wait(200)
-        # The editor of what was set is in view, and no text has moved.
-        assert seen(dock.form.editors[editor])
+        # The editor of what was set comes into view, and no text has moved.
+        qtbot.waitUntil(lambda shown=dock.form.editors[editor]: seen(shown), timeout=5000)
         assert [dock.findings.geometry(), *(label.geometry() for label in labels)] == before
     settings = dock.form.settings()
     assert settings.readout.shared_by == "rows"

@@ -29,7 +29,8 @@ class TableDrift(Settings):
     block: int | None = parameter(
         None,
         "Number of frames per part.",
-        label="Frames per drift block",
+        label="Drift block",
+        unit="frames",
         empty="500 emitters or more",
         ge=2,
         le=1_000_000,

@@ -31,7 +31,7 @@ class DblinkSettings(Settings):
     step: int | None = parameter(
         None,
         "Frames from one picture of the film to the next; if empty, a window.",
-        label="New picture every",
+        label="Film step",
         unit="frames",
         empty="as the window",
         basic=True,

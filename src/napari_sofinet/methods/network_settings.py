@@ -32,7 +32,7 @@ class NetworkSettings(MovieSettings):
     step: int = parameter(
         1,
         "Frames from one picture of a film to the next.",
-        label="New picture every",
+        label="Film step",
         unit="frames",
         ge=1,
         le=100_000,

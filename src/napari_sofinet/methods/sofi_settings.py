@@ -16,7 +16,7 @@ class DeconvolutionSettings(Settings):
         "Number of iterations of the deconvolution. More iterations sharpen the picture and add "
         "noise; 0 disables the deconvolution. If empty, the number is chosen from 4 (few frames "
         "or much noise) to 23 (many frames and little noise).",
-        label="Deconvolution iterations",
+        label="Iterations",
         ge=0,
         le=500,
     )

@@ -69,7 +69,7 @@ class TableSettings(Settings):
     step: int | None = parameter(
         None,
         "Frames from one picture of a time series to the next.",
-        label="New picture every",
+        label="Film step",
         unit="frames",
         empty="half a window",
         ge=1,

@@ -29,7 +29,8 @@ class BackgroundCorrection(Settings):
         100,
         "Number of frames per block. The background is measured once per block and interpolated "
         "linearly in between.",
-        label="Frames per background block",
+        label="Background block",
+        unit="frames",
         ge=5,
         le=100_000,
     )
@@ -37,7 +38,6 @@ class BackgroundCorrection(Settings):
         10.0,
         "Percentile of each pixel over the frames of a block; 0 is the minimum.",
         label="Background percentile",
-        unit="%",
         ge=0,
         le=100,
     )

@@ -29,7 +29,7 @@ class CameraCorrection(Settings):
     gain: float | None = parameter(
         None,
         "Counts per photoelectron; the counts are divided by it.",
-        unit="counts per electron",
+        unit="counts/electron",
         empty="none",
         ge=1e-4,
         le=1e4,

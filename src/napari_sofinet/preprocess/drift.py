@@ -65,7 +65,8 @@ class DriftCorrection(Settings):
         50,
         "Number of frames per block between which drift is measured: more for dim movies, fewer "
         "for fast drift.",
-        label="Frames per drift block",
+        label="Drift block",
+        unit="frames",
         ge=20,
         le=100_000,
     )

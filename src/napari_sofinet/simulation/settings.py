@@ -133,7 +133,7 @@ class CameraSettings(Settings):
     )
     offset: float | None = parameter(None, "Counts in the dark.", unit="counts", ge=0, le=60_000)
     gain: float | None = parameter(
-        None, "Counts per electron (after EM gain).", unit="counts per electron", gt=0, le=1000
+        None, "Counts per electron (after EM gain).", unit="counts/electron", gt=0, le=1000
     )
     read_noise_e: float | None = parameter(
         None,

@@ -41,7 +41,7 @@ class LearningSettings(Settings):
         8, "Number of movies or frames per step.", label="Batch size", ge=1, le=512
     )
     side_px: int = parameter(
-        48, "Side of a movie or frame.", label="Field side", unit="camera px", ge=16, le=512
+        48, "Side of a movie or frame.", label="Side of crops", unit="camera px", ge=16, le=512
     )
     learning_rate: float = parameter(1e-3, "Initial learning rate of Adam.", gt=0, le=0.1)
     validate_every: int = parameter(
@@ -137,7 +137,7 @@ class EmitterTrainingSettings(LearningSettings):
 
     batch: int = parameter(16, "Number of frames per step.", label="Batch size", ge=1, le=512)
     side_px: int = parameter(
-        40, "Side of a frame.", label="Field side", unit="camera px", ge=16, le=512
+        40, "Side of a frame.", label="Side of crops", unit="camera px", ge=16, le=512
     )
     psf_sigma_min: float = parameter(
         0.7,
@@ -200,7 +200,7 @@ class DynamicsTrainingSettings(LearningSettings):
 
     batch: int = parameter(12, "Number of pictures per step.", label="Batch size", ge=1, le=512)
     side_px: int = parameter(
-        16, "Side of a picture.", label="Field side", unit="camera px", ge=8, le=128
+        16, "Side of a picture.", label="Side of crops", unit="camera px", ge=8, le=128
     )
     structure: Literal["filaments", "mitochondria", "both"] = parameter(
         "both",
@@ -322,7 +322,7 @@ class PosteriorTrainingSettings(LearningSettings):
     """Settings of the training of a network that draws posterior samples."""
 
     side_px: int = parameter(
-        32, "Side of a movie or frame.", label="Field side", unit="camera px", ge=16, le=512
+        32, "Side of a movie or frame.", label="Side of crops", unit="camera px", ge=16, le=512
     )
     estimate: str = parameter(
         "sofinet-universal",
