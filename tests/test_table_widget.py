@@ -452,5 +452,5 @@ def test_a_table_is_offered_with_the_frames_that_it_is_from(viewer):
     )
     chooser = MovieChooser(viewer)
     chooser.offer([layer], lambda *_: None)
-    assert (chooser.first.value(), chooser.last.value()) == (0, 200)
+    assert (chooser.first.value(), chooser.last.value()) == (0, 199)
     assert chooser.last.maximum() == 500
