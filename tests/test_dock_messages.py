@@ -156,3 +156,42 @@ def test_the_end_of_training_says_whether_it_was_worth_it(figures, words):
     card = weights.read_card(weights.find("sofinet-universal", "sofinet"))
     said = train_widget.how_good(card.model_copy(update={"figures": figures}))
     assert said.endswith(words)
+
+
+def test_trained_weights_are_compared_with_those_they_started_from(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    from shared_networks import save_small
+
+    from napari_sofinet.methods.registry import networks
+    from napari_sofinet.training.comparison import compared
+    from napari_sofinet.training.data import Samples
+
+    monkeypatch.setattr(weights, "user_weights_folder", lambda: tmp_path)
+    save_small(tmp_path / "small.safetensors")
+    network = networks()["sofinet"]
+    loaded = weights.load("small", network).net
+    movies = torch.from_numpy(np.stack([frames(8), frames(8)[::-1]]).astype(np.float32))
+    with torch.inference_mode():
+        target = loaded(movies)[:, 0]
+    held_out = [("own", Samples(movies, target + 0.01 * torch.rand_like(target), ()))]
+    figures = compared(mean_network(torch), network, "small", held_out)
+    assert figures["compared_with"] == "small"
+    assert -1 <= figures["agreement"] <= 1
+    nothing = [("own", Samples(movies, torch.zeros_like(target), ()))]
+    assert compared(loaded, network, "small", nothing) == {}
+
+
+def mean_network(torch):
+    """A network whose picture is the mean of the frames."""
+
+    class Mean(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, movies):
+            size = [2 * n - 1 for n in movies.shape[2:]]
+            mean = movies.mean(dim=1, keepdim=True) * self.weight
+            return torch.nn.functional.interpolate(mean, size)
+
+    return Mean()

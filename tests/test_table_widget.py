@@ -453,4 +453,4 @@ def test_a_table_is_offered_with_the_frames_that_it_is_from(viewer):
     chooser = MovieChooser(viewer)
     chooser.offer([layer], lambda *_: None)
     assert (chooser.first.value(), chooser.last.value()) == (0, 199)
-    assert chooser.last.maximum() == 500
+    assert chooser.last.maximum() == 499

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,19 +37,25 @@ def compared(
     -------
     dict of str to Any
         ``agreement``, the mean Pearson correlation, and for the weights to compare with, if there
-        are any, ``compared_with`` and ``agreement_of_those``.
+        are any, ``compared_with`` and ``agreement_of_those``. Empty where nothing can be compared,
+        since all pictures or targets are constant.
     """
-    found: dict[str, Any] = {"agreement": _agreement(net, held_out)}
+    own = _agreement(net, held_out)
+    if own is None:
+        return {}
+    found: dict[str, Any] = {"agreement": own}
     name = start or next(iter(weights.available(network.name)), "")
     if name:
         device = next(net.parameters()).device
         other = copy.deepcopy(weights.load(name, network).net).to(device)
         if getattr(other, "frames", None) == getattr(net, "frames", None):
-            found |= {"compared_with": name, "agreement_of_those": _agreement(other, held_out)}
+            others = _agreement(other, held_out)
+            if others is not None:
+                found |= {"compared_with": name, "agreement_of_those": others}
     return found
 
 
-def _agreement(net: torch.nn.Module, held_out: Sequence[tuple[str, Samples]]) -> float:
+def _agreement(net: torch.nn.Module, held_out: Sequence[tuple[str, Samples]]) -> float | None:
     device = next(net.parameters()).device
     values = []
     with torch.inference_mode():
@@ -58,4 +65,5 @@ def _agreement(net: torch.nn.Module, held_out: Sequence[tuple[str, Samples]]) ->
                 pair = torch.stack([picture.flatten(), target.cpu().flatten()])
                 values.append(torch.corrcoef(pair)[0, 1])
     # Fields without structure have no correlation.
-    return round(float(torch.stack(values).nanmean()), 4)
+    mean = float(torch.stack(values).nanmean())
+    return round(mean, 4) if math.isfinite(mean) else None
