@@ -76,7 +76,7 @@ def test_use_opens_the_other_dock_with_the_same_frames(viewer, qtbot):
     sofi = opened(viewer, "SOFI reconstruction")
     sofi.layer_box.setCurrentText("movie")
     sofi.first.setValue(10)
-    sofi.last.setValue(50)
+    sofi.last.setValue(49)
     sofi.chooser.left_out.setText("12")
     sofi.findings.show_findings(FINDINGS, None, CHOICES)
     qtbot.wait(100)
