@@ -221,6 +221,17 @@ def smoothed(scene: Scene) -> Frames:
     return gaussian_filter(scene.record(), (0, 0.7, 0.7))
 
 
+def gratings(scene: Scene) -> Frames:
+    """Three phases of stripes in each of three directions; nothing blinks."""
+    structure = 10 * scene.light.mean(axis=0)
+    light = []
+    for angle in np.deg2rad((10, 70, 130)):
+        along = (np.cos(angle) * scene.x + np.sin(angle) * scene.y) / 3.2
+        stripes = [1 + 0.5 * np.cos(2 * np.pi * (along + p / 3)) for p in range(3)]
+        light += [gaussian_filter(structure * stripe, 0.6) for stripe in stripes]
+    return scene.record(np.array(light))
+
+
 def clean(scene: Scene) -> Frames:
     return scene.record()
 
@@ -277,6 +288,7 @@ ARTEFACTS = {
     "focus": Artefact("focus changes", focus, "frames 0 to 129", {}, 290, ((130, 300),)),
     "cut-off": Artefact("cut-off counts", cut_off, "recorded anew", anew=True),
     "smoothed": Artefact("smoothed frames", smoothed, "camera's frames", anew=True),
+    "gratings": Artefact("structured illumination", gratings, "nothing", frame=4),
     "order-3": Artefact(
         "order 3, on half of the time", clean, "order 2", {"order": 2}, order=3, on_ratio=0.5
     ),

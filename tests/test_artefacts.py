@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from artefacts import CHANGES, DEFECTS, counts, spot
+from artefacts import CHANGES, DEFECTS, counts, gratings, spot, structured_illumination
 
 import napari_sofinet as sofinet
 from napari_sofinet.methods.repeat import repeat
@@ -12,6 +12,7 @@ from napari_sofinet.methods.sofi import sign_note
 from napari_sofinet.metrics import pearson
 from napari_sofinet.preprocess.drift import estimate_drift
 from napari_sofinet.preprocess.frame_scan import FrameScan
+from napari_sofinet.preprocess.grating import grating_period
 from napari_sofinet.preprocess.repair import RepairSettings, repair_movie
 from napari_sofinet.preprocess.suitability import check, overall_light
 from napari_sofinet.simulation import preset_settings, simulate
@@ -230,21 +231,32 @@ def test_a_z_stack_is_told(clean):
     assert {f.name: f.light for f in check(sofinet.open_movie(frames, 0.1))}["z stack"] == "bad"
 
 
-def test_a_stack_of_structured_illumination_is_told(clean):
+@pytest.mark.parametrize("kind", ["2D", "3D", "hexagonal"])
+@pytest.mark.parametrize("times", [1, 4])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_stack_of_structured_illumination_is_told(kind, times, seed):
+    frames = structured_illumination(kind, seed, times)
+    found = {f.name: f for f in check(sofinet.open_movie(frames, 0.1))}
+    assert found["structured illumination"].light == "bad"
+
+
+def test_the_period_of_a_grating_is_measured(clean):
     from scipy.ndimage import gaussian_filter
 
     structure = np.maximum(clean.frames.mean(axis=0) - 103, 0)
-    y, x = np.mgrid[:SIDE, :SIDE]
-    frames = []
-    for angle in np.deg2rad((10, 70, 130)):
-        along = (np.cos(angle) * x + np.sin(angle) * y) / 4.2
-        frames += [
-            gaussian_filter(structure * (1 + 0.8 * np.cos(2 * np.pi * (along + p / 3))), 0.9)
-            for p in range(3)
-        ]
+    frames = [
+        gaussian_filter(structure * light[::2, ::2], 0.9)
+        for light in gratings("2D", 4.2, 0.2, 0.8, SIDE)
+    ]
     counted = np.random.default_rng(0).poisson(20 * np.array(frames)) + 100
-    found = {f.name: f for f in check(sofinet.open_movie(counted, 0.1))}
-    assert found["structured illumination"].number == pytest.approx(4.2, rel=0.05)
+    assert grating_period(counted) == pytest.approx(4.2, rel=0.03)
+    # All planes or times of a phase may come before the next phase.
+    assert grating_period(np.repeat(counted, 3, axis=0)) == pytest.approx(4.2, rel=0.03)
+
+
+def test_blinking_shows_no_grating(clean):
+    for count in (7, 9, 15, 30, FRAMES):
+        assert grating_period(clean.frames[:count]) == 0
 
 
 def test_channels_that_alternate_and_cut_off_counts_are_told(clean):

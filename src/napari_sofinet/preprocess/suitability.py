@@ -40,11 +40,12 @@ from napari_sofinet.preprocess.findings import (
 )
 from napari_sofinet.preprocess.frame_noise import noise_left, piles_up
 from napari_sofinet.preprocess.frame_scan import FrameScan
+from napari_sofinet.preprocess.grating import grating_period
 from napari_sofinet.preprocess.movie_facts import MovieFacts, movie_facts
 from napari_sofinet.preprocess.repair import Repair, RepairSettings
 from napari_sofinet.preprocess.repetition import repeats_after
 from napari_sofinet.preprocess.shared_changes import SharedChanges, corrected, shared_changes
-from napari_sofinet.preprocess.stack_kinds import goes_through_focus, grating_period
+from napari_sofinet.preprocess.z_stack import goes_through_focus
 from napari_sofinet.sofi.convergence import SHORTEST, convergence
 from napari_sofinet.sofi.cumulants import cross_cumulants
 from napari_sofinet.sofi.flattening import NARROWEST_FWHM_PX, WIDEST_FWHM_PX, estimate_psf_fwhm
