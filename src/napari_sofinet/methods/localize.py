@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.base.progress import Report, portion, silent
+from napari_sofinet.base.progress import Repeatable, Report, portion, silent
 from napari_sofinet.base.threads import thread_count
 from napari_sofinet.data.blocks import time_blocks
 from napari_sofinet.data.movie import Movie
@@ -44,6 +44,10 @@ CANDIDATE_FRAMES, MEASURED_FRAMES = 40, 8
 """PSF and noise are measured in the brightest of these frames."""
 PART_PX = 96
 """Side of the part of a frame in which PSF and noise are measured."""
+IMAGING_FRAMES = 60
+"""Frames of such parts whose fits take as long as measuring PSF and noise."""
+CALIBRATION_TIME, DRIFT_TIME = 0.1, 0.05
+"""Approximate fractions of the time that these steps take if they are wanted."""
 WINDOW_PX = 16
 UNCERTAINTY_MAX_PX = 0.31
 """Median uncertainty at 10 emitters per µm², or of dim ones of 50 photons."""
@@ -114,10 +118,11 @@ def localize(
     from napari_sofinet.networks.device import on_device
 
     notes: list[str] = []
+    tell = Repeatable(report)
 
     def work(chosen: str) -> Localized:
-        detector = NetworkDetector(settings.weights, settings.certainty, chosen)
-        return _localize(movie, settings, report, detector, time_series)
+        detector = NetworkDetector(settings.weights, settings.certainty, chosen, tell.again)
+        return _localize(movie, settings, tell, detector, time_series)
 
     found = on_device(device, notes, work)
     return replace(found, notes=(*found.notes, *notes))
@@ -136,22 +141,24 @@ def _localize(
             f"At least {SIDE_MIN_PX} x {SIDE_MIN_PX} px are needed, but this movie has {rows} x "
             f"{columns}."
         )
-    stage = calibrate_movie(movie, settings, portion(report, 0.0, 0.1))
+    parts = _parts(movie, settings)
+    stage = calibrate_movie(movie, settings, portion(report, 0.0, parts[0]))
     movie = stage.movie
     notes = [*stage.notes]
     imaging = measure_imaging(
-        movie, detector, settings.psf_fwhm_px, notes, lambda: report(0.12, "width of the PSF")
+        movie, detector, settings.psf_fwhm_px, notes, lambda: report(parts[0], "width of the PSF")
     )
     saturation = Saturation()
-    fit_frames = portion(report, 0.15, 0.9)
+    fit_frames = portion(report, parts[1], parts[2])
     fits, image = _fit_movie(movie, detector, imaging, saturation, time_series, fit_frames)
     if saturation.note:
         notes.append(saturation.note)
     table = _table(movie, fits)
     details: dict[str, float] = {}
     if settings.drift.correct:
+        last = portion(report, parts[2], 1.0)
         path, table = correct_drift(
-            table, settings.drift.block, lambda f, m="", p=None: report(0.9 + 0.1 * f, "drift")
+            table, settings.drift.block, lambda f, m="", p=None: last(f, "drift")
         )
         farthest = details["drift_px"] = float(np.abs(path).max())
         notes.append(f"The sample drifts by up to {farthest:.2g} camera px.")
@@ -163,6 +170,17 @@ def _localize(
     details |= stage.details | {"psf_fwhm_px": 2.3548 * imaging.sigma_px}
     details |= {"localizations": float(len(table)), "noise_gain": imaging.noise.gain}
     return Localized(table, np.maximum(image, 0, out=image), details, tuple(notes))
+
+
+def _parts(movie: Movie, settings: LocalizationSettings) -> tuple[float, float, float]:
+    """Return the fractions of the time after which PSF, fits and drift begin, approximately."""
+    frames, rows, columns = movie.shape
+    begin = CALIBRATION_TIME if settings.camera.estimate else 0.0
+    end = 1 - DRIFT_TIME if settings.drift.correct else 1.0
+    part = min(rows, PART_PX) * min(columns, PART_PX)
+    imaging = 0.0 if settings.psf_fwhm_px is not None else IMAGING_FRAMES * part
+    share = imaging / (imaging + frames * rows * columns)
+    return begin, begin + (end - begin) * share, end
 
 
 def _fit_movie(

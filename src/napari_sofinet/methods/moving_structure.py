@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.base.progress import Report, portion, silent
+from napari_sofinet.base.progress import Repeatable, Report, portion, silent
 from napari_sofinet.data.open_input import MethodInput
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.selection import Roi
@@ -26,12 +26,15 @@ from napari_sofinet.networks.contract import Network
 from napari_sofinet.networks.decay_maps import decay_maps, with_prior
 from napari_sofinet.networks.device import device_for, half_precision_copy, on_device, precision
 from napari_sofinet.networks.recurrent_series import recurrent_series
+from napari_sofinet.networks.stopping import between_layers
 from napari_sofinet.networks.tiling import tiles
 from napari_sofinet.networks.weights import Card
 
 BYTES = 2**28
 """Memory for the decay maps of a part of the field."""
 SAMPLES_AT_ONCE = 2**18
+PICTURE_FRAMES = 4
+"""Approximate number of frames whose localization takes as long as one picture."""
 SMALLEST_TILE = 64
 THRESHOLD = 0.23
 """Probability above which a sample counts as structure; lines are seldom certain to one sample."""
@@ -136,9 +139,11 @@ def _localized(
         return _Localized(events, None, 0.1)
     if isinstance(movie, LocalizationTable):
         return _Localized(events_of_table(movie, roi, frames, settings.samples), movie, 0.0)
-    found = localize(movie, settings.localize, portion(report, 0.0, 0.5), device)
+    pictures = PICTURE_FRAMES * (frames[1] - frames[0]) / (settings.step or settings.window)
+    done = movie.shape[0] / (movie.shape[0] + pictures)
+    found = localize(movie, settings.localize, portion(report, 0.0, done), device)
     events = events_of_table(found.table, roi, frames, settings.samples)
-    return _Localized(events, found.table, 0.5, found.details, found.notes)
+    return _Localized(events, found.table, done, found.details, found.notes)
 
 
 def _reconstruction(
@@ -208,22 +213,21 @@ def series_of(
     out = large_array((1 if net.recurrent else 2, count, *shape))
     starts = frames[0] + step * np.arange(count)
     net = half_precision_copy(net, device_for(device))
+    again = Repeatable(report)
 
     def tell(made: float) -> None:
-        report(made / count, f"picture {int(made)} of {count}")
+        again(made / count, f"picture {int(made)} of {count}")
 
-    if not net.recurrent:
-        _fill(out, events, starts + (window - 1) / 2, settings, net, tell)
-        return out
-    made = 0
-
-    def between() -> None:
-        tell(made)
-
-    for number, picture in recurrent_series(net, events, starts, window, frames, shape, between):
-        out[0, number] = _numbers(picture, settings)
-        made += 1
-        tell(made)
+    with between_layers(net, again.again):
+        if not net.recurrent:
+            _fill(out, events, starts + (window - 1) / 2, settings, net, tell)
+            return out
+        made = 0
+        series = recurrent_series(net, events, starts, window, frames, shape, again.again)
+        for number, picture in series:
+            out[0, number] = _numbers(picture, settings)
+            made += 1
+            tell(made)
     return out
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -15,6 +17,7 @@ from napari_sofinet.networks import weights
 from napari_sofinet.networks.about_weights import about_weights
 from napari_sofinet.networks.deepstorm import FINENESS, normalize
 from napari_sofinet.networks.device import device_for, half_precision_copy, has_fast_16_bits
+from napari_sofinet.networks.stopping import between_layers
 from napari_sofinet.networks.tiling import tiles
 from napari_sofinet.networks.weights import Card
 
@@ -34,14 +37,22 @@ class NetworkDetector:
         Fraction of an emitter in a map that counts, see `places_in_map`.
     device : {"auto", "cpu", "cuda"}
         Device of the network.
+    look : callable, optional
+        Called between layers and frames; it may raise to stop the work.
     """
 
     alone = False
 
-    def __init__(self, name: str, certainty: float, device: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        certainty: float,
+        device: str,
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
         net, card, _ = weights.load(name, NETWORK)
         self.card: Card = card
-        self.name, self.certainty = name, certainty
+        self.name, self.certainty, self.look = name, certainty, look
         self.device = device_for(device)
         self.half = has_fast_16_bits(self.device)
         self.net: torch.nn.Module = half_precision_copy(net, self.device)
@@ -57,6 +68,7 @@ class NetworkDetector:
         with (
             torch.inference_mode(),
             torch.autocast(self.device, torch.bfloat16, enabled=self.half),
+            between_layers(self.net, self.look),
         ):
             for tile in tiles(rows, columns, TILE_PX, self.net.reach_px):
                 out = self.net.of_normalized(x[..., *tile.window].to(self.device))
@@ -67,7 +79,11 @@ class NetworkDetector:
                 f"The network with the weights {self.name} returns values that are not finite; use "
                 "other weights."
             )
-        return maps, [places_in_map(m, self.certainty, FINENESS) for m in maps]
+        places = []
+        for one in maps:
+            self.look()
+            places.append(places_in_map(one, self.certainty, FINENESS))
+        return maps, places
 
     def notes(
         self, table: LocalizationTable, imaging: ImagingModel, movie: Movie, photons_known: bool

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.base.progress import Report, portion
+from napari_sofinet.base.progress import Repeatable, Report, portion
 from napari_sofinet.data.blocks import even_blocks
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.reconstruction import Reconstruction
@@ -31,6 +31,7 @@ from napari_sofinet.networks.contract import Network
 from napari_sofinet.networks.device import half_precision_copy, on_device, precision
 from napari_sofinet.networks.normalization import Normalization, measure_normalization
 from napari_sofinet.networks.orientations import ORIENTATIONS, orient, orient_back
+from napari_sofinet.networks.stopping import between_layers
 from napari_sofinet.networks.tiling import Tile, tiles
 from napari_sofinet.networks.weights import Card, Uncertainty
 from napari_sofinet.preprocess.characteristics import characteristics_of
@@ -38,6 +39,10 @@ from napari_sofinet.preprocess.corrections import Corrected, correct
 
 TILE_PX = 384
 STEP_FRAMES = 16
+LEVELS_TIME = 0.05
+"""Approximate fraction of the time that the measurement of brightness takes."""
+PICTURE_FRAMES = 15
+"""Approximate number of frames that take as long as making the picture when all are read."""
 NOT_CALIBRATED = Uncertainty(brightness=(0.0,), half_width=(1.645,))
 """Half width of the interval with 90 % of a normal distribution, in standard deviations."""
 
@@ -85,7 +90,7 @@ def network_picture(
         corrected.movie,
         settings.window,
         saturation,
-        portion(report, begun, begun + 0.1),
+        portion(report, begun, begun + LEVELS_TIME),
         each_block=spool.add,
     )
     found = characteristics_of(corrected.movie)
@@ -94,10 +99,12 @@ def network_picture(
     if saturation.note:
         notes.append(saturation.note)
     notes += run.notes
-    tell = portion(report, begun + 0.1, 1.0)
+    tell = Repeatable(portion(report, begun + LEVELS_TIME, 1.0))
 
     def work(chosen: str) -> np.ndarray:
-        return run.maps(half_precision_copy(net, chosen), spool.movie, levels, chosen, tell)
+        fast = half_precision_copy(net, chosen)
+        with between_layers(fast, tell.again):
+            return run.maps(fast, spool.movie, levels, chosen, tell)
 
     maps = on_device(device, notes, work)
     table = card.flip_rotate if run.orientations > 1 else card.uncertainty
@@ -177,12 +184,14 @@ class _Run:
         out: np.ndarray | None = None
         count = len(self.tiles)
         for number, tile in enumerate(self.tiles):
-            label = f"part {number + 1} of {count}"
+            label = f"part {number + 1} of {count}" if count > 1 else "network"
             tell = portion(report, number / count, (number + 1) / count, label)
             place, inside = tile.place(2, self.grid), tile.inside(2, self.grid)
-            states = view.states(tile, self.window, ends, tell, orientation)
+            share = _Share(tell, self.frames, len(self.wanted))
+            states = view.states(tile, self.window, ends, share, orientation)
             for index, state in zip(self.wanted, states, strict=True):
                 picture = view.result(state, orientation)
+                share.pictures_made += 1
                 if not np.isfinite(picture).all():
                     raise InputError(
                         f"The network with the weights {self.settings.weights} returns values that "
@@ -194,6 +203,7 @@ class _Run:
                     out[:, index, *place] = picture[:, *inside]
                 else:
                     out[:, *place] = picture[:, *inside]
+            tell(1.0)
             if self.window and out is not None:
                 _interpolate(out[:, :, *place], self.wanted)
         assert out is not None
@@ -221,6 +231,21 @@ class _Run:
         for squares in out[1] if self.window else out[1:]:
             squares[...] = 0.5 * np.log(np.maximum(squares / (n - 1), 1e-7))
         return out
+
+
+@dataclass
+class _Share:
+    """Report of the frames that are read for a number of pictures, which take time as well."""
+
+    report: Report
+    frames: int
+    pictures: int
+    pictures_made: int = 0
+
+    def __call__(self, fraction: float, message: str = "", preview: Any = None) -> None:
+        """Report the fraction of the frames, and the pictures made so far."""
+        done = fraction * self.frames + PICTURE_FRAMES * self.pictures_made
+        self.report(done / (self.frames + PICTURE_FRAMES * self.pictures), message)
 
 
 def _interpolate(series: np.ndarray, computed: Sequence[int]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.base.progress import Report, portion
+from napari_sofinet.base.progress import Repeatable, portion
 from napari_sofinet.data.blocks import time_blocks
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.saturation import Saturation
@@ -32,14 +32,18 @@ from napari_sofinet.networks.prior_estimate import (
     of_frames,
     of_picture,
 )
+from napari_sofinet.networks.schedules import noise_levels
+from napari_sofinet.networks.stopping import between_layers
 from napari_sofinet.networks.tiling import Tile, tiles
 from napari_sofinet.networks.weights import Card, Loaded
 from napari_sofinet.preprocess.characteristics import characteristics_of
 
 EMITTER_LIGHT = 2 * np.pi
 """Sum of a map over the samples of one emitter."""
-ESTIMATE_TIME = 0.1
-"""Approximate fraction of the time that a prior estimate takes."""
+FRAME_TIME = 0.1
+"""Approximate fraction of the time that the prior estimate of a frame takes."""
+STEP_FRAMES = 5
+"""Approximate number of frames whose prior estimate takes as long as one step of one sample."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,16 @@ class Estimator(Protocol):
     def faint(self, movie: Movie) -> bool:
         """Return whether noise hides nearly everything."""
 
+    def time(self, movie: Movie, settings: DdpmSettings) -> float:
+        """Return the approximate fraction of the time that a prior estimate takes."""
+
     def estimates(
-        self, movie: Movie, settings: DdpmSettings, notes: list[str], device: str, report: Report
+        self,
+        movie: Movie,
+        settings: DdpmSettings,
+        notes: list[str],
+        device: str,
+        report: Repeatable,
     ) -> Iterator[EstimatedPart]:
         """Yield the estimates of a movie, and append sentences for the user to ``notes``."""
 
@@ -100,10 +112,22 @@ class _MovieEstimator:
         """Return whether next to nothing fluctuates above the noise."""
         return shows_nothing(characteristics_of(movie))
 
+    def time(self, movie: Movie, settings: DdpmSettings) -> float:
+        """Return the approximate fraction of the time that the prior estimate takes."""
+        levels = len(noise_levels(settings.schedule, settings.steps))
+        frames = movie.shape[0]
+        return frames / (frames + STEP_FRAMES * levels * settings.samples)
+
     def estimates(
-        self, movie: Movie, settings: DdpmSettings, notes: list[str], device: str, report: Report
+        self,
+        movie: Movie,
+        settings: DdpmSettings,
+        notes: list[str],
+        device: str,
+        report: Repeatable,
     ) -> Iterator[EstimatedPart]:
         """Yield one estimate."""
+        share = self.time(movie, settings)
         net, card, _ = self.loaded
         frames, rows, columns = movie.shape
         if frames < FRAMES_MIN:
@@ -113,7 +137,7 @@ class _MovieEstimator:
         parts = list(tiles(rows, columns, TILE_PX, net.reach_px))
         spool = Spool(movie, needed=len(parts) > 1)
         saturation = Saturation()
-        first = portion(report, 0.0, 0.3 * ESTIMATE_TIME)
+        first = portion(report, 0.0, 0.1 * share)
         levels = measure_normalization(movie, None, saturation, first, each_block=spool.add)
         notes += out_of_range_notes(characteristics_of(movie), card)
         if saturation.note:
@@ -122,14 +146,15 @@ class _MovieEstimator:
         movie = spool.movie
         y, x = (int(v) for v in movie.origin_px)
         whole: PriorEstimate | None = None
-        then = portion(report, 0.3 * ESTIMATE_TIME, ESTIMATE_TIME, "prior estimate")
+        then = Repeatable(portion(report, 0.1 * share, share, "prior estimate"))
         for number, tile in enumerate(parts):
             tell = portion(then, number / len(parts), (number + 1) / len(parts))
             (top, bottom), (left, right) = tile.seen
             field = movie.select(None, ((y + top, y + bottom), (x + left, x + right)))
-            (state,) = accumulate(fast, field, levels, None, [frames], device, tell)
-            with torch.inference_mode(), precision(device):
-                found = of_picture(state.result()[None].cpu(), state.raw()[None].cpu())
+            with between_layers(fast, then.again):
+                (state,) = accumulate(fast, field, levels, None, [frames], device, tell)
+                with torch.inference_mode(), precision(device):
+                    found = of_picture(state.result()[None].cpu(), state.raw()[None].cpu())
             if len(parts) == 1:
                 whole = found
                 break
@@ -182,14 +207,23 @@ class _FrameEstimator:
         """Return False: a frame is judged by its emitters, not by its fluctuations."""
         return False
 
+    def time(self, movie: Movie, settings: DdpmSettings) -> float:
+        """Return the approximate fraction of a frame's time that its estimate takes."""
+        return FRAME_TIME
+
     def estimates(
-        self, movie: Movie, settings: DdpmSettings, notes: list[str], device: str, report: Report
+        self,
+        movie: Movie,
+        settings: DdpmSettings,
+        notes: list[str],
+        device: str,
+        report: Repeatable,
     ) -> Iterator[EstimatedPart]:
         """Yield one estimate for every frame."""
         card = self.loaded.card
         frames, rows, columns = movie.shape
-        detector = NetworkDetector(card.name, CERTAINTY, device)
-        imaging = measure_imaging(movie, detector, settings.psf_fwhm_px, notes, lambda: None)
+        detector = NetworkDetector(card.name, CERTAINTY, device, report.again)
+        imaging = measure_imaging(movie, detector, settings.psf_fwhm_px, notes, report.again)
         saturation = Saturation()
         number, light = movie.first_frame, 0.0
         for block in time_blocks(movie, saturation):

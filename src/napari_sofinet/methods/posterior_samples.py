@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.base.progress import Report, portion
+from napari_sofinet.base.progress import Repeatable, Report, portion
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.io.large_array import large_array
 from napari_sofinet.methods.network_settings import QUANTITATIVE, SIDE_MIN_PX
-from napari_sofinet.methods.posterior_estimates import ESTIMATE_TIME, EstimatedPart, estimator_of
+from napari_sofinet.methods.posterior_estimates import EstimatedPart, estimator_of
 from napari_sofinet.methods.posterior_settings import DdpmSettings
 from napari_sofinet.networks import weights
 from napari_sofinet.networks.about_weights import about_weights
@@ -23,8 +23,11 @@ from napari_sofinet.networks.device import half_precision_copy, has_fast_16_bits
 from napari_sofinet.networks.diffusion import unfolded
 from napari_sofinet.networks.sample_summary import summary
 from napari_sofinet.networks.sampling import Posterior
+from napari_sofinet.networks.stopping import between_layers
 from napari_sofinet.preprocess.corrections import correct
 
+SUMMARY_FROM = 0.98
+"""Fraction of the work after which the samples are summed up."""
 FAINT_MIN = 0.1
 """Expected brightness below which all samples of a faint movie equal the mean."""
 
@@ -72,6 +75,7 @@ def posterior_samples(
         )
     estimator.check(settings)
     corrected = correct(movie, settings, portion(report, 0.0, 0.1))
+    begun = 0.1 if corrected.movie.steps else 0.0
     notes = [*corrected.notes]
     y, x = movie.origin_px
     first = estimator.first_sample(net.fineness)
@@ -81,15 +85,17 @@ def posterior_samples(
         origin_px=(y + first, x + first),
         camera_pixel_um=movie.pixel_size_um,
     )
-    tell = portion(report, 0.1, 0.95)
+    tell = Repeatable(portion(report, begun, SUMMARY_FROM))
 
     def work(chosen: str) -> _Drawn:
-        drawing = _Drawing(net, settings, chosen, tell, shown)
+        share = estimator.time(corrected.movie, settings)
+        drawing = _Drawing(net, settings, chosen, tell, shown, share)
         estimates = estimator.estimates(corrected.movie, settings, notes, chosen, tell)
-        return drawing.draw(estimates, corrected.movie, estimator.faint(corrected.movie))
+        with between_layers(drawing.fast, tell.again):
+            return drawing.draw(estimates, corrected.movie, estimator.faint(corrected.movie))
 
     drawn = on_device(device, notes, work)
-    last = portion(report, 0.95, 1.0)
+    last = portion(report, SUMMARY_FROM, 1.0)
     maps = summary(drawn.samples, drawn.mean, card.uncertainty, lambda f: last(f, "summary"))
     return replace(
         shown,
@@ -119,9 +125,10 @@ class _Drawing:
         device: str,
         report: Report,
         shown: Reconstruction,
+        estimate_time: float,
     ) -> None:
         self.net, self.settings, self.device = net, settings, device
-        self.report, self.shown = report, shown
+        self.report, self.shown, self.estimate_time = report, shown, estimate_time
         self.fast = half_precision_copy(net, device)
         self.half = has_fast_16_bits(device)
 
@@ -138,7 +145,7 @@ class _Drawing:
             estimate = unfolded(part.estimate.estimate[0], fine)[:rows, :columns].numpy()
             if part.fraction == 1:
                 preview = replace(self.shown, maps={"image": estimate})
-                self.report(ESTIMATE_TIME, "prior estimate", preview)
+                self.report(self.estimate_time, "prior estimate", preview)
             mean += self._add_samples(samples, part, done, faint)
             total += estimate
             done += part.fraction
@@ -151,7 +158,7 @@ class _Drawing:
         s, (count, rows, columns) = self.settings, samples.shape
 
         def tell(fraction: float) -> None:
-            passed = ESTIMATE_TIME + (1 - ESTIMATE_TIME) * fraction
+            passed = self.estimate_time + (1 - self.estimate_time) * fraction
             number = min(1 + int(fraction * count), count)
             self.report(done + part.fraction * passed, f"sample {number} of {count}")
 

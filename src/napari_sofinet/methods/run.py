@@ -71,8 +71,7 @@ def reconstruct(
     chosen = method_named(method)
     values = build(chosen.settings, settings)
     check_input(movie, chosen)
-    check_device(device)
-    chosen.check_installed()
+    _load_torch(chosen, device)
     devices = (device,) if chosen.uses_torch else ()
     # Before the work: a file that is replaced meanwhile must not pass for what was used.
     used = _inputs_of(movie, values)
@@ -100,6 +99,14 @@ def reconstruct(
     )
     notes = *movie.notes, *(found.sentence for found in check[:1]), *result.notes
     return replace(result, recipe=recipe, notes=tuple(dict.fromkeys(notes)))
+
+
+def _load_torch(method: Method, device: str) -> None:
+    """Check the device, and import PyTorch now, as it takes seconds that no progress can show."""
+    check_device(device)
+    method.check_installed()
+    if method.uses_torch:
+        weights.need_torch()
 
 
 def check_input(movie: MethodInput, method: Method) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from napari_sofinet.base.errors import Cancelled, InputError
-from napari_sofinet.base.progress import Report, portion, silent
+from napari_sofinet.base.progress import Repeatable, Report, portion, silent
 from napari_sofinet.base.settings import flatten_settings
 from napari_sofinet.base.settings_text import command_options
 from napari_sofinet.data.movie import Movie
@@ -22,6 +22,7 @@ from napari_sofinet.io.atomic import check_writable
 from napari_sofinet.networks import weights
 from napari_sofinet.networks.contract import Network, load_object
 from napari_sofinet.networks.device import device_for
+from napari_sofinet.networks.stopping import between_layers
 from napari_sofinet.networks.weights import Card
 from napari_sofinet.training.comparison import compared
 from napari_sofinet.training.data import Samples, ahead
@@ -92,8 +93,13 @@ def train(
         _resume(started.training, state)
         report(0.0, f"resuming from step {started.training.step}")
     validation = Validation(started.training, started.data, settings, show)
-    stopped = _run(started, validation, state, portion(report, PREPARATION if movies else 0.0, 1.0))
-    validation.validate()
+    tell = Repeatable(portion(report, PREPARATION if movies else 0.0, 1.0))
+    with contextlib.ExitStack() as while_it_runs:
+        if not settings.compiled:  # compiled layers call nothing
+            while_it_runs.enter_context(between_layers(started.training.net, tell.again))
+        stopped = _run(started, validation, state, tell)
+    if stopped is None:  # else the best weights so far are good enough
+        validation.validate()
     card = _card(network, output, settings, movies, started, validation, stopped is not None)
     weights.save(output, started.training.best, card)
     if stopped is not None:
