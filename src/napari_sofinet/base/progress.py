@@ -55,7 +55,8 @@ def portion(report: Report, start: float, end: float, label: str = "") -> Report
     """
 
     def step(fraction: float, message: str = "", preview: Any = None) -> None:
-        report(start + (end - start) * fraction, label + message, preview)
+        # Exact at both ends, so that steps that follow each other never go back.
+        report(start * (1 - fraction) + end * fraction, label + message, preview)
 
     return step
 

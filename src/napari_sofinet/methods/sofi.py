@@ -92,6 +92,7 @@ def sofi(movie: Movie, settings: SofiSettings, report: Report) -> Reconstruction
     notes += [*picture.notes, _few_frames_note(movie.shape[0])]
     if settings.flattening == "psf" or settings.linearization != "none":
         details["psf_fwhm_px"] = picture.fwhm_px
+    report(1.0, "done")
     shown = tuple(note for note in notes if note)
     return replace(
         _on_cumulant_grid(movie, n, picture.image), maps=maps, notes=shown, details=details
