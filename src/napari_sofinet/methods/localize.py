@@ -148,18 +148,14 @@ def _localize(
     imaging = measure_imaging(
         movie, detector, settings.psf_fwhm_px, notes, lambda: report(parts[0], "width of the PSF")
     )
-    saturation = Saturation()
-    fit_frames = portion(report, parts[1], parts[2])
-    fits, image = _fit_movie(movie, detector, imaging, saturation, time_series, fit_frames)
+    saturation, tell = Saturation(), portion(report, parts[1], parts[2])
+    fits, image = _fit_movie(movie, detector, imaging, saturation, time_series, tell)
     if saturation.note:
         notes.append(saturation.note)
     table = _table(movie, fits)
     details: dict[str, float] = {}
     if settings.drift.correct:
-        last = portion(report, parts[2], 1.0)
-        path, table = correct_drift(
-            table, settings.drift.block, lambda f, m="", p=None: last(f, "drift")
-        )
+        path, table = correct_drift(table, settings.drift.block, portion(report, parts[2], 1.0))
         farthest = details["drift_px"] = float(np.abs(path).max())
         notes.append(f"The sample drifts by up to {farthest:.2g} camera px.")
     if image is None or (settings.drift.correct and not time_series):

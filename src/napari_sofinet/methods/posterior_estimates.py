@@ -127,23 +127,20 @@ class _MovieEstimator:
         report: Repeatable,
     ) -> Iterator[EstimatedPart]:
         """Yield one estimate."""
-        share = self.time(movie, settings)
-        net, card, _ = self.loaded
+        share, (net, card, _) = self.time(movie, settings), self.loaded
         frames, rows, columns = movie.shape
         if frames < FRAMES_MIN:
             raise InputError(
                 f"A network needs at least {FRAMES_MIN} frames, but this movie has {frames}."
             )
         parts = list(tiles(rows, columns, TILE_PX, net.reach_px))
-        spool = Spool(movie, needed=len(parts) > 1)
-        saturation = Saturation()
+        spool, saturation = Spool(movie, needed=len(parts) > 1), Saturation()
         first = portion(report, 0.0, 0.1 * share)
         levels = measure_normalization(movie, None, saturation, first, each_block=spool.add)
         notes += out_of_range_notes(characteristics_of(movie), card)
         if saturation.note:
             notes.append(saturation.note)
-        fast = half_precision_copy(net, device)
-        movie = spool.movie
+        fast, movie = half_precision_copy(net, device), spool.movie
         y, x = (int(v) for v in movie.origin_px)
         whole: PriorEstimate | None = None
         then = Repeatable(portion(report, 0.1 * share, share, "prior estimate"))
