@@ -256,7 +256,7 @@ def test_forms_are_seen_in_their_whole_width(viewer, qtbot, kind):
     scroll = widget.findChild(QScrollArea)
     # As after a choice that brings a wide entry.
     wide = QLabel()
-    wide.setMinimumWidth(560)
+    wide.setMinimumWidth(400)
     scroll.widget().layout().addWidget(wide)
-    qtbot.waitUntil(lambda: scroll.viewport().width() >= 560)
+    qtbot.waitUntil(lambda: scroll.viewport().width() >= 400)
     assert not scroll.horizontalScrollBar().isVisible()

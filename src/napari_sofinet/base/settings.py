@@ -70,6 +70,8 @@ def parameter(
     choices: dict[str, str] | None = None,
     formerly: str = "",
     formerly_choices: dict[str, str] | None = None,
+    only_if: dict[str, tuple[Any, ...]] | None = None,
+    not_if: dict[str, tuple[Any, ...]] | None = None,
     **limits: Any,
 ) -> Any:
     """Declare one field of a settings model.
@@ -98,13 +100,47 @@ def parameter(
         Name of the field in older versions, which is still accepted.
     formerly_choices : dict of str to str, optional
         Choices of older versions, and what they are called now.
+    only_if : dict of str to tuple, optional
+        Values of other fields of the same model with which alone the field has an effect.
+    not_if : dict of str to tuple, optional
+        Values of other fields of the same model with which the field has no effect.
     **limits
         ``ge``, ``le``, ``gt`` or ``lt``.
     """
     extra: dict[str, Any] = {"unit": unit, "basic": basic, "file": file, "weights": weights}
     extra |= {"label": label, "empty": empty, "choices": choices or {}}
     extra |= {"formerly": formerly, "formerly_choices": formerly_choices or {}}
+    extra |= {"only_if": only_if or {}, "not_if": not_if or {}}
     return Field(default=default, description=help, json_schema_extra=extra, **limits)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Values of a parameter with which another one has an effect.
+
+    Parameters
+    ----------
+    name : str
+        Dotted name of the parameter.
+    values : tuple
+        Its values.
+    allowed : bool
+        Whether the other one has an effect with these values, or with all but these.
+    """
+
+    name: str
+    values: tuple[Any, ...]
+    allowed: bool
+
+    def holds(self, value: Any) -> bool:
+        """Return whether the other parameter has an effect with this value.
+
+        Examples
+        --------
+        >>> Condition("method", ("none",), allowed=False).holds("percentile")
+        True
+        """
+        return (value in self.values) == self.allowed
 
 
 @dataclass(frozen=True)
@@ -115,6 +151,8 @@ class Parameter:
     info: FieldInfo
     groups: tuple[str, ...] = ()
     """Titles of the groups in which it is, from the outermost."""
+    group_conditions: tuple[Condition, ...] = ()
+    """Conditions of the groups that it belongs to."""
 
     @property
     def name(self) -> str:
@@ -175,8 +213,22 @@ class Parameter:
     @property
     def formerly_choices(self) -> dict[str, str]:
         """Choices of older versions, and what they are called now."""
-        renamed: Any = self._extra.get("formerly_choices", {})
-        return dict(renamed)
+        return self._named("formerly_choices")
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Conditions that must all hold for it to have an effect, those of its groups included."""
+        group = "".join(f"{part}." for part in self.path[:-1])
+        own = (
+            Condition(group + name, tuple(values), allowed)
+            for kind, allowed in (("only_if", True), ("not_if", False))
+            for name, values in self._named(kind).items()
+        )
+        return (*self.group_conditions, *own)
+
+    def _named(self, kind: str) -> dict[str, Any]:
+        named: Any = self._extra.get(kind, {})
+        return dict(named)
 
     @property
     def _extra(self) -> dict[str, Any]:
@@ -203,19 +255,23 @@ def in_words(name: str) -> str:
 
 
 def parameters(
-    model: type[BaseModel], prefix: tuple[str, ...] = (), titles: tuple[str, ...] = ()
+    model: type[BaseModel],
+    prefix: tuple[str, ...] = (),
+    titles: tuple[str, ...] = (),
+    conditions: tuple[Condition, ...] = (),
 ) -> Iterator[Parameter]:
     """All parameters of a settings model, then those of nested groups under dotted names."""
     groups = []
     for name, info in model.model_fields.items():
         kind = info.annotation
+        leaf = Parameter((*prefix, name), info, titles, conditions)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            groups.append((name, kind))
+            groups.append((leaf, kind))
         else:
-            yield Parameter((*prefix, name), info, titles)
-    for name, kind in groups:
-        title = getattr(kind, "title", "") or in_words(name)
-        yield from parameters(kind, (*prefix, name), (*titles, title))
+            yield leaf
+    for group, kind in groups:
+        title = getattr(kind, "title", "") or in_words(group.path[-1])
+        yield from parameters(kind, group.path, (*titles, title), group.conditions)
 
 
 def build(model: type[S], values: dict[str, Any], called: dict[str, str] | None = None) -> S:

@@ -34,6 +34,7 @@ class TableDrift(Settings):
         empty="500 emitters or more",
         ge=2,
         le=1_000_000,
+        only_if={"correct": (True,)},
     )
 
 
@@ -48,6 +49,7 @@ class LocalizationSettings(CalibrationSettings):
         label="Localisation weights",
         basic=True,
         weights="deepstorm",
+        only_if={"detector": ("network",)},
     )
     detector: Literal["network", "single"] = parameter(
         "network",
@@ -64,6 +66,7 @@ class LocalizationSettings(CalibrationSettings):
         label="Detection threshold",
         ge=0.05,
         le=1,
+        only_if={"detector": ("network",)},
     )
     psf_fwhm_px: float | None = parameter(
         None,

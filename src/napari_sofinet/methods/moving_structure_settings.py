@@ -45,6 +45,7 @@ class DblinkSettings(Settings):
         label="Samples per camera pixel",
         ge=1,
         le=32,
+        only_if={"input": ("movie",)},
     )
     input: Literal["movie", "maps"] = parameter(
         "movie",
@@ -59,6 +60,7 @@ class DblinkSettings(Settings):
         label="Sum of one localisation",
         gt=0,
         le=1e9,
+        only_if={"input": ("maps",)},
     )
     structure: Literal["either", "filaments", "mitochondria"] = parameter(
         "either",
@@ -71,7 +73,9 @@ class DblinkSettings(Settings):
         },
         basic=True,
     )
-    localize: LocalizationSettings = LocalizationSettings()
+    localize: LocalizationSettings = parameter(
+        LocalizationSettings(), "Localisation of the emitters.", only_if={"input": ("movie",)}
+    )
 
     @property
     def repair(self) -> RepairSettings | None:

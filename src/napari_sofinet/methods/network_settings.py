@@ -36,6 +36,7 @@ class NetworkSettings(MovieSettings):
         unit="frames",
         ge=1,
         le=100_000,
+        not_if={"window": (None,)},
     )
     uncertainty: bool = parameter(
         True,

@@ -30,7 +30,12 @@ class DdpmSettings(MovieSettings):
         0, "Random seed: the same seed gives the same samples.", label="Random seed", ge=0, lt=2**31
     )
     steps: int = parameter(
-        12, "Number of steps from noise to a sample.", label="Steps per sample", ge=4, le=100
+        12,
+        "Number of steps from noise to a sample.",
+        label="Steps per sample",
+        ge=4,
+        le=100,
+        not_if={"schedule": ("paper",)},
     )
     schedule: Schedule = parameter(
         "full",

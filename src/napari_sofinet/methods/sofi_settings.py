@@ -32,11 +32,13 @@ class DeconvolutionSettings(Settings):
         unit="%",
         ge=0,
         lt=100,
+        only_if={"reconvolve": (True,)},
     )
     weighted: bool = parameter(
         True,
         "Weight each sub-pixel by its noise, and take a noise floor in the image into account.",
         label="Weight by noise",
+        not_if={"iterations": (0,)},
     )
 
 

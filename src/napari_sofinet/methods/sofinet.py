@@ -33,6 +33,7 @@ class SofinetSettings(NetworkSettings):
         empty="a fifth of the window",
         ge=1,
         le=1000,
+        not_if={"window": (None,)},
     )
 
     def computed(self, pictures: int) -> list[int]:

@@ -51,6 +51,7 @@ class TableSettings(Settings):
         unit="nm",
         gt=0,
         empty="20 nm or 0.2 camera pixels",
+        only_if={"fineness": (None,)},
     )
     fineness: float | None = parameter(
         None,
@@ -74,6 +75,7 @@ class TableSettings(Settings):
         empty="half a window",
         ge=1,
         lt=10**9,
+        not_if={"window": (None,)},
     )
 
     @property

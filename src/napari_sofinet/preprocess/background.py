@@ -33,6 +33,7 @@ class BackgroundCorrection(Settings):
         unit="frames",
         ge=5,
         le=100_000,
+        only_if={"method": ("percentile", "rolling-ball")},
     )
     percentile: float = parameter(
         10.0,
@@ -40,6 +41,7 @@ class BackgroundCorrection(Settings):
         label="Background percentile",
         ge=0,
         le=100,
+        only_if={"method": ("percentile",)},
     )
     radius_px: float = parameter(
         15.0,
@@ -49,6 +51,7 @@ class BackgroundCorrection(Settings):
         unit="camera px",
         ge=2,
         le=200,
+        only_if={"method": ("rolling-ball", "high-pass")},
     )
 
 

@@ -69,6 +69,7 @@ class DriftCorrection(Settings):
         unit="frames",
         ge=20,
         le=100_000,
+        only_if={"correct": (True,)},
     )
 
 

@@ -38,6 +38,7 @@ class StructureSettings(Settings):
         basic=True,
         ge=0,
         le=100_000,
+        only_if={"kind": ("microtubules", "actin", "mitochondria", "vesicles", "rings", "points")},
     )
     emitters_per_um: float = parameter(
         50.0,
@@ -46,11 +47,13 @@ class StructureSettings(Settings):
         unit="1/µm",
         ge=0,
         le=10_000,
+        only_if={"kind": ("microtubules", "actin", "rings", "argolight")},
     )
     spacing: Literal["random", "even"] = parameter(
         "random",
         "Spacing of the emitters along filaments and rings: random or even.",
         label="Spacing of emitters",
+        only_if={"kind": ("microtubules", "actin", "rings")},
     )
     emitters_per_um2: float = parameter(
         400.0,
@@ -59,6 +62,7 @@ class StructureSettings(Settings):
         unit="1/µm²",
         ge=0,
         le=100_000,
+        only_if={"kind": ("mitochondria", "vesicles", "random", "siemens-star", "image")},
     )
     persistence_um: float | None = parameter(
         None,
@@ -68,6 +72,7 @@ class StructureSettings(Settings):
         unit="µm",
         gt=0,
         le=10_000,
+        only_if={"kind": ("microtubules", "actin", "mitochondria")},
     )
     length_um: float | None = parameter(
         None,
@@ -76,6 +81,7 @@ class StructureSettings(Settings):
         unit="µm",
         gt=0,
         le=1000,
+        only_if={"kind": ("microtubules", "actin", "mitochondria")},
     )
     size_um: float | None = parameter(
         None,
@@ -85,6 +91,7 @@ class StructureSettings(Settings):
         unit="µm",
         gt=0,
         le=100,
+        only_if={"kind": ("mitochondria", "vesicles", "rings", "points")},
     )
     linker_um: float = parameter(
         0.0,
@@ -102,13 +109,20 @@ class StructureSettings(Settings):
         lt=1,
     )
     patch_um: float = parameter(
-        0.2, "Size of the missing patches.", label="Missing patch size", unit="µm", gt=0, le=10
+        0.2,
+        "Size of the missing patches.",
+        label="Missing patch size",
+        unit="µm",
+        gt=0,
+        le=10,
+        not_if={"missing": (0,)},
     )
     file: str = parameter(
         "",
         "Positions (CSV with x and y in nm or µm, or a truth .npz) or an image (TIFF).",
         label="Structure file",
         file=True,
+        only_if={"kind": ("table", "image")},
     )
 
     def most_emitters(self, height_um: float, width_um: float) -> float:
@@ -154,6 +168,7 @@ class BlinkingSettings(Settings):
         basic=True,
         gt=0,
         le=1e4,
+        not_if={"model": ("steady",)},
     )
     off_time_s: float = parameter(
         0.6,
@@ -163,6 +178,7 @@ class BlinkingSettings(Settings):
         basic=True,
         gt=0,
         le=1e6,
+        not_if={"model": ("steady",)},
     )
     long_off_time_s: float = parameter(
         5.0,
@@ -171,6 +187,7 @@ class BlinkingSettings(Settings):
         unit="s",
         gt=0,
         le=1e6,
+        only_if={"model": ("three-state",)},
     )
     long_share: float = parameter(
         0.1,
@@ -178,6 +195,7 @@ class BlinkingSettings(Settings):
         label="Share of long off-times",
         ge=0,
         le=1,
+        only_if={"model": ("three-state",)},
     )
     bleach_time_s: float | None = parameter(
         None,
@@ -186,6 +204,7 @@ class BlinkingSettings(Settings):
         unit="s",
         gt=0,
         le=1e6,
+        not_if={"model": ("dna-paint",)},
     )
     photons: float = parameter(
         100.0,

@@ -21,8 +21,17 @@ class OpticsSettings(Settings):
     psf: Literal["gaussian", "airy", "image"] = parameter(
         "gaussian", "Shape of the PSF; 'image' takes a measured PSF from a file.", label="PSF shape"
     )
-    na: float = parameter(1.4, "Numerical aperture.", label="Numerical aperture", gt=0, le=2)
-    wavelength_um: float = parameter(0.6, "Wavelength of the light.", unit="µm", gt=0.1, le=2)
+    na: float = parameter(
+        1.4,
+        "Numerical aperture.",
+        label="Numerical aperture",
+        gt=0,
+        le=2,
+        only_if={"psf_fwhm_um": (None,)},
+    )
+    wavelength_um: float = parameter(
+        0.6, "Wavelength of the light.", unit="µm", gt=0.1, le=2, only_if={"psf_fwhm_um": (None,)}
+    )
     psf_fwhm_um: float | None = parameter(
         0.22,
         "Width (FWHM) of the PSF; if empty 0.51 wavelength / NA.",
@@ -36,6 +45,7 @@ class OpticsSettings(Settings):
         "TIFF of a centred PSF with odd numbers of rows and columns; its sum does not matter.",
         label="PSF file",
         file=True,
+        only_if={"psf": ("image",)},
     )
     psf_file_pixel_um: float = parameter(
         0.02,
@@ -44,6 +54,7 @@ class OpticsSettings(Settings):
         unit="µm",
         gt=0,
         le=1,
+        only_if={"psf": ("image",)},
     )
     magnification: float = parameter(65.0, "Magnification on the camera.", gt=0, le=1000)
 
@@ -183,10 +194,22 @@ class MotionSettings(Settings):
         0.0, "Amplitude of a swaying deformation.", label="Wobble amplitude", unit="µm", ge=0, le=10
     )
     wobble_period_s: float = parameter(
-        10.0, "Period of the deformation.", label="Wobble period", unit="s", gt=0, le=1e6
+        10.0,
+        "Period of the deformation.",
+        label="Wobble period",
+        unit="s",
+        gt=0,
+        le=1e6,
+        not_if={"wobble_um": (0,)},
     )
     wobble_wave_um: float = parameter(
-        4.0, "Wavelength of the deformation.", label="Wobble wavelength", unit="µm", gt=0, le=1000
+        4.0,
+        "Wavelength of the deformation.",
+        label="Wobble wavelength",
+        unit="µm",
+        gt=0,
+        le=1000,
+        not_if={"wobble_um": (0,)},
     )
     transport_um_per_s: float = parameter(
         0.0,

@@ -94,6 +94,7 @@ class TrainingSettings(LearningSettings):
         unit="%",
         ge=0,
         le=100,
+        not_if={"preset": ("filaments",)},
     )
     target: Literal["ideal", "sofi"] = parameter(
         "ideal",
@@ -108,6 +109,7 @@ class TrainingSettings(LearningSettings):
         label="Frames of a SOFI target",
         ge=20,
         le=10_000,
+        only_if={"target": ("sofi",)},
     )
     loss: Literal["mixed", "l1", "mse", "fourier"] = parameter(
         "mixed",

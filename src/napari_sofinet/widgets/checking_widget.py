@@ -50,7 +50,7 @@ class CheckingWidget(MethodWidget):
         self.findings = FindingsList(self.form)
         self.findings.chosen.connect(self.use)
         outer = self.layout()
-        outer.insertWidget(outer.indexOf(self.status) + 1, self.findings, 1)
+        outer.insertWidget(outer.indexOf(self.status), self.findings, 1)
 
     def _refresh_layers(self, event: Any = None) -> None:
         super()._refresh_layers(event)

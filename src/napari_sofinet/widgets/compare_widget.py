@@ -14,11 +14,8 @@ from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QGridLayout,
-    QLabel,
     QPushButton,
     QSlider,
-    QVBoxLayout,
-    QWidget,
 )
 
 from napari_sofinet.base.errors import InputError
@@ -30,6 +27,7 @@ from napari_sofinet.quality.placement import is_coarser
 from napari_sofinet.quality.scores import compare, compare_squirrel, squirrel_sentence
 from napari_sofinet.widgets.compare_figure import PairFigure
 from napari_sofinet.widgets.compare_tips import TIPS
+from napari_sofinet.widgets.dock import Dock
 from napari_sofinet.widgets.latest_worker import Latest
 from napari_sofinet.widgets.layers import follow
 from napari_sofinet.widgets.measurement_layers import (
@@ -47,7 +45,7 @@ BLINK_MS = 500
 SLIDER_STEPS = 1000
 
 
-class CompareWidget(QWidget):
+class CompareWidget(Dock):
     """Compares two layers by eye and by numbers, and makes figures of layers.
 
     Two layers are shown side by side, by turns, or on both sides of a line; their difference and
@@ -58,6 +56,8 @@ class CompareWidget(QWidget):
     napari_viewer : napari.viewer.Viewer
         Viewer whose layers are compared.
     """
+
+    tab = "Compare"
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
@@ -90,7 +90,6 @@ class CompareWidget(QWidget):
         self.difference_button = QPushButton("Difference")
         self.squirrel_button = QPushButton("SQUIRREL map")
         self.score_button = QPushButton("Scores")
-        self.status = QLabel(wordWrap=True)
         self.figure_button = SaveButton("Figure…", self._figure_saving, self.status)
         self.side_button.toggled.connect(self.side_by_side)
         self.swipe_button.toggled.connect(self.swipe)
@@ -119,16 +118,11 @@ class CompareWidget(QWidget):
         for row, in_row in enumerate(rows):
             for column, button in enumerate(in_row):
                 buttons.addWidget(button, row, column)
-        outer = QVBoxLayout(self)
-        outer.addLayout(self.chooser)
-        outer.addLayout(buttons)
-        outer.addWidget(self.slider)
-        outer.addWidget(self.table)
-        outer.addWidget(self.common)
-        outer.addWidget(self.figure_button)
-        outer.addWidget(self.status)
-        outer.addStretch(1)
-        self.setMinimumWidth(330)
+        self._fill_dock(
+            (self.chooser, buttons, self.slider, self.table),
+            (),
+            (self.common, self.figure_button),
+        )
 
     # -- layers ---------------------------------------------------------------------------------
 

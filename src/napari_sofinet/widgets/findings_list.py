@@ -22,8 +22,8 @@ from qtpy.QtWidgets import (
 
 from napari_sofinet.methods.suitable import Choice, headline
 from napari_sofinet.preprocess.suitability import Finding, overall_light
+from napari_sofinet.widgets.dock import Column, Picture
 from napari_sofinet.widgets.form import SettingsForm
-from napari_sofinet.widgets.worker import Column
 
 COLORS = {"good": "#4caf50", "fair": "#ffb300", "bad": "#f44336"}
 WORST = tuple(reversed(COLORS))
@@ -226,8 +226,8 @@ def _text(text: str) -> QLabel:
     return QLabel(text, wordWrap=True, alignment=Qt.AlignmentFlag.AlignTop, indent=0)
 
 
-def _picture(png: bytes) -> QLabel:
-    pixmap, label = QPixmap(), QLabel()
+def _picture(png: bytes) -> Picture:
+    pixmap, label = QPixmap(), Picture()
     pixmap.loadFromData(png)
     label.setPixmap(pixmap)
     return label

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
+from html import escape
 from typing import Any
 
-from qtpy.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFileDialog,
-    QFormLayout,
     QGroupBox,
-    QLabel,
     QLineEdit,
     QScrollArea,
     QSpinBox,
@@ -23,10 +21,18 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_sofinet.base.settings import Parameter, Settings, build, flatten_settings, parameters
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.settings import (
+    Condition,
+    Parameter,
+    Settings,
+    build,
+    flatten_settings,
+    parameters,
+)
 from napari_sofinet.base.settings_text import default_of, kind_of, parse, text_of
-from napari_sofinet.networks.about_weights import about_weights
-from napari_sofinet.networks.weights import available, read_card
+from napari_sofinet.widgets.rows import RowLabel, Rows
+from napari_sofinet.widgets.weights_box import WeightsBox
 
 WHOLE = 2**31 - 1
 
@@ -35,7 +41,7 @@ class SettingsForm(QWidget):
     """Form with an editor for each parameter of a settings model, at first with its defaults.
 
     Basic parameters are on top, the others under "Advanced", those of nested groups in boxes. The
-    help of the parameter under the mouse or with the focus is shown below.
+    help of a parameter is its tool tip. Parameters without effect are disabled.
 
     Signals: ``changed`` when the user or `set_settings` changes a value.
 
@@ -62,22 +68,24 @@ class SettingsForm(QWidget):
         self._chosen_from = chosen_from or {}
         self.leaves = {leaf.name: leaf for leaf in parameters(model)}
         self.editors = {name: self._editor(leaf) for name, leaf in self.leaves.items()}
-        self.labels: dict[str, QLabel] = {}
-        self.help = QLabel(wordWrap=True)
-        self.help.setMinimumHeight(self.fontMetrics().lineSpacing() * 3)
-        self.advanced = QCollapsible("Advanced")
+        self.labels: dict[str, RowLabel] = {}
+        self.advanced = QCollapsible("Advanced", expandedIcon="▾", collapsedIcon="▸")
+        self.advanced.toggleButton().setStyleSheet(
+            "QPushButton { text-align: left; background: none; border: none; }"
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        basic = QFormLayout()
+        basic = Rows()
         layout.addLayout(basic)
         layout.addWidget(self.advanced)
-        layout.addWidget(self.help)
         self._fill(basic)
         self._in_view: list[QWidget] = []
         # Time for the layout, which follows a change by further events.
         self._scrolling = QTimer(self, singleShot=True, interval=50)
         self._scrolling.timeout.connect(self._scroll)
         self.set_settings(model())
+        self.changed.connect(self._disable_unused)
+        self._disable_unused()
 
     def settings(self) -> Settings:
         """Return the settings in the form.
@@ -92,12 +100,30 @@ class SettingsForm(QWidget):
         InputError
             If a text cannot be read or a value is not allowed.
         """
-        values = {
-            name: parse(leaf, _text(self.editors[name]), leaf.label, decimal_comma=True)
-            for name, leaf in self.leaves.items()
-        }
+        values = {name: self._value(name) for name in self.leaves if self._used[name]}
         called = {name: f"'{leaf.label}'" for name, leaf in self.leaves.items()}
         return build(self.model, values, called)
+
+    def _value(self, name: str) -> Any:
+        leaf = self.leaves[name]
+        return parse(leaf, _text(self.editors[name]), leaf.label, decimal_comma=True)
+
+    def _disable_unused(self) -> None:
+        """Disable the parameters that have no effect with the other ones, as these declare."""
+        self._used: dict[str, bool] = {}
+        for name, leaf in self.leaves.items():
+            self._used[name] = all(self._holds(condition) for condition in leaf.conditions)
+            for widget in (self.editors[name], self.labels[name]):
+                widget.setEnabled(self._used[name])
+
+    def _holds(self, condition: Condition) -> bool:
+        """Return whether a parameter has a value with which another one has an effect."""
+        if not self._used.get(condition.name, True):
+            return False
+        try:
+            return condition.holds(self._value(condition.name))
+        except InputError:  # half a number, say
+            return True
 
     def set_settings(self, settings: Settings) -> None:
         """Show settings.
@@ -205,24 +231,24 @@ class SettingsForm(QWidget):
         self.deleteLater()
         return form
 
-    def _fill(self, basic: QFormLayout) -> None:
+    def _fill(self, basic: Rows) -> None:
         inside = QWidget()
-        rows = QFormLayout(inside)
-        groups: dict[tuple[str, ...], QFormLayout] = {}
+        rows = Rows(inside)
+        rows.setContentsMargins(0, 4, 0, 4)
+        groups: dict[tuple[str, ...], Rows] = {}
         for name, leaf in self.leaves.items():
             group = leaf.path[:-1]
             target = basic if leaf.basic else rows
             if group and not leaf.basic:
                 if group not in groups:
                     box = QGroupBox(leaf.groups[-1])
-                    groups[group] = QFormLayout(box)
+                    groups[group] = Rows(box)
                     rows.addRow(box)
                 target = groups[group]
             unit = f" ({leaf.unit})" if leaf.unit else ""
-            label = QLabel(leaf.label + unit)
+            label = RowLabel(leaf.label + unit)
+            label.setToolTip(self._tip(leaf))
             self.labels[name] = label
-            label.setToolTip(leaf.help)
-            self._watch(label, leaf)
             target.addRow(label, self.editors[name])
         self.advanced.setContent(inside)
         self.advanced.collapse(animate=False)
@@ -260,9 +286,8 @@ class SettingsForm(QWidget):
                 browse.triggered.connect(partial(self._browse, editor))
             notify = editor.textChanged
         notify.connect(lambda *_: self.changed.emit())
-        editor.setToolTip(leaf.help)
+        editor.setToolTip(self._tip(leaf))
         editor.setObjectName(leaf.name)
-        self._watch(editor, leaf)
         return editor
 
     def _browse(self, editor: QLineEdit, *_: Any) -> None:
@@ -270,79 +295,26 @@ class SettingsForm(QWidget):
         if name:
             editor.setText(name)
 
-    def _watch(self, widget: QWidget, leaf: Parameter) -> None:
+    def _tip(self, leaf: Parameter) -> str:
         default = text_of(default_of(self.model, leaf)).replace("none", leaf.empty)
-        text = f"<b>{leaf.label}</b>: {leaf.help} Default: {default}."
-        widget.installEventFilter(_Hover(widget, lambda: self.help.setText(text)))
+        conditions = "".join(f" {self._sentence(condition)}" for condition in leaf.conditions)
+        help = escape(leaf.help, quote=False)
+        return f"<b>{leaf.label}</b>: {help} Default: {default}.{conditions}"
 
+    def _sentence(self, condition: Condition) -> str:
+        """Return a sentence about the values with which a parameter is used."""
+        words = " or ".join(self._in_words(condition.name, v) for v in condition.values)
+        verb = "is" if condition.allowed else "is not"
+        return f"Only used if '{self.leaves[condition.name].label}' {verb} {words}."
 
-class WeightsBox(QComboBox):
-    """Choice of a network's weights: shipped ones, own ones, or any other file.
-
-    Parameters
-    ----------
-    network : str
-        Name of the network.
-    """
-
-    def __init__(self, network: str) -> None:
-        super().__init__()
-        self.network = network
-        self.setEditable(True)
-        self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(18)
-        line = self.lineEdit()
-        if line is not None:
-            browse = line.addAction(
-                self.style().standardIcon(QStyle.StandardPixmap.SP_DirOpenIcon),
-                QLineEdit.ActionPosition.TrailingPosition,
-            )
-            browse.triggered.connect(self._browse)
-        self.refresh()
-
-    def showPopup(self) -> None:
-        """Look for weights that were trained in the meantime before the list is shown."""
-        self.refresh()
-        super().showPopup()
-
-    def refresh(self) -> None:
-        """Update the list of weights without changing the choice."""
-        current = self.currentText()
-        self.blockSignals(True)
-        self.clear()
-        for name, path in available(self.network).items():
-            self.addItem(name)
-            self.setItemData(
-                self.count() - 1, about_weights(read_card(path)), Qt.ItemDataRole.ToolTipRole
-            )
-        self.setCurrentText(current)
-        self.blockSignals(False)
-
-    def _browse(self) -> None:
-        name, _filter = QFileDialog.getOpenFileName(
-            self, "Choose weights", "", "Weights (*.safetensors)"
-        )
-        if name:
-            self.setCurrentText(name)
-
-
-class _Hover(QObject):
-    """Calls a function when the mouse or the focus enters its parent."""
-
-    def __init__(self, parent: QWidget, call: Callable[[], None]) -> None:
-        super().__init__(parent)
-        self.call = call
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Call the function; the event is passed on."""
-        if event is not None and event.type() in (QEvent.Type.Enter, QEvent.Type.FocusIn):
-            self.call()
-        return False
+    def _in_words(self, name: str, value: Any) -> str:
+        leaf, text = self.leaves[name], text_of(value)
+        return leaf.empty if value is None else leaf.choices.get(text, text)
 
 
 def _choice(leaf: Parameter, kind: tuple[str, ...]) -> QComboBox:
     box = QComboBox()
+    narrow(box)
     for choice in kind:
         box.addItem(leaf.choices.get(choice, choice), choice)
     return box
@@ -379,4 +351,4 @@ def narrow(box: QComboBox) -> None:
         Choice with names of layers, methods or files.
     """
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(12)
+    box.setMinimumContentsLength(6)

@@ -12,6 +12,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
+    QGridLayout,
     QHBoxLayout,
     QInputDialog,
     QPushButton,
@@ -113,25 +114,21 @@ class MethodWidget(WorkingWidget):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        preset = QHBoxLayout()
-        preset.addWidget(self.preset_box, 1)
-        preset.addWidget(self.save_preset)
-        preset.addWidget(self.delete_preset)
+        preset, beneath = QVBoxLayout(), QHBoxLayout()
+        preset.addWidget(self.preset_box)
+        preset.addLayout(beneath)
+        beneath.addWidget(self.save_preset)
+        beneath.addWidget(self.delete_preset)
         self.chooser.addRow("Preset", preset)
         self.above_form, self.above_below = QVBoxLayout(), QVBoxLayout()
-        self.below = QHBoxLayout()
-        self.below.addWidget(self.copy_button)
-        self.below.addWidget(self.save_button)
+        self.below, run = QGridLayout(), QHBoxLayout()
+        run.addWidget(self.run_button, 1)
+        run.addWidget(self.save_button)
+        self.below.addWidget(self.copy_button, 0, 1)
         self._fill_dock(
             (self.chooser, self.above_form, self.form),
-            (
-                self.results,
-                self.run_button,
-                self.progress_bar,
-                self.status,
-                self.above_below,
-                self.below,
-            ),
+            (self.results, self.above_below),
+            (self.progress_bar, run, self.below),
         )
 
     def _refresh_layers(self, event: Any = None) -> None:
@@ -160,7 +157,10 @@ class MethodWidget(WorkingWidget):
         """Add a button for work on the movie, which is disabled without one."""
         self._needs_movie.append(button)
         button.setEnabled(bool(self.sources()))
-        self.below.insertWidget(0, button)
+        beside = self.below.count() == 1
+        self.below.addWidget(
+            button, 0 if beside else self.below.rowCount(), 0, 1, 1 if beside else 2
+        )
 
     def sources(self) -> list[Layer]:
         """Return the layers that can be reconstructed.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QPushButton
+from qtpy.QtWidgets import QComboBox, QLabel, QPushButton
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.progress import Report, portion
@@ -18,12 +18,14 @@ from napari_sofinet.methods.run import Device, reconstruct
 from napari_sofinet.networks.about_weights import about_weights
 from napari_sofinet.networks.weights import find, read_card
 from napari_sofinet.widgets.checking_widget import CheckingWidget
-from napari_sofinet.widgets.form import WeightsBox, narrow
+from napari_sofinet.widgets.form import narrow
 from napari_sofinet.widgets.layer_names import map_name
 from napari_sofinet.widgets.placement import picture_options
 from napari_sofinet.widgets.result_links import OVER, layer_of
+from napari_sofinet.widgets.rows import Rows
 from napari_sofinet.widgets.sample_slider import SampleSlider
 from napari_sofinet.widgets.tables import TableLayer, table_layers
+from napari_sofinet.widgets.weights_box import WeightsBox
 from napari_sofinet.widgets.worker import TaskWorker
 
 OWN_DOCK = ("sofi",)
@@ -41,7 +43,7 @@ class ModelWidget(CheckingWidget):
         Viewer that has the movie.
     """
 
-    title = "model"
+    title, tab = "model", "Model"
 
     def __init__(self, napari_viewer: Viewer) -> None:
         offered = sorted(
@@ -59,8 +61,9 @@ class ModelWidget(CheckingWidget):
         self.device_box = QComboBox()
         for title, name in (("GPU if there is one", "auto"), ("processor", "cpu"), ("GPU", "cuda")):
             self.device_box.addItem(title, name)
+        narrow(self.device_box)
         self.prior = QLabel(wordWrap=True)
-        row = QFormLayout()
+        row = Rows()
         row.addRow("Method", self.network_box)
         row.addRow("Runs on", self.device_box)
         self.above_form.addLayout(row)

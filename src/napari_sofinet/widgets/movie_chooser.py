@@ -11,12 +11,12 @@ from napari.viewer import Viewer
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QComboBox,
-    QFormLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
     QSpinBox,
+    QVBoxLayout,
 )
 
 from napari_sofinet.base.errors import InputError
@@ -33,13 +33,14 @@ from napari_sofinet.widgets.layers import (
     stack_axes,
 )
 from napari_sofinet.widgets.pixel_scale import set_pixel_size
+from napari_sofinet.widgets.rows import Rows
 from napari_sofinet.widgets.tables import TableLayer, as_movie_layer
 
 FEW = 20
 """Number of frames that a network needs for a picture."""
 
 
-class MovieChooser(QFormLayout):
+class MovieChooser(Rows):
     """Rows of a form with a movie, its time axis, frames, region of interest and pixel size.
 
     Signals: ``changed`` (the layer) when another layer is chosen or its data change. A layer with
@@ -64,7 +65,7 @@ class MovieChooser(QFormLayout):
         narrow(self.axis_box)
         self.axis_box.setToolTip("Axis of the layer that is time.")
         self.axis_box.currentIndexChanged.connect(self._axis_changed)
-        self.other_axes = QFormLayout()
+        self.other_axes = Rows()
         self.positions: dict[int, QSpinBox] = {}
         frames = self._frames()
         self.left_out = QLineEdit()
@@ -86,8 +87,8 @@ class MovieChooser(QFormLayout):
         self.addRow("ROI", self.roi_box)
         self.addRow("Pixel size (µm)", self.pixel_edit)
 
-    def _frames(self) -> QHBoxLayout:
-        """Return a row with the first and the last frame."""
+    def _frames(self) -> QVBoxLayout:
+        """Return rows with the first and the last frame."""
         self.first, self.last = QSpinBox(), QSpinBox()
         self.first.setToolTip("First frame to use, as napari's slider counts them (from 0).")
         self.last.setToolTip("Last frame to use.")
@@ -101,10 +102,14 @@ class MovieChooser(QFormLayout):
         row = QHBoxLayout()
         for part, stretch in ((self.first, 1), (QLabel("to"), 0), (self.last, 1)):
             row.addWidget(part, stretch)
-        row.addWidget(self.few_button)
         for box in (self.first, self.last):
             box.valueChanged.connect(self._name_button)
-        return row
+            box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)  # room for many digits
+            box.setStyleSheet("padding: 1px 2px;")
+        rows = QVBoxLayout()
+        rows.addLayout(row)
+        rows.addWidget(self.few_button)
+        return rows
 
     def offer(self, sources: list[Layer], refresh: Callable[..., None]) -> None:
         """Offer layers as movies, and all Shapes layers as regions of interest.

@@ -5,13 +5,14 @@ from __future__ import annotations
 from napari.layers import Image
 from napari.viewer import Viewer
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout
+from qtpy.QtWidgets import QComboBox
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.widgets.form import narrow
+from napari_sofinet.widgets.rows import Rows
 
 
-class PairChooser(QFormLayout):
+class PairChooser(Rows):
     """Rows of a form with two layers, which stay different as long as there are two.
 
     Signals: ``changed`` when another layer is chosen.

@@ -15,9 +15,7 @@ from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
-    QFormLayout,
     QHBoxLayout,
-    QLabel,
     QListWidget,
     QListWidgetItem,
     QPushButton,
@@ -35,6 +33,7 @@ from napari_sofinet.quality.region_measurements import Findings, rows_as_csv
 from napari_sofinet.quality.resolution_map import resolution_map
 from napari_sofinet.quality.scores import compare_squirrel, squirrel_sentence
 from napari_sofinet.widgets.curves import save_figure, show_pixels
+from napari_sofinet.widgets.dock import Dock, Picture
 from napari_sofinet.widgets.form import narrow
 from napari_sofinet.widgets.latest_worker import Latest
 from napari_sofinet.widgets.layers import follow
@@ -64,6 +63,7 @@ from napari_sofinet.widgets.region_task import (
     plot_size,
     region_task,
 )
+from napari_sofinet.widgets.rows import Rows
 from napari_sofinet.widgets.save_dialog import FIGURES, FileKind, SaveButton, Saving
 from napari_sofinet.widgets.sources import Means, source_of
 
@@ -72,7 +72,7 @@ NUMBERS = FileKind("Numbers, regions and settings", (".csv",))
 CURVES = FileKind("Curves", (".csv",))
 
 
-class QualityWidget(QWidget):
+class QualityWidget(Dock):
     """Measures a box or a line in all chosen layers while it is moved with the mouse.
 
     The region is read a few times a second and measured in a thread. A request that comes while
@@ -84,6 +84,8 @@ class QualityWidget(QWidget):
     napari_viewer : napari.viewer.Viewer
         Viewer whose layers are measured.
     """
+
+    tab = "Quality"
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
@@ -120,9 +122,8 @@ class QualityWidget(QWidget):
         self.reference_box = QComboBox()
         narrow(self.reference_box)
         self.tabs = QTabWidget()
-        self.plots = [QLabel(alignment=Qt.AlignmentFlag.AlignCenter) for _ in KINDS]
+        self.plots = [Picture(PLOT_PX) for _ in KINDS]
         self.table = FindingsTable()
-        self.status = QLabel(wordWrap=True)
         self.copy_button, self.map_button = QPushButton("Copy"), QPushButton("Map")
         self.csv_button = SaveButton("Save CSV…", self._csv_saving, self.status)
         self.figure_button = SaveButton("Save figure…", self._figure_saving, self.status)
@@ -152,8 +153,7 @@ class QualityWidget(QWidget):
     def _lay_out(self) -> None:
         rows = {"Profile": ("Peaks", self.peaks), "Agreement": ("Reference", self.reference_box)}
         for kind, plot in zip(KINDS, self.plots, strict=True):
-            plot.setMinimumSize(*PLOT_PX)
-            page, form = QWidget(), QFormLayout()
+            page, form = QWidget(), Rows()
             if kind in rows:
                 form.addRow(*rows[kind])
             column = QVBoxLayout(page)
@@ -165,14 +165,9 @@ class QualityWidget(QWidget):
             top.addWidget(button)
         for button in (self.copy_button, self.csv_button, self.figure_button, self.map_button):
             below.addWidget(button)
-        outer = QVBoxLayout(self)
-        outer.addWidget(self.layer_list)
-        outer.addLayout(top)
-        outer.addWidget(self.tabs)
-        outer.addWidget(self.table, 1)
-        outer.addLayout(below)
-        outer.addWidget(self.status)
-        self.setMinimumWidth(360)
+        self._fill_dock(
+            (self.layer_list, top, self.tabs, self.table), (), (below,), high=self.table
+        )
 
     # -- layers and regions ---------------------------------------------------------------------
 

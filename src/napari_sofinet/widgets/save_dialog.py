@@ -11,9 +11,10 @@ from typing import Any
 
 from napari.qt.threading import create_worker
 from napari.utils.history import get_save_history, update_save_history
-from qtpy.QtWidgets import QFileDialog, QLabel, QMessageBox, QPushButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QPushButton, QWidget
 
 from napari_sofinet.base.errors import InputError
+from napari_sofinet.widgets.dock import StatusText
 from napari_sofinet.widgets.file_names import file_name
 from napari_sofinet.widgets.worker import sentence_of
 
@@ -70,11 +71,11 @@ class SaveButton(QPushButton):
     what : callable
         Function that returns what is to be saved, or raises `InputError` with the reason why there
         is nothing.
-    status : QLabel
-        Label of the dock that tells how it went.
+    status : StatusText
+        Text of the dock that tells how it went.
     """
 
-    def __init__(self, text: str, what: Callable[[], Saving], status: QLabel) -> None:
+    def __init__(self, text: str, what: Callable[[], Saving], status: StatusText) -> None:
         super().__init__(text)
         self._what = what
         self._status = status

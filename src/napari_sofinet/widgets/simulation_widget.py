@@ -14,7 +14,6 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
-    QFormLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -30,9 +29,10 @@ from napari_sofinet.simulation import (
     preset_settings,
     simulate,
 )
-from napari_sofinet.widgets.form import SettingsForm
+from napari_sofinet.widgets.form import SettingsForm, narrow
 from napari_sofinet.widgets.movie_files import save_simulation
 from napari_sofinet.widgets.placement import contrast
+from napari_sofinet.widgets.rows import Rows
 from napari_sofinet.widgets.save_dialog import FileKind, ask_file, saved_sentence
 from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget, sentence_of
 
@@ -54,6 +54,8 @@ class SimulationWidget(WorkingWidget):
         Viewer that gets the movie.
     """
 
+    tab = "Simulate"
+
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__("Save movie and truth…")
         self.viewer = napari_viewer
@@ -72,6 +74,7 @@ class SimulationWidget(WorkingWidget):
         for number, (name, make) in enumerate(PRESETS.items()):
             self.preset_box.addItem(name)
             self.preset_box.setItemData(number, make.__doc__, 3)  # the tool tip
+        narrow(self.preset_box)
         self.preset_box.activated.connect(self._load_preset)
         self.about = QLabel(wordWrap=True)
         self.form = SettingsForm(SimulationSettings)
@@ -86,7 +89,7 @@ class SimulationWidget(WorkingWidget):
         self.copy_button = QPushButton("Copy as command")
         self.copy_button.setToolTip("Copy a command that simulates the same movie in a terminal.")
         self.copy_button.clicked.connect(self.copy_command)
-        top = QFormLayout()
+        top = Rows()
         self.again_button = QPushButton("Draw again")
         self.again_button.setToolTip("Load the preset again with the next seed.")
         self.again_button.clicked.connect(self._draw_again)
@@ -95,11 +98,12 @@ class SimulationWidget(WorkingWidget):
         preset.addWidget(self.again_button)
         top.addRow("Preset", preset)
         below = QHBoxLayout()
-        below.addWidget(self.save_button)
+        below.addWidget(self.add_button)
         below.addWidget(self.copy_button)
         self._fill_dock(
             (top, self.about, self.form),
-            (self.add_button, below, self.progress_bar, self.status),
+            (),
+            (self.progress_bar, below, self.save_button),
         )
 
     # -- settings -------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ class SofiWidget(CheckingWidget):
         Viewer that has the movie.
     """
 
-    title = "SOFI"
+    title = tab = "SOFI"
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer, method_named("sofi"))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QGroupBox, QHBoxLayout, QLabel, QLineEdit, QWidget
+from qtpy.QtWidgets import QGroupBox, QHBoxLayout, QLabel, QLineEdit, QWidget
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.settings_text import with_decimal_point
 from napari_sofinet.data.table import LocalizationTable
+from napari_sofinet.widgets.rows import RowLabel, Rows
 
 
 class TableFilter(QGroupBox):
@@ -30,9 +31,9 @@ class TableFilter(QGroupBox):
         photons = self.least_photons, self.most_photons
         for edit in (*photons, self.most_uncertainty, self.first, self.last):
             edit.textChanged.connect(lambda *_: self.changed.emit())
-        self.uncertainty_label = QLabel("Uncertainty")
+        self.uncertainty_label = RowLabel("Uncertainty")
         self.kept = QLabel(wordWrap=True)
-        rows = QFormLayout(self)
+        rows = Rows(self)
         rows.addRow("Photons", in_a_row(self.least_photons, QLabel("to"), self.most_photons))
         rows.addRow(self.uncertainty_label, in_a_row(QLabel("at most"), self.most_uncertainty))
         rows.addRow("Frames", in_a_row(self.first, QLabel("to"), self.last))

@@ -14,7 +14,6 @@ from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QFormLayout,
     QGroupBox,
     QLabel,
     QLineEdit,
@@ -26,12 +25,14 @@ from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.io.scale import LARGEST_PIXEL_UM
 from napari_sofinet.methods.table import DEFAULT_PIXEL_NM, DEFAULT_PIXEL_PX
 from napari_sofinet.widgets.curves import show_pixels
+from napari_sofinet.widgets.dock import Picture
 from napari_sofinet.widgets.form import narrow
 from napari_sofinet.widgets.layer_box import LayerBox
 from napari_sofinet.widgets.layers import follow
 from napari_sofinet.widgets.placement import picture_options
 from napari_sofinet.widgets.result_files import saving_of_table
 from napari_sofinet.widgets.result_layers import add_points
+from napari_sofinet.widgets.rows import Rows
 from napari_sofinet.widgets.save_dialog import SaveButton, Saving
 from napari_sofinet.widgets.table_filter import TableFilter, in_a_row, number_in
 from napari_sofinet.widgets.table_reader import contrast_of_spots
@@ -62,6 +63,8 @@ class TableWidget(WorkingWidget):
     napari_viewer : napari.viewer.Viewer
         Viewer that has the layer of the table.
     """
+
+    tab = "Localisations"
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__("Add as layers")
@@ -102,7 +105,7 @@ class TableWidget(WorkingWidget):
         )
         self.drift_box.toggled.connect(self.block.setEnabled)
         self.block.setEnabled(False)
-        self.curve, self.drift_text = QLabel(), QLabel(wordWrap=True)
+        self.curve, self.drift_text = Picture(), QLabel(wordWrap=True)
         self._build_picture()
         self.run_button.setToolTip(
             "Add the picture, and the points that are kept if any were left out or moved."
@@ -130,27 +133,28 @@ class TableWidget(WorkingWidget):
         self.unit_box.currentTextChanged.connect(self._unit_changed)
         self._unit_changed(NM)
         narrow(self.spots_box)
+        narrow(self.unit_box)
 
     def _lay_out(self) -> None:
-        top = QFormLayout()
+        top = Rows()
         top.addRow("Table", self.table_box)
         top.addRow("Pixel size (µm)", self.pixel_edit)
         drift_box, draw_box = QGroupBox("Drift"), QGroupBox("Picture")
         column = QVBoxLayout(drift_box)
-        block = QFormLayout()
+        block = Rows()
         block.addRow(self.drift_box)
         block.addRow("Frames per block", self.block)
         column.addLayout(block)
         for label in (self.curve, self.drift_text):
             column.addWidget(label)
             label.hide()
-        rows = QFormLayout(draw_box)
+        rows = Rows(draw_box)
         rows.addRow("Spots", self.spots_box)
         rows.addRow("Pixels", in_a_row(self.samples, self.unit_box))
         self._fill_dock(
             (top, self.filter, drift_box, draw_box),
-            (in_a_row(self.run_button, self.save_button), self.progress_bar, self.status),
-            width=340,
+            (),
+            (self.progress_bar, in_a_row(self.run_button, self.save_button)),
         )
 
     def _refresh_layers(self, event: Any = None) -> None:

@@ -12,7 +12,6 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import (
     QComboBox,
-    QFormLayout,
     QLabel,
     QLineEdit,
     QListWidget,
@@ -31,8 +30,10 @@ from napari_sofinet.training.settings import (
 )
 from napari_sofinet.training.task import Task, task_of
 from napari_sofinet.training.validation import Progress
+from napari_sofinet.widgets.dock import Picture
 from napari_sofinet.widgets.form import SettingsForm, narrow
 from napari_sofinet.widgets.layers import follow, likely_time_axis, movie_of, stack_axes
+from napari_sofinet.widgets.rows import Rows
 from napari_sofinet.widgets.weights_list import WeightsList
 from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget, sentence_of
 
@@ -50,6 +51,8 @@ class TrainWidget(WorkingWidget):
     napari_viewer : napari.viewer.Viewer
         Viewer that has the movies.
     """
+
+    tab = "Train"
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__("Train")
@@ -77,16 +80,17 @@ class TrainWidget(WorkingWidget):
         self.missing = QLabel(wordWrap=True)
         self.form = SettingsForm(TrainingSettings, chosen_from=self._lists())
         self.form.changed.connect(self._movies_changed)
-        self.picture = QLabel(alignment=Qt.AlignmentFlag.AlignCenter)
+        self.picture = Picture()
         self.picture.hide()
         self.run_button.clicked.connect(self.run_or_cancel)
-        top = QFormLayout()
+        top = Rows()
         top.addRow("Network", self.network_box)
         top.addRow("Name", self.name_edit)
         top.addRow("Own movies", self.movie_list)
         self._fill_dock(
             (top, self.missing, self.form),
-            (self.picture, self.run_button, self.progress_bar, self.status),
+            (self.picture,),
+            (self.progress_bar, self.run_button),
         )
 
     def _network_changed(self) -> None:

@@ -5,32 +5,21 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from napari.qt.threading import WorkerBase, WorkerBaseSignals
 from qtpy.QtCore import QEvent, Signal
-from qtpy.QtWidgets import (
-    QFrame,
-    QLabel,
-    QLayout,
-    QProgressBar,
-    QPushButton,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QProgressBar, QPushButton
 
 from napari_sofinet.base.errors import Cancelled, InputError
 from napari_sofinet.base.progress import Report, TimeLeft, duration
 from napari_sofinet.data.open_input import MethodInput
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.methods.run import Device
+from napari_sofinet.widgets.dock import Dock
 
 INTERVAL_S = 0.05
-WIDEST_PX = 620
-BESIDE_BAR_PX = 8
-"""Space that a style may leave beside a scroll bar."""
 
 
 class _Signals(WorkerBaseSignals):
@@ -145,7 +134,7 @@ class MethodWorker(TaskWorker):
         self.movie = movie
 
 
-class WorkingWidget(QWidget):
+class WorkingWidget(Dock):
     """Dock that works in a thread, with a button that says Cancel as long as something runs.
 
     The work stops when the dock is closed.
@@ -166,25 +155,10 @@ class WorkingWidget(QWidget):
         self.run_button = QPushButton(action)
         self.progress_bar = QProgressBar()
         self.progress_bar.setRange(0, 1000)
+        policy = self.progress_bar.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # so that nothing moves when it appears
+        self.progress_bar.setSizePolicy(policy)
         self.progress_bar.hide()
-        self.status = QLabel(wordWrap=True)
-
-    def _fill_dock(
-        self,
-        scrolled: Iterable[QWidget | QLayout],
-        below: Iterable[QWidget | QLayout],
-        width: int = 330,
-    ) -> None:
-        """Lay out some parts in a scroll area, and others below it where they stay visible."""
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        _add(column, scrolled)
-        column.addStretch(1)
-        scroll = Column(inside)
-        outer = QVBoxLayout(self)
-        outer.addWidget(scroll, 1)
-        _add(outer, below)
-        self.setMinimumWidth(width)
 
     def _show_work(self, worker: TaskWorker) -> None:
         """Show a worker's progress, and let the button cancel it; the caller starts it."""
@@ -267,28 +241,3 @@ def sentence_of(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "There is not enough memory; choose a smaller ROI or fewer frames."
     return f"This is a bug in napari-sofinet: {type(error).__name__}: {error}"
-
-
-def _add(layout: QVBoxLayout, parts: Iterable[QWidget | QLayout]) -> None:
-    for part in parts:
-        if isinstance(part, QLayout):
-            layout.addLayout(part)
-        else:
-            layout.addWidget(part)
-
-
-class Column(QScrollArea):
-    """Scroll area as wide as its content, up to a limit."""
-
-    def __init__(self, inside: QWidget) -> None:
-        super().__init__()
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setWidget(inside)  # whose events are seen from then on
-
-    def eventFilter(self, watched: QWidget, event: QEvent) -> bool:
-        """Adapt the width when the content changes, as it does with the method."""
-        if event.type() == QEvent.Type.LayoutRequest:
-            bar = self.verticalScrollBar().sizeHint().width() + BESIDE_BAR_PX
-            self.setMinimumWidth(min(watched.minimumSizeHint().width() + bar, WIDEST_PX))
-        return super().eventFilter(watched, event)
