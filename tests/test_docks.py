@@ -283,7 +283,7 @@ def test_nothing_is_cut_off_after_another_dock_was_closed(window, qtbot):
         window.window.remove_dock_widget(first)
         qtbot.wait(60)
         widget = opened(window, "Model reconstruction", qtbot)
-        assert not cut_off(widget)
+        qtbot.waitUntil(lambda widget=widget: not cut_off(widget), timeout=5000)
         window.window.remove_dock_widget(widget)
 
 
