@@ -11,17 +11,14 @@ from __future__ import annotations
 import os
 import sys
 
-from driving import finished, shot, window
+from driving import dock, finished, shot, window
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-
-from napari_sofinet.widgets.model_widget import ModelWidget
 
 
 def main() -> None:
     viewer = window(sys.argv[1])
-    widget = ModelWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Model reconstruction")
+    widget = dock(viewer, "Model reconstruction")
     widget.network_box.setCurrentIndex(widget.network_box.findData("ddpm"))
     widget.form.editors["weights"].setCurrentText(
         sys.argv[2] if len(sys.argv) > 2 else "ddpm-universal"
@@ -32,7 +29,7 @@ def main() -> None:
     finished(widget)
     print(widget.status.text())
     for layer in viewer.layers:
-        layer.visible = layer.name.endswith("standard_deviation")
+        layer.visible = layer.name.startswith("± SD")
     widget.sample_slider.slider.setValue(3)
     viewer.canvas.grid.enabled = True
     viewer.reset_view()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import napari
 from PIL import Image
@@ -21,7 +21,15 @@ def window(*paths: str) -> napari.Viewer:
     viewer.window.resize(1360, 900)
     for path in paths:
         viewer.open(path, plugin="napari-sofinet")
+    QTest.qWait(1000)  # a dock keeps a picture in view only if it was seen as a whole
     return viewer
+
+
+def dock(viewer: napari.Viewer, title: str) -> Any:
+    """Open a dock of the plugin as the menu Plugins does, and wait until it has its place."""
+    _, widget = viewer.window.add_plugin_dock_widget("napari-sofinet", title)
+    QTest.qWait(2000)
+    return widget
 
 
 def finished(widget: WorkingWidget, most_s: float = 300) -> None:
@@ -30,7 +38,7 @@ def finished(widget: WorkingWidget, most_s: float = 300) -> None:
     while widget.worker is not None and waited < most_s:
         QTest.qWait(50)
         waited += 0.05
-    QTest.qWait(800)
+    QTest.qWait(2000)
 
 
 def shot(viewer: napari.Viewer, name: str) -> None:

@@ -12,17 +12,13 @@ import os
 import sys
 import tempfile
 
-from driving import finished, shot, window
+from driving import dock, finished, shot, window
 from qtpy.QtCore import Qt
-
-from napari_sofinet.widgets.model_widget import ModelWidget
-from napari_sofinet.widgets.train_widget import TrainWidget
 
 
 def model(path: str) -> None:
     viewer = window(path)
-    widget = ModelWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Model reconstruction", area="right")
+    widget = dock(viewer, "Model reconstruction")
     widget.first.setValue(100)
     widget.last.setValue(119)
     widget.run_or_cancel()
@@ -36,10 +32,9 @@ def model(path: str) -> None:
 
 def train(path: str) -> None:
     viewer = window(path)
-    widget = TrainWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Train or fine-tune", area="right")
+    widget = dock(viewer, "Train or fine-tune")
     widget.movie_list.item(0).setCheckState(Qt.CheckState.Checked)
-    widget.form.editors["start"].setText("sofinet-universal")
+    widget.form.editors["start"].choose("sofinet-universal")
     widget.form.editors["minutes"].setText("1")
     for name, value in (("side_px", 28), ("batch", 4), ("validate_every", 5)):
         widget.form.editors[name].setValue(value)

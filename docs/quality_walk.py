@@ -68,8 +68,9 @@ def tell(title: str, table: Any) -> None:
     """Print what a table of a widget shows."""
     print(f"-- {title}")
     for i in range(table.rowCount()):
-        texts = [table.item(i, j).text() for j in range(table.columnCount())]
-        print("   " + " | ".join(texts))
+        items = [table.item(i, j) for j in range(table.columnCount())]
+        # Rows of one layer share the cell of its name.
+        print("   " + " | ".join("" if item is None else item.text() for item in items))
 
 
 class Walk:
@@ -133,9 +134,9 @@ def make_layers(walk: Walk) -> None:
     # Right click on the layer > Projections > mean projection.
     get_app_model().commands.execute_command("napari.layer.project_mean").result()
     layers[-1].name = MEAN
+    layers[MEAN].visible = True  # it is hidden as the movie is
     layers[MEAN].reset_contrast_limits()  # "auto-contrast: once"
     layers.move(layers.index(layers[MEAN]), layers.index(layers[SOFI]))
-    layers[MOVIE].visible = False
     layers.selection.active = layers[SOFI]
     walk.viewer.canvas.overlays.scale_bar.visible = True
     walk.viewer.reset_view()
@@ -204,6 +205,7 @@ def measure(walk: Walk) -> None:
 
     tick(SOFI, MOVIE)
     click(widget.box_button)
+    wait(lambda: "region" in layers, 120)  # the first shape waits for a compiler
     settle()
     corners = layers["region"].data[-1]
     walk.drag(tuple(corners.mean(axis=0)), (7.6, 6.0))
@@ -224,10 +226,7 @@ def measure(walk: Walk) -> None:
     tick(SOFI, MEAN, TRUTH)
     click(widget.line_button)
     settle()
-    start, end = layers["region"].data[-1]
-    away = (end - start) / 4  # the middle of a line has a handle
-    middle = (start + end) / 2
-    walk.drag(tuple(middle - away), tuple(np.array([7.1, 6.3]) - away))
+    walk.drag((7.1, 4.75), (7.1, 7.85))  # draws another line
     widget.peaks.setValue(2)
     settle()
     print(layers["region"].data[-1])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import napari
 import numpy as np
+from PIL import Image
 from qtpy.QtWidgets import QApplication
 
 from napari_sofinet.cli.main import main as sofinet
@@ -46,7 +47,9 @@ def main() -> None:
 
     def shoot(name: str) -> None:
         wait()
-        viewer.screenshot(path=str(IMAGES / name), canvas_only=False, flash=False)
+        picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False))
+        few = picture.convert("RGB").quantize(256, kmeans=2, dither=Image.Dither.NONE)
+        few.save(IMAGES / name, optimize=True)
 
     shoot("1-movie.png")
     start = time.monotonic()
@@ -56,7 +59,6 @@ def main() -> None:
     widget.run_button.click()
     pause = wait(lambda: widget.worker is None, 30)
     print(f"longest pause of the window during the run {1000 * pause:.0f} ms")
-    viewer.layers["movie"].visible = False
     shoot("3-sofi.png")
     p = float(viewer.layers["movie"].scale[-1])
     box = p * np.array([[40, 30], [40, 75], [85, 75], [85, 30]])

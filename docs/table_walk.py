@@ -11,18 +11,16 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-from driving import finished, shot, window
+from driving import dock, finished, shot, window
 from napari.layers import Points
+from qtpy.QtTest import QTest
 
 from napari_sofinet.simulation import preset_settings, simulate
-from napari_sofinet.widgets.model_widget import ModelWidget
-from napari_sofinet.widgets.table_widget import TableWidget
 
 
 def localisations(path: str) -> None:
     viewer = window(path)
-    widget = TableWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Localisations", area="right")
+    widget = dock(viewer, "Localisations")
     widget.filter.least_photons.setText("2000")
     widget.filter.most_uncertainty.setText("7")
     widget.drift_box.setChecked(True)
@@ -47,8 +45,8 @@ def time_series() -> None:
         units=("second", "micrometer", "micrometer"),
         axis_labels=("t", "y", "x"),
     )
-    widget = ModelWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Model reconstruction", area="right")
+    QTest.qWait(1000)
+    widget = dock(viewer, "Model reconstruction")
     for network in ("deepstorm", "dblink"):
         widget.network_box.setCurrentIndex(widget.network_box.findData(network))
         widget.layer_box.setCurrentIndex(widget.layer_box.count() - 1)
