@@ -381,3 +381,11 @@ def test_a_simulation_does_not_depend_on_disabled_fields(qtbot, preset):
         simulate(s.model_copy(update=small)).counts(0, 3) for s in (settings, form.settings())
     ]
     np.testing.assert_array_equal(*frames)
+
+
+def test_an_arrow_tells_whether_the_advanced_settings_are_open(qtbot):
+    form = SettingsForm(methods()["sofi"].settings)
+    qtbot.addWidget(form)
+    assert form.advanced.text() == "▸ Advanced"
+    form.advanced.toggleButton().click()
+    assert form.advanced.text() == "▾ Advanced"

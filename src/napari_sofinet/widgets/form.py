@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from qtpy.QtCore import QTimer, Signal
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -69,7 +70,9 @@ class SettingsForm(QWidget):
         self.leaves = {leaf.name: leaf for leaf in parameters(model)}
         self.editors = {name: self._editor(leaf) for name, leaf in self.leaves.items()}
         self.labels: dict[str, RowLabel] = {}
-        self.advanced = QCollapsible("Advanced", expandedIcon="▾", collapsedIcon="▸")
+        self.advanced = QCollapsible(expandedIcon=QIcon(), collapsedIcon=QIcon())
+        self._name_advanced(False)
+        self.advanced.toggled.connect(self._name_advanced)
         self.advanced.toggleButton().setStyleSheet(
             "QPushButton { text-align: left; background: none; border: none; }"
         )
@@ -107,6 +110,10 @@ class SettingsForm(QWidget):
     def _value(self, name: str) -> Any:
         leaf = self.leaves[name]
         return parse(leaf, _text(self.editors[name]), leaf.label, decimal_comma=True)
+
+    def _name_advanced(self, expanded: bool) -> None:
+        """Write the arrow as text, since an icon would not take up the color of the theme."""
+        self.advanced.setText(f"{'▾' if expanded else '▸'} Advanced")
 
     def _disable_unused(self) -> None:
         """Disable the parameters that have no effect with the other ones, as these declare."""

@@ -72,6 +72,7 @@ class TrainWidget(WorkingWidget):
         self.name_edit.setToolTip("Name of the new weights in the list of weights.")
         self.movie_list = QListWidget()
         self.movie_list.setMaximumHeight(90)
+        self.movie_list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.movie_list.setToolTip(
             "Ticked movies of fixed cells are used for training, with SOFI of all their frames as "
             "the target. If none is ticked, movies are simulated."
