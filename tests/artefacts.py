@@ -89,6 +89,11 @@ def with_column_noise(movie: np.ndarray, rng: np.random.Generator) -> np.ndarray
     return counts(movie + rng.normal(0, 3, (len(movie), 1, movie.shape[2])))
 
 
+def with_flickering_half(movie: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    upper = (np.arange(movie.shape[1]) < movie.shape[1] // 2)[:, None]
+    return counts(movie + upper * rng.normal(0, 3, (len(movie), 1, 1)))
+
+
 def with_flicker_over_haze(movie: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     _, rows, columns = movie.shape
     haze = 2000 * spot((rows, columns), rows / 2, columns / 2, rows / 4)
@@ -173,6 +178,7 @@ DEFECTS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
 CHANGES: dict[str, tuple[Callable[[np.ndarray, np.random.Generator], np.ndarray], str]] = {
     "rows": (with_row_noise, "readout"),
     "columns": (with_column_noise, "readout"),
+    "halves": (with_flickering_half, "readout"),
     "flicker over haze": (with_flicker_over_haze, "brightness"),
     "lamp": (with_lamp, "brightness"),
     "bleaching": (with_bleaching, "brightness"),

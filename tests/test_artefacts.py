@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from artefacts import CHANGES, DEFECTS, counts, gratings, spot, structured_illumination
+from artefacts import (
+    CHANGES,
+    DEFECTS,
+    counts,
+    gratings,
+    spot,
+    structured_illumination,
+    with_column_noise,
+    with_flickering_half,
+    with_row_noise,
+)
 
 import napari_sofinet as sofinet
 from napari_sofinet.methods.repeat import repeat
@@ -14,6 +24,7 @@ from napari_sofinet.preprocess.drift import estimate_drift
 from napari_sofinet.preprocess.frame_scan import FrameScan
 from napari_sofinet.preprocess.grating import grating_period
 from napari_sofinet.preprocess.repair import RepairSettings, repair_movie
+from napari_sofinet.preprocess.shared_changes import shared_changes
 from napari_sofinet.preprocess.suitability import check, overall_light
 from napari_sofinet.simulation import preset_settings, simulate
 from napari_sofinet.simulation.presets import komen2024_condition
@@ -229,6 +240,15 @@ def test_a_z_stack_is_told(clean):
     planes = [gaussian_filter(structure, abs(z)) for z in np.linspace(-3, 3, 31)]
     frames = np.random.default_rng(0).poisson(10 * np.maximum(planes, 0)) + 100
     assert {f.name: f.light for f in check(sofinet.open_movie(frames, 0.1))}["z stack"] == "bad"
+
+
+@pytest.mark.parametrize("spoil", [with_flickering_half, with_row_noise, with_column_noise])
+def test_offsets_of_halves_rows_and_columns_are_told_apart(clean, spoil):
+    expected = {with_flickering_half: "halves", with_row_noise: "rows"}.get(spoil, "columns")
+    for axes in ((0, 1, 2), (0, 2, 1)) if expected == "halves" else ((0, 1, 2),):
+        frames = spoil(clean.frames.transpose(axes), np.random.default_rng(0)).transpose(axes)
+        found = shared_changes(sofinet.open_movie(frames, 0.1))
+        assert found.settings == {"readout.shared_by": expected}
 
 
 @pytest.mark.parametrize("kind", ["2D", "3D", "hexagonal"])

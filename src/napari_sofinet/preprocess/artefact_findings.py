@@ -25,7 +25,10 @@ READOUT = {
     "rows": "Each row has its own offset in every frame, readout noise of the camera.",
     "columns": "Each column has its own offset in every frame, readout noise of the camera.",
     "both": "Each row and column has its own offset in every frame, readout noise of the camera.",
-    "halves": "Parts of the sensor have their own offsets in every frame, which is readout noise.",
+    "halves": (
+        "Halves or quarters of the sensor have their own offsets in every frame, readout noise of "
+        "the camera."
+    ),
 }
 
 

@@ -55,10 +55,11 @@ class SharedChanges:
 
 CORRECTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("brightness", {"brightness.correct": True}),
+    # Rows or columns would follow halves as well, but take more of the blinking.
+    ("readout", {"readout.shared_by": "halves"}),
     ("readout", {"readout.shared_by": "rows"}),
     ("readout", {"readout.shared_by": "columns"}),
     ("readout", {"readout.shared_by": "both"}),
-    ("readout", {"readout.shared_by": "halves"}),
     *(
         (
             "haze",
