@@ -200,6 +200,10 @@ def drift(scene: Scene) -> Frames:
     return scene.moved(np.outer(scene.t / FRAMES, [2.4, 1.8]))
 
 
+def vibration(scene: Scene) -> Frames:
+    return scene.moved(scene.rng.normal(0, 0.7, (FRAMES, 2)))
+
+
 def bead(scene: Scene) -> Frames:
     """A bead that goes on and off, thirty times as bright as an emitter."""
     on = scene.t // 7 % 2
@@ -284,6 +288,9 @@ ARTEFACTS = {
     "dirt": Artefact("dirt drifts by", dirt, "median", MEDIAN),
     "jump": Artefact("stage jumps", jump, "drift", {"drift.correct": True}),
     "drift": Artefact("drift of 3 px", drift, "drift", {"drift.correct": True}),
+    "vibration": Artefact(
+        "vibration, 0.7 px rms", vibration, "vibration", {"vibration.correct": True}
+    ),
     "bead": Artefact("bright bead", bead, "area without it", roi=((0, 96), (0, 60))),
     "focus": Artefact("focus changes", focus, "frames 0 to 129", {}, 290, ((130, 300),)),
     "cut-off": Artefact("cut-off counts", cut_off, "recorded anew", anew=True),
@@ -386,8 +393,6 @@ def others() -> None:
     )
     high_pass = sofi(opened(dirt(scene)), scene, **{"background.method": "high-pass"})
     print(f"dirt, high-pass: r = {high_pass.r:.2f}")
-    vibrating = opened(scene.moved(scene.rng.normal(0, 0.7, (FRAMES, 2))))
-    print(f"vibration: r = {sofi(vibrating, scene).r:.2f}; {check_of(vibrating, 2)}")
     empty = sofi(opened(dropped(scene)), scene, order=3, **UNREPAIRED)
     print(f"dropped frames, order 3: r = {empty.r:.2f}")
     bleached = {"bleaching.correct": True}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from artefacts import (
@@ -9,6 +11,7 @@ from artefacts import (
     DEFECTS,
     counts,
     gratings,
+    shaken,
     spot,
     structured_illumination,
     with_column_noise,
@@ -20,12 +23,14 @@ import napari_sofinet as sofinet
 from napari_sofinet.methods.repeat import repeat
 from napari_sofinet.methods.sofi import sign_note
 from napari_sofinet.metrics import pearson
+from napari_sofinet.preprocess.artefact_findings import vibration_finding
 from napari_sofinet.preprocess.drift import estimate_drift
 from napari_sofinet.preprocess.frame_scan import FrameScan
 from napari_sofinet.preprocess.grating import grating_period
 from napari_sofinet.preprocess.repair import RepairSettings, repair_movie
 from napari_sofinet.preprocess.shared_changes import shared_changes
 from napari_sofinet.preprocess.suitability import check, overall_light
+from napari_sofinet.preprocess.vibration import SteadyFrames, Vibration, estimate_vibration
 from napari_sofinet.simulation import preset_settings, simulate
 from napari_sofinet.simulation.presets import komen2024_condition
 from napari_sofinet.sofi import cross_cumulants
@@ -189,6 +194,55 @@ def test_a_stage_that_jumps_is_found_between_two_frames():
     assert drift.jumps == (150,)
     np.testing.assert_allclose(drift.path_px[-1], (2, -1), atol=0.1)
     assert np.abs(drift.path_px[:150]).max() < 0.1
+
+
+@pytest.fixture(scope="module")
+def shaken_frames(clean):
+    path = np.random.default_rng(1).normal(0, 0.7, (FRAMES, 2))
+    return shaken(clean, path), path
+
+
+def test_vibration_is_named_and_corrected(clean, shaken_frames):
+    frames, path = shaken_frames
+    finding = {f.name: f for f in check(sofinet.open_movie(frames, 0.1))}["vibration"]
+    assert finding.number == pytest.approx(path.std(), rel=0.15)
+    assert finding.settings == {"vibration.correct": True}
+    before = score(clean, frames)
+    movie = sofinet.open_movie(frames, 0.1)
+    result = sofinet.reconstruct(movie, "sofi", **finding.settings)
+    truth = clean.truth.ideal(origin_px=(1, 1), shape=result.image.shape, fwhm_um=0.11).image
+    assert before < 0.85
+    assert pearson(result.image, truth) > 0.92
+    assert "frames were moved back" in " ".join(result.notes)
+    assert "Vibration of 0." in result.recipe.methods_paragraph
+
+
+def test_vibration_of_dim_frames_is_named_but_not_corrected(clean):
+    dim = clean.truth.photons * 0.1
+    truth = dataclasses.replace(clean.truth, photons=dim)
+    frames = shaken(dataclasses.replace(clean, truth=truth), np.zeros((FRAMES, 2)))
+    movie = sofinet.open_movie(frames, 0.1)
+    still = sofinet.reconstruct(movie, "std").image
+    result = sofinet.reconstruct(movie, "std", **{"vibration.correct": True})
+    np.testing.assert_array_equal(result.image, still)
+    assert "none was corrected" in " ".join(result.notes)
+    vague = Vibration(0.4, 0.05, 0.5, np.zeros((FRAMES, 2)))
+    assert "too dim" in vibration_finding(vague).advice
+    assert vibration_finding(vague).settings == {}
+
+
+@pytest.mark.parametrize("jump", [0, 120])
+def test_a_sample_that_does_not_vibrate_shows_none(clean, jump):
+    frames = clean.frames.copy()
+    frames[jump:] = np.roll(frames[jump:], (2, -1), (1, 2))
+    assert estimate_vibration(sofinet.open_movie(frames, 0.1)).rms_px == 0
+
+
+def test_steady_frames_keep_the_noise_of_neighbours_apart():
+    noise = np.random.default_rng(0).normal(size=(100, 40, 40)).astype(np.float32)
+    path = np.random.default_rng(1).normal(0, 0.7, (100, 2))
+    moved = SteadyFrames(0, path)(noise, 0)[:, 8:-8, 8:-8]
+    assert abs((moved[:, :, 1:] * moved[:, :, :-1]).mean()) < 0.02 * moved.var()
 
 
 def test_molecules_that_never_come_again_show_no_drift():

@@ -11,6 +11,7 @@ from napari_sofinet.preprocess.drift import Drift
 from napari_sofinet.preprocess.findings import Finding, Light
 from napari_sofinet.preprocess.repair import Repair
 from napari_sofinet.preprocess.shared_changes import SharedChanges
+from napari_sofinet.preprocess.vibration import Vibration
 
 MOST_DRIFT_PX = 0.3
 SPOT = 0.6
@@ -129,6 +130,27 @@ def drift_finding(drift: Drift) -> Finding:
     jump = f" It jumps at frame {drift.jumps[0]}." if drift.jumps else ""
     advice = f"Switch on the drift correction.{jump}"
     return Finding("drift", value, "fair", advice, far, settings={"drift.correct": True})
+
+
+def vibration_finding(vibration: Vibration) -> Finding | None:
+    """Return a finding if the sample moves from frame to frame, with the correction if it helps."""
+    rms, left = vibration.rms_px, vibration.left_px
+    if not rms:
+        return None
+    value = f"{rms:.2f} ± {vibration.error_px:.2f} camera px from frame to frame (rms per axis)"
+    if vibration.helps:
+        advice = (
+            "Each frame is displaced on its own, which blurs the picture. Switch on the vibration "
+            f"correction. On this movie, it is sharper then, with an error of {left:.2g} px."
+        )
+        settings = {"vibration.correct": True}
+        return Finding("vibration", value, "fair", advice, rms, settings=settings)
+    advice = (
+        "Each frame is displaced on its own, which blurs the picture, and single frames are too "
+        f"dim to be aligned (error {left:.2g} px). Find what shakes the stage: a pump, a fan, a "
+        "table without its air supply."
+    )
+    return Finding("vibration", value, "fair", advice, rms)
 
 
 def spot_finding(cumulant: np.ndarray, origin: tuple[float, float]) -> Finding | None:

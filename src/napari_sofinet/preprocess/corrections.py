@@ -36,6 +36,13 @@ from napari_sofinet.preprocess.drift import (
 )
 from napari_sofinet.preprocess.readout import ReadoutCorrection, subtract_shared
 from napari_sofinet.preprocess.repair import RepairSettings
+from napari_sofinet.preprocess.vibration import (
+    SteadyFrames,
+    VibrationCorrection,
+    describe_vibration,
+    estimate_vibration,
+    vibration_note,
+)
 
 
 class CalibrationSettings(Settings):
@@ -52,6 +59,7 @@ class MovieSettings(CalibrationSettings):
 
     brightness: BrightnessCorrection = BrightnessCorrection()
     bleaching: BleachingCorrection = BleachingCorrection()
+    vibration: VibrationCorrection = VibrationCorrection()
     drift: DriftCorrection = DriftCorrection()
 
 
@@ -155,7 +163,7 @@ def measure_bleaching(movie: Movie, report: Report) -> MeasuredBleaching:
 
 
 def calibrate_movie(movie: Movie, settings: CalibrationSettings, report: Report) -> Corrected:
-    """Correct camera, readout, brightness and background, in this order.
+    """Correct camera, readout, brightness, background and vibration, in this order.
 
     For methods that handle bleaching and drift themselves.
     """
@@ -164,8 +172,16 @@ def calibrate_movie(movie: Movie, settings: CalibrationSettings, report: Report)
     if isinstance(settings, MovieSettings) and settings.brightness.correct:
         movie, measured = level_frames(movie, portion(report, 0.3, 0.6))
         details["brightness_scatter"] = float(np.std(measured.scale))
-    movie = subtract_background(movie, settings.background, portion(report, 0.6, 1.0))
-    return Corrected(movie, details, camera_notes(details))
+    movie = subtract_background(movie, settings.background, portion(report, 0.6, 0.8))
+    notes = camera_notes(details)
+    if isinstance(settings, MovieSettings) and settings.vibration.correct:
+        vibration = estimate_vibration(movie, portion(report, 0.8, 1.0))
+        details["vibration_px"] = vibration.rms_px
+        if vibration.helps:
+            details["vibration_error_px"] = vibration.left_px
+            movie = movie.corrected(SteadyFrames(movie.first_frame, vibration.path_px))
+        notes = (*notes, vibration_note(vibration))
+    return Corrected(movie, details, notes)
 
 
 def correct(movie: Movie, settings: MovieSettings, report: Report) -> Corrected:
@@ -197,7 +213,7 @@ def correct(movie: Movie, settings: MovieSettings, report: Report) -> Corrected:
 
 
 def describe_corrections(settings: CalibrationSettings, details: dict[str, float]) -> str:
-    """Return sentences on camera, readout, brightness and background for a methods section."""
+    """Return sentences on all corrections before bleaching for a methods section."""
     text = _describe_camera(settings.camera, details)
     if settings.readout.shared_by != "none":
         names = {"both": "rows and columns", "halves": "quarters of the sensor"}
@@ -230,7 +246,7 @@ def describe_corrections(settings: CalibrationSettings, details: dict[str, float
             f"{b.radius_px / 3:.3g} camera pixels, applied as a high-pass three times) were "
             "subtracted from each frame. "
         )
-    return text
+    return text + describe_vibration(details)
 
 
 def _describe_camera(camera: CameraCorrection, details: dict[str, float]) -> str:

@@ -21,6 +21,7 @@ from napari_sofinet.preprocess.artefact_findings import (
     repeats_finding,
     shared_finding,
     spot_finding,
+    vibration_finding,
     z_stack_finding,
 )
 from napari_sofinet.preprocess.bleaching import mean_trace
@@ -45,6 +46,7 @@ from napari_sofinet.preprocess.movie_facts import MovieFacts, movie_facts
 from napari_sofinet.preprocess.repair import Repair, RepairSettings
 from napari_sofinet.preprocess.repetition import repeats_after
 from napari_sofinet.preprocess.shared_changes import SharedChanges, corrected, shared_changes
+from napari_sofinet.preprocess.vibration import estimate_vibration
 from napari_sofinet.preprocess.z_stack import goes_through_focus
 from napari_sofinet.sofi.convergence import SHORTEST, convergence
 from napari_sofinet.sofi.cumulants import cross_cumulants
@@ -63,6 +65,9 @@ __all__ = [
 
 FRAMES, SIDE = 400, 192
 """Frames and camera pixels a side of the part that is measured in detail."""
+VIBRATION_FRAMES, VIBRATION_SIDE = 250, 128
+SERIES = {"structured illumination", "z stack", "repetition"}
+"""Findings on stacks in which successive frames differ in any case."""
 PIECE = 50
 THIRD_MIN = 60
 """Fewest frames of a third of a movie that shows the width of the PSF."""
@@ -170,6 +175,10 @@ def examine(movie: Movie, order: int = 2, report: Report = silent) -> Examinatio
     # Levels of frames do not change their noise.
     own = clean if shared.kind in ("brightness", "readout") else movie
     further = _kinds_of_stack(own, block, cumulant, width, blinks_well)
+    if shared.kind != "unknown" and not {f.name for f in further} & SERIES:
+        part = clean.part(0, min(clean.shape[0], VIBRATION_FRAMES))
+        shakes = vibration_finding(estimate_vibration(part, side_px=VIBRATION_SIDE))
+        further += [shakes] if shakes else []
     cut_off = pile_up_finding(0.0 if seen.saturation.note else piles_up(_read(_middle(movie))))
     facts = movie_facts(block, clean.shape[0], blinks, _moved_px(findings))
     return Examination((*findings, *further, *([cut_off] if cut_off else [])), facts)
