@@ -32,7 +32,7 @@ def dock(viewer: napari.Viewer, title: str) -> Any:
     return widget
 
 
-def finished(widget: WorkingWidget, most_s: float = 300) -> None:
+def finished(widget: WorkingWidget, most_s: float = 900) -> None:
     """Let the window work until the widget has no more to do."""
     waited = 0.0
     while widget.worker is not None and waited < most_s:
