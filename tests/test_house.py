@@ -21,7 +21,7 @@ LAYERS = (
     ("base",),
     ("io", "metrics"),
     ("data",),
-    ("simulation", "localization", "sofi"),
+    ("simulation", "localization", "sofi", "covariance"),
     ("networks", "quality", "preprocess"),
     ("methods",),
     ("training",),

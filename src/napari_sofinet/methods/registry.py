@@ -14,6 +14,7 @@ BUILT_IN = (
     "napari_sofinet.methods.projections:AVERAGE",
     "napari_sofinet.methods.projections:STANDARD_DEVIATION",
     "napari_sofinet.methods.sofi:METHOD",
+    "napari_sofinet.methods.covariance:METHOD",
     "napari_sofinet.methods.sofinet:METHOD",
     "napari_sofinet.methods.convgru:METHOD",
     "napari_sofinet.methods.unet:METHOD",

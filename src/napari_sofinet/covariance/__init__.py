@@ -1,0 +1,1 @@
+"""Maximum likelihood of the covariance of fluctuations, on a grid finer than the pixels."""

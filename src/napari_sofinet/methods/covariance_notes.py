@@ -1,0 +1,101 @@
+"""Sentences on movies that do not suit the maximum likelihood of the covariance."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report
+from napari_sofinet.covariance.evidence import SURE
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.methods.covariance_fit import Found
+from napari_sofinet.methods.covariance_settings import CovarianceSettings
+from napari_sofinet.preprocess.drift import estimate_drift
+from napari_sofinet.preprocess.shared_changes import shared_changes
+
+FEW_FRAMES = 50
+UNSURE_WIDTH = 0.05
+WRONG_WIDTH = 0.08
+DRIFT_PX = 0.15
+
+
+def movie_notes(movie: Movie, settings: CovarianceSettings, report: Report) -> list[str]:
+    """Return sentences on changes that are not blinking and are not corrected.
+
+    Parameters
+    ----------
+    movie : Movie
+        The movie after its corrections, without those of drift and bleaching.
+    settings : CovarianceSettings
+        Settings of the method.
+    report : Report
+        Receives the progress.
+    """
+    notes = []
+    report(0.0, "changes of the whole field")
+    if movie.shape[0] >= FEW_FRAMES and min(movie.shape[1:]) >= 32:
+        shared = shared_changes(movie)
+        if shared.kind != "none":
+            switch = " and ".join(f"{name} {value}" for name, value in shared.settings.items())
+            what = f"; set {switch}" if switch else "; let the check of the movie name the cause"
+            notes.append(
+                "Distant pixels change together (flicker, haze or readout), which is drawn as "
+                f"structure{what}."
+            )
+    report(0.5, "drift")
+    if not settings.drift.correct:
+        try:
+            drift = estimate_drift(movie, settings.drift.block, report)
+        except InputError:
+            return notes
+        if drift.farthest_px > DRIFT_PX:
+            notes.append(
+                f"The sample drifts by {drift.farthest_px:.2g} camera px, which blurs the picture; "
+                "switch on the correction of drift."
+            )
+    return notes
+
+
+def fit_notes(
+    found: Found, settings: CovarianceSettings, frames: int, signal: np.ndarray
+) -> list[str]:
+    """Return sentences on the result.
+
+    Parameters
+    ----------
+    found : Found
+        Width of the PSF, noise and number of steps.
+    settings : CovarianceSettings
+        Settings of the method.
+    frames : int
+        Number of frames.
+    signal : ndarray
+        Signal to noise of the picture.
+    """
+    if not signal.max() > SURE:
+        return ["No blinking was found above the noise, so the picture is empty; try more frames."]
+    notes = []
+    width = found.width
+    if not width.error_px < UNSURE_WIDTH * width.fwhm_px and settings.psf_fwhm_px is None:
+        notes.append(
+            f"The width of the PSF is unsure ({found.fwhm_px:.2f} px); enter it if it is known, "
+            "since a wrong width merges or splits lines."
+        )
+    given = settings.psf_fwhm_px
+    away = 0.0 if given is None else abs(np.log(width.fwhm_px / given))
+    if given is not None and width.error_px < 0.3 * away * given and away > WRONG_WIDTH:
+        notes.append(
+            f"The movie suggests a PSF width of {width.fwhm_px:.2f} px instead of {given:.2f} px; "
+            "a wrong width merges or splits lines."
+        )
+    if frames < FEW_FRAMES:
+        notes.append(
+            f"{frames} frames are few for this method; lines may break into dots. "
+            f"{FEW_FRAMES} or more are advised, or a network ('sofinet')."
+        )
+    elif found.evidence < 0:
+        notes.append(
+            "Frames that were left out of the fit are not explained better than by noise: there "
+            "are too few frames, or too little light, for so many emitters."
+        )
+    return notes

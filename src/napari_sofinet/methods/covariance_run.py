@@ -1,0 +1,133 @@
+"""Reconstruction of a movie by the maximum likelihood of the covariance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Repeatable, Report, portion
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.data.saturation import Saturation
+from napari_sofinet.methods.covariance_fit import (
+    Found,
+    Geometry,
+    calibrate_fit,
+    fit,
+    geometry_for,
+    standard_error,
+)
+from napari_sofinet.methods.covariance_notes import fit_notes, movie_notes
+from napari_sofinet.methods.covariance_scan import Scan, noise_by_transfer, scan_pixels
+from napari_sofinet.methods.covariance_sequences import Sequences, plan_sequences
+from napari_sofinet.methods.covariance_settings import CovarianceSettings
+from napari_sofinet.networks.device import on_device
+from napari_sofinet.preprocess.background import BackgroundCorrection
+from napari_sofinet.preprocess.corrections import calibrate_movie
+
+FEWEST_FRAMES = 10
+START_FWHM_PX = 2.5
+
+
+def maximum_likelihood(
+    movie: Movie, settings: CovarianceSettings, report: Report, device: str
+) -> Reconstruction:
+    """Reconstruct a movie, see `covariance`."""
+    if movie.shape[0] < FEWEST_FRAMES or min(movie.shape[1:]) < FEWEST_FRAMES:
+        raise InputError(
+            f"{movie.name} has {movie.shape[0]} frames of {movie.shape[1]} x {movie.shape[2]} px; "
+            f"the covariance needs at least {FEWEST_FRAMES} frames and {FEWEST_FRAMES} px."
+        )
+    saturation = Saturation()
+    calibrated = calibrate_movie(movie, settings, portion(report, 0.0, 0.05))
+    bright = _before_background(movie, settings, calibrated.movie, report)
+    sequences = plan_sequences(calibrated.movie, settings, portion(report, 0.05, 0.08))
+    tell = Repeatable(report)
+    tell(0.08, "noise of the pixels")
+    dark = settings.camera.dark_frames
+    scan = scan_pixels(sequences, bright, saturation, tell.again, dark)
+    found = calibrate_fit(
+        scan,
+        sequences,
+        settings.fine,
+        settings.psf_fwhm_px or START_FWHM_PX,
+        settings.psf_fwhm_px,
+        settings.steps,
+        noise_by_transfer(bright, scan.floor),
+        portion(report, 0.1, 0.3),
+    )
+    notes = [*calibrated.notes, *sequences.notes, saturation.note]
+    notes += movie_notes(calibrated.movie, settings, portion(report, 0.3, 0.33))
+    fallen_back: list[str] = []
+
+    def work(where: str) -> tuple[Reconstruction, np.ndarray]:
+        return _pictures(scan, sequences, found, settings, portion(report, 0.33, 1.0), where)
+
+    result, signal = on_device(device, fallen_back, work)
+    notes += [*fallen_back, *fit_notes(found, settings, sequences.frames, signal)]
+    details = calibrated.details | sequences.details | details_of(found)
+    return replace(result, notes=tuple(note for note in notes if note), details=details)
+
+
+def details_of(found: Found) -> dict[str, float]:
+    """Return measured values for the recipe."""
+    details = {
+        "psf_fwhm_px": found.fwhm_px,
+        "noise_gain": found.gain,
+        "noise_dark": found.dark,
+        "steps": float(found.steps),
+    }
+    if np.isfinite(found.width.error_px):
+        details |= {
+            "psf_fwhm_likeliest_px": found.width.fwhm_px,
+            "psf_fwhm_error_px": found.width.error_px,
+        }
+    return details
+
+
+def _before_background(
+    movie: Movie, settings: CovarianceSettings, corrected: Movie, report: Report
+) -> Movie:
+    """Return the movie without the correction of the background, whose noise remains."""
+    if settings.background.method == "none":
+        return corrected
+    without = settings.model_copy(update={"background": BackgroundCorrection()})
+    return calibrate_movie(movie, without, portion(report, 0.05, 0.05)).movie
+
+
+def _pictures(
+    scan: Scan,
+    sequences: Sequences,
+    found: Found,
+    settings: CovarianceSettings,
+    report: Report,
+    device: str,
+) -> tuple[Reconstruction, np.ndarray]:
+    geometry = geometry_for(sequences, found.fwhm_px, settings.fine, device)
+    share = 1 / 6 if settings.standard_error else 1.0
+
+    def shown(picture: np.ndarray) -> Reconstruction:
+        return _on_grid(sequences, geometry, {"image": picture})
+
+    picture, signal = fit(scan, sequences, geometry, found, portion(report, 0.0, share), shown)
+    maps = {"image": picture}
+    if settings.standard_error:
+        step = portion(report, share, 1.0, "standard error: ")
+        maps["standard_error"] = standard_error(scan, sequences, geometry, found, step)
+    return _on_grid(sequences, geometry, maps), signal
+
+
+def _on_grid(
+    sequences: Sequences, geometry: Geometry, maps: dict[str, np.ndarray]
+) -> Reconstruction:
+    """Return maps on the fine grid: sample i lies at (i + 1/2) / fine - 1/2 camera pixels."""
+    movie, step = sequences.movie, 1 / geometry.fine
+    y, x = (a + b for a, b in zip(movie.origin_px, sequences.first_px, strict=True))
+    return Reconstruction(
+        maps,
+        pixel_px=(step, step),
+        origin_px=(y - 0.5 + step / 2, x - 0.5 + step / 2),
+        camera_pixel_um=movie.pixel_size_um,
+    )

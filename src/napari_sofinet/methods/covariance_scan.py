@@ -1,0 +1,163 @@
+"""Mean and variance of the pixels of a movie, and the noise that follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.blocks import time_blocks
+from napari_sofinet.data.movie import Movie
+from napari_sofinet.data.open_movie import open_movie
+from napari_sofinet.data.saturation import Saturation
+from napari_sofinet.methods.covariance_sequences import Sequences
+from napari_sofinet.preprocess.photon_transfer import photon_transfer
+
+DARKEST_PERCENT = 1.0
+MODEL_ERROR = 0.01
+"""Fraction of a pixel's variance that counts as noise: the sieve, the grid and a Gaussian describe
+no bright emitter more exactly."""
+SUREST_GAIN = 0.05
+"""Relative error up to which the gain is taken from the photon transfer of the movie."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """Statistics of the pixels.
+
+    Parameters
+    ----------
+    mean, variance : ndarray
+        (Y, X) mean, before a background is subtracted, and variance within sub-sequences.
+    floor : float
+        Mean of the darkest place.
+    read : ndarray or None
+        (Y, X) variance of the noise in the dark, where dark frames are known.
+    """
+
+    mean: np.ndarray
+    variance: np.ndarray
+    floor: float
+    read: np.ndarray | None = None
+
+    @property
+    def light(self) -> np.ndarray:
+        """Mean above that of the darkest place."""
+        return np.maximum(self.mean - self.floor, 0)
+
+    @property
+    def variance_by_light(self) -> np.ndarray:
+        """The least variance seen at each brightness, roughly."""
+        dark = float(np.percentile(self.variance, 2))
+        slope = np.maximum(self.variance - dark, 0).sum() / max(float(self.light.sum()), 1e-9)
+        return np.asarray(dark + min(slope, 1e9) / 4 * self.light)
+
+    @property
+    def unexplained(self) -> np.ndarray:
+        """Variance that the model of the light cannot describe."""
+        return np.asarray(MODEL_ERROR * self.variance)
+
+    def noise(self, gain: float, dark: float) -> np.ndarray:
+        """Return the variance of the noise of each pixel.
+
+        Parameters
+        ----------
+        gain : float
+            Variance per light.
+        dark : float
+            Variance at the darkest place.
+        """
+        found = gain * self.light + dark + self.unexplained
+        if self.read is not None:
+            found = found + self.read - float(np.median(self.read))
+        return np.asarray(np.maximum(found, 0.1 * dark))
+
+
+def scan_pixels(
+    sequences: Sequences,
+    bright: Movie,
+    saturation: Saturation,
+    check: Callable[[], None],
+    dark_frames: str = "",
+) -> Scan:
+    """Read a movie once for the statistics of its pixels.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        The corrected movie.
+    bright : Movie
+        The movie before its background is subtracted, as its noise remains.
+    saturation : Saturation
+        Receives the counts of the camera.
+    check : callable
+        Called between blocks; may raise to stop.
+    dark_frames : str, optional
+        File of frames in the dark.
+
+    Raises
+    ------
+    InputError
+        The movie does not change in time.
+    """
+    count, mean, squares = 0, np.zeros(sequences.field), np.zeros(sequences.field)
+    pivot, sums, length, last = None, np.zeros(0), 0, -1
+
+    def end() -> np.ndarray:
+        return sums**2 / max(length, 1)
+
+    for number, _, block in sequences.blocks(saturation=saturation):
+        if number != last:
+            if last >= 0:
+                squares -= end()
+            pivot, sums, length, last = block.mean(axis=0), np.zeros(sequences.field), 0, number
+        rest = block - pivot
+        sums += rest.sum(axis=0, dtype=np.float64)
+        squares += np.square(rest).sum(axis=0, dtype=np.float64)
+        mean += block.sum(axis=0, dtype=np.float64)
+        length, count = length + len(block), count + len(block)
+        check()
+    squares -= end()
+    mean, variance = mean / count, squares / max(count - len(sequences.edges), 1)
+    if not variance.max() > 0:
+        raise InputError(
+            f"{sequences.movie.name} does not change in time, so its covariance shows no "
+            "structure; choose a movie of blinking emitters."
+        )
+    if bright is not sequences.movie:
+        mean = np.zeros(sequences.field)
+        for _, _, block in sequences.blocks(bright):
+            mean += block.sum(axis=0, dtype=np.float64) / count
+            check()
+    floor = float(np.percentile(gaussian_filter(mean, 1), DARKEST_PERCENT))
+    return Scan(mean, variance, floor, _dark_variance(dark_frames, sequences))
+
+
+def _dark_variance(path: str, sequences: Sequences) -> np.ndarray | None:
+    """Return the variance of each pixel's noise in the dark, or None without dark frames."""
+    if not path or np.any(sequences.moved_px):
+        return None
+    dark = open_movie(path)
+    if sequences.movie.roi is not None:
+        dark = dark.select(roi=sequences.movie.roi)
+    frames, total, squares = 0, np.zeros(sequences.field), np.zeros(sequences.field)
+    for block in time_blocks(dark):
+        part = np.asarray(block, np.float64)
+        frames += len(part)
+        total, squares = total + part.sum(axis=0), squares + np.square(part).sum(axis=0)
+    return (squares - total**2 / frames) / max(frames - 1, 1) if frames > 10 else None
+
+
+def noise_by_transfer(movie: Movie, floor: float) -> tuple[float, float] | None:
+    """Return gain and noise at the darkest place by photon transfer, or None if they are unsure."""
+    try:
+        found = photon_transfer(movie)
+    except InputError:
+        return None
+    dark = found.gain * (floor - found.offset)
+    if found.gain_error > SUREST_GAIN * found.gain or not dark > 0:
+        return None
+    return found.gain, dark

@@ -1,0 +1,33 @@
+"""Settings of the maximum likelihood of the covariance."""
+
+from __future__ import annotations
+
+from napari_sofinet.base.settings import parameter
+from napari_sofinet.preprocess.corrections import MovieSettings
+
+
+class CovarianceSettings(MovieSettings):
+    """Finer than SOFI and without a network, from a few hundred frames; nothing to adjust."""
+
+    fine: int = parameter(
+        4, "Samples of the picture per camera pixel along each axis.", basic=True, ge=2, le=6
+    )
+    psf_fwhm_px: float | None = parameter(
+        None,
+        "Width of the PSF (full width at half maximum); found from the movie if empty.",
+        unit="camera px",
+        ge=1.0,
+        le=9.0,
+    )
+    steps: int | None = parameter(
+        None,
+        "Number of steps. More steps sharpen the picture and add noise. If empty, the number is "
+        "chosen by the likelihood of frames that are left out.",
+        ge=5,
+        le=200,
+    )
+    standard_error: bool = parameter(
+        False,
+        "Also map the standard error, from the scatter of pictures that lack a fifth of the "
+        "frames; takes six times as long.",
+    )
