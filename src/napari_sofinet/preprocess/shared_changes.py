@@ -24,6 +24,8 @@ LINES_MIN = 0.06
 HAZE_MIN = 0.05
 KEPT = 0.5
 """Fraction of the blinking that a correction must leave."""
+NOTHING = 0.02
+"""Covariance, as a fraction, that independent emitters show by chance."""
 FELL = 0.4
 """Fraction of the covariance that may be left by a correction that helps."""
 
@@ -102,6 +104,8 @@ def shared_changes(movie: Movie) -> SharedChanges:
     best = SharedChanges(before, kind="unknown", brightness=brightness)
     least, blinks = FELL * before.total, _blinking(_frames(part))
     for kind, settings in CORRECTIONS:
+        if best.after is not None and not is_shared(best.after) and kind != best.kind:
+            break
         try:
             frames = _frames(corrected(part, settings))
         except InputError:
@@ -114,7 +118,7 @@ def shared_changes(movie: Movie) -> SharedChanges:
         if after.total < (least if best.after is None else least / 2):
             least = after.total
             best = SharedChanges(before, after, kind, dict(settings), brightness)
-            if not is_shared(after):
+            if not is_shared(after) and after.total < NOTHING:
                 break
     return best
 
