@@ -17,6 +17,7 @@ from napari_sofinet.base.errors import InputError
 from napari_sofinet.metrics import pearson
 from napari_sofinet.preprocess.bleaching import half_life, mean_trace
 from napari_sofinet.preprocess.drift import estimate_drift, register
+from napari_sofinet.preprocess.smooth_path import PathSmoother
 from napari_sofinet.simulation import preset_settings, simulate
 from napari_sofinet.simulation.blinking import blink
 from napari_sofinet.sofi import cross_cumulants
@@ -286,3 +287,13 @@ def test_high_orders_are_not_taken_from_short_sub_sequences():
 def test_drift_of_a_constant_movie_is_refused():
     with pytest.raises(InputError, match="does not change"):
         estimate_drift(sofinet.open_movie(np.full((200, 16, 16), 7, np.uint16)))
+
+
+def test_a_path_is_smoothed_though_bins_at_a_jump_are_short():
+    """Bins of two frames leave a single frame on each side of a jump at an odd frame."""
+    times = np.r_[np.arange(0.5, 100, 2), 100.0, 101.0, np.arange(102.5, 200, 2)]
+    true = 2 * np.sin(times / 20)
+    noisy = true + np.random.default_rng(0).normal(0, 0.3, len(times))
+    path, gain = PathSmoother(times).smooth(noisy, 0.3)
+    assert np.std(path - true) < 0.15
+    assert gain > 30

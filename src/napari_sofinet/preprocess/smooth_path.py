@@ -73,7 +73,7 @@ class PathSmoother:
         lengths = np.geomspace(SHORTEST_BINS * step, count * step, LENGTHS)
         self._kernels = []
         for remembered in REMEMBERED:
-            root = np.linalg.cholesky(remembered ** np.round(apart / step))
+            root = np.linalg.cholesky(remembered ** (apart / step))
             white = np.linalg.inv(root)
             spread = 2 * float(np.log(np.diag(root)).sum())
             for length in lengths:
