@@ -17,6 +17,7 @@ from napari_sofinet.cli.main import main
 from napari_sofinet.methods.registry import methods
 from napari_sofinet.methods.suitable import headline, ranked
 from napari_sofinet.preprocess.movie_facts import MovieFacts
+from napari_sofinet.preprocess.spot_facts import spot_facts
 from napari_sofinet.preprocess.suitability import examine
 from napari_sofinet.simulation import simulate
 
@@ -31,6 +32,9 @@ FACTS = MovieFacts(
     rarity=5.0,
     spot_to_noise=20.0,
     settled=10.0,
+    repeated=0.6,
+    agree=0.6,
+    spread=0.4,
 )
 
 
@@ -54,8 +58,11 @@ def test_nearly_the_best_method_is_named_for_movies_that_were_not_fitted():
     rows = rows_of("test")
     assert len(rows) >= TABLE.TEST_MOVIES
     lost = np.array([TABLE.lost(row) for row in rows])
-    assert np.mean(lost <= 0.02) >= 0.75, sorted(lost)[-15:]
-    assert np.mean(lost <= 0.05) >= 0.95, sorted(lost)[-5:]
+    # 87 % of all movies, and 93 % of those that show something.
+    assert np.mean(lost <= 0.02) >= 0.85, sorted(lost)[-15:]
+    assert np.mean(lost <= 0.05) >= 0.94, sorted(lost)[-5:]
+    shown = np.array([TABLE.best(row) for row in rows]) >= TABLE.SHOWN
+    assert np.mean(lost[shown] <= 0.02) >= 0.9
     # Better on the average than any one method for all movies.
     got = np.array([TABLE.best(row) for row in rows]) - lost
     for name in TABLE.STILL:
@@ -144,3 +151,22 @@ def test_the_command_line_lists_methods_with_commands(tmp_path, capsys):
     named = json.loads(capsys.readouterr().out)["methods"]
     assert named[0]["accuracy"] >= named[-1]["accuracy"]
     assert set(named[0]) == {"method", "title", "settings", "accuracy", "reason"}
+
+
+def test_spots_that_come_again_are_told_from_spots_that_do_not():
+    y, x = np.mgrid[:40, :40]
+    rng = np.random.default_rng(3)
+
+    def frames(places) -> np.ndarray:
+        spots = [np.exp(-((y - p) ** 2 + (x - q) ** 2) / 2.9) for p, q in places]
+        return np.tensordot(rng.random((100, len(places))) < 0.05, spots, 1)
+
+    light = [rng.uniform(5, 35, (12, 2)) for _ in range(2)]
+    noise = rng.normal(0, 0.05, (200, 40, 40))
+    same = spot_facts(np.concatenate([frames(light[0]), frames(light[0])]) + noise, 2.8)
+    other = spot_facts(np.concatenate([frames(light[0]), frames(light[1])]) + noise, 2.8)
+    assert same.repeated > 0.7 > 0.3 > other.repeated
+    assert same.agree > 0.45 > 0.2 > other.agree
+    assert other.spread > same.spread
+    assert np.isnan(spot_facts(noise[:, :6, :6], 2.8).repeated)
+    assert spot_facts(np.ones((10, 20, 20)), float("nan")).repeated == 0.0

@@ -74,14 +74,7 @@ def deepstorm(
     )
 
 
-ACCURACY = {
-    "constant": -1.98,
-    "frames": 0.54,
-    "filled": 0.83,
-    "settled": 1.33,
-    "rarity": -0.68,
-    "psf": 1.49,
-}
+LOSS = {"constant": 0.107, "agree": -0.115, "spread": -0.0437}
 """Weights of `expected_accuracy`, fitted by benchmarks/tables/choice.py."""
 SETTLED = 4.0
 """Power of structure over noise below which too few emitters have blinked."""
@@ -95,7 +88,7 @@ def suits(facts: MovieFacts) -> tuple[Suggestion, ...]:
         f"Single emitters can be told apart: about {facts.crowding:.2g} overlap in a frame, and "
         f"the brightest values are {facts.spot_to_noise:.0f} times the noise."
     )
-    return (Suggestion(expected_accuracy(facts, ACCURACY), reason),)
+    return (Suggestion(expected_accuracy(facts, LOSS), reason),)
 
 
 METHOD = Method(

@@ -5,13 +5,25 @@ from __future__ import annotations
 from napari_sofinet.methods.suggestion import Suggestion, expected_accuracy
 from napari_sofinet.preprocess.movie_facts import MovieFacts
 
-ACCURACY: dict[int, dict[str, float]] = {
-    2: {"constant": -1.21, "frames": 0.95, "filled": 1.22, "settled": 0.8, "rarity": -0.31},
-    3: {"constant": -1.2, "frames": 1.04, "filled": 1.03, "settled": 0.08, "rarity": 0.21},
-    4: {"constant": -0.81, "frames": 0.58, "filled": 0.9, "settled": -0.03, "rarity": 0.63},
+LOSS: dict[int, dict[str, float]] = {
+    2: {"constant": 0.0881, "frames": -0.0146, "repeated": -0.0546, "spots": 0.00379},
+    3: {
+        "constant": 0.1,
+        "frames": -0.0217,
+        "repeated": -0.00646,
+        "spots": 0.00983,
+        "rarity": -0.0154,
+    },
+    4: {
+        "constant": 0.104,
+        "frames": -0.0122,
+        "repeated": 0.0158,
+        "spots": -0.000476,
+        "rarity": -0.0202,
+    },
 }
 """Weights of `expected_accuracy` for each order, fitted by benchmarks/tables/choice.py."""
-SETTLED = 6.0
+SETTLED = 2.0
 """Power of structure over noise below which too few emitters have blinked."""
 FRAMES_ENOUGH = {2: 100, 3: 300, 4: 1000}
 
@@ -33,7 +45,7 @@ def suits(facts: MovieFacts) -> tuple[Suggestion, ...]:
             {"order": order},
             f"order {order}",
         )
-        for order, weights in ACCURACY.items()
+        for order, weights in LOSS.items()
     )
 
 

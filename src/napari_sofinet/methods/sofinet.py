@@ -43,7 +43,7 @@ class SofinetSettings(NetworkSettings):
         return places if places[-1] == pictures - 1 else [*places, pictures - 1]
 
 
-ACCURACY = {"constant": 0.5, "frames": 0.13, "filled": 1.62, "settled": 0.75, "rarity": -0.18}
+LOSS = {"constant": 0.00753, "frames": 0.005, "repeated": 0.00511, "spots": -0.00842}
 """Weights of `expected_accuracy` of "sofinet-universal", fitted by benchmarks/tables/choice.py."""
 FEW_FRAMES, WINDOW = 100, 20
 
@@ -62,12 +62,12 @@ def suits(facts: MovieFacts) -> tuple[Suggestion, ...]:
         reason = (
             f"With {facts.frames} frames there is little to complete; the network removes noise."
         )
-    accuracy = expected_accuracy(facts, ACCURACY)
+    accuracy = expected_accuracy(facts, LOSS)
     found = [Suggestion(accuracy, reason, weights, "weights sofinet-universal")]
     if facts.moved_px and facts.frames >= 2 * WINDOW:
         few = replace(facts, frames=WINDOW, settled=facts.settled * WINDOW / facts.frames)
         series = Suggestion(
-            expected_accuracy(few, ACCURACY),
+            expected_accuracy(few, LOSS),
             f"The sample moves by {facts.moved_px:.1f} camera px: a time series of {WINDOW} frames "
             "for each picture follows it.",
             weights | {"window": WINDOW},

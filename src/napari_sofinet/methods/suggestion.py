@@ -37,22 +37,42 @@ class Suggestion:
     time_series: bool = False
 
 
-def expected_accuracy(facts: MovieFacts, weights: Mapping[str, float]) -> float:
+BEST_ACCURACY = {
+    "constant": 0.173,
+    "frames": 0.269,
+    "filled": 1.75,
+    "settled": 0.794,
+    "rarity": -0.109,
+}
+"""Weights of the accuracy of the best method, fitted by benchmarks/tables/choice.py."""
+
+
+def expected_accuracy(facts: MovieFacts, loss: Mapping[str, float]) -> float:
     """Return the accuracy that a method is expected to reach on a movie.
 
     Parameters
     ----------
     facts : MovieFacts
         Facts about the movie.
-    weights : mapping of str to float
-        Weights of `MovieFacts.logarithms` and the ``"constant"``, as `benchmarks/tables/choice.py`
-        fits them to simulated movies with ground truth.
+    loss : mapping of str to float
+        Weights of `MovieFacts.numbers` and the ``"constant"`` whose sum is the difference between
+        the accuracies of the best method and this one, as `benchmarks/tables/choice.py` fits them
+        to simulated movies with ground truth.
 
     Returns
     -------
     float
-        Correlation with the ground truth, 0 to 1: the logistic function of the weighted sum.
+        Correlation with the ground truth, 0 to 1.
+
+    Notes
+    -----
+    Methods are compared by their loss, since most of the accuracy is common to all: a movie of few
+    frames is bad for each. The accuracy of the best one is the logistic function of a weighted sum.
     """
-    known = facts.logarithms() | {"constant": 1.0}
-    total = sum(weight * known[name] for name, weight in weights.items())
-    return float(1 / (1 + np.exp(-total)))
+    known = facts.numbers() | {"constant": 1.0}
+
+    def total(weights: Mapping[str, float]) -> float:
+        return sum(weight * known[name] for name, weight in weights.items())
+
+    best = 1 / (1 + np.exp(-total(BEST_ACCURACY)))
+    return float(np.clip(best - max(total(loss), 0.0), 0.0, 1.0))

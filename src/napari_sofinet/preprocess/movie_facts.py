@@ -9,19 +9,18 @@ from scipy.ndimage import gaussian_filter
 
 from napari_sofinet.preprocess.blinking import Blinking
 from napari_sofinet.preprocess.characteristics import movie_characteristics
+from napari_sofinet.preprocess.spot_facts import spot_facts
 
 LIMITS = {
     "frames": (10.0, 100.0, 2000.0),
-    "psf": (1.5, 2.5, 6.0),
-    "signal": (0.05, 0.05, 10.0),
-    "crowding": (0.1, 100.0, 300.0),
-    "on_time": (0.3, 1.0, 30.0),
     "rarity": (0.3, 0.3, 100.0),
     "spots": (3.0, 3.0, 100.0),
     "filled": (0.1, 0.1, 6.0),
     "settled": (6.0, 6.0, 300.0),
 }
 """Lowest, usual and highest values of facts; the usual one stands for what cannot be measured."""
+SHARES = {"repeated": 0.0, "agree": 0.0, "spread": 0.3}
+"""Usual values of facts that are numbers up to 1."""
 MOST_CROWDED, STANDS_OUT = 2.5, 3.0
 SMOOTHED_PX = 0.7
 MOST_ACTIVE = 80.0
@@ -53,6 +52,8 @@ class MovieFacts:
     settled : float
         Power of structure over that of noise in the picture that all frames give: how far the
         blinks of the movie have filled in the structure.
+    repeated, agree, spread : float
+        Agreement of pictures from two halves, see `SpotFacts`.
     moved_px : float
         Distance in camera px by which the sample moves.
     """
@@ -66,6 +67,9 @@ class MovieFacts:
     rarity: float
     spot_to_noise: float
     settled: float
+    repeated: float
+    agree: float
+    spread: float
     moved_px: float = 0.0
 
     @property
@@ -73,22 +77,22 @@ class MovieFacts:
         """Whether single emitters stand out of the noise and hardly overlap."""
         return self.blinks and self.crowding < MOST_CROWDED and self.spot_to_noise > STANDS_OUT
 
-    def logarithms(self) -> dict[str, float]:
-        """Return decimal logarithms of facts, within the limits of `LIMITS`."""
+    def numbers(self) -> dict[str, float]:
+        """Return decimal logarithms of facts within the limits of `LIMITS`, and the `SHARES`."""
         values = {
             "frames": self.frames,
-            "psf": self.psf_fwhm_px,
-            "signal": self.signal_to_noise,
-            "crowding": self.crowding,
-            "on_time": self.correlation_frames,
             "rarity": self.rarity,
             "spots": self.spot_to_noise,
             "filled": self.settled,
             "settled": self.settled,
         }
-        return {
+        logarithms = {
             name: float(np.log10(np.clip(np.nan_to_num(values[name], nan=usual), low, high)))
             for name, (low, usual, high) in LIMITS.items()
+        }
+        shares = {"repeated": self.repeated, "agree": self.agree, "spread": self.spread}
+        return logarithms | {
+            name: float(np.nan_to_num(value, nan=SHARES[name])) for name, value in shares.items()
         }
 
 
@@ -107,6 +111,7 @@ def movie_facts(frames: np.ndarray, count: int, blinks: Blinking, moved_px: floa
         Distance in camera px by which the sample moves.
     """
     found = movie_characteristics(frames)
+    halves = spot_facts(frames, found.psf_fwhm_px)
     return MovieFacts(
         count,
         blinks.certain,
@@ -116,6 +121,9 @@ def movie_facts(frames: np.ndarray, count: int, blinks: Blinking, moved_px: floa
         found.correlation_frames,
         *_spots(np.asarray(frames, np.float64)),
         _settled(np.asarray(frames, np.float64), count),
+        halves.repeated,
+        halves.agree,
+        halves.spread,
         moved_px,
     )
 
