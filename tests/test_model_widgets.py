@@ -150,6 +150,44 @@ def test_sofi_beside_the_model_opens_compare(viewer, qtbot):
     qtbot.waitUntil(lambda: not compare.busy, timeout=30_000)
 
 
+def test_sofi_beside_the_model_computes_only_what_is_missing(viewer, qtbot, monkeypatch):
+    widget = model_widget.ModelWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    layer = movie_layer(viewer)
+    widget.form.editors["weights"].setCurrentText("small")
+    ran = []
+    run = model_widget.reconstruct
+
+    def counted(movie, method, **options):
+        ran.append(method)
+        return run(movie, method, **options)
+
+    def compared():
+        ran.clear()
+        widget.compare_with_sofi()
+        qtbot.waitUntil(lambda: widget.worker is None, timeout=60_000)
+        (name,) = (name for name in viewer.window.dock_widgets if name.startswith("Compare"))
+        compare = viewer.window.dock_widgets[name]
+        qtbot.waitUntil(lambda: not compare.busy, timeout=30_000)
+        return ran, [layer.name for layer in compare.chooser.pair()]
+
+    widget.run_or_cancel()
+    qtbot.waitUntil(lambda: widget.worker is None, timeout=60_000)
+    monkeypatch.setattr(model_widget, "reconstruct", counted)
+    names = ["net 0–119 cell, small", "SOFI2 0–119 cell"]
+    assert compared() == (["sofi"], names)
+    assert compared() == ([], names)
+    assert len(viewer.layers) == 3
+    widget.last.setValue(59)
+    both = ["sofi", widget.method.name]
+    assert compared()[0] == both
+    widget.last.setValue(119)
+    viewer.layers.remove(names[0])
+    assert compared() == ([widget.method.name], names)
+    layer.data = layer.data[:, ::-1].copy()  # the pictures are of other frames then
+    assert compared()[0] == both
+
+
 def test_another_network_has_its_own_weights(viewer, notices):
     widget = model_widget.ModelWidget(viewer)
     movie_layer(viewer)

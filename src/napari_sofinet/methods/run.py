@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -99,6 +100,63 @@ def reconstruct(
     )
     notes = *movie.notes, *(found.sentence for found in check[:1]), *result.notes
     return replace(result, recipe=recipe, notes=tuple(dict.fromkeys(notes)))
+
+
+def made_before(
+    results: Iterable[Reconstruction],
+    movie: Movie | LocalizationTable,
+    method: str,
+    **settings: Any,
+) -> Reconstruction | None:
+    """Return the result that a run would give again.
+
+    Parameters
+    ----------
+    results : iterable of Reconstruction
+        Earlier results of the same data.
+    movie : Movie or LocalizationTable
+        Input of the run.
+    method : str
+        Name of the method.
+    **settings
+        Settings as for `reconstruct`.
+
+    Returns
+    -------
+    Reconstruction or None
+        The result of the same frames, region of interest, settings, weights and files; None if
+        there is none.
+
+    Raises
+    ------
+    InputError
+        A setting is unusable.
+
+    Examples
+    --------
+    >>> from napari_sofinet import open_movie
+    >>> import numpy as np
+    >>> movie = open_movie(np.random.default_rng(0).poisson(100, (20, 16, 16)))
+    >>> result = reconstruct(movie, "average")
+    >>> made_before([result], movie, "average") is result
+    True
+    >>> made_before([result], movie.select((0, 10)), "average")
+    """
+    used = _inputs_of(movie, build(method_named(method).settings, settings))
+    for result in results:
+        if result.recipe is None:
+            continue
+        step = result.recipe.reconstruct
+        before = _Inputs(
+            # Layers may be renamed.
+            result.recipe.open.model_copy(update={"name": used.opened.name}),
+            step.settings,
+            step.fingerprints,
+            step.weights_sha256,
+        )
+        if step.method == method and before == used:
+            return result
+    return None
 
 
 def _load_torch(method: Method, device: str) -> None:

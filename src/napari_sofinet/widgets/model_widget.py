@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QComboBox, QLabel, QPushButton
@@ -14,14 +16,15 @@ from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.methods.contract import Method
 from napari_sofinet.methods.registry import method_named, methods
-from napari_sofinet.methods.run import Device, reconstruct
+from napari_sofinet.methods.run import Device, made_before, reconstruct
 from napari_sofinet.networks.about_weights import about_weights
 from napari_sofinet.networks.weights import find, read_card
 from napari_sofinet.widgets.checking_widget import CheckingWidget
 from napari_sofinet.widgets.form import narrow
 from napari_sofinet.widgets.layer_names import map_name
 from napari_sofinet.widgets.placement import picture_options
-from napari_sofinet.widgets.result_links import OVER, layer_of
+from napari_sofinet.widgets.result_layers import picture_of
+from napari_sofinet.widgets.result_links import OVER, layer_of, part_of, results_of
 from napari_sofinet.widgets.rows import Rows
 from napari_sofinet.widgets.sample_slider import SampleSlider
 from napari_sofinet.widgets.tables import TableLayer, table_layers
@@ -70,7 +73,8 @@ class ModelWidget(CheckingWidget):
         self.above_form.addWidget(self.prior)
         self.compare_button = QPushButton("Compare with SOFI")
         self.compare_button.setToolTip(
-            "Reconstruct the same frames by this method and by SOFI, and open both in Compare."
+            "Reconstruct the same frames by this method and by SOFI, where that is not done yet, "
+            "and open both in Compare."
         )
         self.compare_button.clicked.connect(self.compare_with_sofi)
         self.sample_slider = SampleSlider(napari_viewer)
@@ -205,7 +209,10 @@ class ModelWidget(CheckingWidget):
         return shown
 
     def compare_with_sofi(self) -> None:
-        """Reconstruct the same frames also by SOFI, and open the dock Compare."""
+        """Open the picture of this method and that of SOFI in Compare.
+
+        Pictures that are there already are not computed again.
+        """
         if self.worker is not None:
             return
         try:
@@ -217,28 +224,37 @@ class ModelWidget(CheckingWidget):
         values = flatten_settings(settings)
         # One picture of all frames, like that of SOFI.
         values |= {k: v for k, v in (("window", None), ("time_series", False)) if k in values}
-        name, device = self.method.name, self.device()
+        device, known = self.device(), self._results_there()
+        runs: dict[str, dict[str, Any]] = {"sofi": {}, self.method.name: values}
 
-        def both(report: Report) -> tuple[Reconstruction, Reconstruction]:
-            sofi = reconstruct(movie, "sofi", report=portion(report, 0.0, 0.5, "SOFI: "))
-            model = reconstruct(
-                movie,
-                name,
-                report=portion(report, 0.5, 1.0),
-                device=device,
-                **values,
-            )
-            return sofi, model
+        def both(report: Report) -> list[Reconstruction]:
+            made = {name: made_before(known, movie, name, **runs[name]) for name in runs}
+            missing = [name for name, result in made.items() if result is None]
+            for k, name in enumerate(missing):
+                title = "SOFI: " if name == "sofi" else ""
+                part = portion(report, k / len(missing), (k + 1) / len(missing), title)
+                made[name] = reconstruct(movie, name, report=part, device=device, **runs[name])
+            return [result for result in made.values() if result is not None]
 
         worker = TaskWorker(both)
         self._begin(worker, f"SOFI and {self.title} {movie.name}")
         worker.returned.connect(self._show_both)
         worker.start()
 
-    def _show_both(self, results: tuple[Reconstruction, Reconstruction] | None) -> None:
+    def _results_there(self) -> list[Reconstruction]:
+        """Return the results of the chosen part of the movie that have layers."""
+        if not isinstance(self._source, Image):
+            return []
+        part = part_of(self._time_axis, self._position)
+        return results_of(self.viewer, self._source, part)
+
+    def _show_both(self, results: list[Reconstruction] | None) -> None:
         if results is None or self._source is None:
             return
-        names = [self.add_pictures(self._source, result) for result in results]
+        names = [
+            picture_of(self.viewer, result) or self.add_pictures(self._source, result)
+            for result in results
+        ]
         self._tell(results[1])
         _, compare = self.viewer.window.add_plugin_dock_widget("napari-sofinet", "Compare")
         compare.choose(names[1], names[0])

@@ -88,6 +88,28 @@ def _frames_used(
     return chosen or (0, int(shape[time_axis]))
 
 
+def picture_of(viewer: Viewer, result: Reconstruction) -> str | None:
+    """Return the layer that shows the picture of a result.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Viewer that has the layers.
+    result : Reconstruction
+        Any result.
+
+    Returns
+    -------
+    str or None
+        Name of the layer; None if there is none.
+    """
+    for layer in viewer.layers:
+        found = layer.metadata.get("sofinet_result")
+        if found is result and layer.metadata.get(CONTENT) == next(iter(result.maps)):
+            return str(layer.name)
+    return None
+
+
 def layers_of_file(result: Reconstruction, name: str) -> list[LayerData]:
     """Return layers for a saved result, placed over its movie as this plugin opens it.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from typing import Any
+from weakref import ref
 
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
@@ -16,6 +17,78 @@ OVER = "sofinet_over"
 """Key in the metadata of layers that were made from a layer: its unique number."""
 PART = "sofinet_part"
 """Key in the metadata of results: time axis, and index along each other axis of their movie."""
+FRAMES = "sofinet_frames"
+"""Key in the metadata of results: weak reference to the data that their movie's layer had."""
+
+
+def part_of(time_axis: int | None, position: dict[int, int]) -> Hashable:
+    """Return a part of a movie, see `PART`.
+
+    Parameters
+    ----------
+    time_axis : int or None
+        Index of the axis that is time.
+    position : dict of int to int
+        Index along each other axis before y and x.
+
+    Returns
+    -------
+    hashable
+        The same for equal parts.
+    """
+    return time_axis, tuple(sorted(position.items()))
+
+
+def link_to(source: Image | TableLayer, part: Any) -> dict[str, Any]:
+    """Return the metadata that tell what a result was made from.
+
+    Parameters
+    ----------
+    source : Image or TableLayer
+        Layer of the movie, or of a table in the shape of its movie.
+    part : Any
+        Part of the movie, see `PART`.
+
+    Returns
+    -------
+    dict
+        Metadata for each layer of the result.
+    """
+    layer = layer_of(source)
+    return {OVER: layer.unique_id, PART: part, FRAMES: ref(layer.data)}
+
+
+def results_of(viewer: Viewer, layer: Layer, part: Any) -> list[Reconstruction]:
+    """Return the results that were made from a part of a layer as it is now.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Viewer that has the layers.
+    layer : Layer
+        Layer of the movie.
+    part : Any
+        Part of the movie, see `PART`.
+
+    Returns
+    -------
+    list of Reconstruction
+        Results of any settings that still have a layer, without those that were made before the
+        data of ``layer`` were replaced.
+    """
+    found = {}
+    for other in viewer.layers:
+        frames = other.metadata.get(FRAMES)
+        result = other.metadata.get("sofinet_result")
+        if (
+            movie_under(other) == layer.unique_id
+            and other.metadata.get(PART) == part
+            and frames is not None
+            and frames() is layer.data
+            and isinstance(result, Reconstruction)
+        ):
+            found[id(result)] = result
+    return list(found.values())
 
 
 def layer_of(source: Image | TableLayer) -> Layer:

@@ -14,11 +14,11 @@ from napari_sofinet.widgets.layer_names import map_name, told_apart
 from napari_sofinet.widgets.measurement_layers import show_color_bar
 from napari_sofinet.widgets.result_layers import CONTENT, add_points, layers_over
 from napari_sofinet.widgets.result_links import (
-    OVER,
-    PART,
     is_movie,
     layer_of,
+    link_to,
     movie_under,
+    part_of,
     same_run,
 )
 from napari_sofinet.widgets.tables import TableLayer
@@ -80,9 +80,9 @@ class ResultStack(QWidget):
         Layer
             Layer of the picture, which is then the selected one.
         """
-        part = (time_axis, tuple(sorted(position.items())))
+        part = part_of(time_axis, position)
         old = same_run(self.viewer, source, result, part) if self.replace_box.isChecked() else []
-        link = {OVER: layer_of(source).unique_id, PART: part}
+        link = link_to(source, part)
         picture = None
         for data, options, _ in layers_over(source, result, time_axis):
             options["metadata"] = options["metadata"] | link
