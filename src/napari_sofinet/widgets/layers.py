@@ -15,6 +15,7 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_input import MethodInput
 from napari_sofinet.data.open_movie import check_dtype, open_movie
 from napari_sofinet.io.scale import UM_PER
+from napari_sofinet.widgets.flat_layers import hide_while_removed
 from napari_sofinet.widgets.held_film import HeldFilm, film_itself
 from napari_sofinet.widgets.tables import TableLayer
 
@@ -29,6 +30,7 @@ def follow(layers: LayerList, refresh: Callable[..., None]) -> None:
     refresh : callable
         Function that is called with the event, or without arguments the first time.
     """
+    hide_while_removed(layers)
     for event in (layers.events.inserted, layers.events.removed, layers.events.reordered):
         event.connect(refresh)
     refresh()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from napari import current_viewer
 from napari.utils.notifications import show_info
 
 from napari_sofinet.base.errors import InputError
@@ -19,6 +20,7 @@ from napari_sofinet.data.reconstruction import Reconstruction, has_recipe
 from napari_sofinet.io.ome_tiff import read_annotation
 from napari_sofinet.io.regular_files import read_start
 from napari_sofinet.io.tiff_stack import TiffStack
+from napari_sofinet.widgets.flat_layers import hide_while_removed
 from napari_sofinet.widgets.result_layers import LayerData, layers_of_file
 
 CONTRAST_FRAMES = 3
@@ -99,6 +101,9 @@ def read_reconstruction(path: str | list[str]) -> list[LayerData]:
         One image layer for each map, placed over the movie as `read_movie` opens it.
     """
     where = Path(path[0] if isinstance(path, list) else path)
+    viewer = current_viewer()
+    if viewer is not None:
+        hide_while_removed(viewer.layers)
     return layers_of_file(Reconstruction.load(where), bare_name(where))
 
 

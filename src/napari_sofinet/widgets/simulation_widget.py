@@ -29,6 +29,7 @@ from napari_sofinet.simulation import (
     preset_settings,
     simulate,
 )
+from napari_sofinet.widgets.flat_layers import hide_while_removed
 from napari_sofinet.widgets.form import SettingsForm, narrow
 from napari_sofinet.widgets.movie_files import save_simulation
 from napari_sofinet.widgets.placement import contrast
@@ -59,6 +60,7 @@ class SimulationWidget(WorkingWidget):
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__("Save movie and truth…")
         self.viewer = napari_viewer
+        hide_while_removed(napari_viewer.layers)
         self._version = 0
         self._short_work: set[Any] = set()  # previews and movies that are being made
         self._shown: dict[str, Image] = {}
