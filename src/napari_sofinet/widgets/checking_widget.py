@@ -14,6 +14,7 @@ from napari_sofinet.base.settings import flatten_settings
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.methods.contract import Method
 from napari_sofinet.methods.suitable import Choice, ranked
+from napari_sofinet.methods.warm_up import warm_up
 from napari_sofinet.preprocess.suitability import Examination, examine
 from napari_sofinet.widgets.curves import draw_convergence
 from napari_sofinet.widgets.findings_list import FindingsList
@@ -44,6 +45,7 @@ class CheckingWidget(MethodWidget):
         )
         self.check_button.clicked.connect(self.check_movie)
         self._add_button(self.check_button)
+        warm_up()
 
     def _lay_out(self) -> None:
         super()._lay_out()

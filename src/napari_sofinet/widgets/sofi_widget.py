@@ -5,7 +5,6 @@ from __future__ import annotations
 from napari.viewer import Viewer
 
 from napari_sofinet.methods.registry import method_named
-from napari_sofinet.sofi.warm_up import warm_up
 from napari_sofinet.widgets.checking_widget import CheckingWidget
 
 
@@ -22,4 +21,3 @@ class SofiWidget(CheckingWidget):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer, method_named("sofi"))
-        warm_up()
