@@ -10,6 +10,9 @@ from napari.layers import Image
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.widgets.tables import TableLayer
 
+LayerData = tuple[Any, dict[str, Any], str]
+"""Array, options and kind of a layer, as napari's readers return them."""
+
 
 def place(
     layer: Image | TableLayer, result: Reconstruction, time_axis: int | None = None

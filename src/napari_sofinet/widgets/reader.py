@@ -21,7 +21,7 @@ from napari_sofinet.io.ome_tiff import read_annotation
 from napari_sofinet.io.regular_files import read_start
 from napari_sofinet.io.tiff_stack import TiffStack
 from napari_sofinet.widgets.flat_layers import hide_while_removed
-from napari_sofinet.widgets.result_layers import LayerData, layers_of_file
+from napari_sofinet.widgets.placement import LayerData
 
 CONTRAST_FRAMES = 3
 BRIGHTEST = 12.0
@@ -100,6 +100,9 @@ def read_reconstruction(path: str | list[str]) -> list[LayerData]:
     list of (array, options, kind)
         One image layer for each map, placed over the movie as `read_movie` opens it.
     """
+    # Movies are opened without it, as it imports all methods.
+    from napari_sofinet.widgets.result_layers import layers_of_file
+
     where = Path(path[0] if isinstance(path, list) else path)
     viewer = current_viewer()
     if viewer is not None:

@@ -18,6 +18,7 @@ from napari_sofinet.widgets.held_film import HeldFilm
 from napari_sofinet.widgets.layer_names import map_name, picture_name
 from napari_sofinet.widgets.measurement_layers import MADE_HERE
 from napari_sofinet.widgets.placement import (
+    LayerData,
     contrast,
     on_axes_of,
     picture_options,
@@ -27,7 +28,6 @@ from napari_sofinet.widgets.placement import (
 from napari_sofinet.widgets.table_reader import MOST_POINTS, points_options
 from napari_sofinet.widgets.tables import TableLayer
 
-LayerData = tuple[Any, dict[str, Any], str]
 CAMERA_GRID = Reconstruction({"image": np.zeros((1, 1), np.float32)})
 """Reconstruction on the grid of the camera, to place points that are in camera pixels."""
 CONTENT = "sofinet_content"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from napari.viewer import Viewer
@@ -29,13 +29,15 @@ from napari_sofinet.training.settings import (
     missing_notes,
 )
 from napari_sofinet.training.task import Task, task_of
-from napari_sofinet.training.validation import Progress
 from napari_sofinet.widgets.dock import Picture
 from napari_sofinet.widgets.form import SettingsForm, narrow
 from napari_sofinet.widgets.layers import follow, likely_time_axis, movie_of, stack_axes
 from napari_sofinet.widgets.rows import Rows
 from napari_sofinet.widgets.weights_list import WeightsList
 from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget, sentence_of
+
+if TYPE_CHECKING:  # it imports PyTorch, which takes seconds
+    from napari_sofinet.training.validation import Progress
 
 GREY = "#909090"
 
@@ -195,7 +197,7 @@ class TrainWidget(WorkingWidget):
                     settings,
                     movies,
                     report=report,
-                    show=lambda progress: worker.preview.emit(draw_progress(progress)),
+                    show=lambda progress: worker.preview.emit(_draw_progress(progress)),
                 )
             except Cancelled:
                 return None, output.exists()
@@ -270,7 +272,7 @@ def how_good(card: Card) -> str:
     return f"{text}, those of {name} by {other:.2f}: it is {better} here."
 
 
-def draw_progress(progress: Progress) -> bytes:
+def _draw_progress(progress: Progress) -> bytes:
     """Draw the losses so far, and a crop of a movie with the picture of the network.
 
     Parameters
