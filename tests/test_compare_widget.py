@@ -14,6 +14,7 @@ from napari_sofinet.quality.figure import Panel, difference, displayed, figure_o
 from napari_sofinet.quality.grid import common_grid, on_grid
 from napari_sofinet.quality.picture import Picture
 from napari_sofinet.widgets import compare_widget
+from napari_sofinet.widgets.result_layers import CONTENT
 
 
 def scene(side: int, step: float, origin: float = 0.0, sigma: float = 2.0) -> np.ndarray:
@@ -53,6 +54,18 @@ def pair(widget):
 
 def settle(widget, qtbot):
     qtbot.waitUntil(lambda: not widget.busy and widget.status.text() != "Working …", timeout=20_000)
+
+
+@pytest.mark.parametrize("content", ["uncertainty", "standard_deviation"])
+def test_a_result_is_compared_not_its_uncertainty(widget, content):
+    widget.viewer.add_image(np.ones((3, 9, 9)), name="movie")
+    # As results are added: the picture comes after its uncertainty.
+    for name, what in (("± net", content), ("net", "image")):
+        widget.viewer.add_image(np.ones((9, 9)), name=name, metadata={CONTENT: what})
+    assert widget.chooser.names() == ("net", "movie")
+    widget.first_box.setCurrentText("± net")  # a choice of the user stays
+    widget.viewer.add_image(np.ones((9, 9)), name="SOFI2", metadata={CONTENT: "image"})
+    assert widget.chooser.names() == ("± net", "movie")
 
 
 def test_unequal_grids_are_swiped_in_place(pair, qtbot):

@@ -351,6 +351,10 @@ def test_regions_without_a_widget():
     assert profiles_of({"flat": (flat, ((2.0, 2.0), (2.0, 2.1)))}).rows[0].note
     both = {"a": (whole, box), "flat": (flat, ((0.0, 0.0), (9.0, 9.0)))}
     assert agreement_of(both, "a").rows[0].value is None
+    for pictures, said in ((both, "See the table."), ({"a": both["a"]}, "Tick a layer besides")):
+        axes = Figure().add_subplot()
+        agreement_of(pictures, "a").draw(axes)
+        assert axes.texts[0].get_text().startswith(said)
     assert trace_of({"t": (np.full(20, 3.0), None)}).rows[0].value == 3
 
 

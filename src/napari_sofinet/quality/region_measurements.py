@@ -343,7 +343,7 @@ def agreement_of(pictures: dict[str, tuple[Picture, Corners]], reference: str) -
         lowest = min((v for *_, values in bars for v in values), default=0.0)
         axes.set(ylim=(min(0.0, lowest), 1), xlabel=f"agreement with {shortened(reference, 30)}")
         if not bars:
-            write_message(axes, "Nothing to compare; see the table.")
+            write_message(axes, "See the table." if rows else "Tick a layer besides the reference.")
 
     return Findings(tuple(rows), draw)
 

@@ -9,11 +9,12 @@ from qtpy.QtWidgets import QComboBox
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.widgets.form import narrow
+from napari_sofinet.widgets.result_layers import CONTENT, TITLES
 from napari_sofinet.widgets.rows import Rows
 
 
 class PairChooser(Rows):
-    """Rows of a form with two layers, which stay different as long as there are two.
+    """Rows of a form with two layers, which stay different as long as there are two pictures.
 
     Signals: ``changed`` when another layer is chosen.
 
@@ -39,17 +40,20 @@ class PairChooser(Rows):
     def offer(self, layers: list[Image]) -> None:
         """Offer layers; a choice that is gone is replaced by one of the uppermost layers.
 
+        Maps of uncertainty can be chosen, but are not chosen by themselves.
+
         Parameters
         ----------
         layers : list of Image
             Layers to choose from, the lowest first.
         """
         names = [layer.name for layer in layers]
+        usual = [layer.name for layer in layers if layer.metadata.get(CONTENT) not in TITLES]
         first, second = before = self.names()
         if first not in names or first == second:
-            first = names[-1] if names else ""
+            first = next(reversed(usual or names), "")
         if second not in names or second == first:
-            second = next((name for name in reversed(names) if name != first), first)
+            second = next((name for name in reversed(usual) if name != first), first)
         for box, name in ((self.first_box, first), (self.second_box, second)):
             box.blockSignals(True)
             box.clear()
