@@ -18,6 +18,8 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QListWidget,
     QScrollBar,
+    QStyle,
+    QStyleOptionComboBox,
     QTabBar,
     QToolTip,
     QWidget,
@@ -38,6 +40,7 @@ from napari_sofinet.widgets.simulation_widget import SimulationWidget
 from napari_sofinet.widgets.sofi_widget import SofiWidget
 from napari_sofinet.widgets.table_widget import TableWidget
 from napari_sofinet.widgets.train_widget import TrainWidget
+from napari_sofinet.widgets.weights_box import WeightsBox
 
 DOCKS = {
     "SOFI reconstruction": SofiWidget,
@@ -313,6 +316,36 @@ def test_the_picture_stays_in_view_unless_it_was_zoomed(window, qtbot):
     qtbot.wait(300)
     assert camera.zoom == zoom
     assert camera.center == centre
+
+
+def test_the_start_of_the_name_of_weights_is_shown(window, qtbot):
+    widget = opened(window, "Model reconstruction", qtbot)
+    box = widget.findChild(WeightsBox)
+    for change in (lambda: None, box.refresh, lambda: box.setCurrentIndex(1)):
+        change()
+        assert box.lineEdit().cursorPosition() == 0
+    box.setCurrentText("/a/file/in/a/folder/mine.safetensors")  # whose end tells more
+    assert box.lineEdit().cursorPosition() == len(box.currentText())
+
+
+def test_the_list_of_layers_is_as_high_as_its_layers(window, qtbot):
+    widget = opened(window, "Resolution and quality", qtbot)
+    heights = [widget.layer_list.height()]
+    for number in range(8):
+        window.add_image(MOVIE[0], name=f"picture {number}")
+        qtbot.wait(20)
+        heights.append(widget.layer_list.height())
+    assert heights == sorted(heights)
+    assert heights[0] < heights[2] < heights[-1] == heights[-2] < 150
+
+
+def test_the_unit_of_the_pixels_of_a_picture_is_not_cut(window, qtbot):
+    box = opened(window, "Localisations", qtbot).unit_box
+    option = QStyleOptionComboBox()
+    box.initStyleOption(option)
+    part = QStyle.SubControl.SC_ComboBoxEditField
+    room = box.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, part, box)
+    assert box.fontMetrics().horizontalAdvance(box.currentText()) <= room.width()
 
 
 def test_fields_without_effect_are_disabled(qtbot):

@@ -68,6 +68,8 @@ from napari_sofinet.widgets.save_dialog import FIGURES, FileKind, SaveButton, Sa
 from napari_sofinet.widgets.sources import Means, source_of
 
 POLL_MS = 40
+LINES = 2, 6
+"""Least and most lines of the list of layers."""
 NUMBERS = FileKind("Numbers, regions and settings", (".csv",))
 CURVES = FileKind("Curves", (".csv",))
 
@@ -111,7 +113,6 @@ class QualityWidget(Dock):
 
     def _build(self) -> None:
         self.layer_list = QListWidget()
-        self.layer_list.setMaximumHeight(110)
         self.layer_list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.layer_list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.box_button, self.line_button = QPushButton("Box"), QPushButton("Line")
@@ -184,6 +185,8 @@ class QualityWidget(Dock):
             item.setCheckState(ticks.get(layer.name, usual))
             self.layer_list.addItem(item)
             layer.events.name.connect(self._refresh_layers)
+        lines, line = min(max(len(images), LINES[0]), LINES[1]), self.layer_list.sizeHintForRow(0)
+        self.layer_list.setFixedHeight(lines * max(line, 16) + 2 * self.layer_list.frameWidth())
         # The lowest first: a reference usually lies below the pictures that were made from it.
         self.reference_box.addItems([layer.name for layer in images])
         self.reference_box.setCurrentText(chosen)

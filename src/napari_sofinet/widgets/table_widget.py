@@ -48,7 +48,7 @@ SPOTS = {
 }
 MOST_HIDDEN = 20_000
 """Points up to which those that are not kept are hidden: for more it takes too long."""
-NM, PER_PIXEL = "nm each", "per camera pixel"
+NM, PER_PIXEL = "nm", "per camera pixel"
 HINT = "Open a table of localisations first: drop its file into the window."
 
 
@@ -127,7 +127,9 @@ class TableWidget(WorkingWidget):
         )
         self.spots_box.currentTextChanged.connect(lambda *_: self._enable())
         self.samples = QLineEdit()
-        self.samples.setToolTip("Size of the pixels of the picture, or their number.")
+        self.samples.setToolTip(
+            "Size of the pixels of the picture in nm, or their number per camera pixel."
+        )
         self.unit_box = QComboBox()
         self.unit_box.addItems([NM, PER_PIXEL])
         self.unit_box.currentTextChanged.connect(self._unit_changed)

@@ -32,6 +32,7 @@ class WeightsBox(QComboBox):
                 QLineEdit.ActionPosition.TrailingPosition,
             )
             browse.triggered.connect(self._browse)
+        self.currentTextChanged.connect(self._show_start)
         self.refresh()
 
     def showPopup(self) -> None:
@@ -51,6 +52,13 @@ class WeightsBox(QComboBox):
             )
         self.setCurrentText(current)
         self.blockSignals(False)
+        self._show_start(self.currentText())
+
+    def _show_start(self, name: str) -> None:
+        """Show the start of a name where it is longer than the field, but the end of a path."""
+        line = self.lineEdit()
+        if line is not None and not line.isModified() and self.findText(name) >= 0:
+            line.setCursorPosition(0)
 
     def _browse(self) -> None:
         name, _filter = QFileDialog.getOpenFileName(
