@@ -23,6 +23,7 @@ MOST_LOSS = 0.01
 STEPS = (12, 16, 20, 25, 30, 40)
 NARROWEST_PX, WIDEST_PX = 1.2, 9.0
 RATIO = 1.05
+UNSURE_WIDTH = 0.05
 
 ModelOf = Callable[[float, float], TileModel]
 """Returns the optics for a standard deviation of the PSF and one of the sieve, in camera pixels."""
@@ -42,6 +43,11 @@ class Width:
 
     fwhm_px: float
     error_px: float
+
+    @property
+    def sure(self) -> bool:
+        """Whether the standard error is below 5 %."""
+        return self.error_px < UNSURE_WIDTH * self.fwhm_px
 
 
 def find_width(

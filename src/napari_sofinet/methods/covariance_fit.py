@@ -32,8 +32,6 @@ MOST_BYTES = 2**29
 CALIBRATION_TILES, CALIBRATION_WIDTHS = 4, 6
 FOLD_FRAMES, FOLDS = 10, 5
 """Frames of a block, of which every fifth is left out."""
-BLUR = 0.1
-"""Blur of the picture in standard deviations of the PSF, which lines need to be even."""
 PREVIEW_EVERY = 4
 ERROR_PARTS = 5
 
@@ -74,13 +72,14 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
-    """Tiles, and the grid on them."""
+    """Tiles, the grid on them, and the blur of the picture over the width of the PSF."""
 
     plan: TilePlan
     fine: int
     margin_px: int
     positions: tuple[np.ndarray, np.ndarray]
     device: str = "cpu"
+    blur: float = 0.0
 
     def model(self, sigma_px: float, sieve_px: float, device: str = "cpu") -> TileModel:
         """Return the optics."""
@@ -88,11 +87,13 @@ class Geometry:
         return tile_model(y, x, sigma_px, sieve_px, *self.positions, device=device)
 
 
-def geometry_for(sequences: Sequences, fwhm_px: float, fine: int, device: str = "cpu") -> Geometry:
+def geometry_for(
+    sequences: Sequences, fwhm_px: float, fine: int, device: str = "cpu", blur: float = 0.0
+) -> Geometry:
     """Return tiles with margins that suit the width of the PSF."""
     margin = min(max(round(1.8 * fwhm_px), 3), 8)
     plan = plan_tiles(sequences.field, margin)
-    return Geometry(plan, fine, max(math.ceil(1.5 * fwhm_px), 3), sequences.positions, device)
+    return Geometry(plan, fine, max(math.ceil(1.5 * fwhm_px), 3), sequences.positions, device, blur)
 
 
 def calibrate_fit(
@@ -146,7 +147,7 @@ def calibrate_fit(
     tell(0.3, "width of the PSF")
     start, strides = (given_px, (1,)) if given_px else (start_px, (4, 2, 1))
     width = find_width(geometry.model, sample, variance, freedom, start, strides, tell.again)
-    fwhm = given_px or width.fwhm_px
+    fwhm = given_px or (width.fwhm_px if width.sure else start_px)
     tell(0.8, "number of steps")
     folds = [(fitted.value(), left.value())]
     sieve, steps, gained = find_strength(geometry.model, fwhm / FWHM, folds, variance, tell.again)
@@ -258,7 +259,9 @@ def finished(
     """Return a picture blurred, and empty where nothing proves that something blinks."""
     reach = REACH * found.fwhm_px * geometry.fine
     inside = np.where(believed(signal, reach), picture, np.float32(0))
-    return np.asarray(gaussian_filter(inside, BLUR * found.sigma_px * geometry.fine), np.float32)
+    return np.asarray(
+        gaussian_filter(inside, geometry.blur * found.sigma_px * geometry.fine), np.float32
+    )
 
 
 def standard_error(

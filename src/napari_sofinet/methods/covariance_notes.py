@@ -11,16 +11,14 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.methods.covariance_fit import Found
 from napari_sofinet.methods.covariance_settings import CovarianceSettings
 from napari_sofinet.preprocess.drift import estimate_drift
-from napari_sofinet.preprocess.shared_changes import shared_changes
 
 FEW_FRAMES = 50
-UNSURE_WIDTH = 0.05
 WRONG_WIDTH = 0.08
 DRIFT_PX = 0.15
 
 
 def movie_notes(movie: Movie, settings: CovarianceSettings, report: Report) -> list[str]:
-    """Return sentences on changes that are not blinking and are not corrected.
+    """Return a sentence on a drift that is not corrected.
 
     Parameters
     ----------
@@ -31,29 +29,19 @@ def movie_notes(movie: Movie, settings: CovarianceSettings, report: Report) -> l
     report : Report
         Receives the progress.
     """
-    notes = []
-    report(0.0, "changes of the whole field")
-    if movie.shape[0] >= FEW_FRAMES and min(movie.shape[1:]) >= 32:
-        shared = shared_changes(movie)
-        if shared.kind != "none":
-            switch = " and ".join(f"{name} {value}" for name, value in shared.settings.items())
-            what = f"; set {switch}" if switch else "; let the check of the movie name the cause"
-            notes.append(
-                "Distant pixels change together (flicker, haze or readout), which is drawn as "
-                f"structure{what}."
-            )
-    report(0.5, "drift")
-    if not settings.drift.correct:
-        try:
-            drift = estimate_drift(movie, settings.drift.block, report)
-        except InputError:
-            return notes
-        if drift.farthest_px > DRIFT_PX:
-            notes.append(
-                f"The sample drifts by {drift.farthest_px:.2g} camera px, which blurs the picture; "
-                "switch on the correction of drift."
-            )
-    return notes
+    report(0.0, "drift")
+    if settings.drift.correct:
+        return []
+    try:
+        drift = estimate_drift(movie, settings.drift.block, report)
+    except InputError:
+        return []
+    if drift.farthest_px <= DRIFT_PX:
+        return []
+    return [
+        f"The sample drifts by {drift.farthest_px:.2g} camera px, which blurs the picture; switch "
+        "on the correction of drift."
+    ]
 
 
 def fit_notes(
@@ -76,10 +64,10 @@ def fit_notes(
         return ["No blinking was found above the noise, so the picture is empty; try more frames."]
     notes = []
     width = found.width
-    if not width.error_px < UNSURE_WIDTH * width.fwhm_px and settings.psf_fwhm_px is None:
+    if not width.sure and settings.psf_fwhm_px is None:
         notes.append(
-            f"The width of the PSF is unsure ({found.fwhm_px:.2f} px); enter it if it is known, "
-            "since a wrong width merges or splits lines."
+            f"The width of the PSF could not be found, and {found.fwhm_px:.2f} px is used; enter "
+            "it if it is known, since a wrong width merges or splits lines."
         )
     given = settings.psf_fwhm_px
     away = 0.0 if given is None else abs(np.log(width.fwhm_px / given))

@@ -105,7 +105,7 @@ def _pictures(
     report: Report,
     device: str,
 ) -> tuple[Reconstruction, np.ndarray]:
-    geometry = geometry_for(sequences, found.fwhm_px, settings.fine, device)
+    geometry = geometry_for(sequences, found.fwhm_px, settings.fine, device, settings.blur)
     share = 1 / 6 if settings.standard_error else 1.0
 
     def shown(picture: np.ndarray) -> Reconstruction:

@@ -26,6 +26,14 @@ class CovarianceSettings(MovieSettings):
         ge=5,
         le=200,
     )
+    blur: float = parameter(
+        0.1,
+        "Blur of the picture over the width of the PSF. 0.1 separates the closest lines; 0.25 "
+        "makes filaments even that have few blinks.",
+        basic=True,
+        ge=0,
+        le=1,
+    )
     standard_error: bool = parameter(
         False,
         "Also map the standard error, from the scatter of pictures that lack a fifth of the "
