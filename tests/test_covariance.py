@@ -239,3 +239,35 @@ def test_too_small_a_movie_is_refused():
         run(movie_of(np.zeros((0, 2)), 5, 24))
     with pytest.raises(sofinet.InputError, match="does not change"):
         run(np.full((20, 24, 24), 100, np.uint16))
+
+
+def test_drift_is_followed_without_interpolation():
+    rng = np.random.default_rng(0)
+    at = np.array([[10.3, 9.6], [16.2, 20.4]])
+    light = np.full((200, 28, 28), 10.0)
+    for t, frame in enumerate(light):
+        moved = at + np.array([1.2, -0.8]) * t / len(light)
+        frame += 300 * np.tensordot(rng.random(2) < 0.2, spots(moved, 28), 1)
+    counts = (2 * rng.poisson(light) + rng.normal(100, 3, light.shape)).round().astype(np.uint16)
+    result = run(counts, psf_fwhm_px=FWHM, steps=15, **{"drift.correct": True, "drift.block": 40})
+    image = result.image
+    assert result.details["sub_sequences"] > 3
+    indices = np.indices(image.shape)
+    for place in at:
+        inside = np.ones(image.shape, bool)
+        for k in (0, 1):
+            middle = (place[k] - result.origin_px[k]) / result.pixel_px[k]
+            inside &= np.abs(indices[k] - middle) < 12
+        part = image * inside
+        for k in (0, 1):
+            found = (part * indices[k]).sum() / part.sum() * result.pixel_px[k]
+            assert found + result.origin_px[k] == pytest.approx(place[k], abs=0.2)
+
+
+def test_standard_error_is_a_map_of_the_same_grid():
+    counts = movie_of(np.array([[8.3, 9.6]]), 100, 18)
+    result = run(counts, psf_fwhm_px=FWHM, steps=10, standard_error=True)
+    error = result.maps["standard_error"]
+    bright = result.image > 0.5 * result.image.max()
+    assert error.shape == result.image.shape
+    assert 0.02 < error[bright].mean() / result.image[bright].mean() < 1
