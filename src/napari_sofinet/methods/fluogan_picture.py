@@ -21,6 +21,7 @@ from napari_sofinet.networks.adversarial_fit import AdversarialFit
 from napari_sofinet.networks.device import on_device
 from napari_sofinet.networks.double_poisson import DoublePoisson
 from napari_sofinet.networks.moment_fit import MomentFit, take_statistics
+from napari_sofinet.networks.stopping import between_layers
 from napari_sofinet.networks.tiling import tiles
 from napari_sofinet.preprocess.corrections import correct
 from napari_sofinet.sofi.cumulants import cross_cumulants
@@ -188,13 +189,14 @@ def _fit(given: _Input, settings: FluoganSettings, tell: Repeatable, device: str
         part = fit.part(window, frames, given.read_noise)
         seen = frames[(slice(None), *window.window)]
         critic = AdversarialFit(part, seen, BATCH, s.seed + number)
-        for _ in range(CRITIC_FIRST):
-            critic.train_critic()
-            progress.add(cost, name)
-        for step in range(s.critic_steps):
-            critic.step(CRITIC_SIZE)
-            fit.take(part, window)
-            progress.add(cost, name, step % PREVIEW_STEPS == PREVIEW_STEPS - 1)
+        with between_layers(critic.critic, tell.again):
+            for _ in range(CRITIC_FIRST):
+                critic.train_critic()
+                progress.add(cost, name)
+            for step in range(s.critic_steps):
+                critic.step(CRITIC_SIZE)
+                fit.take(part, window)
+                progress.add(cost, name, step % PREVIEW_STEPS == PREVIEW_STEPS - 1)
     return _reconstruction(given, settings, fit)
 
 
