@@ -18,16 +18,6 @@ from napari_sofinet.io.blocks import frames_per_block
 from napari_sofinet.io.fingerprint import fingerprint_input
 
 
-class WatchedFrames(Protocol):
-    """Frames that a `FrameWatch` is receiving."""
-
-    def rows(self, first: int, last: int) -> None:
-        """Receive rows ``first`` to ``last - 1``; different ones may come in parallel."""
-
-    def finish(self) -> None:
-        """Close the frames, after all rows; those of earlier frames must have been closed."""
-
-
 class FrameWatch(Protocol):
     """Receives frames as they are read."""
 
@@ -37,12 +27,6 @@ class FrameWatch(Protocol):
 
     def see(self, frames: np.ndarray, first: int) -> None:
         """Receive frames (t, Y, X) of the selection, of which the first is number ``first``."""
-
-    def start(self, frames: np.ndarray, first: int) -> WatchedFrames | None:
-        """Receive the same row by row, which is faster while they are in a cache.
-
-        Returns None if these frames are not wanted.
-        """
 
 
 class FrameStep(Protocol):

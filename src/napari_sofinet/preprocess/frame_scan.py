@@ -66,33 +66,6 @@ class ScannedMovie:
         return np.asarray(self.bands @ self.band_rows / self.band_rows.sum())
 
 
-@dataclass(frozen=True, eq=False)
-class FramesSeen:
-    """Frames that a `FrameScan` is looking at.
-
-    Parameters
-    ----------
-    scan : FrameScan
-        Gathers their statistics.
-    frames : numpy.ndarray
-        The frames, of shape (t, Y, X).
-    sums : numpy.ndarray
-        Receives the sums of rows, of shape (t, rows that are summed).
-    """
-
-    scan: FrameScan
-    frames: np.ndarray
-    sums: np.ndarray
-
-    def rows(self, first: int, last: int) -> None:
-        """Look at rows ``first`` to ``last - 1``; different ones may be seen in parallel."""
-        self.scan.add_rows(self.frames, self.sums, first, last)
-
-    def finish(self) -> None:
-        """Close the frames, all of whose rows have been seen."""
-        self.scan.add_frames(self.frames, self.sums)
-
-
 class FrameScan:
     """Gathers statistics of a movie while it is read.
 
@@ -141,45 +114,29 @@ class FrameScan:
         first : int
             Number of the first of them in the file.
         """
-        seen = self.start(frames, first)
-        if seen is not None:
-            seen.rows(0, self._shape[1])
-            seen.finish()
-
-    def start(self, frames: np.ndarray, first: int) -> FramesSeen | None:
-        """Start to add frames, whose rows are seen one after the other; see `see`.
-
-        Returns
-        -------
-        FramesSeen or None
-            None if the frames are not the next ones of the selection.
-        """
         if first - self._first != self._next or frames.shape[1:] != self._shape[1:]:
-            return None
+            return
         if len(frames) == 0 or frames.dtype.kind not in "uif" or frames.dtype.itemsize > 8:
-            return None
+            return
+        from napari_sofinet.preprocess.scan_kernel import add_extremes
+
         if frames.dtype.kind == "f" and frames.dtype.itemsize == 2:
             frames = frames.astype(np.float32)
         if not frames.dtype.isnative:
             frames = frames.astype(frames.dtype.newbyteorder("="))
         if frames.dtype.kind == "f" and not np.isfinite([frames.min(), frames.max()]).all():
-            return None  # such frames are refused by whoever reads them
+            return  # such frames are refused by whoever reads them
         if not self._extremes:
             low = -np.inf if frames.dtype.kind == "f" else np.iinfo(frames.dtype).min
             self._extremes = [np.full(self._shape[1:], low, frames.dtype) for _ in range(2)]
         if frames.dtype != self._extremes[0].dtype:
-            return None
+            return
         small = frames.dtype.kind in "ui" and frames.dtype.itemsize <= 4
         shape = len(frames), int(self._edges[-1])
-        return FramesSeen(self, frames, np.zeros(shape, np.int64 if small else np.float64))
-
-    def add_rows(self, frames: np.ndarray, sums: np.ndarray, first: int, last: int) -> None:
-        """Add rows ``first`` to ``last - 1`` of the next frames."""
-        from napari_sofinet.preprocess.scan_kernel import add_extremes
-
+        sums = np.zeros(shape, np.int64 if small else np.float64)
         highest, second = self._extremes
-        step = self._step
-        add_extremes(frames, self._next, first, last, highest, self._when, second, step, sums)
+        add_extremes(frames, self._next, highest, self._when, second, self._step, sums)
+        self.add_frames(frames, sums)
 
     def add_frames(self, frames: np.ndarray, sums: np.ndarray) -> None:
         """Add frames whose rows have been added."""

@@ -13,7 +13,7 @@ from napari_sofinet.base.progress import Report, portion, silent
 from napari_sofinet.base.settings import Settings, parameter
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.preprocess.defects import Defects, bad_pixels, empty_frames, find_spikes
-from napari_sofinet.preprocess.frame_scan import FrameScan, FramesSeen, ScannedMovie, scan_movie
+from napari_sofinet.preprocess.frame_scan import FrameScan, ScannedMovie, scan_movie
 
 Outcome = TypeVar("Outcome")
 
@@ -265,8 +265,8 @@ class RepairWatch(FrameScan, Generic[Outcome]):
     Raises
     ------
     DefectsFound
-        Raised by `settle`, and by `see` and `start` when the movie is read a second time, if there
-        is something to repair.
+        Raised by `settle`, and by `see` when the movie is read a second time, if there is something
+        to repair.
     """
 
     def __init__(self, movie: Movie, repair: Repair, check: Callable[[], Outcome]) -> None:
@@ -274,10 +274,10 @@ class RepairWatch(FrameScan, Generic[Outcome]):
         self._repair, self._check = repair, check
         self._found: Future[Outcome | None] | None = None
 
-    def start(self, frames: np.ndarray, first: int) -> FramesSeen | None:
-        """Start to add the next frames; see `FrameScan`."""
+    def see(self, frames: np.ndarray, first: int) -> None:
+        """Look at the next frames; see `FrameScan`."""
         self.settle()
-        return super().start(frames, first)
+        super().see(frames, first)
 
     def add_frames(self, frames: np.ndarray, sums: np.ndarray) -> None:
         """Add frames whose rows have been added; see `FrameScan`."""

@@ -36,8 +36,8 @@ def _find_frames(lines, first, before, top, when):  # type: ignore[no-untyped-de
 
 
 @compiled(nogil=True, error_model="numpy", fastmath=FAST)
-def add_extremes(frames, first, top_row, end_row, highest, when, second, step, row_sums):  # type: ignore[no-untyped-def]
-    """Update the two highest values of the pixels of some rows, and sum these rows of every frame.
+def add_extremes(frames, first, highest, when, second, step, row_sums):  # type: ignore[no-untyped-def]
+    """Update the two highest values of every pixel, and sum the rows of every frame.
 
     Parameters
     ----------
@@ -45,8 +45,6 @@ def add_extremes(frames, first, top_row, end_row, highest, when, second, step, r
         The next frames.
     first : int
         Number of the first of them.
-    top_row, end_row : int
-        First row, and the one after the last.
     highest, second : ndarray of shape (Y, X)
         Highest and second highest value so far, of the frames' dtype.
     when : ndarray of shape (Y, X), int32
@@ -56,9 +54,9 @@ def add_extremes(frames, first, top_row, end_row, highest, when, second, step, r
     row_sums : ndarray of shape (t, ceil(Y / step)), int64 or float64
         Receives the sums of these rows.
     """
-    count, _, columns = frames.shape
+    count, rows, columns = frames.shape
     before = np.empty(columns, highest.dtype)
-    for y in range(top_row, end_row):
+    for y in range(rows):
         top, below = highest[y], second[y]
         for x in range(columns):
             before[x] = top[x]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.progress import Report
 from napari_sofinet.base.threads import thread_count
 from napari_sofinet.data.blocks import time_blocks
-from napari_sofinet.data.movie import FrameWatch, Movie
 from napari_sofinet.data.saturation import Saturation
 from napari_sofinet.sofi.moments import MomentSums
 from napari_sofinet.sofi.pixel_sets import PixelSet
@@ -36,64 +34,25 @@ def accumulate(
     """Sum over all frames; ``look`` makes the preview that is reported from time to time."""
     sums: MomentSums | None = None
     total = int(array.shape[0]) - (exposures - 1) * lag
-    watch = None if lag else _watch_of(array)
-    blocks = time_blocks(array if watch is None else replace(array, watch=None), saturation)
+    blocks = time_blocks(array, saturation)
     if lag:
         blocks = _side_by_side(_counted(blocks, saturation), exposures, lag)
         saturation = None
     previews = _Previews(look)
     with ThreadPoolExecutor(thread_count()) as pool:
-        beside = _Beside(pool, array, watch, saturation)
         for block in blocks:
             if sums is None:
                 about = block[:64].mean(axis=0, dtype=np.float64)
                 sums = MomentSums(products, np.rint(about) if block.dtype.kind in "ui" else about)
-            also = beside.start(block, sums.frames)
-            sums.add(block, pool, also)
-            beside.finish()
+            counted = pool.submit(saturation.add, block) if saturation is not None else None
+            sums.add(block, pool)
+            if counted is not None:
+                counted.result()
             picture = previews.next(sums) if sums.frames < total else None
             report(sums.frames / total, f"frame {sums.frames} of {total}", picture)
-        beside.wait()
     if sums is None:
         raise InputError("The movie has no frames.")
     return sums
-
-
-class _Beside:
-    """What else happens to blocks of frames while they are summed, in threads of ``pool``."""
-
-    def __init__(
-        self,
-        pool: ThreadPoolExecutor,
-        array: Any,
-        watch: FrameWatch | None,
-        saturation: Saturation | None,
-    ) -> None:
-        self._pool, self._watch, self._saturation = pool, watch, saturation
-        self._first = array.first_frame if isinstance(array, Movie) else 0
-        self._seen: Any = None
-        self._running: list[Future[None]] = []
-
-    def start(self, block: np.ndarray, first: int) -> Callable[[int, int], None] | None:
-        """Start with a block; the result is to be called for its rows."""
-        self.wait()
-        if self._saturation is not None:
-            self._running.append(self._pool.submit(self._saturation.add, block))
-        if self._watch is not None:
-            self._seen = self._watch.start(block, self._first + first)
-        return None if self._seen is None else self._seen.rows
-
-    def finish(self) -> None:
-        """Go on with the block, all of whose rows have been seen."""
-        if self._seen is not None:
-            self._running.append(self._pool.submit(self._seen.finish))
-            self._seen = None
-
-    def wait(self) -> None:
-        """Wait for all that has been started."""
-        for running in self._running:
-            running.result()
-        self._running.clear()
 
 
 class _Previews:
@@ -112,12 +71,6 @@ class _Previews:
         self._shown = time.perf_counter()
         self._cost = self._shown - now
         return picture
-
-
-def _watch_of(array: Any) -> FrameWatch | None:
-    """Return the watch of a movie that sees the same frames as the sums."""
-    watch = array.watch if isinstance(array, Movie) else None
-    return watch if watch is not None and watch.after_steps == len(array.steps) else None
 
 
 def _counted(blocks: Iterator[np.ndarray], saturation: Saturation | None) -> Iterator[np.ndarray]:

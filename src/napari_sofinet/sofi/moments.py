@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from typing import Any
@@ -100,7 +100,6 @@ class MomentSums:
         self,
         block: np.ndarray,
         pool: ThreadPoolExecutor | None = None,
-        also: Callable[[int, int], None] | None = None,
     ) -> None:
         """Add a block of frames.
 
@@ -110,9 +109,6 @@ class MomentSums:
             (t, Y, X) of any real dtype.
         pool : ThreadPoolExecutor, optional
             Threads among which the rows are divided.
-        also : callable, optional
-            Called with the first row of each band and the one after its last, while the band is
-            still in the cache.
         """
         from napari_sofinet.sofi import pair_kernel, product_kernel
 
@@ -141,8 +137,6 @@ class MomentSums:
                     self._sizes[pairs:],
                     self.sums[pairs:].reshape(len(self.products) - pairs, -1),
                 )
-            if also is not None:
-                also(first, last)
 
         for _ in (pool.map if pool else map)(add_rows, range(0, rows, high)):
             pass
