@@ -57,6 +57,7 @@ def test_a_layer_that_is_no_movie_is_named_and_nothing_can_be_clicked(viewer, ki
 
 def test_a_movie_that_is_removed_while_it_is_read_leaves_its_messages(viewer, qtbot):
     gate = threading.Event()
+    gate.set()  # napari shows the movie meanwhile
 
     def slow(block):
         gate.wait(20)
@@ -66,6 +67,7 @@ def test_a_movie_that_is_removed_while_it_is_read_leaves_its_messages(viewer, qt
     dock = sofi_widget.SofiWidget(viewer)
     viewer.window.add_dock_widget(dock)
     layer = viewer.add_image(movie, name="cell", contrast_limits=(0, 1000))
+    gate.clear()
     dock.run_button.click()
     before = dock.status.text()
     viewer.layers.remove(layer)
