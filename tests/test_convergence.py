@@ -46,7 +46,7 @@ def test_noise_never_settles():
     assert found.trend == "none"
     finding = convergence_finding(found, 200)
     assert "nothing in common" in finding.value
-    assert "cannot be told" in finding.advice
+    assert "cannot be estimated" in finding.advice
     assert not finding.expected
     assert Convergence((), float("inf")).agreement(1000) == 0
 

@@ -6,7 +6,7 @@ from collections import deque
 from typing import Any, Protocol
 
 TOLD_FROM, TOLD_AFTER_S = 0.02, 1.0
-"""Fraction of the work, and its time in s, from which on the time left is told."""
+"""Fraction of the work, and its time in s, from which on the time left is shown."""
 
 
 class Report(Protocol):

@@ -63,6 +63,17 @@ def time_blocks(frames: Movie | Any, saturation: Saturation | None = None) -> It
                 yield block
 
 
+def read_all(movie: Movie) -> np.ndarray:
+    """Return all frames of a small movie as one array (T, Y, X), in counts or float32.
+
+    Raises
+    ------
+    InputError
+        As in `time_blocks`.
+    """
+    return np.concatenate(list(time_blocks(movie)))
+
+
 def even_blocks(frames: Movie | Any, length: int) -> Iterator[np.ndarray]:
     """Yield blocks of at most ``length`` frames, independent of the chunks of an array.
 

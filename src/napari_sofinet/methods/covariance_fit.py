@@ -38,7 +38,7 @@ ERROR_PARTS = 5
 
 @dataclass(frozen=True)
 class Found:
-    """What the movie says about itself.
+    """Values that were found from the movie.
 
     Parameters
     ----------

@@ -84,6 +84,6 @@ def fit_notes(
     elif found.evidence < 0:
         notes.append(
             "Frames that were left out of the fit are not explained better than by noise: there "
-            "are too few frames, or too little light, for so many emitters."
+            "are too few frames, or too little light, for the number of emitters."
         )
     return notes

@@ -47,12 +47,12 @@ FRAMES_LEAST = 200
 
 
 def suits(facts: MovieFacts) -> tuple[Suggestion, ...]:
-    """Return a time series for a sample that moves, and whose single emitters can be told apart."""
+    """Return a time series for a moving sample whose single emitters can be distinguished."""
     if not facts.moved_px or not facts.single_emitters or facts.frames < FRAMES_LEAST:
         return ()
     reason = (
-        f"The sample moves by {facts.moved_px:.1f} camera px, and single emitters can be told "
-        "apart. It expects filaments or mitochondria."
+        f"The sample moves by {facts.moved_px:.1f} camera px, and single emitters can be "
+        "distinguished. It expects filaments or mitochondria."
     )
     return (Suggestion(ACCURACY, reason, time_series=True),)
 

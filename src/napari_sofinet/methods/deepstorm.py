@@ -81,11 +81,11 @@ SETTLED = 4.0
 
 
 def suits(facts: MovieFacts) -> tuple[Suggestion, ...]:
-    """Return what localisation can do for a movie, if single emitters can be told apart."""
+    """Return localisation for a movie in which single emitters can be distinguished."""
     if not facts.single_emitters or facts.settled < SETTLED:
         return ()
     reason = (
-        f"Single emitters can be told apart: about {facts.crowding:.2g} overlap in a frame, and "
+        f"Single emitters can be distinguished: about {facts.crowding:.2g} overlap in a frame, and "
         f"the brightest values are {facts.spot_to_noise:.0f} times the noise."
     )
     return (Suggestion(expected_accuracy(facts, LOSS), reason),)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from napari_sofinet.data.blocks import time_blocks
+from napari_sofinet.data.blocks import read_all
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.networks.weights import Card
 from napari_sofinet.preprocess.characteristics import (
@@ -67,7 +67,7 @@ def frame_notes(movie: Movie, found: Characteristics, subtracted: bool) -> list[
         Whether the background is subtracted.
     """
     part = movie.middle_of_field(SIDE_PX).part(0, min(movie.shape[0], FRAMES))
-    seen = np.concatenate(list(time_blocks(part)))
+    seen = read_all(part)
     notes = []
     narrow = found.psf_fwhm_px < UNDERSAMPLED_FWHM_PX
     if not narrow and noise_left(seen) is not None:

@@ -1,4 +1,4 @@
-"""How well SOFI suits a movie."""
+"""Expected accuracy of SOFI on a movie."""
 
 from __future__ import annotations
 

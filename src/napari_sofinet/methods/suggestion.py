@@ -1,4 +1,4 @@
-"""What a method says about a movie: how accurate its picture will be, and why."""
+"""Expected accuracy of a method on a movie, with the reason."""
 
 from __future__ import annotations
 

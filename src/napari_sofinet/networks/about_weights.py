@@ -1,4 +1,4 @@
-"""What users should know of weights before they use them."""
+"""Descriptions of weights for users."""
 
 from __future__ import annotations
 

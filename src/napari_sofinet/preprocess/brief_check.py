@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.data.blocks import time_blocks
-from napari_sofinet.data.movie import Movie
+from napari_sofinet.data.blocks import read_all
 from napari_sofinet.preprocess.artefact_findings import bleaching_finding, noise_finding
 from napari_sofinet.preprocess.blinking import blinking
 from napari_sofinet.preprocess.far_covariance import far_covariance
@@ -47,9 +46,9 @@ def brief_check(scan: ScannedMovie, settings: dict[str, Any]) -> tuple[Finding, 
     frames, rows, columns = sample.shape
     if min(rows, columns) < SIDE_MIN_PX or frames < FRAMES_MIN:
         return ()
-    raw = _read(sample)
+    raw = read_all(sample)
     try:
-        block = _read(corrected(sample, settings))
+        block = read_all(corrected(sample, settings))
     except InputError:
         block = raw  # a correction that cannot be determined has failed in the method, too
     blinks = blinking(block)
@@ -78,7 +77,3 @@ def _shared_finding(total: float) -> Finding:
     )
     value = f"{100 * total:.0f} % of the covariance of neighbours"
     return Finding("shared changes", value, "fair", advice, total)
-
-
-def _read(movie: Movie) -> np.ndarray:
-    return np.concatenate(list(time_blocks(movie)))

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from napari_sofinet.data.blocks import time_blocks
+from napari_sofinet.data.blocks import read_all
 from napari_sofinet.data.movie import Movie
 
 SIDE_PX = 256
@@ -78,7 +78,7 @@ def characteristics_of(movie: Movie) -> Characteristics:
     frames = movie.shape[0]
     first = max((frames - FRAMES) // 2, 0)
     part = movie.middle_of_field(SIDE_PX).part(first, first + min(frames, FRAMES))
-    return movie_characteristics(np.concatenate(list(time_blocks(part))), frames)
+    return movie_characteristics(read_all(part), frames)
 
 
 def movie_characteristics(frames: np.ndarray, count: int | None = None) -> Characteristics:

@@ -107,7 +107,8 @@ def convergence_finding(settled: Convergence, frames: int) -> Finding:
     if settled.trend == "none":
         value = f"pictures from separate parts of {curve[-1][0]} frames have nothing in common"
         advice = (
-            f"All {frames} frames together may show only noise. How many are needed cannot be told."
+            f"All {frames} frames together may show only noise. The number that is needed "
+            "cannot be estimated."
         )
         return Finding(name, value, "bad", advice, 0.0, curve)
     if settled.trend == "stalls":

@@ -292,7 +292,7 @@ class RepairWatch(FrameScan, Generic[Outcome]):
 
     @property
     def outcome(self) -> Outcome:
-        """What `check` returned; to be asked for after `settle` has returned True."""
+        """Result of `check`, available after `settle` has returned True."""
         found = None if self._found is None else self._found.result()
         if found is None:
             raise ValueError("not all frames have been seen, or they have defects")

@@ -1,4 +1,4 @@
-"""How well single spots and pairs of pixels show the same structure."""
+"""Agreement of single spots and pairs of pixels on the structure of a sample."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_sofinet.base.progress import Report, portion, silent
-from napari_sofinet.data.blocks import time_blocks
+from napari_sofinet.data.blocks import read_all, time_blocks
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.saturation import Saturation
 from napari_sofinet.preprocess.artefact_findings import (
@@ -147,7 +147,7 @@ def examine(movie: Movie, order: int = 2, report: Report = silent) -> Examinatio
     shared = _shared(movie)
     report(0.4, "changes that distant pixels share")
     clean = corrected(movie, shared.settings) if shared.settings else movie
-    block = _read(_middle(clean))
+    block = read_all(_middle(clean))
     blinks = blinking(block)
     # In pieces, so that bleaching and drift do not widen it.
     pieces = np.array_split(block, max(len(block) // PIECE, 1))
@@ -179,7 +179,7 @@ def examine(movie: Movie, order: int = 2, report: Report = silent) -> Examinatio
         part = clean.part(0, min(clean.shape[0], VIBRATION_FRAMES))
         shakes = vibration_finding(estimate_vibration(part, side_px=VIBRATION_SIDE))
         further += [shakes] if shakes else []
-    cut_off = pile_up_finding(0.0 if seen.saturation.note else piles_up(_read(_middle(movie))))
+    cut_off = pile_up_finding(0.0 if seen.saturation.note else piles_up(read_all(_middle(movie))))
     facts = movie_facts(block, clean.shape[0], blinks, _moved_px(findings))
     return Examination((*findings, *further, *([cut_off] if cut_off else [])), facts)
 
@@ -195,7 +195,7 @@ def _kinds_of_stack(
 ) -> list[Finding]:
     """Find signs that a stack is not a plain movie of a blinking sample."""
     middle = _middle(movie)
-    raw = _read(middle)
+    raw = read_all(middle)
     kind = grating_finding(grating_period(raw)) or z_stack_finding(goes_through_focus(raw))
     spot = spot_finding(cumulant, middle.origin_px)
     if kind or spot:
@@ -248,10 +248,6 @@ def _focus(frames: np.ndarray) -> Finding | None:
             return None
         widths.append(float(fwhm))
     return focus_finding(*widths)
-
-
-def _read(movie: Movie) -> np.ndarray:
-    return np.concatenate(list(time_blocks(movie)))
 
 
 def _middle(movie: Movie) -> Movie:

@@ -63,7 +63,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Measurement:
-    """How numbers were measured.
+    """Record of how numbers were measured.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Names of the layers of results, which can be told apart in napari's narrow list of layers.
+"""Names of the layers of results, which can be distinguished in napari's narrow list of layers.
 
 The list shows about ten characters from the start and nine from the end of a long name. The method
 and the frames stand at the start, the settings that differ from the default at the end, and the

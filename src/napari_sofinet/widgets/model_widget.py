@@ -153,7 +153,7 @@ class ModelWidget(CheckingWidget):
 
     def _begin(self, worker: TaskWorker, title: str) -> None:
         super()._begin(worker, title)
-        self.network_box.setEnabled(False)  # progress and result are told under its method
+        self.network_box.setEnabled(False)  # progress and result are shown under its method
 
     def _stop(self) -> None:
         super()._stop()

@@ -188,7 +188,7 @@ class MovieChooser(Rows):
         try:
             size = self._pixel_size()
         except InputError:
-            return  # it is told when the movie is used
+            return  # it is reported when the movie is used
         if size is None or size == self._pixel_shown[1] or not isinstance(layer, Image):
             return
         self._pixel_shown = (self.pixel_edit.text().strip(), size)

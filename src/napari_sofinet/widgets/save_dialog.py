@@ -43,7 +43,7 @@ FIGURES = FileKind("PNG", (".png",)), FileKind("SVG", (".svg",)), FileKind("PDF"
 
 @dataclass(frozen=True)
 class Saving:
-    """What a button saves.
+    """Content and name of the file that a button saves.
 
     Attributes
     ----------
