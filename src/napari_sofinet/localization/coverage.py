@@ -39,7 +39,7 @@ def support(events: LocalizationEvents, times: np.ndarray, window: float) -> np.
     >>> at = np.r_[0:100, 300:400].astype(float)
     >>> events = LocalizationEvents(at, at, at, np.ones(200))
     >>> support(events, np.array([50.0, 200.0, 350.0]), 10).round(3)
-    array([1.   , 0.067, 1.   ])
+    array([1.   , 0.073, 1.   ])
     """
     count = np.asarray(events.count, float)
     if not count.sum() > 0:
