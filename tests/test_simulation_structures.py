@@ -242,14 +242,32 @@ def test_points_are_as_many_as_asked_for_on_field_or_disc():
 
 
 def test_argolight_lines_lie_in_pairs_390_to_120_nm_apart():
-    made = resolution_targets.argolight((6.4, 16.0), 150.0, rng(1))
+    made = resolution_targets.argolight((6.4, 16.0), 600.0, rng(1))
     y, x = made.positions_um.T
-    lines = np.unique(x.round(9))
-    assert len(lines) == 20
-    np.testing.assert_allclose(lines[1::2] - lines[::2], np.arange(390, 110, -30) / 1000)
-    np.testing.assert_allclose((lines[1::2] + lines[::2]) / 2, 0.8 + 1.6 * np.arange(10))
+    assert len(np.unique(made.object)) == 20
+    lines = [x[made.object == k] for k in range(20)]
+    middles = np.array([line.mean() for line in lines])
+    error = 0.1 / np.sqrt(12 * 3000)
+    np.testing.assert_allclose(
+        middles[1::2] - middles[::2], np.arange(390, 110, -30) / 1000, atol=7 * error
+    )
+    np.testing.assert_allclose(
+        (middles[1::2] + middles[::2]) / 2, 0.8 + 1.6 * np.arange(10), atol=4 * error
+    )
+    widths = [np.ptp(line) for line in lines]
+    np.testing.assert_allclose(widths, 0.1, atol=0.001)
     assert (y.min(), y.max()) == pytest.approx((0.64, 5.76), abs=0.02)
-    poisson_is(len(made), 20 * 0.8 * 6.4 * 150)
+    poisson_is(len(made), 20 * 0.8 * 6.4 * 600)
+
+
+def test_argolight_is_one_pair_on_request_and_the_closest_ones_in_narrow_fields():
+    made = resolution_targets.argolight((3.0, 4.0), 300.0, rng(1), spacing_um=0.5, line_um=0.05)
+    x = made.positions_um[:, 1]
+    assert np.abs(np.abs(x - 2.0) - 0.25).max() <= 0.025
+    spacings = [pair.spacing_um for pair in resolution_targets.argolight_pairs(5.0)]
+    assert spacings == pytest.approx([0.24, 0.21, 0.18, 0.15, 0.12])
+    with pytest.raises(InputError, match="do not fit into a field 4 µm wide"):
+        resolution_targets.argolight_pairs(4.0, 4.5)
 
 
 def test_half_of_a_siemens_star_is_bright():

@@ -53,7 +53,7 @@ COMMANDS = {
         "train:run_train",
     ),
     "measure": (
-        "measure the resolution of a picture, or the agreement of two",
+        "measure the resolution of a picture, lines in it, or the agreement of two",
         "measure:add_measure",
         "measure:run_measure",
     ),

@@ -1,4 +1,4 @@
-"""The command ``sofinet measure``: resolution of a picture, or agreement of two."""
+"""The command ``sofinet measure``: resolution of a picture, lines in it, or agreement of two."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from napari_sofinet.cli.arguments import place_of, rectangle, sector_of
+from napari_sofinet.cli.measure_lines import add_lines, measured_lines, table
 from napari_sofinet.data.selection import Roi
 from napari_sofinet.quality.cautions import comparison_cautions
 from napari_sofinet.quality.picture import Picture, open_picture, open_truth
@@ -36,8 +37,11 @@ def add_measure(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
         "compare", "measure the agreement of a picture with a reference or a truth file"
     )
     _add_agreement(agreement)
+    lines = kind("lines", "measure the smallest distance of two lines that a picture resolves")
+    add_lines(lines)
     for one in (resolution, agreement):
         one.add_argument("--roi", metavar="Y0:Y1,X0:X1", help="rectangle in samples of the picture")
+    for one in (resolution, agreement, lines):
         one.add_argument("--pixel-size", type=float, metavar="UM", help="size of a sample in um")
         one.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -85,8 +89,10 @@ def _add_agreement(parser: argparse.ArgumentParser) -> None:
 def run_measure(options: argparse.Namespace) -> int:
     """Print the resolution of a picture, or its agreement with another one."""
     picture = open_picture(options.image, options.pixel_size)
-    roi = rectangle(options.roi)
-    if options.kind == "resolution":
+    roi = rectangle(options.roi) if options.kind != "lines" else None
+    if options.kind == "lines":
+        facts = measured_lines(picture, options)
+    elif options.kind == "resolution":
         picture = picture if roi is None else picture.cut(roi)
         sector = sector_of(options.sector)
         facts = measure_resolution(picture, options.metric, sector, options.criterion)
@@ -96,6 +102,8 @@ def run_measure(options: argparse.Namespace) -> int:
         print(json.dumps(facts))
         return 0
     notes = facts.pop("notes", [])
+    if "pairs" in facts:
+        print(*table(facts), sep="\n")
     for name, value in facts.items():
         shown = "none" if value is None else f"{value:.4g}" if isinstance(value, float) else value
         print(f"{name + ':':15} {shown}")

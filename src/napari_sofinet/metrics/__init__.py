@@ -9,6 +9,7 @@ from napari_sofinet.metrics.agreement import (
 )
 from napari_sofinet.metrics.decorrelation import decorrelation_map, decorrelation_resolution
 from napari_sofinet.metrics.frc import frc_map, frc_resolution
+from napari_sofinet.metrics.line_pairs import Separation, separation, smallest_resolved, two_peaks
 from napari_sofinet.metrics.localization import crlb, localization_scores
 from napari_sofinet.metrics.profiles import fit_peaks, fwhm_by_autocorrelation, line_profile
 from napari_sofinet.metrics.rate import real_time_rate
@@ -18,6 +19,7 @@ from napari_sofinet.metrics.squirrel import squirrel
 __all__ = [
     "FilamentLength",
     "MaskScores",
+    "Separation",
     "crlb",
     "decorrelation_map",
     "decorrelation_resolution",
@@ -33,5 +35,8 @@ __all__ = [
     "mask_scores",
     "pearson",
     "real_time_rate",
+    "separation",
+    "smallest_resolved",
     "squirrel",
+    "two_peaks",
 ]

@@ -17,7 +17,7 @@ from napari_sofinet.io.ome_tiff import read_annotation
 from napari_sofinet.io.picture_file import is_other_picture, read_other_picture
 from napari_sofinet.io.scale import read_scale
 from napari_sofinet.io.tiff_file import image_of, opened_tiff
-from napari_sofinet.io.truth_file import read_truth
+from napari_sofinet.io.truth_file import TruthFile, read_truth
 from napari_sofinet.simulation.rendering import render_gaussian
 from napari_sofinet.simulation.settings import SimulationSettings
 
@@ -278,12 +278,7 @@ def open_truth(path: str | Path, picture: Picture) -> Picture:
     """
     path = Path(path)
     truth = read_truth(path)
-    try:
-        settings = SimulationSettings.model_validate_json(truth.settings)
-    except ValueError as error:
-        raise InputError(
-            f"The settings in {path.name} are from another version of napari-sofinet."
-        ) from error
+    settings = settings_of(truth, path)
     positions, photons = truth.positions_um, truth.photons
     camera_um = settings.pixel_size_um
     pixel, origin = picture.pixel_px or (1.0, 1.0), picture.origin_px or (0.0, 0.0)
@@ -299,3 +294,26 @@ def open_truth(path: str | Path, picture: Picture) -> Picture:
         movie=truth.movie or None,
         of_truth=True,
     )
+
+
+def settings_of(truth: TruthFile, path: Path) -> SimulationSettings:
+    """Return the settings of the simulation that a truth file is of.
+
+    Parameters
+    ----------
+    truth : TruthFile
+        Contents of the file.
+    path : Path
+        The file, for messages.
+
+    Raises
+    ------
+    InputError
+        The settings are not those of this version.
+    """
+    try:
+        return SimulationSettings.model_validate_json(truth.settings)
+    except ValueError as error:
+        raise InputError(
+            f"The settings in {path.name} are from another version of napari-sofinet."
+        ) from error

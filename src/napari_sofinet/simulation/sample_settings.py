@@ -85,13 +85,24 @@ class StructureSettings(Settings):
     )
     size_um: float | None = parameter(
         None,
-        "Diameter of tubes, vesicles or rings (if empty 0.4, 0.12 and 0.3 µm), or of the disc on "
-        "which points lie (if empty the whole field).",
+        "Diameter of tubes, vesicles or rings (if empty 0.4, 0.12 and 0.3 µm) or of the disc on "
+        "which points lie (if empty the whole field); width of the lines of 'argolight' (if empty "
+        "0.1 µm).",
         label="Object diameter",
         unit="µm",
         gt=0,
         le=100,
-        only_if={"kind": ("mitochondria", "vesicles", "rings", "points")},
+        only_if={"kind": ("mitochondria", "vesicles", "rings", "points", "argolight")},
+    )
+    spacing_nm: float | None = parameter(
+        None,
+        "Distance of the lines of a single pair in the middle of the field; if empty there are ten "
+        "pairs, 390 to 120 nm apart (fewer in a field narrower than 10 µm).",
+        label="Spacing of lines",
+        unit="nm",
+        gt=0,
+        le=100_000,
+        only_if={"kind": ("argolight",)},
     )
     linker_um: float = parameter(
         0.0,

@@ -12,7 +12,11 @@ from napari_sofinet.simulation.labels import (
     no_labels,
 )
 from napari_sofinet.simulation.membranes import mitochondria, vesicles
-from napari_sofinet.simulation.resolution_targets import argolight, siemens_star
+from napari_sofinet.simulation.resolution_targets import (
+    ARGOLIGHT_WIDTH_UM,
+    argolight,
+    siemens_star,
+)
 from napari_sofinet.simulation.sample_settings import StructureSettings
 from napari_sofinet.simulation.settings import SimulationSettings
 from napari_sofinet.simulation.structure_files import labels_from_file
@@ -51,7 +55,13 @@ def place(settings: SimulationSettings, rng: np.random.Generator) -> Labels:
     if s.kind in ("table", "image"):
         made = labels_from_file(s, settings.field_um, settings.pixel_size_um, rng)
     elif s.kind == "argolight":
-        made = argolight(settings.field_um, s.emitters_per_um, rng)
+        made = argolight(
+            settings.field_um,
+            s.emitters_per_um,
+            rng,
+            spacing_um=None if s.spacing_nm is None else s.spacing_nm / 1000,
+            line_um=s.size_um or ARGOLIGHT_WIDTH_UM,
+        )
     elif s.kind == "siemens-star":
         made = siemens_star(settings.field_um, s.emitters_per_um2, rng)
     elif s.kind == "points":
