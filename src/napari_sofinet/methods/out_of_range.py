@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from napari_sofinet.data.blocks import read_all
 from napari_sofinet.data.movie import Movie
@@ -17,13 +16,12 @@ from napari_sofinet.preprocess.characteristics import (
     unusual,
 )
 from napari_sofinet.preprocess.frame_noise import noise_left
+from napari_sofinet.preprocess.haze import HAZE_MAX, haze_of
 
 FRAMES, SIDE_PX = 50, 128
 """Size of the part of a movie whose noise is examined."""
 UNDERSAMPLED_FWHM_PX = 1.7
 """PSF width below which the light itself is as fine as the noise."""
-HAZE_SIGMA_PX, HAZE_MAX = 5.0, 8.0
-"""Blur that removes structure, and relative brightness of haze beyond the training data."""
 
 
 def out_of_range_notes(found: Characteristics, card: Card) -> list[str]:
@@ -80,33 +78,9 @@ def frame_notes(movie: Movie, found: Characteristics, subtracted: bool) -> list[
     if not subtracted and haze > HAZE_MAX:
         notes.append(
             f"A smooth haze is {haze:.0f} times as bright as the structure and hides it from the "
-            "network: subtract the background with 'rolling-ball'."
+            "network: subtract the background with 'percentile'."
         )
     return notes
-
-
-def haze_of(mean: np.ndarray) -> float:
-    """Return the ratio of the ranges of the smooth part and the detail of a mean image.
-
-    Parameters
-    ----------
-    mean : ndarray of shape (Y, X)
-        Mean of some frames.
-
-    Examples
-    --------
-    >>> y, x = np.mgrid[:64, :64]
-    >>> haze = 1000 * np.exp(-((y - 32) ** 2 + (x - 32) ** 2) / 800)
-    >>> detail = 20.0 * ((y + x) % 12 == 0)
-    >>> haze_of(detail) < 2 < 8 < haze_of(haze + detail)
-    True
-    """
-    smooth = gaussian_filter(mean, HAZE_SIGMA_PX, mode="nearest")
-    wide = np.ptp(gaussian_filter(mean, 2 * HAZE_SIGMA_PX, mode="nearest"))
-    detail = mean - smooth
-    # The haze's own curve is left in the detail of wide places, but not in half of them.
-    usual = np.percentile(detail, 99) - np.percentile(detail, 50)
-    return float(wide / max(usual, 1e-12))
 
 
 def shows_nothing(found: Characteristics) -> bool:

@@ -74,9 +74,14 @@ def shared_finding(shared: SharedChanges) -> Finding:
     falls = f"On this movie, it reduces the covariance to {_percent(after.total)}."
     if shared.kind == "brightness":
         scatter = 0.0 if shared.brightness is None else float(np.std(shared.brightness.scale))
+        haze = (
+            " Haze hides the structure from networks: subtract the background with 'percentile'."
+            if "background.method" in shared.settings
+            else ""
+        )
         advice = (
             f"The light of the whole field varies ({_percent(scatter)} rms), which counts as "
-            f"blinking. Switch on the brightness correction. {falls}"
+            f"blinking. Switch on the brightness correction.{haze} {falls}"
         )
         return Finding("brightness", fraction, "fair", advice, number, settings=shared.settings)
     if shared.kind == "readout":

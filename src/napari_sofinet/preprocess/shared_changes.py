@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.preprocess.background import BackgroundCorrection, subtract_background
 from napari_sofinet.preprocess.brightness import FrameBrightness, level_frames, measure_brightness
 from napari_sofinet.preprocess.far_covariance import FAR_PX, FarCovariance, far_covariance
+from napari_sofinet.preprocess.haze import HAZE_MAX, haze_of
 from napari_sofinet.preprocess.readout import subtract_shared
 
 FRAMES, RUN, SIDE_PX = 400, 20, 192
@@ -120,7 +121,16 @@ def shared_changes(movie: Movie) -> SharedChanges:
             best = SharedChanges(before, after, kind, dict(settings), brightness)
             if not is_shared(after) and after.total < NOTHING:
                 break
-    return best
+    return _without_haze(best, part) if best.kind == "brightness" else best
+
+
+def _without_haze(found: SharedChanges, part: Movie) -> SharedChanges:
+    """Add the background's subtraction where steady haze would hide structure from networks."""
+    if haze_of(_frames(part).mean(axis=0, dtype=np.float64)) <= HAZE_MAX:
+        return found
+    settings = {**found.settings, "background.method": "percentile"}
+    after = far_covariance(_frames(corrected(part, settings)))
+    return replace(found, after=after, settings=settings)
 
 
 def _blinking(frames: np.ndarray) -> float:
