@@ -31,11 +31,14 @@ def steady_structure(movie: np.ndarray) -> np.ndarray:
     return 10 * np.clip(mean - np.percentile(mean, 5), 0, None)
 
 
-def shaken(made, path_px: np.ndarray, seed: int = 0) -> np.ndarray:
-    """The emitters of a simulated movie on a stage that moves, seen by a camera without faults."""
+def shaken(made, path_px: np.ndarray, seed: int = 0, background: object = 1.2) -> np.ndarray:
+    """The emitters of a simulated movie on a stage that moves, seen by a camera without faults.
+
+    The background, in photons per pixel, is of a shape that fits (T, Y, X).
+    """
     events, settings = made.truth.events, made.truth.settings
     sigma = settings.psf_fwhm_px / 2.3548
-    light = np.full((settings.frames, settings.rows, settings.columns), 1.2)
+    light = np.zeros((settings.frames, settings.rows, settings.columns)) + background
     for t, frame in enumerate(light):
         now = np.flatnonzero(np.asarray(events.frame) == t)
         emitters = np.asarray(events.emitter)[now]

@@ -20,17 +20,18 @@ from artefacts import (
 )
 
 import napari_sofinet as sofinet
+from napari_sofinet.data.moved_frames import MoveBack
 from napari_sofinet.methods.repeat import repeat
 from napari_sofinet.methods.sofi import sign_note
 from napari_sofinet.metrics import pearson
-from napari_sofinet.preprocess.artefact_findings import vibration_finding
+from napari_sofinet.preprocess.artefact_findings import shared_finding, vibration_finding
 from napari_sofinet.preprocess.drift import estimate_drift
 from napari_sofinet.preprocess.frame_scan import FrameScan
 from napari_sofinet.preprocess.grating import grating_period
 from napari_sofinet.preprocess.repair import RepairSettings, repair_movie
 from napari_sofinet.preprocess.shared_changes import shared_changes
 from napari_sofinet.preprocess.suitability import check, overall_light
-from napari_sofinet.preprocess.vibration import SteadyFrames, Vibration, estimate_vibration
+from napari_sofinet.preprocess.vibration import Vibration, estimate_vibration
 from napari_sofinet.simulation import preset_settings, simulate
 from napari_sofinet.simulation.presets import komen2024_condition
 from napari_sofinet.sofi import cross_cumulants
@@ -90,6 +91,20 @@ def test_faint_and_bright_dirt_is_taken_off_as_well(clean, strength):
     spoilt = counts(clean.frames + strength * (dirt - clean.frames))
     settings = shared_changes(sofinet.open_movie(spoilt, 0.1)).settings
     assert score(clean, spoilt, **settings) > (0.95 if strength < 1 else 0.9)
+
+
+def test_advice_on_flicker_over_haze_is_all_that_networks_need(clean):
+    pytest.importorskip("torch")
+    spoilt = CHANGES["flicker over haze"][0](clean.frames, np.random.default_rng(5))
+    shared = shared_changes(sofinet.open_movie(spoilt, 0.1))
+    assert "networks" in shared_finding(shared).advice
+    best = sofinet.reconstruct(sofinet.open_movie(clean.frames[:40], 0.1), "sofinet").image
+    movie = sofinet.open_movie(spoilt[:40], 0.1)
+    found = sofinet.reconstruct(movie, "sofinet", **shared.settings).image
+    assert pearson(found, best) > 0.97
+    lamp = CHANGES["lamp"][0](clean.frames, np.random.default_rng(5))
+    settings = shared_changes(sofinet.open_movie(lamp, 0.1)).settings
+    assert settings == {"brightness.correct": True}
 
 
 def test_a_clean_movie_has_no_artefact(clean):
@@ -248,7 +263,7 @@ def test_a_sample_that_does_not_vibrate_shows_none(clean, jump):
 def test_steady_frames_keep_the_noise_of_neighbours_apart():
     noise = np.random.default_rng(0).normal(size=(100, 40, 40)).astype(np.float32)
     path = np.random.default_rng(1).normal(0, 0.7, (100, 2))
-    moved = SteadyFrames(0, path)(noise, 0)[:, 8:-8, 8:-8]
+    moved = MoveBack(0, path)(noise, 0)[:, 8:-8, 8:-8]
     assert abs((moved[:, :, 1:] * moved[:, :, :-1]).mean()) < 0.02 * moved.var()
 
 

@@ -14,9 +14,12 @@ from simulated import two_state
 
 import napari_sofinet as sofinet
 from napari_sofinet.base.errors import InputError
+from napari_sofinet.data.moved_frames import MoveBack
 from napari_sofinet.metrics import pearson
 from napari_sofinet.preprocess.bleaching import half_life, mean_trace
-from napari_sofinet.preprocess.drift import estimate_drift, register
+from napari_sofinet.preprocess.block_registration import register
+from napari_sofinet.preprocess.drift import SHARED, estimate_drift
+from napari_sofinet.preprocess.drift_evidence import BlockImages
 from napari_sofinet.preprocess.smooth_path import PathSmoother
 from napari_sofinet.simulation import preset_settings, simulate
 from napari_sofinet.simulation.blinking import blink
@@ -91,6 +94,64 @@ def test_images_are_registered_to_a_fiftieth_of_a_sample():
         )
 
     np.testing.assert_allclose(register([picture(s) for s in at]), at, atol=0.03)
+
+
+def blocks_of_spots(paths_px: np.ndarray) -> np.ndarray:
+    """Images of spots, of which each follows its own path of shape (n, 2)."""
+    rng = np.random.default_rng(4)
+    spots = rng.uniform(15, 105, (len(paths_px), 2))
+    y, x = np.mgrid[:120, :120]
+    images = rng.normal(0, 0.02, (paths_px.shape[1], 120, 120))
+    for (a, b), path in zip(spots, paths_px, strict=True):
+        for image, (dy, dx) in zip(images, 2 * path, strict=True):
+            image += np.exp(-((y - a - dy) ** 2 + (x - b - dx) ** 2) / 8)
+    return images
+
+
+def test_parts_of_the_field_share_a_drift_but_not_the_wandering_of_single_spots():
+    rng = np.random.default_rng(5)
+    drift = np.outer(np.linspace(0, 1.2, 8), (1, -0.5))
+    edges = np.arange(9)
+    shared = BlockImages(blocks_of_spots(np.stack([drift] * 30)), edges)
+    found = shared.evidence([])
+    assert found.certainty > 2
+    assert found.at_gain > 0 < found.shared_gain
+    np.testing.assert_allclose(found.at - found.at[0], drift, atol=0.1)
+    assert shared.gain(drift) > 0 > shared.gain(-drift)
+    wandering = np.cumsum(rng.normal(0, 0.3, (30, 8, 2)), axis=1)
+    assert BlockImages(blocks_of_spots(wandering), edges).evidence([]).certainty < SHARED
+
+
+def test_few_dim_molecules_at_rest_show_no_drift():
+    values = {"structure.count": 10, "blinking.photons": 40.0, "blinking.off_time_s": 2.4}
+    values |= {"rows": 48, "columns": 48, "frames": 372, "blinking.on_time_s": 0.03}
+    for seed in (80, 81):
+        made = simulate(preset_settings("microtubules", seed, values))
+        assert estimate_drift(sofinet.open_movie(made.frames), 62).farthest_px == 0
+
+
+def test_a_fast_stage_costs_little_of_the_picture():
+    made = movie_of(6, rows=64, columns=64, frames=240, blinking__photons=100.0)
+    path = np.outer(2 * np.sin(2 * np.pi * np.arange(240) / 120), (0.8, 0.6))
+
+    def score(path, **settings):
+        movie = sofinet.open_movie(shaken(made, path), 0.1)
+        image = sofinet.reconstruct(movie, "sofi", **settings).image
+        truth = made.truth.ideal(origin_px=(1, 1), shape=image.shape, fwhm_um=0.11).image
+        return pearson(image, truth)
+
+    assert score(path) < 0.8
+    assert score(path, **{"drift.correct": True}) > score(np.zeros_like(path)) - 0.025
+
+
+def test_frames_are_moved_back_by_any_distance():
+    y, x = np.mgrid[:40, :36]
+    path = np.array([(0.0, 0.0), (3.4, -2.7), (-6.25, 0.5)])
+    at = np.array([18.0, 17.0])
+    spots = [np.exp(-((y - a) ** 2 + (x - b) ** 2) / 4) for a, b in at + path]
+    moved = MoveBack(5, path)(np.array(spots, np.float32), 5)
+    for frame in moved:
+        np.testing.assert_allclose(frame, spots[0], atol=2e-3)
 
 
 def test_too_few_frames_for_drift_are_told():

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_sofinet.base.progress import Report, portion
 from napari_sofinet.base.settings import Settings
+from napari_sofinet.data.moved_frames import MoveBack
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.preprocess.background import BackgroundCorrection, subtract_background
 from napari_sofinet.preprocess.bleaching import (
@@ -31,13 +32,11 @@ from napari_sofinet.preprocess.camera import CameraCorrection, calibrate
 from napari_sofinet.preprocess.drift import (
     Drift,
     DriftCorrection,
-    ShiftFrames,
     estimate_drift,
 )
 from napari_sofinet.preprocess.readout import ReadoutCorrection, subtract_shared
 from napari_sofinet.preprocess.repair import RepairSettings
 from napari_sofinet.preprocess.vibration import (
-    SteadyFrames,
     VibrationCorrection,
     describe_vibration,
     estimate_vibration,
@@ -179,16 +178,13 @@ def calibrate_movie(movie: Movie, settings: CalibrationSettings, report: Report)
         details["vibration_px"] = vibration.rms_px
         if vibration.helps:
             details["vibration_error_px"] = vibration.left_px
-            movie = movie.corrected(SteadyFrames(movie.first_frame, vibration.path_px))
+            movie = movie.corrected(MoveBack(movie.first_frame, vibration.path_px))
         notes = (*notes, vibration_note(vibration))
     return Corrected(movie, details, notes)
 
 
 def correct(movie: Movie, settings: MovieSettings, report: Report) -> Corrected:
     """Correct camera, background, bleaching and drift, in this order.
-
-    Moved frames are interpolated, which smooths their noise slightly and correlates neighbouring
-    pixels.
 
     Raises
     ------
@@ -208,7 +204,7 @@ def correct(movie: Movie, settings: MovieSettings, report: Report) -> Corrected:
         details |= drift_details(drift)
         notes += drift_notes(drift)
         if drift.farthest_px:
-            movie = movie.corrected(ShiftFrames(start, drift.path_px))
+            movie = movie.corrected(MoveBack(start, drift.path_px))
     return Corrected(movie, details, tuple(notes))
 
 

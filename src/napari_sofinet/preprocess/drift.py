@@ -7,7 +7,7 @@ have little contrast; second-order cumulants do not have these faults.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from napari_sofinet.base.progress import Report, portion, silent
 from napari_sofinet.base.settings import Settings, parameter
 from napari_sofinet.data.blocks import time_blocks
 from napari_sofinet.data.movie import Movie
+from napari_sofinet.preprocess.block_registration import register
+from napari_sofinet.preprocess.drift_evidence import BlockImages, Evidence
 from napari_sofinet.preprocess.drift_path import (
     ERROR_MIN_PX,
     JUMP_MIN_PX,
@@ -34,23 +36,19 @@ MOST_BLOCKS, FEW_BLOCKS, BLOCK_MIN = 24, 10, 20
 LARGEST_SIDE = 256
 """Side in camera pixels of the part that is compared."""
 USUAL_FWHM_PX = 2.5
-OUTLIER = 3.0
-"""Residual of an outlier in units of the median."""
 CONFIRMED_PX = 0.4
 """Largest difference in px between a jump of summed blocks and that of their positions."""
-CERTAIN = 20.0
-"""Standard errors of a drift above which it is not looked for in other blocks."""
-AGREED = 0.3
-"""Largest distance of the path from other blocks, in camera px and as a fraction of the drift."""
+SHARED, ALONE = 0.7, 2.5
+"""Certainty that parts of the field share a drift, where the positions of the blocks show it as
+well, and where they do not."""
+CURVED = 0.75
+"""Gain by a jump, relative to that by a smooth path, below which a jump is a fast curve."""
+POOR = 0.9
+"""Gain of a path, relative to that shared by the parts, below which a smoother one is taken."""
 STRAIGHT_PX = 1e-9
 """Curvature per frame squared below which a path is a straight line."""
 SUSPICIOUS_PX = 0.1
 """Standard error above which shorter blocks are tried."""
-FARTHEST = 40
-"""Largest shift between blocks in samples, of which two are a camera pixel."""
-_Y, _X = np.mgrid[-2:3, -2:3].reshape(2, -1).astype(float)
-QUADRATIC = np.linalg.pinv(np.stack([_Y * 0 + 1, _Y, _X, _Y**2, _X**2, _Y * _X], axis=1))
-"""Coefficients of a quadratic from 5 x 5 samples by least squares."""
 
 
 class DriftCorrection(Settings):
@@ -71,32 +69,6 @@ class DriftCorrection(Settings):
         le=100_000,
         only_if={"correct": (True,)},
     )
-
-
-@dataclass(frozen=True, eq=False)
-class ShiftFrames:
-    """Move every frame back by the position of the sample, with cubic splines.
-
-    Parameters
-    ----------
-    start : int
-        Number in the file of the first frame of the path.
-    path : ndarray
-        (T, 2) position y, x in every frame in camera pixels.
-    """
-
-    start: int
-    path: np.ndarray
-
-    def __call__(self, frames: np.ndarray, first: int) -> np.ndarray:
-        """Correct frames (t, Y, X) float32."""
-        from scipy.ndimage import shift
-
-        out = np.empty_like(frames)
-        for t, frame in enumerate(frames):
-            at = min(max(first + t - self.start, 0), len(self.path) - 1)
-            shift(frame, -self.path[at], output=out[t], order=3, mode="nearest")
-        return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,9 +132,10 @@ def estimate_drift(movie: Movie, block: int = 50, report: Report = silent) -> Dr
     All pairs of blocks are registered by redundant cross-correlation (Wang et al., Opt. Express 22,
     15982 (2014)): one position per block is fitted to their shifts by least squares, without
     outliers. The scatter of the positions around a smooth path gives their error; a path that does
-    not exceed it counts as no drift. Paths that are not straight are then measured again frame by
-    frame, by comparison with the mean of all frames, and taken if two halves of the field agree;
-    otherwise, a spline follows the positions of the blocks within their error.
+    not exceed it counts as no drift. Nor does one that two parts of the field, each with its own
+    emitters, do not share: the path of each must make the blocks of the other more alike. Paths
+    that are not straight are then measured again frame by frame, by comparison with the mean of
+    all frames, and taken if two halves of the field agree.
     """
     frames = movie.shape[0]
     count = min(frames // block, MOST_BLOCKS)
@@ -173,63 +146,88 @@ def estimate_drift(movie: Movie, block: int = 50, report: Report = silent) -> Dr
         )
     count = max(count, min(FEW_BLOCKS, frames // BLOCK_MIN))
     part = _busiest_part(movie, frames // count)
-    drift, count = _drift_of_blocks(part, count, portion(report, 0.0, 0.6))
+    found = _drift_of_blocks(part, count, portion(report, 0.0, 0.7))
+    drift = found.drift
     if drift.farthest_px and drift.is_straight:
-        return _confirmed_by_others(part, drift, count, portion(report, 0.6, 1.0))
+        return drift
     starts = [drift.path_px, np.zeros((frames, 2))][: 2 if drift.farthest_px else 1]
     for number, start in enumerate(starts):
         path = shared_path(part, start, drift.fwhm_px, drift.jumps)
-        report(0.7 + 0.1 * number, "drift, single frames")
-        if path is not None:
+        report(0.85 + 0.15 * number, "drift, single frames")
+        if path is not None and found.images.gain(path.path_px) > found.least_gain:
             error = max(path.error_px, ERROR_MIN_PX)
             return Drift(path.path_px, drift.fwhm_px, error, drift.jumps)
-    if not drift.farthest_px:
-        return drift
-    return _confirmed_by_others(part, drift, count, portion(report, 0.8, 1.0))
-
-
-def _drift_of_blocks(part: Movie, count: int, report: Report) -> tuple[Drift, int]:
-    """Drift from blocks, and their number: more of them for paths that are too bent."""
-    drift = _drift_of(part, count, portion(report, 0.0, 0.6))
-    finer = min(2 * count, part.shape[0] // BLOCK_MIN, MOST_BLOCKS)
-    if drift.error_px > SUSPICIOUS_PX and finer > count:
-        other = _drift_of(part, finer, portion(report, 0.6, 1.0))
-        if other.error_px**2 * count < drift.error_px**2 * finer:
-            return other, finer
-    return drift, count
-
-
-def _confirmed_by_others(part: Movie, drift: Drift, count: int, report: Report) -> Drift:
-    """Return the drift if it is certain or other blocks show it as well, else none."""
-    if drift.farthest_px > CERTAIN * drift.error_px:
-        return drift
-    again = _drift_of(part, max(count - 1, 3), report)
-    apart = drift.path_px - again.path_px
-    apart = np.sqrt(np.square(apart - np.median(apart, axis=0)).sum(axis=1).mean())
-    if apart > max(AGREED, AGREED * drift.farthest_px):
-        error = max(drift.error_px, float(apart))
-        return Drift(np.zeros_like(drift.path_px), drift.fwhm_px, error)
     return drift
 
 
-def _drift_of(part: Movie, count: int, report: Report) -> Drift:
+@dataclass(frozen=True, eq=False)
+class _FoundDrift:
+    """Drift between blocks of frames, and what speaks for it."""
+
+    drift: Drift
+    images: BlockImages
+    evidence: Evidence
+
+    @property
+    def least_gain(self) -> float:
+        """Gain that another path must exceed."""
+        return POOR * max(self.evidence.shared_gain, 0.0) if self.drift.farthest_px else 0.0
+
+
+def _drift_of_blocks(part: Movie, count: int, report: Report) -> _FoundDrift:
+    """Drift from blocks; from more of them for paths that are too bent."""
+    found = _drift_of(part, count, portion(report, 0.0, 0.5))
+    finer = min(2 * count, part.shape[0] // BLOCK_MIN, MOST_BLOCKS)
+    if found.drift.error_px > SUSPICIOUS_PX and finer > count:
+        other = _drift_of(part, finer, portion(report, 0.5, 1.0))
+        if not found.drift.farthest_px and other.drift.farthest_px:
+            return other
+        smaller = other.drift.error_px**2 * count < found.drift.error_px**2 * finer
+        if smaller and other.evidence.certainty > found.evidence.certainty:
+            return other
+    return found
+
+
+def _drift_of(part: Movie, count: int, report: Report) -> _FoundDrift:
     """Drift from a number of blocks of frames."""
-    frames = part.shape[0]
-    edges = np.linspace(0, frames, count + 1).round().astype(int)
-    images = _block_images(part, edges, report)
-    fwhm = estimate_psf_fwhm(np.sum(images, axis=0), 2)
+    edges = np.linspace(0, part.shape[0], count + 1).round().astype(int)
+    pictures = _block_images(part, edges, report)
+    fwhm = estimate_psf_fwhm(np.sum(pictures, axis=0), 2)
     if not 1 < fwhm < 8:
         fwhm = USUAL_FWHM_PX
-    sharp = [_sharp(image, fwhm) for image in images]
-    blocks = BlockPositions(edges, register(sharp) / 2)
+    sharp = np.stack([_sharp(image, fwhm) for image in pictures])
+    images = BlockImages(sharp, edges)
+    blocks = BlockPositions(edges, images.at)
     at_blocks = find_jumps(blocks)
     if not _confirmed(sharp, blocks.at, at_blocks):
         at_blocks = []
+    evidence = images.evidence(at_blocks)
+    path, jumps, error = _path_of(part, blocks, at_blocks)
+    if jumps:
+        smooth = images.evidence([])
+        if CURVED * smooth.at_gain > images.gain(path):
+            evidence = smooth
+            path, jumps, error = _path_of(part, blocks, [])
+    if evidence.certainty < (SHARED if path.any() else ALONE):
+        error = max(error, evidence.apart_px) if path.any() else error
+        path, jumps = np.zeros_like(path), []
+    elif images.gain(path) < POOR * evidence.shared_gain:
+        path = path_through(BlockPositions(edges, evidence.at), jumps)
+    if path.any() and images.gain(path) <= 0:
+        path, jumps = np.zeros_like(path), []
+    return _FoundDrift(Drift(path, fwhm, error, tuple(jumps)), images, evidence)
+
+
+def _path_of(
+    part: Movie, blocks: BlockPositions, at_blocks: list[int]
+) -> tuple[np.ndarray, list[int], float]:
+    """Path through positions, 0 if it is not significant, its jumps, and the positions' error."""
+    frames = part.shape[0]
     parts = np.split(blocks.at, at_blocks)
     error = max((position_error(p) for p in parts if len(p) > 3), default=0.0)
     error = error or position_error(blocks.at)
     if not at_blocks and not moves(blocks.at, error):
-        return Drift(np.zeros((frames, 2)), fwhm, error)
+        return np.zeros((frames, 2)), [], error
     jumps = sorted({_jump_frame(part, blocks, k) for k in at_blocks})
     path = path_through(blocks, jumps, error)
     sizes = [np.hypot(*(path[min(t, frames - 1)] - path[t - 1])) for t in jumps]
@@ -238,10 +236,10 @@ def _drift_of(part: Movie, count: int, report: Report) -> Drift:
         path = path_through(blocks, jumps, error)
     if not jumps and not moves(blocks.at, error):
         path = np.zeros((frames, 2))
-    return Drift(path, fwhm, error, tuple(jumps))
+    return path, jumps, error
 
 
-def _confirmed(images: list[np.ndarray], at: np.ndarray, jumps: list[int]) -> bool:
+def _confirmed(images: np.ndarray, at: np.ndarray, jumps: list[int]) -> bool:
     """Whether the sums of the images between jumps are as far apart as their positions."""
     if not jumps:
         return True
@@ -289,53 +287,6 @@ def _jump_frame(movie: Movie, blocks: BlockPositions, k: int) -> int:
     score = (frames * template).sum(axis=(1, 2))
     level = (score[: len(before)].mean() + score[-len(after) :].mean()) / 2
     return first + int(np.argmin(np.cumsum(score - level))) + 1
-
-
-def register(images: list[np.ndarray]) -> np.ndarray:
-    """Register images by redundant cross-correlation.
-
-    Parameters
-    ----------
-    images : list of ndarray
-        (Y, X) images.
-
-    Returns
-    -------
-    ndarray
-        (n, 2) positions y, x in samples relative to the first one.
-    """
-    rows, columns = images[0].shape
-    window = np.clip(4 * np.hanning(rows + 2)[1:-1, None] * np.hanning(columns + 2)[1:-1], 0, 1)
-    transforms = [np.fft.rfft2(image * window, (2 * rows, 2 * columns)) for image in images]
-    pairs = np.array(list(combinations(range(len(images)), 2)))
-    reach = min(FARTHEST, rows // 2, columns // 2)
-    shifts = np.array([_shift(transforms[i], transforms[j], columns, reach) for i, j in pairs])
-    design = np.zeros((len(pairs), len(images)))
-    design[np.arange(len(pairs)), pairs[:, 1]] = 1
-    design[np.arange(len(pairs)), pairs[:, 0]] = -1
-    design = design[:, 1:]
-    keep = np.ones(len(pairs), bool)
-    for _ in range(3):
-        found = np.linalg.lstsq(design[keep], shifts[keep], rcond=None)[0]
-        residual = np.hypot(*(design @ found - shifts).T)
-        keep = residual <= OUTLIER * np.median(residual) + 0.1
-    return np.vstack([np.zeros(2), found])
-
-
-def _shift(before: np.ndarray, after: np.ndarray, columns: int, reach: int) -> np.ndarray:
-    """Shift y, x in samples at the peak of the cross-correlation of two spectra."""
-    rows = before.shape[0]
-    product = np.fft.irfft2(after * before.conj(), (rows, 2 * columns))
-    near = np.roll(product, (reach + 2, reach + 2), (0, 1))[: 2 * reach + 5, : 2 * reach + 5]
-    y, x = np.unravel_index(int(near[2:-2, 2:-2].argmax()), (2 * reach + 1, 2 * reach + 1))
-    # A quadratic through the 25 samples around the highest, of which the peak is the top.
-    values = near[y : y + 5, x : x + 5].ravel()
-    c = QUADRATIC @ values
-    curvature = np.array([[2 * c[3], c[5]], [c[5], 2 * c[4]]])
-    top = np.zeros(2)
-    if np.linalg.det(curvature) > 0:
-        top = np.clip(-np.linalg.solve(curvature, c[1:3]), -1, 1)
-    return np.array([y - reach, x - reach]) + top
 
 
 def _busiest_part(movie: Movie, block: int) -> Movie:

@@ -140,7 +140,9 @@ def _error_beside(at: np.ndarray, jumps: list[int]) -> float:
     return max(float(1.4826 * np.median(values) / np.sqrt(6)), ERROR_MIN_PX)
 
 
-def path_through(blocks: BlockPositions, jumps: list[int], error: float) -> np.ndarray:
+def path_through(
+    blocks: BlockPositions, jumps: list[int], error: float | None = None
+) -> np.ndarray:
     """Return the position in every frame, of shape (T, 2), relative to the first.
 
     Parameters
@@ -149,8 +151,8 @@ def path_through(blocks: BlockPositions, jumps: list[int], error: float) -> np.n
         Positions in blocks.
     jumps : list of int
         First frame after each jump.
-    error : float
-        Standard error of the positions, by which they are smoothed.
+    error : float, optional
+        Standard error of the positions, by which they are smoothed. If None, they are smooth.
     """
     frames = int(blocks.edges[-1])
     cuts = [0, *jumps, frames]
@@ -167,22 +169,22 @@ def path_through(blocks: BlockPositions, jumps: list[int], error: float) -> np.n
     return np.asarray(path - path[0])
 
 
-def _smooth(middles: np.ndarray, at: np.ndarray, t: np.ndarray, error: float) -> np.ndarray:
+def _smooth(middles: np.ndarray, at: np.ndarray, t: np.ndarray, error: float | None) -> np.ndarray:
     """Positions at times t; they may miss those of the blocks by their error."""
     from scipy.interpolate import UnivariateSpline
 
     count = len(middles)
-    if count < 3 or not moves(at, error):
+    if count < 3 or (error is not None and not moves(at, error)):
         return np.broadcast_to(at.mean(axis=0), (len(t), 2))
     columns = []
     for values in at.T:
         line = np.polyfit(middles, values, 1)
-        if count < 4 or np.abs(np.polyval(line, middles) - values).max() < LINE_ERRORS * error:
+        apart = np.abs(np.polyval(line, middles) - values).max()
+        if count < 4 or (error is not None and apart < LINE_ERRORS * error):
             columns.append(np.polyval(line, t))
             continue
-        spline = UnivariateSpline(
-            middles, values, w=np.full(count, 1 / error), k=min(3, count - 1), s=count
-        )
+        weights, misses = (None, 0) if error is None else (np.full(count, 1 / error), count)
+        spline = UnivariateSpline(middles, values, w=weights, k=min(3, count - 1), s=misses)
         # Beyond the outer middles on along the slope there.
         inner = np.clip(t, middles[0], middles[-1])
         slope = spline.derivative()

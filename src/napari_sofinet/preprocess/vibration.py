@@ -22,8 +22,6 @@ ITERATIONS, FACTORS = 5, (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 SLOW = 51
 """Frames within whose median motion counts as drift."""
 FARTHEST_PX = 4.0
-EDGE_PX = 8
-"""Mirrored pixels around a frame that is moved."""
 LEAST_PX, CERTAIN = 0.15, 5.0
 """Least vibration along an axis (rms), and its least variance in standard errors."""
 
@@ -37,45 +35,6 @@ class VibrationCorrection(Settings):
         "frames: in dim ones, whose positions are too uncertain, nothing is moved.",
         label="Correct vibration",
     )
-
-
-@dataclass(frozen=True, eq=False)
-class SteadyFrames:
-    """Move every frame back by its own shift.
-
-    The shift is one of phases in Fourier space, which leaves the noise of neighbouring pixels
-    independent; splines would not, and SOFI would draw it.
-
-    Parameters
-    ----------
-    start : int
-        Number of the first frame of the path.
-    path : ndarray
-        (T, 2) position y, x in every frame in camera pixels.
-    """
-
-    start: int
-    path: np.ndarray
-
-    def __call__(self, frames: np.ndarray, first: int) -> np.ndarray:
-        """Correct frames (t, Y, X) float32."""
-        from scipy import fft
-
-        _, rows, columns = frames.shape
-        shape = (fft.next_fast_len(rows + 2 * EDGE_PX), fft.next_fast_len(columns + 2 * EDGE_PX))
-        sides = [
-            (EDGE_PX, long - n - EDGE_PX) for long, n in zip(shape, (rows, columns), strict=True)
-        ]
-        ky = 2j * np.pi * fft.fftfreq(shape[0])[:, None]
-        kx = 2j * np.pi * fft.rfftfreq(shape[1])
-        out = np.empty_like(frames)
-        for t, frame in enumerate(frames):
-            y, x = self.path[min(max(first + t - self.start, 0), len(self.path) - 1)]
-            phases = (np.exp(ky * y) * np.exp(kx * x)).astype(np.complex64)
-            spectrum = fft.rfft2(np.pad(frame, sides, mode="symmetric")) * phases
-            moved = fft.irfft2(spectrum, shape)
-            out[t] = moved[EDGE_PX : EDGE_PX + rows, EDGE_PX : EDGE_PX + columns]
-        return out
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_sofinet.base.progress import Report, portion, silent
+from napari_sofinet.data.moved_frames import MoveBack
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.saturation import Saturation
@@ -20,8 +21,8 @@ SHORTEST = 20
 """Frames of the shortest sub-sequence that is cut."""
 MOST_DRIFT_PX = 0.15
 """Largest drift within a sub-sequence; more would look like fluctuations at edges."""
-
-
+FAST_PX = 0.05
+"""Excess of the drift within a sub-sequence above which its frames are moved."""
 JUMP_PX = 0.3
 """Drift from one frame to the next at which a sub-sequence ends, however short it is."""
 SHORTEST_BESIDE_JUMP = 10
@@ -122,12 +123,11 @@ def mean_cumulant(
         Its standard error from the scatter of the sub-sequences, which are independent since they
         have no frames in common; NaN for a single one.
     """
-    start = movie.first_frame
     mean = _WeightedMean()
     for number, (a, b) in enumerate(segments):
         step = portion(report, number / len(segments), (number + 1) / len(segments))
         image = cross_cumulants(
-            movie.select(frames=(start + a, start + b)),
+            _held(movie, a, b, drift_px),
             (order,),
             kind,
             lag=lag,
@@ -156,6 +156,16 @@ def _without_preview(report: Report, text: str) -> Report:
         report(fraction, text)
 
     return step
+
+
+def _held(movie: Movie, a: int, b: int, drift_px: np.ndarray | None) -> Movie:
+    """Return frames a to b - 1, moved to the mean of their path if it is long."""
+    start = movie.first_frame
+    part = movie.select(frames=(start + a, start + b))
+    path = np.zeros((1, 2)) if drift_px is None else drift_px[a:b]
+    if np.ptp(path, axis=0).max() <= MOST_DRIFT_PX + FAST_PX:
+        return part
+    return part.corrected(MoveBack(start + a, path - path.mean(axis=0)))
 
 
 def _moved_back(image: np.ndarray, by: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
