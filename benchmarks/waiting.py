@@ -35,7 +35,7 @@ def run(method: str, frames: int, side: int) -> None:
 
     def report(fraction: float, message: str = "", preview: object = None) -> None:
         now = time.monotonic()
-        told.append((now - began, fraction, message, left.after(fraction, now)))
+        told.append((now - began, fraction, message, left.after(fraction, now, message)))
 
     reconstruct(open_movie(counts), method, report=report)
     end = time.monotonic() - began

@@ -15,6 +15,7 @@ from napari_sofinet.quality.grid import common_grid, on_grid
 from napari_sofinet.quality.picture import Picture
 from napari_sofinet.widgets import compare_widget
 from napari_sofinet.widgets.result_layers import CONTENT
+from napari_sofinet.widgets.sources import TRUTH
 
 
 def scene(side: int, step: float, origin: float = 0.0, sigma: float = 2.0) -> np.ndarray:
@@ -26,12 +27,9 @@ def scene(side: int, step: float, origin: float = 0.0, sigma: float = 2.0) -> np
 
 
 @pytest.fixture
-def widget(make_napari_viewer, qtbot, monkeypatch):
-    shown: list[str] = []
-    monkeypatch.setattr(compare_widget, "show_error", shown.append)
+def widget(make_napari_viewer, qtbot):
     viewer = make_napari_viewer()
     made = compare_widget.CompareWidget(viewer)
-    made.shown = shown
     viewer.window.add_dock_widget(made, name="compare")
     yield made
     made._timer.stop()
@@ -231,7 +229,7 @@ def test_the_figure_has_what_is_shown_and_nothing_else(pair, qtbot, tmp_path, mo
 
 def test_what_cannot_be_compared_is_said(widget, qtbot):
     widget.score_button.click()
-    assert "two different layers" in widget.shown[-1]
+    assert "two different layers" in widget.status.text()
     for button in (widget.swipe_button, widget.side_button, widget.blink_button):
         button.setChecked(True)
         assert not button.isChecked()
@@ -262,3 +260,20 @@ def test_a_picture_stays_where_it_is_on_any_grid():
     assert displayed(a).max() == 1
     np.testing.assert_array_equal(swiped(a, b, 0.0), b)
     np.testing.assert_array_equal(swiped(a, b, 1.0), a)
+
+
+def test_the_truth_of_a_simulation_is_a_reference_without_a_caution(widget, qtbot):
+    """Fine detail of the reference is a reason for a caution only where it is not the truth."""
+    fine = scene(200, 0.2, sigma=0.6)
+    for known, layer in ((True, "truth"), (False, "picture")):
+        metadata = {TRUTH: True} if known else {}
+        widget.viewer.add_image(fine, name=layer, scale=(0.02, 0.02), metadata=metadata)
+    widget.viewer.add_image(scene(200, 0.2, sigma=2.0), name="result", scale=(0.02, 0.02))
+    said = {}
+    for reference in ("truth", "picture"):
+        widget.chooser.choose("result", reference)
+        widget.add_squirrel()
+        qtbot.waitUntil(lambda: widget.status.text().startswith("RSP"), timeout=20_000)
+        said[reference] = widget.status.text()
+    assert "wide-field" in said["picture"]
+    assert "wide-field" not in said["truth"]

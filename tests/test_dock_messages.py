@@ -7,12 +7,31 @@ import threading
 import dask.array as da
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QPushButton
 
 from napari_sofinet.io import saved_settings
 from napari_sofinet.networks import weights
 from napari_sofinet.networks.about_weights import about_weights
-from napari_sofinet.widgets import model_widget, sofi_widget, train_widget
+from napari_sofinet.widgets import (
+    compare_widget,
+    model_widget,
+    quality_widget,
+    sofi_widget,
+    table_widget,
+    train_widget,
+)
+from napari_sofinet.widgets.dock_place import open_dock
 from napari_sofinet.widgets.movie_chooser import ranges_in
+from napari_sofinet.widgets.worker import TaskWorker
+
+DOCKS = (
+    sofi_widget.SofiWidget,
+    model_widget.ModelWidget,
+    table_widget.TableWidget,
+    train_widget.TrainWidget,
+    compare_widget.CompareWidget,
+    quality_widget.QualityWidget,
+)
 
 
 @pytest.fixture
@@ -197,3 +216,48 @@ def mean_network(torch):
             return torch.nn.functional.interpolate(mean, size)
 
     return Mean()
+
+
+def test_nothing_else_can_be_started_while_a_reconstruction_runs(viewer, qtbot):
+    widget = model_widget.ModelWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    viewer.add_image(frames(), name="movie")
+    gate = threading.Event()
+    worker = TaskWorker(lambda report: gate.wait(30))
+    starts = widget.run_button, widget.check_button, widget.compare_button
+    assert all(button.isEnabled() for button in (*starts, widget.copy_button))
+    widget._begin(worker, "work")
+    worker.start()
+    viewer.add_image(frames(), name="another movie")
+    assert widget.run_button.text() == "Cancel"
+    assert not widget.check_button.isEnabled()
+    assert not widget.compare_button.isEnabled()
+    assert widget.copy_button.isEnabled()
+    gate.set()
+    qtbot.waitUntil(widget.check_button.isEnabled, timeout=5000)
+    assert widget.compare_button.isEnabled()
+
+
+def test_buttons_of_a_dock_have_names_of_their_own(viewer):
+    for make in DOCKS:
+        widget = make(viewer)
+        viewer.window.add_dock_widget(widget)
+        names = [b.text() for b in widget.findChildren(QPushButton) if b.text()]
+        assert len(names) == len(set(names)), names
+
+
+def is_seen(widget) -> bool:
+    return widget.isVisible() and not widget.visibleRegion().isEmpty()
+
+
+def test_an_open_dock_comes_to_the_front(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer(show=True)
+    compare = open_dock(viewer, "Compare")
+    quality = open_dock(viewer, "Resolution and quality")
+    qtbot.waitUntil(lambda: is_seen(quality) and not is_seen(compare), timeout=5000)
+    assert open_dock(viewer, "Compare") is compare
+    qtbot.waitUntil(lambda: is_seen(compare) and not is_seen(quality), timeout=5000)
+    compare.parent().close()  # hidden, as by its button
+    qtbot.waitUntil(lambda: not is_seen(compare), timeout=5000)
+    open_dock(viewer, "Compare")
+    qtbot.waitUntil(lambda: is_seen(compare), timeout=5000)

@@ -348,6 +348,43 @@ def test_the_unit_of_the_pixels_of_a_picture_is_not_cut(window, qtbot):
     assert box.fontMetrics().horizontalAdvance(box.currentText()) <= room.width()
 
 
+def test_methods_and_presets_are_named_in_full(window, qtbot):
+    model = opened(window, "Model reconstruction", qtbot)
+    simulate = opened(window, "Simulate movie", qtbot)
+    for widget, box in ((model, model.network_box), (simulate, simulate.preset_box)):
+        widget.parent().raise_()
+        qtbot.wait(60)
+        assert widget.width() <= 340
+        for number in range(box.count()):
+            box.setCurrentIndex(number)
+            assert box.shown() == box.itemText(number)
+
+
+def test_a_name_that_is_too_long_has_an_ellipsis_and_a_tip(window, qtbot):
+    box = opened(window, "SOFI reconstruction", qtbot).layer_box
+    name = box.currentText()
+    assert name.startswith("a movie with a long name")
+    assert box.shown().endswith("…")
+    assert box.shown()[:-1] in name
+    assert name in box.tip()
+    box.showPopup()
+    assert box.view().width() >= box.view().sizeHintForColumn(0)
+    box.hidePopup()
+
+
+def test_tabs_have_their_whole_titles(window, qtbot):
+    widgets = [opened(window, title, qtbot) for title in DOCKS]
+    bars = window.window._qt_window.findChildren(
+        QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly
+    )
+    (bar,) = (bar for bar in bars if bar.count() > 1)
+    qtbot.waitUntil(lambda: bar.elideMode() == Qt.TextElideMode.ElideNone, timeout=5000)
+    qtbot.waitUntil(lambda: bar.count() == len(widgets), timeout=5000)
+    metrics = bar.fontMetrics()
+    for number in range(bar.count()):
+        assert bar.tabRect(number).width() > metrics.horizontalAdvance(bar.tabText(number))
+
+
 def test_fields_without_effect_are_disabled(qtbot):
     form = SettingsForm(methods()["sofi"].settings)
     qtbot.addWidget(form)

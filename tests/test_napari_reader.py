@@ -16,7 +16,7 @@ MOVIE = np.random.default_rng(0).integers(100, 1000, (20, 16, 18), dtype=np.uint
 def said(monkeypatch):
     """Sentences that napari shows."""
     sentences: list[str] = []
-    monkeypatch.setattr(reader, "show_info", sentences.append)
+    monkeypatch.setattr(reader, "tell", sentences.append)
     return sentences
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
-from napari.utils._proxies import ReadOnlyWrapper
+from napari.utils._proxies import PublicOnlyProxy, ReadOnlyWrapper
 from napari.utils.interactions import (
     mouse_move_callbacks,
     mouse_press_callbacks,
@@ -30,6 +30,7 @@ from napari_sofinet.quality.region_measurements import (
 )
 from napari_sofinet.quality.resolution_map import resolution_map
 from napari_sofinet.widgets import quality_widget
+from napari_sofinet.widgets.held_film import HeldFilm
 from napari_sofinet.widgets.latest_worker import Latest
 from napari_sofinet.widgets.region_layer import shapes_prepared
 from napari_sofinet.widgets.region_task import AGREEMENT, PROFILE, RESOLUTION, TRACE, plot_size
@@ -44,13 +45,9 @@ def texture(side: int = 160, sigma: float = 1.5, seed: int = 0) -> np.ndarray:
 
 
 @pytest.fixture
-def widget(make_napari_viewer, qtbot, monkeypatch):
-    shown: list[str] = []
-    for name in ("show_error", "show_info"):
-        monkeypatch.setattr(quality_widget, name, shown.append)
+def widget(make_napari_viewer, qtbot):
     viewer = make_napari_viewer()
     made = quality_widget.QualityWidget(viewer)
-    made.shown = shown
     viewer.window.add_dock_widget(made, name="quality")
     made.isVisible = lambda: True  # the viewer of a test is not shown
     qtbot.waitUntil(shapes_prepared, timeout=120_000)
@@ -286,10 +283,16 @@ def test_a_movie_has_a_trace_and_two_halves(widget, qtbot, tmp_path):
     assert (drawn[..., :3].min(axis=2) < 0.5).mean() > 0.005  # dark lines and letters on white
 
 
+def add_map(widget, qtbot) -> None:
+    widget.add_map()
+    assert not widget.map_button.isEnabled()
+    qtbot.waitUntil(widget.map_button.isEnabled, timeout=20_000)
+
+
 def test_maps_lie_over_their_picture(widget, qtbot):
     image = np.hstack([texture(200, 1.0), texture(200, 3.0)])
     layer = widget.viewer.add_image(image, name="a", scale=(0.1, 0.1), translate=(3, 4))
-    widget.add_map()
+    add_map(widget, qtbot)
     found = widget.viewer.layers[-1]
     assert found.data[0, 0] < 0.7 * found.data[0, -1]
     low, high = layer.extent.world
@@ -299,18 +302,18 @@ def test_maps_lie_over_their_picture(widget, qtbot):
     widget.tabs.setCurrentIndex(AGREEMENT)
     widget.reference_box.setCurrentText("b")
     widget.viewer.layers.selection.active = layer
-    widget.add_map()
-    assert widget.viewer.layers[-1].name == "SQUIRREL error a, reference b (brightness of b)"
+    add_map(widget, qtbot)
+    assert widget.viewer.layers[-1].name == "SQUIRREL error a, reference b (brightness)"
     assert widget.viewer.layers[-1].data.max() < 1e-6
     widget.reference_box.setCurrentText("a")
     widget.viewer.layers.selection.active = layer
     widget.add_map()
-    assert "another layer" in widget.shown[-1]
+    assert "another layer" in widget.status.text()
 
 
 def test_nothing_to_measure_is_said(widget, qtbot):
     widget.add_shape("rectangle")
-    assert "Tick a layer" in widget.shown[-1]
+    assert "Tick a layer" in widget.status.text()
     widget.csv_button.click()
     assert "nothing to save" in widget.status.text()
     layer = widget.viewer.add_image(texture(100), name="a")
@@ -370,3 +373,30 @@ def test_a_box_waits_for_the_compiler_and_the_window_does_not(widget, qtbot, mon
     settle(widget, qtbot)
     assert widget.viewer.layers["region"].nshapes == 1
     assert widget.table.rowCount() == 2
+
+
+def test_a_film_is_measured_once_and_not_against_itself(make_napari_viewer, qtbot, monkeypatch):
+    """napari gives a dock that it opens another object for a film each time."""
+    viewer = make_napari_viewer()
+    made = quality_widget.QualityWidget(PublicOnlyProxy(viewer))
+    viewer.window.add_dock_widget(made, name="quality")
+    made._timer.stop()
+    made.isVisible = lambda: True
+    pictures = np.stack([texture(60, 1.0, seed) for seed in range(3)])
+    film = HeldFilm(pictures, 0, (2.0, 4.0), (0, 12))
+    layer = viewer.add_image(film, name="film", contrast_limits=(0, 100))
+    asked = []
+    monkeypatch.setattr(made._latest, "ask", asked.append)
+    qtbot.waitUntil(shapes_prepared, timeout=120_000)
+    made.add_shape("rectangle")
+    for _ in range(3):
+        made.look()
+    assert len(asked) == 1
+    layer.data = HeldFilm(2 * pictures, 0, (2.0, 4.0), (0, 12))
+    made.look()
+    assert len(asked) == 2
+    made.tabs.setCurrentIndex(AGREEMENT)
+    made.reference_box.setCurrentText("film")
+    viewer.layers.selection.active = layer
+    made.add_map()
+    assert "another layer" in made.status.text()

@@ -15,10 +15,12 @@ from napari_sofinet.data.recipe import MethodStep, OpenStep, Recipe
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.methods.registry import methods
 from napari_sofinet.methods.run import reconstruct
+from napari_sofinet.quality.grid import Grid
 from napari_sofinet.widgets import reader
 from napari_sofinet.widgets.doubt_map import relative_uncertainty
 from napari_sofinet.widgets.held_film import HeldFilm
 from napari_sofinet.widgets.layer_names import map_name, picture_name, shown, told_apart
+from napari_sofinet.widgets.measurement_layers import add_difference
 from napari_sofinet.widgets.placement import contrast
 from napari_sofinet.widgets.result_layers import layers_over
 from napari_sofinet.widgets.result_links import movie_under
@@ -223,6 +225,16 @@ def test_the_movie_is_hidden_under_its_results_and_comes_back(viewer, movie, sta
     stack.hide_box.setChecked(False)
     stack.add(movie, result(), 0, {})
     assert movie.visible
+
+
+def test_maps_of_a_comparison_are_hidden_under_a_new_picture(viewer, movie, stack):
+    picture = stack.add(movie, result(), 0, {})
+    made = add_difference(viewer, picture.data, (picture, movie), Grid((0, 0), (1, 1), (23, 27)))
+    assert made.visible
+    other = stack.add(movie, result(frames=(0, 20)), 0, {})
+    assert not made.visible
+    assert other.visible
+    assert picture.visible
 
 
 def test_a_film_shows_a_picture_at_every_frame_that_was_used(viewer, movie, stack):

@@ -42,9 +42,9 @@ def movie_file(tmp_path):
 @pytest.fixture
 def said(monkeypatch):
     shown: list[str] = []
-    for name in ("show_info", "show_warning"):
+    for name in ("tell", "warn"):
         monkeypatch.setattr(writer, name, shown.append)
-    monkeypatch.setattr(shown_picture, "show_warning", shown.append)
+    monkeypatch.setattr(shown_picture, "warn", shown.append)
     return shown
 
 

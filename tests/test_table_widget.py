@@ -37,7 +37,7 @@ def notices(monkeypatch):
     """Sentences shown to the user."""
     shown: list[str] = []
     for module in (table_widget, table_reader, method_widget, result_layers):
-        for name in ("show_error", "show_warning", "show_info"):
+        for name in ("show_error", "tell", "warn"):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, shown.append)
     return shown

@@ -151,3 +151,18 @@ def test_time_left_follows_a_change_of_speed():
         found = left.after((step + 1) / 100, now)
     assert found is not None
     assert found < 1.8 * 4  # the mean speed so far would say 8 s
+
+
+@pytest.mark.parametrize("speed", [0.1, 10.0])
+def test_time_left_does_not_believe_one_stage_about_another(speed):
+    """A stage that is much slower or faster than its share of the progress misleads no further."""
+    left, now, shown = TimeLeft(), 0.0, []
+    for step in range(100):
+        first = step < 25
+        now += 0.2 * (speed if first else 1)
+        message = f"frame {step}" if first else f"sample {step} of 100"
+        shown.append((step, left.after((step + 1) / 100, now, message)))
+    for step, found in shown[25:]:
+        if found is not None:
+            assert found == pytest.approx(0.2 * (99 - step), rel=0.01, abs=1e-9)
+    assert sum(found is not None for _, found in shown[25:]) > 40

@@ -35,6 +35,7 @@ from napari_sofinet.widgets import (
     sofi_widget,
 )
 from napari_sofinet.widgets.form import SettingsForm
+from napari_sofinet.widgets.held_film import film_itself
 from napari_sofinet.widgets.worker import TaskWorker
 from napari_sofinet.widgets.writer import write_reconstruction
 
@@ -526,14 +527,20 @@ def test_a_saved_time_series_opens_where_and_when_it_was(
         path = tmp_path / f"{name}.ome.tif"
         replace(result, maps={"image": result.image[frames]}).save(path)
         (layer,) = make_napari_viewer().open(str(path), plugin="napari-sofinet")
-        np.testing.assert_array_equal(layer.data, result.image[frames])
+        np.testing.assert_array_equal(film_itself(layer.data), result.image[frames])
         (y, x), (dy, dx), (first, step) = result.origin_px, result.pixel_px, result.time_series
-        for k, i, j in ((0, 0, 0), (3, 20, 30)):
+        assert layer.data.shape[0] == len(movie.frames)
+        for frame, i, j in ((0, 0, 0), (3, 20, 30), (25, 0, 1), (59, 2, 0)):
             np.testing.assert_allclose(
-                layer.data_to_world((k, i, j)),
-                opened_movie.data_to_world((first + k * step, y + i * dy, x + j * dx)),
+                layer.data_to_world((frame, i, j)),
+                opened_movie.data_to_world((frame, y + i * dy, x + j * dx)),
                 atol=1e-9,
             )
+            # The nearest picture, also at both ends of the movie.
+            middles = first + step * np.arange(len(result.image[frames]))
+            away = np.abs(middles - frame)
+            choices = result.image[frames][np.isclose(away, away.min())]
+            assert any(np.array_equal(layer.data[frame], picture) for picture in choices)
         assert layer.units == opened_movie.units
         assert layer.name == name
         recipe = Recipe.model_validate(layer.metadata["sofinet"])
@@ -552,6 +559,7 @@ def test_saved_maps_open_by_their_names(opened_movie, make_napari_viewer, tmp_pa
     viewer.open(str(tmp_path / "maps.ome.tif"), plugin="napari-sofinet")
     assert [layer.name for layer in viewer.layers] == ["upper maps", "lower maps", "maps"]
     assert [layer.visible for layer in viewer.layers] == [False, False, True]
+    assert [layer.colorbar.visible for layer in viewer.layers] == [True, True, False]
     expected = opened_movie.data_to_world([0, *POINT])[1:]
     for layer, factor in zip(viewer.layers, (2, 0.5, 1), strict=True):
         np.testing.assert_array_equal(layer.data, np.float32(factor) * result.image)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from typing import Any, Protocol
 
 TOLD_FROM, TOLD_AFTER_S = 0.02, 1.0
 """Fraction of the work, and its time in s, from which on the time left is shown."""
+STAGE_SHARE = 0.1
+"""Fraction of the time so far that a stage must have taken before its progress is believed."""
 
 
 class Report(Protocol):
@@ -98,7 +101,9 @@ class TimeLeft:
     """Estimate of the time that work will still take, from the later half of its progress so far.
 
     What is imported and opened before the first report does not count, and what was slow at the
-    beginning, as the compilation of a function, counts no longer after a while.
+    beginning, as the compilation of a function, counts no longer after a while. Progress of a
+    stage tells nothing about the next one, so none is shown until that has lasted a tenth of the
+    time.
 
     Examples
     --------
@@ -112,8 +117,9 @@ class TimeLeft:
     def __init__(self) -> None:
         self._began: float | None = None
         self._seen: deque[tuple[float, float]] = deque()
+        self._stage, self._stage_began = "", 0.0
 
-    def after(self, fraction: float, now: float) -> float | None:
+    def after(self, fraction: float, now: float, message: str = "") -> float | None:
         """Return the time left in s; None as long as it cannot be estimated.
 
         Parameters
@@ -122,15 +128,22 @@ class TimeLeft:
             Fraction of the work that is done, from 0 to 1.
         now : float
             Time of this report in s, from any start.
+        message : str, optional
+            Name of the current step; apart from its numbers, that of the stage.
         """
         if self._began is None:
             self._began = now
+        stage = re.sub(r"\d+", "", message)
+        if stage != self._stage or not self._seen:
+            self._stage, self._stage_began = stage, now
+            self._seen.clear()
         self._seen.append((now, fraction))
         while len(self._seen) > 2 and self._seen[1][0] <= (self._began + now) / 2:
             self._seen.popleft()
         began, first = self._seen[0]
         done = fraction - first
-        if now - self._began < TOLD_AFTER_S or done < TOLD_FROM:
+        lasted = now - self._stage_began >= STAGE_SHARE * (now - self._began)
+        if now - self._began < TOLD_AFTER_S or done < TOLD_FROM or not lasted:
             return None
         return (now - began) * (1 - fraction) / done
 

@@ -22,14 +22,14 @@ class ConvgruSettings(NetworkSettings):
 
 NETWORK = Network(
     "convgru",
-    "Picture from about 20 frames (ConvGRU)",
+    "Picture from 20 frames (ConvGRU)",
     "napari_sofinet.networks.convgru:ConvGRU",
     reach_px=24,
     task="napari_sofinet.training.task:PICTURE",
 )
 METHOD = network_method(
     "convgru",
-    "Picture from about 20 frames (ConvGRU)",
+    "Picture from 20 frames (ConvGRU)",
     ConvgruSettings,
     NETWORK,
     "convolutional gated recurrent units after Komen et al. (2024)",

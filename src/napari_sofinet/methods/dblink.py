@@ -59,14 +59,14 @@ def suits(facts: MovieFacts) -> tuple[Suggestion, ...]:
 
 NETWORK = Network(
     "dblink",
-    "Film of a moving structure (DBlink)",
+    "Film of moving structure (DBlink)",
     "napari_sofinet.networks.dblink:dblink",
     reach_px=48,
     task="napari_sofinet.training.task:MOVING_STRUCTURE",
 )
 METHOD = Method(
     "dblink",
-    "Film of a moving structure (DBlink)",
+    "Film of moving structure (DBlink)",
     DblinkSettings,
     dblink,
     describe,

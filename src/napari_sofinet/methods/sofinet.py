@@ -80,14 +80,14 @@ def suits(facts: MovieFacts) -> tuple[Suggestion, ...]:
 
 NETWORK = Network(
     "sofinet",
-    "Picture from about 20 frames (sofinet)",
+    "Picture from 20 frames (sofinet)",
     "napari_sofinet.networks.sofinet:StatisticsNet",
     reach_px=32,
     task="napari_sofinet.training.task:PICTURE",
 )
 METHOD = network_method(
     "sofinet",
-    "Picture from about 20 frames (sofinet)",
+    "Picture from 20 frames (sofinet)",
     SofinetSettings,
     NETWORK,
     "statistics network of napari-sofinet",

@@ -21,7 +21,7 @@ class UnetSettings(NetworkSettings):
 
 NETWORK = Network(
     "unet",
-    "Picture by your own weights (U-Net)",
+    "Picture by own weights (U-Net)",
     "napari_sofinet.networks.unet:UNet",
     reach_px=48,
     frames=20,
@@ -29,7 +29,7 @@ NETWORK = Network(
 )
 METHOD = network_method(
     "unet",
-    "Picture by your own weights (U-Net)",
+    "Picture by own weights (U-Net)",
     UnetSettings,
     NETWORK,
     "U-Net after Ronneberger et al., MICCAI (2015)",

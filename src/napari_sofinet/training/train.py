@@ -36,6 +36,9 @@ CALIBRATION_BATCHES = 12
 PREPARATION = 0.3
 """Fraction of the progress that own movies take before the first step."""
 
+ENDING = 0.98
+"""Fraction of the progress after which the weights are tested and saved."""
+
 
 def train(
     network: Network,
@@ -93,13 +96,14 @@ def train(
         _resume(started.training, state)
         report(0.0, f"resuming from step {started.training.step}")
     validation = Validation(started.training, started.data, settings, show)
-    tell = Repeatable(portion(report, PREPARATION if movies else 0.0, 1.0))
+    tell = Repeatable(portion(report, PREPARATION if movies else 0.0, ENDING))
     with contextlib.ExitStack() as while_it_runs:
         if not settings.compiled:  # compiled layers call nothing
             while_it_runs.enter_context(between_layers(started.training.net, tell.again))
         stopped = _run(started, validation, state, tell)
     if stopped is None:  # else the best weights so far are good enough
         validation.validate()
+        stopped = _cancelled(report)
     card = _card(network, output, settings, movies, started, validation, stopped is not None)
     weights.save(output, started.training.best, card)
     if stopped is not None:
@@ -136,6 +140,15 @@ def _run(
     except (Cancelled, KeyboardInterrupt) as error:
         if not training.best:
             raise
+        return error
+    return None
+
+
+def _cancelled(report: Report) -> Cancelled | None:
+    """Report the last stage; return what its receiver raises, since the weights are saved yet."""
+    try:
+        report(ENDING, "testing the best weights")
+    except Cancelled as error:
         return error
     return None
 

@@ -10,6 +10,7 @@ import torch
 
 from napari_sofinet.networks.weights import Uncertainty
 from napari_sofinet.training.calibration import calibrate
+from napari_sofinet.training.data import Samples
 from napari_sofinet.training.loop import Training
 from napari_sofinet.training.settings import LearningSettings
 from napari_sofinet.training.training_data import TrainingData
@@ -99,7 +100,7 @@ class Validation:
         else:
             self.epochs_without_improvement += 1
         if self.show is not None:
-            target = self.data.held_out[0][1].target[0].numpy()
+            target = self._example().target[0].numpy()
             self.show(
                 Progress(
                     [(n + 1, a) for n, (a, _) in enumerate(training.losses)],
@@ -112,13 +113,21 @@ class Validation:
 
     def _picture(self, net: torch.nn.Module) -> tuple[np.ndarray, np.ndarray]:
         """Return a picture of the input of a sample, and the picture of the network."""
-        samples = self.data.held_out[0][1]
+        samples = self._example()
         if self.data.show is not None:
             return self.data.show(net, samples)
-        frames = samples.frames[:1].to(next(net.parameters()).device)
+        frames = samples.frames.to(next(net.parameters()).device)
         with torch.inference_mode():
             out = net(frames)
         return samples.frames[0].mean(dim=0).numpy(), out[0, 0].float().cpu().numpy()
+
+    def _example(self) -> Samples:
+        """Return the sample that is shown: the one with most structure, as some are empty."""
+        samples = self.data.held_out[0][1]
+        flat = samples.target.flatten(1).float()
+        number = int(flat.std(dim=1).argmax())
+        one = slice(number, number + 1)
+        return Samples(samples.frames[one], samples.target[one], samples.settings[one])
 
     def calibration(self, batches: int) -> Uncertainty | None:
         """Calibrate the best weights on fresh samples.

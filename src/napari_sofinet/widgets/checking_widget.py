@@ -17,6 +17,7 @@ from napari_sofinet.methods.suitable import Choice, ranked
 from napari_sofinet.methods.warm_up import warm_up
 from napari_sofinet.preprocess.suitability import Examination, examine
 from napari_sofinet.widgets.curves import draw_convergence
+from napari_sofinet.widgets.dock_place import open_dock
 from napari_sofinet.widgets.findings_list import FindingsList
 from napari_sofinet.widgets.method_widget import MethodWidget
 from napari_sofinet.widgets.tables import TableLayer
@@ -139,6 +140,6 @@ class CheckingWidget(MethodWidget):
         """Open the dock that has a method, with the frames of this one."""
         name = SOFI_DOCK if method.name == "sofi" else MODEL_DOCK
         dock: CheckingWidget
-        _, dock = self.viewer.window.add_plugin_dock_widget("napari-sofinet", name)
+        dock = open_dock(self.viewer, name)
         dock.chooser.take_from(self.chooser)
         return dock

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image
-from napari.utils.notifications import show_error
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QGridLayout,
@@ -163,7 +162,7 @@ class CompareWidget(Dock):
             pair = self.chooser.pair()
             sources = [source_of(layer) for layer in pair]
         except InputError as error:
-            show_error(str(error))
+            self.status.setText(str(error))
             return
 
         def task() -> tuple[Any, ...]:
@@ -205,7 +204,7 @@ class CompareWidget(Dock):
             pair = self.chooser.pair()
         except InputError as error:
             button.setChecked(False)
-            show_error(str(error))
+            self.status.setText(str(error))
             return None
         self.map_view.restore()
         for other in (self.side_button, self.swipe_button, self.blink_button):
@@ -331,7 +330,8 @@ class CompareWidget(Dock):
         def show(pair: tuple[Image, Image], found: tuple[Grid, Squirrel]) -> None:
             grid, result = found
             made = add_error_map(self.viewer, result.error_map, pair, grid)
-            self.figure.add_map(pair, made, "error (counts of the second)")
+            unit = "counts" if pair[1].ndim > 2 else "brightness"
+            self.figure.add_map(pair, made, f"error ({unit} of the second)")
             self._show_map(made)
             self.status.setText(squirrel_sentence(result))
 
@@ -378,9 +378,8 @@ class CompareWidget(Dock):
         """
         self.figure.writer(self.chooser.pair(), self.common.isChecked())(Path(path))
 
-    def event(self, event: QEvent | None) -> bool:
-        """Stop working when the dock is closed, since its widget loses its parent then."""
-        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._timer.stop()
-            self._work.close()
-        return bool(super().event(event))
+    def stop_work(self) -> None:
+        """Stop blinking and computing."""
+        super().stop_work()
+        self._timer.stop()
+        self._work.close()

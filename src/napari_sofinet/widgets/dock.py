@@ -85,12 +85,25 @@ class Dock(QWidget):
         return super().minimumSizeHint().expandedTo(QSize(NARROWEST_PX, 0))
 
     def event(self, event: QEvent | None) -> bool:
-        """Find a place in the window when the dock is opened."""
+        """Find a place in the window when the dock is opened, and stop working when it is closed.
+
+        Its widget loses its parent then.
+        """
         if event is not None and event.type() == QEvent.Type.ParentChange:
             parent = self.parent()
             if isinstance(parent, QDockWidget) and self._place is None:
                 self._place = DockPlace(parent, Dock, self.tab, self.viewer)
+                self._place.window_closed.connect(self.close_with_window)
+            elif parent is None:
+                self.stop_work()
         return bool(super().event(event))
+
+    def stop_work(self) -> None:
+        """Stop all timers and threads; the dock or the window is closed."""
+
+    def close_with_window(self) -> None:
+        """Stop working before the window is deleted."""
+        self.stop_work()
 
 
 def add_parts(layout: QVBoxLayout, parts: Iterable[QWidget | QLayout]) -> None:

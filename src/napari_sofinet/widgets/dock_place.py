@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent, QObject, Qt, QTimer
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QWidget
 
 NARROWEST_PX, USUAL_PX, WIDEST_PX = 300, 380, 460
 LEAST_PX = 50
@@ -20,10 +21,34 @@ SETTLING_MS = 1500
 """Time in which the window has taken its new shape."""
 
 
+def open_dock(viewer: Viewer, title: str) -> Any:
+    """Open a dock of this plugin, or show one that is open already.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Viewer of the window.
+    title : str
+        Name of the dock in the menu.
+
+    Returns
+    -------
+    QWidget
+        Content of the dock, which is the uppermost of its tabs.
+    """
+    dock, content = viewer.window.add_plugin_dock_widget("napari-sofinet", title)
+    # napari leaves one that is there already as it is: hidden, or under other tabs.
+    dock.show()
+    dock.raise_()
+    return content
+
+
 class DockPlace(QObject):
     """Places a dock when it is opened: as a tab of the others, beside at least half of the window.
 
     A picture that was seen as a whole is fitted to the smaller canvas; a zoomed one stays.
+
+    Signals: ``window_closed`` before the window is deleted.
 
     Parameters
     ----------
@@ -37,11 +62,15 @@ class DockPlace(QObject):
         Viewer of the window.
     """
 
+    window_closed = Signal()
+    # Of the class, as Qt still passes on events when Python has cleared the instance at the end.
+    _content: QWidget | None = None
+    _whole, _closing = False, False
+
     def __init__(self, dock: QDockWidget, kind: type[QWidget], title: str, viewer: Viewer) -> None:
         super().__init__(dock)
         self.dock, self.kind, self.viewer = dock, kind, viewer
-        self._content: QWidget | None = None
-        self._whole, self._first, self._width = False, False, 0
+        self._first, self._width = False, 0
         self._soon = self._later(self._show)
         self._sizing = self._later(self._size, LAYOUT_MS)
         self._fitting = self._later(self._fit)
@@ -70,7 +99,10 @@ class DockPlace(QObject):
         """Become a tab of the other docks; the layout is not yet applied."""
         self.dock.dockLocationChanged.disconnect(self._take)
         window = self.dock.parentWidget()
-        if not isinstance(window, QMainWindow) or self.dock.isFloating():
+        if not isinstance(window, QMainWindow):
+            return
+        window.installEventFilter(self)
+        if self.dock.isFloating():
             return
         area = window.dockWidgetArea(self.dock)
         others = [
@@ -106,6 +138,9 @@ class DockPlace(QObject):
     def _show(self) -> None:
         """Show the tab; its size follows when the window has taken up the new least sizes."""
         self._shrink()
+        window = self.dock.parentWidget()
+        if window is not None:
+            _write_out(window)
         self.dock.raise_()
         self._sizing.start()
 
@@ -142,12 +177,22 @@ class DockPlace(QObject):
         """Follow the size of the canvas and the least size of the dock's content."""
         if event is None:
             return False
-        if watched is self._content:
+        if isinstance(watched, QMainWindow):
+            self._watch_window(event)
+        elif watched is self._content:
             if event.type() == QEvent.Type.LayoutRequest:
                 self._shrinking.start()
         elif event.type() == QEvent.Type.Resize and self._whole and self._settling.isActive():
             self._fitting.start()
         return False
+
+    def _watch_window(self, event: QEvent) -> None:
+        """Tell when the window is closed, which the user may still refuse at the event Close."""
+        if event.type() == QEvent.Type.Close:
+            self._closing = True
+        elif event.type() == QEvent.Type.Hide and self._closing and not event.spontaneous():
+            self._closing = False
+            self.window_closed.emit()
 
     def _shrink(self) -> None:
         """Let the dock be as small as its content, since Qt keeps the largest it ever was."""
@@ -170,6 +215,14 @@ class DockPlace(QObject):
 _SIDES = (Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea)
 _MAXIMIZED, _FULL_SCREEN = Qt.WindowState.WindowMaximized, Qt.WindowState.WindowFullScreen
 _NO_STATE = Qt.WindowState.WindowNoState
+
+
+def _write_out(window: QWidget) -> None:
+    """Let the tabs of docks have their whole titles, and arrows where there are too many."""
+    direct = Qt.FindChildOption.FindDirectChildrenOnly
+    for bar in window.findChildren(QTabBar, options=direct):
+        bar.setElideMode(Qt.TextElideMode.ElideNone)
+        bar.setUsesScrollButtons(True)
 
 
 def sees_all(viewer: Viewer, window: QMainWindow) -> bool:

@@ -19,6 +19,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_sofinet.widgets.narrow_box import NarrowBox
+
 NUMBERS = (QAbstractSpinBox, QAbstractSlider)
 CHOICES = (QComboBox, QTabBar)
 FIELD_PX = 50
@@ -121,7 +123,7 @@ def _calm(widget: QWidget) -> None:
 
 def _show_tip(widget: QWidget, event: Any) -> bool:
     """Show the tool tip of a widget or of an item in it, if there is one."""
-    text = widget.toolTip()
+    text = widget.tip() if isinstance(widget, NarrowBox) else widget.toolTip()
     view = widget.parentWidget()
     if isinstance(view, QAbstractItemView) and widget is view.viewport():
         index = view.indexAt(event.pos())

@@ -32,6 +32,7 @@ from napari_sofinet.base.settings import (
     parameters,
 )
 from napari_sofinet.base.settings_text import default_of, kind_of, parse, text_of
+from napari_sofinet.widgets.narrow_box import NarrowBox
 from napari_sofinet.widgets.rows import RowLabel, Rows
 from napari_sofinet.widgets.weights_box import WeightsBox
 
@@ -320,8 +321,7 @@ class SettingsForm(QWidget):
 
 
 def _choice(leaf: Parameter, kind: tuple[str, ...]) -> QComboBox:
-    box = QComboBox()
-    narrow(box)
+    box = NarrowBox()
     for choice in kind:
         box.addItem(leaf.choices.get(choice, choice), choice)
     return box
@@ -347,15 +347,3 @@ def _show(editor: Any, value: Any) -> None:
         editor.setValue(value)
     else:
         editor.setText("" if value is None else text_of(value))
-
-
-def narrow(box: QComboBox) -> None:
-    """Cut long entries of a choice, which would otherwise widen the dock.
-
-    Parameters
-    ----------
-    box : QComboBox
-        Choice with names of layers, methods or files.
-    """
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(6)

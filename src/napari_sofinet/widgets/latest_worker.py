@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -68,12 +69,13 @@ class Latest(QObject):
                     self._running = False
                     return
             try:
-                result, signal = task(), self.done
+                result, name = task(), "done"
             except Exception as error:
-                result, signal = error, self.failed
+                result, name = error, "failed"
             except BaseException as error:  # else it would count as running forever
                 ended = InputError(f"The work was stopped from outside ({type(error).__name__}).")
-                result, signal = ended, self.failed
+                result, name = ended, "failed"
             with self._lock:
                 if self._next is None and not self._closed:
-                    signal.emit(result)
+                    with contextlib.suppress(RuntimeError):  # Qt has deleted this object
+                        getattr(self, name).emit(result)

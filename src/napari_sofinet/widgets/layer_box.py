@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from napari.layers import Layer
-from qtpy.QtWidgets import QComboBox, QWidget
+from qtpy.QtWidgets import QWidget
 
-from napari_sofinet.widgets.form import narrow
+from napari_sofinet.widgets.narrow_box import NarrowBox
 
 WHOLE_IMAGE = "whole image"
 
 
-class LayerBox(QComboBox):
+class LayerBox(NarrowBox):
     """Choice of a layer, which is kept when layers are renamed, moved or added.
 
     Parameters
@@ -27,7 +27,6 @@ class LayerBox(QComboBox):
     def __init__(self, tool_tip: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setToolTip(tool_tip)
-        narrow(self)
 
     def offer(self, layers: Sequence[Layer | None], refresh: Callable[..., None]) -> None:
         """Offer layers, and signal a change if the chosen one is no longer among them.

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from napari.components import LayerList
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
@@ -15,6 +16,15 @@ from napari_sofinet.quality.resolution_map import ResolutionMap
 from napari_sofinet.widgets.layer_names import run_name
 
 MADE_HERE = "sofinet_comparison"  # key in the metadata of the layers that these docks add
+
+WITH_BAR = "sofinet_color_bar"
+"""Key in the metadata of layers whose colors stand for numbers."""
+
+BAR: dict[str, dict[str, Any]] = {
+    "name_overlay": {"font_size": 8},
+    "colorbar": {"position": "bottom_left"},
+}
+"""Options of the name and the color bar of a layer, which would overlap in one corner."""
 
 
 def measurable_layers(layers: Iterable[Layer]) -> list[Image]:
@@ -158,7 +168,7 @@ def add_error_map(
         The layer.
     """
     first, second = _short_names(pair)
-    unit = "counts" if pair[1].ndim > 2 else f"brightness of {second}"
+    unit = "counts" if pair[1].ndim > 2 else "brightness"
     made = add_on_grid(
         viewer,
         error_map,
@@ -192,7 +202,25 @@ def show_color_bar(layer: Image) -> None:
     layer : Image
         Layer whose colors stand for numbers, with their unit in its name.
     """
-    for name in ("name_overlay", "colorbar"):
+    for name, options in BAR.items():
         overlay = getattr(layer, name, None)
         if overlay is not None:
+            for option, value in options.items():
+                setattr(overlay, option, value)
             overlay.visible = True
+
+
+def follow_color_bars(layers: LayerList) -> None:
+    """Show color bars of layers that are added, as when a saved result is opened.
+
+    Parameters
+    ----------
+    layers : LayerList
+        Layers of a viewer; those that were given before are left as they are.
+    """
+    layers.events.inserted.connect(_show_bar_of_new)  # napari connects a function only once
+
+
+def _show_bar_of_new(event: Any) -> None:
+    if WITH_BAR in event.value.metadata:
+        show_color_bar(event.value)

@@ -11,7 +11,6 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QApplication,
-    QComboBox,
     QGridLayout,
     QHBoxLayout,
     QInputDialog,
@@ -28,9 +27,10 @@ from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.io import saved_settings
 from napari_sofinet.methods.contract import Method
 from napari_sofinet.methods.run import Device
-from napari_sofinet.widgets.form import SettingsForm, narrow
+from napari_sofinet.widgets.form import SettingsForm
 from napari_sofinet.widgets.layers import follow, why_no_movie
 from napari_sofinet.widgets.movie_chooser import MovieChooser
+from napari_sofinet.widgets.narrow_box import NarrowBox
 from napari_sofinet.widgets.placement import contrast, picture_options
 from napari_sofinet.widgets.result_files import saving_of
 from napari_sofinet.widgets.result_stack import ResultStack
@@ -78,7 +78,7 @@ class MethodWidget(WorkingWidget):
         self._last: Saving | None = None
         self._hint = ""
         self._told: Layer | None = None
-        self._needs_movie: list[QPushButton] = []
+        self._starts_work: list[QPushButton] = []
         self._build()
         follow(self.viewer.layers, self._refresh_layers)
         self._refresh_presets()
@@ -93,10 +93,10 @@ class MethodWidget(WorkingWidget):
         self.roi_box, self.pixel_edit = self.chooser.roi_box, self.chooser.pixel_edit
         self.positions = self.chooser.positions
         self.form = SettingsForm(self.method.settings)
-        self.preset_box = QComboBox()
-        narrow(self.preset_box)
+        self.preset_box = NarrowBox()
         self.preset_box.activated.connect(self._load_preset)
-        self.save_preset = QPushButton("Save…")
+        self.save_preset = QPushButton("Save as…")
+        self.save_preset.setToolTip("Keep these settings as a preset under a name of its own.")
         self.save_preset.clicked.connect(self._save_preset)
         self.delete_preset = QPushButton("Delete")
         self.delete_preset.clicked.connect(self._delete_preset)
@@ -110,7 +110,6 @@ class MethodWidget(WorkingWidget):
         self.save_button = SaveButton("Save…", self._last_result, self.status)
         self.save_button.setToolTip("Save the last result of this dock, with its scale and recipe.")
         self.save_button.setEnabled(False)
-        self._needs_movie.append(self.copy_button)
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -135,8 +134,8 @@ class MethodWidget(WorkingWidget):
         images = self.sources()
         self.chooser.offer(images, self._refresh_layers)
         self.run_button.setEnabled(bool(images) or self.worker is not None)
-        for button in self._needs_movie:
-            button.setEnabled(bool(images))
+        self.copy_button.setEnabled(bool(images))
+        self._allow_starts()
         if self.worker is not None:
             return  # what it says stays
         shown = self.status.text()
@@ -154,13 +153,17 @@ class MethodWidget(WorkingWidget):
             self.status.setText(" ".join(notes))
 
     def _add_button(self, button: QPushButton) -> None:
-        """Add a button for work on the movie, which is disabled without one."""
-        self._needs_movie.append(button)
-        button.setEnabled(bool(self.sources()))
+        """Add a button that starts work, which is disabled meanwhile and without a movie."""
+        self._starts_work.append(button)
+        self._allow_starts()
         beside = self.below.count() == 1
         self.below.addWidget(
             button, 0 if beside else self.below.rowCount(), 0, 1, 1 if beside else 2
         )
+
+    def _allow_starts(self) -> None:
+        for button in self._starts_work:
+            button.setEnabled(self.worker is None and bool(self.sources()))
 
     def sources(self) -> list[Layer]:
         """Return the layers that can be reconstructed.
@@ -279,6 +282,7 @@ class MethodWidget(WorkingWidget):
         self.status.setText("Reading …")
         self._bar_title = title
         self._bar_timer.start()
+        self._allow_starts()
 
     def _move_bar(self) -> None:
         """Add a bar to napari's activities, or move it to where the bar of the dock is."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
-from qtpy.QtWidgets import QComboBox, QLabel, QPushButton
+from qtpy.QtWidgets import QLabel, QPushButton
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.progress import Report, portion
@@ -20,8 +20,9 @@ from napari_sofinet.methods.run import Device, made_before, reconstruct
 from napari_sofinet.networks.about_weights import about_weights
 from napari_sofinet.networks.weights import find, read_card
 from napari_sofinet.widgets.checking_widget import CheckingWidget
-from napari_sofinet.widgets.form import narrow
+from napari_sofinet.widgets.dock_place import open_dock
 from napari_sofinet.widgets.layer_names import map_name
+from napari_sofinet.widgets.narrow_box import NarrowBox
 from napari_sofinet.widgets.placement import picture_options
 from napari_sofinet.widgets.result_layers import picture_of
 from napari_sofinet.widgets.result_links import OVER, layer_of, part_of, results_of
@@ -56,19 +57,21 @@ class ModelWidget(CheckingWidget):
         super().__init__(napari_viewer, offered[0])
         self.layer_box.setToolTip("A movie, or localisations if the method can use them.")
         self.chooser.few_button.show()
-        self.network_box = QComboBox()
-        narrow(self.network_box)
+        self.network_box = NarrowBox()
         for method in offered:
             self.network_box.addItem(method.title, method.name)
         self.network_box.currentIndexChanged.connect(self._network_changed)
-        self.device_box = QComboBox()
+        self.device_box = NarrowBox()
         for title, name in (("GPU if there is one", "auto"), ("processor", "cpu"), ("GPU", "cuda")):
             self.device_box.addItem(title, name)
-        narrow(self.device_box)
         self.prior = QLabel(wordWrap=True)
         row = Rows()
-        row.addRow("Method", self.network_box)
         row.addRow("Runs on", self.device_box)
+        self.network_box.setToolTip("Method; its settings follow below.")
+        method = QLabel("Method")
+        method.setBuddy(self.network_box)
+        self.above_form.addWidget(method)
+        self.above_form.addWidget(self.network_box)  # its names need the whole width
         self.above_form.addLayout(row)
         self.above_form.addWidget(self.prior)
         self.compare_button = QPushButton("Compare with SOFI")
@@ -256,5 +259,5 @@ class ModelWidget(CheckingWidget):
             for result in results
         ]
         self._tell(results[1])
-        _, compare = self.viewer.window.add_plugin_dock_widget("napari-sofinet", "Compare")
+        compare = open_dock(self.viewer, "Compare")
         compare.choose(names[1], names[0])

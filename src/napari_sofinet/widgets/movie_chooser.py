@@ -10,7 +10,6 @@ from napari.layers import Image, Layer, Shapes
 from napari.viewer import Viewer
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -23,7 +22,6 @@ from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.settings_text import with_decimal_point
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_input import MethodInput
-from napari_sofinet.widgets.form import narrow
 from napari_sofinet.widgets.layer_box import LayerBox
 from napari_sofinet.widgets.layers import (
     input_of,
@@ -32,6 +30,7 @@ from napari_sofinet.widgets.layers import (
     roi_of,
     stack_axes,
 )
+from napari_sofinet.widgets.narrow_box import NarrowBox
 from napari_sofinet.widgets.pixel_scale import set_pixel_size
 from napari_sofinet.widgets.rows import Rows
 from napari_sofinet.widgets.tables import TableLayer, as_movie_layer
@@ -61,8 +60,7 @@ class MovieChooser(Rows):
         self._scaling = False
         self.layer_box = LayerBox()
         self.layer_box.currentIndexChanged.connect(self._layer_changed)
-        self.axis_box = QComboBox()
-        narrow(self.axis_box)
+        self.axis_box = NarrowBox()
         self.axis_box.setToolTip("Axis of the layer that is time.")
         self.axis_box.currentIndexChanged.connect(self._axis_changed)
         self.other_axes = Rows()

@@ -5,10 +5,9 @@ from __future__ import annotations
 from napari.layers import Image
 from napari.viewer import Viewer
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.widgets.form import narrow
+from napari_sofinet.widgets.narrow_box import NarrowBox
 from napari_sofinet.widgets.result_layers import CONTENT, TITLES
 from napari_sofinet.widgets.rows import Rows
 
@@ -29,9 +28,8 @@ class PairChooser(Rows):
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
         self.viewer = viewer
-        self.first_box, self.second_box = QComboBox(), QComboBox()
+        self.first_box, self.second_box = NarrowBox(), NarrowBox()
         for box in (self.first_box, self.second_box):
-            narrow(box)
             box.currentTextChanged.connect(self.changed)
         self.second_box.setToolTip("The reference: wide field, or the truth of a simulation.")
         self.addRow("First", self.first_box)

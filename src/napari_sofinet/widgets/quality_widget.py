@@ -9,12 +9,10 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image
-from napari.utils.notifications import show_error, show_info
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QApplication,
-    QComboBox,
     QHBoxLayout,
     QListWidget,
     QListWidgetItem,
@@ -27,14 +25,10 @@ from qtpy.QtWidgets import (
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.io.atomic import atomic_write
-from napari_sofinet.quality.grid import grid_of
 from napari_sofinet.quality.numbers_csv import Measurement, curves_csv, numbers_csv
 from napari_sofinet.quality.region_measurements import Findings, rows_as_csv
-from napari_sofinet.quality.resolution_map import resolution_map
-from napari_sofinet.quality.scores import compare_squirrel, squirrel_sentence
 from napari_sofinet.widgets.curves import save_figure, show_pixels
 from napari_sofinet.widgets.dock import Dock, Picture
-from napari_sofinet.widgets.form import narrow
 from napari_sofinet.widgets.latest_worker import Latest
 from napari_sofinet.widgets.layers import follow
 from napari_sofinet.widgets.line_region import (
@@ -42,12 +36,10 @@ from napari_sofinet.widgets.line_region import (
     line_across_brightest,
     measured_region,
 )
+from napari_sofinet.widgets.map_task import AddMap, error_task, resolution_task
 from napari_sofinet.widgets.measured_origins import measurement_of
-from napari_sofinet.widgets.measurement_layers import (
-    add_error_map,
-    add_resolution_map,
-    measurable_layers,
-)
+from napari_sofinet.widgets.measurement_layers import measurable_layers
+from napari_sofinet.widgets.narrow_box import NarrowBox
 from napari_sofinet.widgets.number_tables import FindingsTable
 from napari_sofinet.widgets.region_layer import (
     add_region,
@@ -65,7 +57,8 @@ from napari_sofinet.widgets.region_task import (
 )
 from napari_sofinet.widgets.rows import Rows
 from napari_sofinet.widgets.save_dialog import FIGURES, FileKind, SaveButton, Saving
-from napari_sofinet.widgets.sources import Means, source_of
+from napari_sofinet.widgets.sources import Means, same_while_unchanged
+from napari_sofinet.widgets.worker import sentence_of
 
 POLL_MS = 40
 LINES = 2, 6
@@ -101,6 +94,9 @@ class QualityWidget(Dock):
         self._latest = Latest(self)
         self._latest.done.connect(self._show)
         self._latest.failed.connect(self._show_failure)
+        self._maps = Latest(self)
+        self._maps.done.connect(self._show_map)
+        self._maps.failed.connect(self._map_failed)
         self._build()
         self._explain()
         self._lay_out()
@@ -120,8 +116,7 @@ class QualityWidget(Dock):
         self.line_button.clicked.connect(lambda: self.add_shape("line"))
         self.peaks = QSpinBox()
         self.peaks.setRange(1, 2)
-        self.reference_box = QComboBox()
-        narrow(self.reference_box)
+        self.reference_box = NarrowBox()
         self.tabs = QTabWidget()
         self.plots = [Picture(PLOT_PX) for _ in KINDS]
         self.table = FindingsTable()
@@ -220,7 +215,7 @@ class QualityWidget(Dock):
         """
         layers = self.chosen()
         if not layers:
-            show_error("Tick a layer first; open a movie or a picture if there is none.")
+            self.status.setText("Tick a layer first; open a movie or a picture if there is none.")
             return
         if not shapes_prepared():
             self._shape_to_add = kind  # `look` adds it
@@ -242,8 +237,8 @@ class QualityWidget(Dock):
 
     @property
     def busy(self) -> bool:
-        """Whether something is being measured."""
-        return self._latest.busy
+        """Whether something is being measured, or a map made."""
+        return self._latest.busy or self._maps.busy
 
     def look(self) -> None:
         """Measure again if the region, the layers or the kind of measurement have changed."""
@@ -257,19 +252,14 @@ class QualityWidget(Dock):
         kind = self.tabs.currentIndex()
         corners, self._note = measured_region(self.viewer, line=kind == PROFILE)
         layers = self.chosen()
-        asked = (
-            kind,
-            None if corners is None else corners.tobytes(),
-            tuple((layer.name, id(layer.data), layer.scale.tobytes()) for layer in layers),
-            self.peaks.value(),
-            self.reference_box.currentText(),
-            plot_size(self.tabs.width()),
-        )
+        asked = self._question(kind, corners, layers)
         if asked == self._asked:
             return
         if self._latest.busy:
             self.status.setText("Measuring …")  # `_show` looks again
             return
+        if self._asked is not None and self._asked[0] != kind:
+            self._clear("")  # the numbers are those of another tab
         self._asked = asked
         if corners is None or not layers:
             shape = "a line" if kind == PROFILE else "a box"
@@ -287,6 +277,17 @@ class QualityWidget(Dock):
 
         self._latest.ask(answer)
         self.status.setText("Measuring …")
+
+    def _question(self, kind: int, corners: np.ndarray | None, layers: list[Image]) -> Any:
+        """Return all that the numbers depend on, and last the size of the plot."""
+        return (
+            kind,
+            None if corners is None else corners.tobytes(),
+            tuple((layer.name, *same_while_unchanged(layer)) for layer in layers),
+            self.peaks.value(),
+            self.reference_box.currentText(),
+            plot_size(self.tabs.width()),
+        )
 
     def _clear(self, sentence: str) -> None:
         self.findings = None
@@ -335,7 +336,7 @@ class QualityWidget(Dock):
         """Copy the table to the clipboard, with tabs between columns as spreadsheets expect."""
         rows = csv.reader(io.StringIO(rows_as_csv(self.findings.rows if self.findings else ())))
         QApplication.clipboard().setText("\n".join("\t".join(row) for row in rows))
-        show_info("The table is on the clipboard.")
+        self.status.setText("The table is on the clipboard.")
 
     def _measured(self) -> tuple[Findings, Measurement, str]:
         """Return what is shown and a name for its file; raise `InputError` if there is nothing."""
@@ -366,29 +367,33 @@ class QualityWidget(Dock):
         active = self.viewer.layers.selection.active
         layer = active if active in layers else layers[0] if layers else None
         if layer is None:
-            show_error("Tick a layer first.")
+            self.status.setText("Tick a layer first.")
             return
         try:
-            picture = self._means.picture(source_of(layer))
-            if self.tabs.currentIndex() != AGREEMENT:
-                tiles = resolution_map(picture)
-                add_resolution_map(self.viewer, layer, tiles)
-                self.status.setText(tiles.note)
-                return
-            reference = self._reference()
-            if reference is None or reference is layer:
-                raise InputError("Choose another layer as the reference.")
-            wide = self._means.picture(source_of(reference))
-            found = compare_squirrel(picture, wide)
+            if self.tabs.currentIndex() == AGREEMENT:
+                work = error_task(layer, self._reference(), self._means)
+            else:
+                work = resolution_task(layer, self._means)
         except InputError as error:
-            show_error(str(error))
+            self.status.setText(str(error))
             return
-        add_error_map(self.viewer, found.error_map, (layer, reference), grid_of(wide))
-        self.status.setText(squirrel_sentence(found))
+        self.map_button.setEnabled(False)
+        self.status.setText("Making the map …")
+        self._maps.ask(work)
 
-    def event(self, event: QEvent | None) -> bool:
-        """Stop working when the dock is closed, since its widget loses its parent then."""
-        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._timer.stop()
-            self._latest.close()
-        return bool(super().event(event))
+    def _show_map(self, add: AddMap) -> None:
+        self.map_button.setEnabled(True)
+        self.status.setText(add(self.viewer))
+
+    def _map_failed(self, error: Exception) -> None:
+        self.map_button.setEnabled(True)
+        self.status.setText(sentence_of(error))
+        if not isinstance(error, InputError):
+            raise error
+
+    def stop_work(self) -> None:
+        """Stop looking at the region and measuring it."""
+        super().stop_work()
+        self._timer.stop()
+        self._latest.close()
+        self._maps.close()

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from napari import current_viewer
-from napari.utils.notifications import show_info
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.cli.command_text import bare_name
@@ -21,6 +20,7 @@ from napari_sofinet.io.ome_tiff import read_annotation
 from napari_sofinet.io.regular_files import read_start
 from napari_sofinet.io.tiff_stack import TiffStack
 from napari_sofinet.widgets.flat_layers import hide_while_removed
+from napari_sofinet.widgets.notices import tell
 from napari_sofinet.widgets.placement import LayerData
 
 CONTRAST_FRAMES = 3
@@ -56,7 +56,7 @@ def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None
         open_movie(where)
         return read_movie
     except SingleImage as error:
-        show_info(str(error))
+        tell(str(error))
         return None  # not a movie, so napari's own reader opens it
     except InputError as error:
         return partial(_refuse, str(error)) if where.is_dir() or _is_tiff(where) else None
@@ -101,12 +101,14 @@ def read_reconstruction(path: str | list[str]) -> list[LayerData]:
         One image layer for each map, placed over the movie as `read_movie` opens it.
     """
     # Movies are opened without it, as it imports all methods.
+    from napari_sofinet.widgets.measurement_layers import follow_color_bars
     from napari_sofinet.widgets.result_layers import layers_of_file
 
     where = Path(path[0] if isinstance(path, list) else path)
     viewer = current_viewer()
     if viewer is not None:
         hide_while_removed(viewer.layers)
+        follow_color_bars(viewer.layers)
     return layers_of_file(Reconstruction.load(where), bare_name(where))
 
 
@@ -142,7 +144,7 @@ def read_movie(path: str | list[str]) -> list[LayerData]:
             stack_axis="depth" if planes > 1 else "time",
         )
     for note in first.notes:
-        show_info(note)
+        tell(note)
     return [_channel(where, c, channels, planes) for c in range(channels)]
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image, Points
-from napari.utils.notifications import show_info
 from napari.viewer import Viewer
 
 from napari_sofinet.data.reconstruction import Reconstruction
@@ -16,7 +15,8 @@ from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.widgets.doubt_map import CLEAR_TO_CYAN, LIMITS, relative_uncertainty
 from napari_sofinet.widgets.held_film import HeldFilm
 from napari_sofinet.widgets.layer_names import map_name, picture_name
-from napari_sofinet.widgets.measurement_layers import MADE_HERE
+from napari_sofinet.widgets.measurement_layers import MADE_HERE, WITH_BAR
+from napari_sofinet.widgets.notices import tell
 from napari_sofinet.widgets.placement import (
     LayerData,
     contrast,
@@ -127,13 +127,27 @@ def layers_of_file(result: Reconstruction, name: str) -> list[LayerData]:
     """
     maps = {key: _with_all_axes(result, image) for key, image in result.maps.items()}
     result = replace(result, maps=maps)
-    options = _place_in_file(result) | {
+    times, frames = result.time_series, _frames_in_file(result)
+    held = result if frames is None else replace(result, time_series=(float(frames[0]), 1.0))
+    options = _place_in_file(held) | {
         "name": name,
         "colormap": "inferno",
         "contrast_limits": contrast(result.image),
         "metadata": result_metadata(result),
     }
-    return _each_map(result, options)
+    layers = _each_map(result, options)
+    if frames is None or times is None:
+        return layers
+    axis = result.axes.index("T")
+    return [(HeldFilm(data, axis, times, frames), named, kind) for data, named, kind in layers]
+
+
+def _frames_in_file(result: Reconstruction) -> tuple[int, int] | None:
+    """Return the frames of the movie that a film was made from; None for others."""
+    if result.time_series is None or result.recipe is None:
+        return None
+    opened = result.recipe.open
+    return opened.frames or (0, int(opened.shape[0]))
 
 
 def add_points(
@@ -164,7 +178,7 @@ def add_points(
         The layer; None if there are too many.
     """
     if len(table) > MOST_POINTS:
-        show_info(
+        tell(
             f"{len(table)} localisations are too many for napari to show as points; save the layer "
             "of the picture as .csv or .hdf5 to use them."
         )
@@ -191,6 +205,7 @@ def _each_map(result: Reconstruction, options: dict[str, Any]) -> list[LayerData
                 "colormap": "viridis",
                 "visible": False,
             }
+            named["metadata"] = named["metadata"] | {WITH_BAR: True}
         found.append((image, named, "image"))
     relative = relative_uncertainty(result, options["contrast_limits"][1])
     if relative is not None:
@@ -200,7 +215,8 @@ def _each_map(result: Reconstruction, options: dict[str, Any]) -> list[LayerData
             "colormap": CLEAR_TO_CYAN,
             "blending": "translucent",
             "visible": False,
-            "metadata": options["metadata"] | {CONTENT: UNCERTAINTY, MADE_HERE: True},
+            "metadata": options["metadata"]
+            | {CONTENT: UNCERTAINTY, MADE_HERE: True, WITH_BAR: True},
         }
         found.append((relative, options | over, "image"))
     return found

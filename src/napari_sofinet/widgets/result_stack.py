@@ -11,7 +11,8 @@ from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.widgets.layer_names import map_name, told_apart
-from napari_sofinet.widgets.measurement_layers import show_color_bar
+from napari_sofinet.widgets.layer_times import go_to
+from napari_sofinet.widgets.measurement_layers import MADE_HERE, WITH_BAR, show_color_bar
 from napari_sofinet.widgets.result_layers import CONTENT, add_points, layers_over
 from napari_sofinet.widgets.result_links import (
     is_movie,
@@ -94,7 +95,8 @@ class ResultStack(QWidget):
             self.viewer.layers.remove(left)
         self._add_points(source, result, link)
         self._hide(source)
-        self._go_to(picture)
+        self._hide_comparisons()
+        go_to(self.viewer, picture)
         self.viewer.layers.selection.active = picture
         return picture
 
@@ -119,9 +121,9 @@ class ResultStack(QWidget):
         visible = options.get("visible", True)
         # Hidden only afterwards, since napari draws no thumbnail of a hidden layer.
         layer = self.viewer.add_image(data, **options | {"name": name, "visible": True})
-        if not visible:
+        if WITH_BAR in layer.metadata:
             show_color_bar(layer)
-            layer.visible = False
+        layer.visible = visible
         return layer
 
     def _add_points(
@@ -152,6 +154,12 @@ class ResultStack(QWidget):
             layer.visible = False
             self._hidden.append(layer)
 
+    def _hide_comparisons(self) -> None:
+        """Hide maps of a comparison, whose names and color bars would lie over the new picture."""
+        for layer in self.viewer.layers:
+            if MADE_HERE in layer.metadata and CONTENT not in layer.metadata:
+                layer.visible = False
+
     def _show_movies(self, hide: bool) -> None:
         """Hide the movies of all results, or show again those that were hidden."""
         if not hide:
@@ -173,14 +181,3 @@ class ResultStack(QWidget):
             elif layer.unique_id not in with_results:
                 layer.visible = True
                 self._hidden.remove(layer)
-
-    def _go_to(self, picture: Layer) -> None:
-        """Move the slider to the frames of a film if it stands outside of them."""
-        if picture.ndim < 3:
-            return
-        low, high = picture.extent.world
-        dims = self.viewer.dims
-        for axis in range(-picture.ndim, -2):
-            at = dims.point[axis]
-            if not low[axis] <= at <= high[axis]:
-                dims.set_point(dims.ndim + axis, (low[axis] + high[axis]) / 2)

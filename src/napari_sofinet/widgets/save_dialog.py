@@ -7,16 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from napari.qt.threading import create_worker
 from napari.utils.history import get_save_history, update_save_history
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QPushButton, QWidget
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.widgets.dock import StatusText
 from napari_sofinet.widgets.file_names import file_name
-from napari_sofinet.widgets.worker import sentence_of
+from napari_sofinet.widgets.worker import TaskWorker, sentence_of
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ class SaveButton(QPushButton):
         super().__init__(text)
         self._what = what
         self._status = status
-        self._worker: Any = None
+        self._worker: TaskWorker | None = None
         self.clicked.connect(self._ask)
 
     @property
@@ -111,7 +109,7 @@ class SaveButton(QPushButton):
         """
         self.setEnabled(False)
         self._status.setText(f"Saving {shown_path(path)} …")
-        self._worker = create_worker(_write, saving, path, kind, _start_thread=False)
+        self._worker = TaskWorker(lambda report: _write(saving, path, kind))
         self._worker.returned.connect(self._tell)
         self._worker.errored.connect(partial(self._failed, path))
         self._worker.finished.connect(self._finished)

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from napari.utils.colormaps import ensure_colormap
-from napari.utils.notifications import show_warning
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.data.recipe import recipe_beside
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.io.atomic import atomic_write_together
+from napari_sofinet.widgets.notices import warn
 
 SHOWN = ".png", ".jpg", ".jpeg", ".bmp"
 ARRAY = ".npy"
@@ -102,5 +102,5 @@ def _write(path: Path, result: Reconstruction, write: Any, what: str) -> list[st
             assert result.recipe is not None
             other.write_text(result.recipe.to_json(), encoding="utf-8")
     where = f"; its recipe is in {recipe[0].name}" if recipe else ""
-    show_warning(f"{what}{where}. Save it as .ome.tif to keep everything.")
+    warn(f"{what}{where}. Save it as .ome.tif to keep everything.")
     return list(map(str, (path, *recipe)))

@@ -8,12 +8,10 @@ from typing import Any
 
 from napari import Viewer
 from napari.layers import Image
-from napari.qt.threading import create_worker
 from napari.utils.history import update_save_history
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QApplication,
-    QComboBox,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -30,16 +28,19 @@ from napari_sofinet.simulation import (
     simulate,
 )
 from napari_sofinet.widgets.flat_layers import hide_while_removed
-from napari_sofinet.widgets.form import SettingsForm, narrow
+from napari_sofinet.widgets.form import SettingsForm
+from napari_sofinet.widgets.layer_times import go_to
 from napari_sofinet.widgets.movie_files import save_simulation
+from napari_sofinet.widgets.narrow_box import NarrowBox
 from napari_sofinet.widgets.placement import contrast
 from napari_sofinet.widgets.rows import Rows
 from napari_sofinet.widgets.save_dialog import FileKind, ask_file, saved_sentence
+from napari_sofinet.widgets.sources import TRUTH
 from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget, sentence_of
 
 PAUSE_MS = 300
 PREVIEW_FRAMES = 20
-FRAME, TRUTH = "simulated frame", "simulated truth"
+FRAME, TRUTH_LAYER = "simulated frame", "simulated truth"
 MOVIE = FileKind("TIFF movie, its truth beside it", (".tif", ".tiff"))
 
 
@@ -62,7 +63,6 @@ class SimulationWidget(WorkingWidget):
         self.viewer = napari_viewer
         hide_while_removed(napari_viewer.layers)
         self._version = 0
-        self._short_work: set[Any] = set()  # previews and movies that are being made
         self._shown: dict[str, Image] = {}
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -72,11 +72,10 @@ class SimulationWidget(WorkingWidget):
         self._load_preset()
 
     def _build(self) -> None:
-        self.preset_box = QComboBox()
+        self.preset_box = NarrowBox()
         for number, (name, make) in enumerate(PRESETS.items()):
             self.preset_box.addItem(name)
             self.preset_box.setItemData(number, make.__doc__, 3)  # the tool tip
-        narrow(self.preset_box)
         self.preset_box.activated.connect(self._load_preset)
         self.about = QLabel(wordWrap=True)
         self.form = SettingsForm(SimulationSettings)
@@ -95,10 +94,8 @@ class SimulationWidget(WorkingWidget):
         self.again_button = QPushButton("Draw again")
         self.again_button.setToolTip("Load the preset again with the next seed.")
         self.again_button.clicked.connect(self._draw_again)
-        preset = QHBoxLayout()
-        preset.addWidget(self.preset_box, 1)
-        preset.addWidget(self.again_button)
-        top.addRow("Preset", preset)
+        top.addRow("Preset", self.again_button)
+        top.addRow(self.preset_box)  # its names need the whole width
         below = QHBoxLayout()
         below.addWidget(self.add_button)
         below.addWidget(self.copy_button)
@@ -158,6 +155,11 @@ class SimulationWidget(WorkingWidget):
             "The command was copied; it writes movie.tif and truth.npz where it is run."
         )
 
+    def stop_work(self) -> None:
+        """Stop simulating."""
+        self._timer.stop()
+        super().stop_work()
+
     # -- preview --------------------------------------------------------------------------------
 
     def _make_preview(self) -> None:
@@ -170,15 +172,10 @@ class SimulationWidget(WorkingWidget):
             self.status.setText(str(error))
             return
         few = settings.model_copy(update={"frames": min(settings.frames, PREVIEW_FRAMES)})
-        worker: Any = create_worker(_one_frame, few, _start_thread=False)
+        worker = TaskWorker(lambda report: _one_frame(few))
         worker.returned.connect(partial(self._show_preview, self._version))
         worker.errored.connect(partial(self._preview_failed, self._version))
         self._start_short(worker)
-
-    def _start_short(self, worker: Any) -> None:
-        self._short_work.add(worker)
-        worker.finished.connect(partial(self._short_work.discard, worker))
-        worker.start()
 
     @property
     def busy(self) -> bool:
@@ -196,7 +193,7 @@ class SimulationWidget(WorkingWidget):
         p = simulation.settings.pixel_size_um
         self._show(FRAME, frame, (p, p), "gray")
         assert truth.pixel_size_um is not None
-        self._show(TRUTH, truth.image, truth.pixel_size_um, "green")
+        self._show(TRUTH_LAYER, truth.image, truth.pixel_size_um, "green")
 
     def _preview_failed(self, version: int, error: Exception) -> None:
         if version == self._version:
@@ -219,6 +216,7 @@ class SimulationWidget(WorkingWidget):
             axis_labels=("y", "x"),
             colormap=colormap,
             contrast_limits=limits,
+            metadata={TRUTH: True} if name == TRUTH_LAYER else {},
             blending="translucent_no_depth" if name == FRAME else "additive",
         )
         if chosen:
@@ -235,7 +233,7 @@ class SimulationWidget(WorkingWidget):
             return
         self.add_button.setEnabled(False)
         self.status.setText("Placing and blinking emitters …")
-        worker: Any = create_worker(_movie, settings, _start_thread=False)
+        worker = TaskWorker(lambda report: _movie(settings))
         worker.returned.connect(self._add_layers)
         worker.errored.connect(self._failed)
         worker.finished.connect(partial(self.add_button.setEnabled, True))
@@ -259,9 +257,10 @@ class SimulationWidget(WorkingWidget):
             axis_labels=("y", "x"),
             colormap="inferno",
             contrast_limits=contrast(truth.image),
+            metadata={TRUTH: True},
             visible=False,
         )
-        self.viewer.add_image(
+        layer = self.viewer.add_image(
             movie,
             name=name,
             scale=(s.frame_interval_s, p, p),
@@ -270,6 +269,7 @@ class SimulationWidget(WorkingWidget):
             contrast_limits=contrast(simulation.counts(0, 1)[0]),
             metadata={"sofinet_simulation": s.model_dump(mode="json")},
         )
+        go_to(self.viewer, layer)
         frames, rows, columns = simulation.shape
         self.status.setText(
             f"{frames} frames of {rows} x {columns} px; the truth is in a hidden layer below."

@@ -16,6 +16,9 @@ from napari_sofinet.quality.picture import AVERAGE, Picture, mean_of_movie
 from napari_sofinet.widgets.held_film import film_itself
 from napari_sofinet.widgets.layers import movie_of, stack_axes, um_per_unit
 
+TRUTH = "sofinet_truth"
+"""Key in the metadata of layers that show the truth of a simulation."""
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -39,6 +42,8 @@ class Source:
         Position (y, x) of sample (0, 0) in world coordinates.
     recipe : Recipe, optional
         Record of how the picture was made.
+    truth : bool, optional
+        Whether the layer shows the truth of a simulation.
     """
 
     key: int
@@ -49,6 +54,7 @@ class Source:
     pixel: tuple[float, float]
     origin: tuple[float, float]
     recipe: Recipe | None = None
+    truth: bool = False
 
 
 def source_of(layer: Image) -> Source:
@@ -86,7 +92,24 @@ def source_of(layer: Image) -> Source:
         step,
         (float(corner[0]), float(corner[1])),
         getattr(layer.metadata.get("sofinet_result"), "recipe", None),
+        TRUTH in layer.metadata,
     )
+
+
+def same_while_unchanged(layer: Image) -> tuple[int, bytes]:
+    """Return what differs if a layer is given other data or another scale.
+
+    Parameters
+    ----------
+    layer : Image
+        Any layer; napari gives its docks another object for it, and for its data, each time.
+
+    Returns
+    -------
+    tuple of (int, bytes)
+        Numbers that identify the array and the scale.
+    """
+    return id(film_itself(layer.data)), layer.scale.tobytes()
 
 
 class Means:
@@ -140,6 +163,7 @@ class Means:
         return replace(
             picture,
             name=source.name,
+            of_truth=source.truth,
             pixel_um=source.pixel_um,
             pixel_px=source.pixel,
             origin_px=source.origin,

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from napari.utils.notifications import show_info
 
 from napari_sofinet.cli.command_text import bare_name
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.data.table_files import SUFFIXES, PixelSizeNeeded, is_table, read_localizations
 from napari_sofinet.methods.run import reconstruct
+from napari_sofinet.widgets.notices import tell
 
 LayerData = tuple[Any, dict[str, Any], str]
 MOST_POINTS = 200_000
@@ -74,7 +74,7 @@ def read_table(path: str | list[str]) -> list[LayerData]:
         )
     layers = [_points(table, where)] if len(table) <= MOST_POINTS else [_picture(table, where)]
     for note in table.notes:
-        show_info(note)
+        tell(note)
     return layers
 
 
@@ -139,7 +139,7 @@ def _picture(table: LocalizationTable, path: Path) -> LayerData:
     pixel = max(PICTURE_PX if camera is None else PICTURE_NM / 1000 / camera, span / 16384)
     result = reconstruct(table, "table", fineness=1 / pixel)
     result = replace(result, localizations=table)
-    show_info(
+    tell(
         f"{path.name} has {len(table)} localisations, too many for napari to show as points; "
         "they were drawn as a picture. Keep fewer in the dock widget Localisations."
     )

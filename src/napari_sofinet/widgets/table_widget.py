@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from napari import Viewer
 from napari.layers import Points
-from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QGroupBox,
     QLabel,
     QLineEdit,
@@ -26,9 +25,9 @@ from napari_sofinet.io.scale import LARGEST_PIXEL_UM
 from napari_sofinet.methods.table import DEFAULT_PIXEL_NM, DEFAULT_PIXEL_PX
 from napari_sofinet.widgets.curves import show_pixels
 from napari_sofinet.widgets.dock import Picture
-from napari_sofinet.widgets.form import narrow
 from napari_sofinet.widgets.layer_box import LayerBox
 from napari_sofinet.widgets.layers import follow
+from napari_sofinet.widgets.narrow_box import NarrowBox
 from napari_sofinet.widgets.placement import picture_options
 from napari_sofinet.widgets.result_files import saving_of_table
 from napari_sofinet.widgets.result_layers import add_points
@@ -119,7 +118,7 @@ class TableWidget(WorkingWidget):
         self._lay_out()
 
     def _build_picture(self) -> None:
-        self.spots_box = QComboBox()
+        self.spots_box = NarrowBox()
         self.spots_box.addItems(list(SPOTS))
         self.spots_box.setToolTip(
             "What is drawn for each localisation: a spot as wide as its uncertainty, or one count "
@@ -130,12 +129,10 @@ class TableWidget(WorkingWidget):
         self.samples.setToolTip(
             "Size of the pixels of the picture in nm, or their number per camera pixel."
         )
-        self.unit_box = QComboBox()
+        self.unit_box = NarrowBox()
         self.unit_box.addItems([NM, PER_PIXEL])
         self.unit_box.currentTextChanged.connect(self._unit_changed)
         self._unit_changed(NM)
-        narrow(self.spots_box)
-        narrow(self.unit_box)
 
     def _lay_out(self) -> None:
         top = Rows()
@@ -175,6 +172,8 @@ class TableWidget(WorkingWidget):
     def _table_changed(self, index: int = 0) -> None:
         """Show another table; the limits that were typed stay."""
         self._show_all()
+        if self.worker is None:
+            self.status.setText("")  # what is written there is about the table before
         for label in (self.curve, self.drift_text):
             label.hide()
         layer = self.table_box.layer()
@@ -230,12 +229,11 @@ class TableWidget(WorkingWidget):
             self._filtered.size = self._size
         self._filtered = None
 
-    def event(self, event: QEvent | None) -> bool:
-        """Show all points again when the dock is closed."""
-        closed = event is not None and event.type() == QEvent.Type.ParentChange
-        if closed and self.parent() is None:
-            self._show_all()
-        return super().event(event)
+    def stop_work(self) -> None:
+        """Stop counting, and show all points again."""
+        super().stop_work()
+        self._timer.stop()
+        self._show_all()
 
     # -- settings -------------------------------------------------------------------------------
 
@@ -338,7 +336,7 @@ class TableWidget(WorkingWidget):
             return
         self._show_drift(made)
         if made.picture is not None:
-            options = picture_options(source, made.picture, "picture of")
+            options = picture_options(source, made.picture, _title(source, made))
             options["contrast_limits"] = contrast_of_spots(made.picture.image)
             self.viewer.add_image(made.picture.image, **options)
         if made.changed:
@@ -366,6 +364,13 @@ class TableWidget(WorkingWidget):
         y, x = np.ptp(made.way, axis=0) * (1 if pixel is None else 1000 * pixel)
         unit = "camera px" if pixel is None else "nm"
         self.drift_text.setText(f"Largest drift: {y:.3g} {unit} along y, {x:.3g} {unit} along x.")
+
+
+def _title(source: TableLayer, made: Made) -> str:
+    """Return the words before the name of the table in the name of its picture."""
+    kept, all_of_it = len(made.table), len(source.input())
+    words = ["picture"] if kept == all_of_it else [f"picture, {kept} of {all_of_it}"]
+    return " ".join([*words, "of" if made.way is None else "without drift of"])
 
 
 def _metadata(source: TableLayer, made: Made) -> dict[str, Any]:

@@ -30,8 +30,10 @@ from napari_sofinet.training.settings import (
 )
 from napari_sofinet.training.task import Task, task_of
 from napari_sofinet.widgets.dock import Picture
-from napari_sofinet.widgets.form import SettingsForm, narrow
+from napari_sofinet.widgets.form import SettingsForm
 from napari_sofinet.widgets.layers import follow, likely_time_axis, movie_of, stack_axes
+from napari_sofinet.widgets.narrow_box import NarrowBox
+from napari_sofinet.widgets.result_links import is_movie
 from napari_sofinet.widgets.rows import Rows
 from napari_sofinet.widgets.weights_list import WeightsList
 from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget, sentence_of
@@ -64,11 +66,10 @@ class TrainWidget(WorkingWidget):
         follow(self.viewer.layers, self._refresh_layers)
 
     def _build(self) -> None:
-        self.network_box = QComboBox()
+        self.network_box = NarrowBox()
         for network in networks().values():
             if network.task is not None:
                 self.network_box.addItem(network.title, network.name)
-        narrow(self.network_box)
         self.network_box.currentIndexChanged.connect(self._network_changed)
         self.name_edit = QLineEdit("my-model")
         self.name_edit.setToolTip("Name of the new weights in the list of weights.")
@@ -87,7 +88,10 @@ class TrainWidget(WorkingWidget):
         self.picture.hide()
         self.run_button.clicked.connect(self.run_or_cancel)
         top = Rows()
-        top.addRow("Network", self.network_box)
+        network = QLabel("Network")
+        network.setBuddy(self.network_box)
+        top.addRow(network)
+        top.addRow(self.network_box)  # its names need the whole width
         top.addRow("Name", self.name_edit)
         top.addRow("Own movies", self.movie_list)
         self._fill_dock(
@@ -120,7 +124,7 @@ class TrainWidget(WorkingWidget):
         self.movie_list.blockSignals(True)
         self.movie_list.clear()
         for layer in self.viewer.layers:
-            if isinstance(layer, Image) and layer.ndim > 2 and not layer.rgb:
+            if is_movie(layer):
                 item = QListWidgetItem(layer.name)
                 item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
                 item.setData(Qt.ItemDataRole.UserRole, layer)

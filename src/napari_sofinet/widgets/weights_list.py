@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QFileDialog
+from qtpy.QtWidgets import QFileDialog
 
 from napari_sofinet.networks.about_weights import about_weights
 from napari_sofinet.networks.weights import available, read_card
-from napari_sofinet.widgets.form import narrow
+from napari_sofinet.widgets.narrow_box import NarrowBox
 
 OTHER = "other file …"
 
 
-class WeightsList(QComboBox):
+class WeightsList(NarrowBox):
     """List of the weights that fit; the data of an entry are the name of the weights or a file.
 
     Parameters
@@ -28,7 +28,6 @@ class WeightsList(QComboBox):
     def __init__(self, networks: Sequence[str], nothing: str = "") -> None:
         super().__init__()
         self.networks = networks
-        narrow(self)
         if nothing:
             self.addItem(nothing, "")
         self._fixed = self.count()

@@ -6,10 +6,11 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from napari.qt.threading import WorkerBase, WorkerBaseSignals
-from qtpy.QtCore import QEvent, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QProgressBar, QPushButton
 
 from napari_sofinet.base.errors import Cancelled, InputError
@@ -20,6 +21,10 @@ from napari_sofinet.methods.run import Device
 from napari_sofinet.widgets.dock import Dock
 
 INTERVAL_S = 0.05
+SOON_S = 0.5
+"""Time left below which none is shown: it would be gone before it is read."""
+MOST_WAIT_S = 1.0
+"""Longest time that a dock waits for its threads when the window is closed."""
 
 
 class _Signals(WorkerBaseSignals):
@@ -61,9 +66,34 @@ class TaskWorker(WorkerBase):
     def forget(self) -> None:
         """Ask the task to stop, and let none of its signals arrive any more."""
         self.quit()
-        for signal in (self.progress, self.preview, self.returned, self.errored, self.finished):
-            with contextlib.suppress(TypeError, RuntimeError):  # nothing is connected
-                signal.disconnect()
+        for name in ("progress", "preview", "returned", "errored", "finished"):
+            # Nothing is connected, or Qt has deleted the signals, as when napari is closed.
+            with contextlib.suppress(TypeError, RuntimeError):
+                getattr(self.signals, name).disconnect()
+
+    def run(self) -> None:
+        """Run the task and signal its outcome; called by Qt.
+
+        The method that this replaces changes the warnings of the whole process, which two workers
+        at once do not restore, and fails if the signals are deleted when the window is closed.
+        """
+        self._emit("started")
+        self._running = True
+        try:
+            result = self.work()
+        except Exception as error:
+            self._emit("errored", error)
+        else:
+            if not self.abort_requested:
+                self._emit("returned", result)
+        self._running = False
+        self._emit("finished")
+        self._emit("_finished", self)
+
+    def _emit(self, name: str, *values: Any) -> None:
+        """Emit a signal, unless Qt has deleted it."""
+        with contextlib.suppress(RuntimeError):
+            getattr(self.signals, name).emit(*values)
 
     def work(self) -> Any:
         """Run the task; called in the thread of the worker.
@@ -103,9 +133,9 @@ class TaskWorker(WorkerBase):
         now = time.monotonic()
         if now - self._told > INTERVAL_S:
             self._told = now
-            self.progress.emit(fraction, message)
+            self._emit("progress", fraction, message)
         if preview is not None:
-            self.preview.emit(preview)
+            self._emit("preview", preview)
 
 
 class MethodWorker(TaskWorker):
@@ -149,6 +179,8 @@ class WorkingWidget(Dock):
         super().__init__()
         self.worker: TaskWorker | None = None
         self._stopping: TaskWorker | None = None  # cancelled, but still in its last step
+        self._short_work: set[TaskWorker] = set()  # which has no progress and is not cancelled
+        self._ending: list[TaskWorker] = []
         self._left = TimeLeft()
         self._action = action
         self._started = 0.0
@@ -175,10 +207,18 @@ class WorkingWidget(Dock):
         worker.finished.connect(self._stop)
         self.destroyed.connect(worker.quit)  # no method of the widget, which is deleted then
 
+    def _start_short(self, worker: TaskWorker) -> None:
+        """Start work beside that of the button."""
+        self._short_work.add(worker)
+        worker.finished.connect(partial(self._short_work.discard, worker))
+        worker.start()
+
     def _show_progress(self, fraction: float, message: str) -> None:
         self.progress_bar.setValue(int(1000 * fraction))
-        left = self._left.after(fraction, time.monotonic())
-        self.status.setText(message if left is None else f"{message}, {duration(left)} left")
+        left = self._left.after(fraction, time.monotonic(), message)
+        if left is not None and left >= SOON_S:
+            message = f"{message}, {duration(left)} left"
+        self.status.setText(message)
 
     def _cancel(self) -> None:
         """Give the dock back at once, while the thread ends as soon as its task looks up."""
@@ -186,7 +226,8 @@ class WorkingWidget(Dock):
         assert worker is not None
         worker.forget()
         self._stopping = worker
-        worker.finished.connect(self._stopped)
+        with contextlib.suppress(RuntimeError):  # Qt has deleted the signals
+            worker.finished.connect(self._stopped)
         self._stop()
 
     def _stopped(self) -> None:
@@ -211,16 +252,21 @@ class WorkingWidget(Dock):
     def _allow_work(self) -> None:
         self.run_button.setEnabled(True)
 
-    def event(self, event: QEvent | None) -> bool:
-        """Cancel the work when the dock is closed, since its widget loses its parent then."""
-        if (
-            event is not None
-            and event.type() == QEvent.Type.ParentChange
-            and self.parent() is None
-            and self.worker is not None
-        ):
-            self.worker.quit()
-        return bool(super().event(event))
+    def stop_work(self) -> None:
+        """Cancel all work."""
+        super().stop_work()
+        self._ending = [w for w in (self.worker, self._stopping, *self._short_work) if w]
+        self.worker = None
+        self._short_work.clear()
+        for worker in self._ending:
+            worker.forget()
+
+    def close_with_window(self) -> None:
+        """Cancel all work and wait a moment for its end, as threads must not outlive napari."""
+        super().close_with_window()
+        for worker in self._ending:
+            if worker.is_running:
+                worker.ended.wait(MOST_WAIT_S)
 
 
 def sentence_of(error: Exception) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from napari.utils.notifications import show_info, show_warning
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.data.movie import Movie
@@ -21,6 +20,7 @@ from napari_sofinet.widgets.file_names import file_name, with_ending
 from napari_sofinet.widgets.held_film import film_itself
 from napari_sofinet.widgets.measurement_layers import MADE_HERE
 from napari_sofinet.widgets.movie_files import save_movie, save_simulation
+from napari_sofinet.widgets.notices import expand, tell, warn
 from napari_sofinet.widgets.result_layers import CONTENT
 from napari_sofinet.widgets.shown_picture import ARRAY, SHOWN, save_array, save_as_shown
 from napari_sofinet.widgets.tables import table_of_points
@@ -42,6 +42,7 @@ def _explained(write: Writer) -> Writer:
         try:
             return write(*args)
         except InputError as error:
+            expand(str(error))
             raise OSError(str(error)) from error
 
     return explained
@@ -127,9 +128,9 @@ def write_table(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         return [str(where)]
     known = kept.camera_pixel_um is not None
     write_localizations(where, kept, "thunderstorm" if known else "picasso")
-    show_info(f"Saved {len(kept)} localisations to {where}.")
+    tell(f"Saved {len(kept)} localisations to {where}.")
     if kept is not table and isinstance(result, Reconstruction):
-        show_warning("Points were deleted after the analysis, so no recipe is saved.")
+        warn("Points were deleted after the analysis, so no recipe is saved.")
     return [str(where)]
 
 
@@ -206,7 +207,7 @@ def _write_movie(path: str, metadata: dict[str, Any]) -> list[str]:
         written = save_movie(where, movie)
     else:
         written = save_simulation(where, metadata["sofinet_simulation"])
-    show_info(f"Saved {' and '.join(map(str, written))}.")
+    tell(f"Saved {' and '.join(map(str, written))}.")
     return list(map(str, written))
 
 
@@ -231,7 +232,7 @@ def _result_of(data: Any, attributes: dict[str, Any]) -> Reconstruction:
             else "Only a single picture of grey values can be saved as OME-TIFF here."
         )
     if "sofinet" in metadata:
-        show_warning("The picture has changed since its reconstruction, so no recipe is saved.")
+        warn("The picture has changed since its reconstruction, so no recipe is saved.")
     scale, translate = attributes.get("scale", (1, 1)), attributes.get("translate", (0, 0))
     return Reconstruction(
         {"image": array},
@@ -250,4 +251,4 @@ def _tell(path: Path, result: Reconstruction) -> None:
         )
         if there
     ]
-    show_info(f"Saved {path}{' with ' if known else ''}{' and '.join(known)}.")
+    tell(f"Saved {path}{' with ' if known else ''}{' and '.join(known)}.")
