@@ -169,6 +169,30 @@ def test_a_rotated_movie_and_a_roi(widget, qtbot):
     assert np.abs((world_centre(result) - expected) / 0.1).max() <= 0.02
 
 
+def test_cancel_keeps_the_preview_of_a_method_that_allows_it(widget, qtbot):
+    gate = threading.Event()
+
+    def slow(block):
+        gate.wait(0.05)
+        return block
+
+    frames = da.from_array(np.tile(blinking_point(), (10, 1, 1)), chunks=(2, -1, -1))
+    widget.viewer.add_image(
+        frames.map_blocks(slow, dtype=frames.dtype), name="slow", contrast_limits=(0, 1000)
+    )
+    widget.method = replace(widget.method, keeps_preview=True)
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: "SOFI preview slow" in widget.viewer.layers, timeout=5000)
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: widget.worker is None, timeout=1000)
+    movie, kept = widget.viewer.layers
+    assert movie.name == "slow"
+    assert kept.name.startswith("SOFI slow, stopped after")
+    assert kept.metadata["unfinished"] in kept.name
+    assert kept.name in widget.status.text()
+    gate.set()
+
+
 def test_cancel_answers_and_leaves_nothing(widget, qtbot):
     gate = threading.Event()
 

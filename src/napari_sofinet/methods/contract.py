@@ -53,6 +53,9 @@ class Method:
     tag : str, optional
         Short name at the start of the names of layers; settings in braces are filled in, e.g.
         ``"SOFI{order}"``. By default the name of the method.
+    keeps_preview : bool, optional
+        Whether its last preview is a picture worth keeping if the user cancels. The preview's
+        details then say the number of ``steps`` taken.
     needs_blinking : bool, optional
         Whether movies are checked for blinking and for what looks like it.
     """
@@ -69,6 +72,7 @@ class Method:
     suits: Callable[[MovieFacts], tuple[Suggestion, ...]] | None = None
     reads_first: bool = False
     tag: str = ""
+    keeps_preview: bool = False
     needs_blinking: bool = True
 
     @property

@@ -45,4 +45,5 @@ METHOD = Method(
     describe,
     needs=("torch",),
     tag="FluoGAN",
+    keeps_preview=True,
 )

@@ -154,12 +154,17 @@ class _Progress:
 
     def __init__(self, report: Report, whole: float, show: Callable[[], Reconstruction]) -> None:
         self._report, self._whole, self._show = report, whole, show
-        self._done = 0.0
+        self._done, self._steps = 0.0, 0
 
     def add(self, cost: float, message: str, preview: bool = False) -> None:
         """Report that a part of the work is done."""
         self._done += cost
-        self._report(self._done / self._whole, message, self._show() if preview else None)
+        self._steps += 1
+        shown = None
+        if preview:
+            made = self._show()
+            shown = replace(made, details=made.details | {"steps": self._steps})
+        self._report(self._done / self._whole, message, shown)
 
 
 def _fit(given: _Input, settings: FluoganSettings, tell: Repeatable, device: str) -> Reconstruction:

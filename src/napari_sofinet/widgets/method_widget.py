@@ -66,6 +66,7 @@ class MethodWidget(WorkingWidget):
         self.viewer = napari_viewer
         self.method = method
         self._preview: Image | None = None
+        self._preview_steps = 0
         self._source: Image | TableLayer | None = None
         self._time_axis: int | None = None
         self._position: dict[int, int] = {}
@@ -299,6 +300,7 @@ class MethodWidget(WorkingWidget):
         source = self._source
         if source is None or self.worker is None:
             return
+        self._preview_steps = int(result.details.get("steps", 0))
         if self._preview is None or self._preview not in self.viewer.layers:
             options = picture_options(source, result, f"{self.title} preview")
             chosen = set(self.viewer.layers.selection)  # the user may be drawing in one of them
@@ -351,8 +353,18 @@ class MethodWidget(WorkingWidget):
         super()._failed(error)
 
     def _tell_cancelled(self) -> None:
-        self._remove_preview()
-        super()._tell_cancelled()
+        layer = self._preview
+        if not self.method.keeps_preview or layer is None or layer not in self.viewer.layers:
+            self._remove_preview()
+            super()._tell_cancelled()
+            return
+        self._preview = None
+        stopped = f"stopped after {self._preview_steps} steps"
+        layer.name = f"{layer.name.replace(' preview', '', 1)}, {stopped}"
+        layer.metadata = layer.metadata | {"unfinished": stopped}
+        self.status.setText(
+            f"Cancelled; the layer '{layer.name}' keeps the unfinished picture, without a recipe."
+        )
 
     def _stop(self) -> None:
         super()._stop()
