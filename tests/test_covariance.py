@@ -9,7 +9,9 @@ torch = pytest.importorskip("torch")
 import napari_sofinet as sofinet  # noqa: E402
 from napari_sofinet.base.errors import Cancelled  # noqa: E402
 from napari_sofinet.covariance.ascent import Ascent  # noqa: E402
+from napari_sofinet.covariance.blinks import BlinkCount, supported_blur  # noqa: E402
 from napari_sofinet.covariance.calibration import FWHM, find_noise, find_width  # noqa: E402
+from napari_sofinet.covariance.fine_noise import FineNoise  # noqa: E402
 from napari_sofinet.covariance.likelihood import (  # noqa: E402
     likelihood,
     likelihood_value,
@@ -61,7 +63,7 @@ def small_problem(dtype=torch.float64, shifts=None):
     before = torch.as_tensor(rng.uniform(0.5, 2, (2, y.points, x.points)), dtype=dtype)
     frames = rng.normal(0, 2, (2, 50, 30))
     sample = torch.as_tensor(np.einsum("bti,btj->bij", frames, frames) / 50, dtype=dtype)
-    noise = torch.as_tensor(rng.uniform(1, 2, (2, 30)), dtype=dtype)
+    noise = torch.diag_embed(torch.as_tensor(rng.uniform(1, 2, (2, 30)), dtype=dtype))
     return model, before, noise, sample
 
 
@@ -80,7 +82,7 @@ def test_gradient_agrees_with_finite_differences(shifts):
             float(expected), rel=1e-5
         )
     step = torch.zeros_like(noise)
-    step[0, 7] = 1e-4
+    step[0, 7, 7] = 1e-4
     up, down = (likelihood_value(model, before, noise + s * step, sample)[0] for s in (1, -1))
     slope = found.noise_above[0, 7] - found.noise_below[0, 7]
     assert float(slope) == pytest.approx(float((up - down) / 2e-4), rel=1e-5)
@@ -130,7 +132,8 @@ def test_sample_covariance_in_blocks_is_that_of_numpy():
     rng = np.random.default_rng(0)
     frames = rng.normal(100, 5, (60, 12, 14)).astype(np.float32)
     plan = plan_tiles((12, 14), 4)
-    sample = SampleCovariance(plan.tiles, plan.size)
+    axes = (Axis(side, 2, 3) for side in plan.size)
+    sample = SampleCovariance(plan.tiles, tile_model(*axes, 1.0, 0.1))
     for a, b in ((0, 30), (30, 60)):
         for k in range(a, b, 7):
             sample.add(frames[k : min(k + 7, b)])
@@ -145,14 +148,13 @@ def test_width_and_noise_are_found_from_the_frames():
     still = np.linspace(5, 100, 20)
     frames = (movie_of(at, 400, 20, 100.0, still=still) - 100.0).astype(np.float32)
     plan = plan_tiles((20, 20), 4)
-    sample = SampleCovariance(plan.tiles, plan.size)
+    axis = Axis(20, 3, 4)
+    model = tile_model(axis, axis, 1.0, 0.1)
+    sample = SampleCovariance(plan.tiles, model)
     sample.add(frames)
     sample.end_sub_sequence()
-    axis = Axis(20, 3, 4)
     mean = torch.as_tensor(frames.mean(axis=0).reshape(1, -1))
-    gain, dark = find_noise(
-        tile_model(axis, axis, 1.0, 0.1), sample.value(), mean - 10, torch.zeros_like(mean)
-    )
+    gain, dark = find_noise(model, sample.value(), mean - 10, torch.zeros_like(mean))
     assert gain == pytest.approx(2, rel=0.3)
     assert dark == pytest.approx(9 + 2 * 10, rel=0.4)
     width = find_width(
@@ -271,3 +273,74 @@ def test_standard_error_is_a_map_of_the_same_grid():
     bright = result.image > 0.5 * result.image.max()
     assert error.shape == result.image.shape
     assert 0.02 < error[bright].mean() / result.image[bright].mean() < 1
+
+
+def test_fewer_patterns_than_pixels_tell_the_same():
+    y, x = Axis(16, 3, 5), Axis(14, 3, 5)
+    at = np.random.default_rng(6).uniform(3, 11, (20, 2))
+    frames = movie_of(at, 200, 16)[:, :, :14].astype(np.float32)
+    tile = plan_tiles((16, 14), 4).tiles[:1]
+    pictures = []
+    for least in (0.0, 2e-4):
+        model = tile_model(y, x, 1.35, 0.15, least=least)
+        sample = SampleCovariance(tile, model)
+        sample.add(frames)
+        sample.end_sub_sequence()
+        ascent = Ascent(model, sample.value(), model.noise(torch.full((1, 224), 60.0)))
+        for _ in range(15):
+            ascent.step()
+        pictures.append(ascent.picture().numpy().ravel())
+    assert model.patterns < 0.7 * 224
+    assert np.corrcoef(pictures)[0, 1] > 0.99
+
+
+def blinks_of(at: np.ndarray) -> float:
+    frames = movie_of(at, 400, 32)
+    blinks = BlinkCount((32, 32))
+    for k in range(0, 400, 100):
+        blinks.add(frames[k : k + 100])
+    return blinks.value()
+
+
+def test_blinks_are_counted():
+    # A tenth is on in each frame; the fourth cumulant of on and off weighs by 1 - 6 p (1 - p).
+    each = 400 * 0.09 / (1 - 6 * 0.09)
+    grid = np.arange(4.3, 32, 8)
+    apart = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)
+    assert blinks_of(apart) == pytest.approx(each, rel=0.25)
+    assert supported_blur(each) == 0.25
+    dense = np.random.default_rng(8).uniform(-3, 35, (800, 2))
+    expected = each * 800 / 38**2 * 2 * np.pi * SIGMA**2
+    assert expected / 2 < blinks_of(dense) < 2 * expected
+
+
+@pytest.mark.parametrize("photons", [0.0, 3000.0])
+def test_noise_is_found_between_bright_emitters(photons):
+    still = np.linspace(5, 100, 32)
+    at = np.random.default_rng(5).uniform(4, 28, (6, 2))
+    frames = movie_of(at, 300, 32, photons, still=still).astype(np.float32)
+    detail = FineNoise((32, 32))
+    detail.add(frames)
+    gain, dark = detail.line(frames.mean(axis=0) - 110, frames.var(axis=0))
+    assert gain == pytest.approx(2, rel=0.15)
+    assert dark == pytest.approx(9 + 2 * 10, rel=0.35)
+
+
+def test_smoothed_noise_is_not_taken_for_white():
+    frames = movie_of(np.zeros((0, 2)), 100, 24).astype(np.float32)
+    frames = frames + np.roll(frames, 1, axis=1) + np.roll(frames, 1, axis=2)
+    detail = FineNoise((24, 24))
+    detail.add(frames)
+    assert detail.line(frames.mean(axis=0) - frames.mean(), frames.var(axis=0)) is None
+
+
+@pytest.mark.parametrize("photons", [300.0, 3000.0])
+def test_amounts_of_single_emitters_are_right(photons):
+    at = np.array([[8.3, 8.6], [8.1, 20.2], [20.4, 9.5], [19.7, 20.1]])
+    counts = movie_of(at, 200, 28, photons, seed=3)
+    image = run(counts, psf_fwhm_px=FWHM, steps=20, fine=3).image
+    rng = np.random.default_rng(3)
+    on = rng.random((200, 4)) < 0.1
+    expected = (2 * photons) ** 2 * on.var(axis=0, ddof=1)
+    parts = image.reshape(2, 42, 2, 42).sum(axis=(1, 3)).ravel() / 9
+    np.testing.assert_allclose(parts, expected, rtol=0.1)

@@ -82,7 +82,8 @@ def find_width(
     def fit(k: int) -> float:
         if k not in known:
             sigma = start_px * np.exp(k * unit) / FWHM
-            ascent = Ascent(model_of(sigma, SIEVE * sigma), sample, noise)
+            model = model_of(sigma, SIEVE * sigma)
+            ascent = Ascent(model, sample, model.noise(noise))
             for _ in range(WIDTH_STEPS):
                 ascent.step()
                 check()
@@ -149,14 +150,14 @@ def find_noise(
     variance = sample.diagonal(dim1=1, dim2=2)
     dark = float(variance.reshape(-1).kthvalue(max(1, variance.numel() // 50)).values)
     gain = max(float((variance - dark).clamp_min(0).sum() / light.sum().clamp_min(1e-9)) / 3, 1e-6)
-    ascent = Ascent(model, sample, gain * light + dark + more)
+    ascent = Ascent(model, sample, model.noise(gain * light + dark + more))
     for _ in range(NOISE_STEPS):
         ascent.step()
         check()
         above, below = ascent.noise_ratio
         gain *= float(((above * light).sum() / (below * light).sum().clamp_min(1e-20)).sqrt())
         dark *= float((above.sum() / below.sum()).sqrt())
-        ascent.noise = gain * light + dark + more
+        ascent.noise = model.noise(gain * light + dark + more)
     return gain, dark
 
 
@@ -200,12 +201,13 @@ def find_strength(
         model = model_of(sigma_px, sieve * sigma_px)
         score = dict.fromkeys(STEPS, 0.0)
         for fitted, left in folds:
-            ascent = Ascent(model, fitted, noise)
+            matrix = model.noise(noise)
+            ascent = Ascent(model, fitted, matrix)
             for step in range(1, max(STEPS) + 1):
                 ascent.step()
                 check()
                 if step in STEPS:
-                    value = likelihood_value(model, ascent.amounts.exp(), noise, left)
+                    value = likelihood_value(model, ascent.amounts.exp(), matrix, left)
                     score[step] += 0.5 * float(value.double().sum()) / len(folds)
         scores.append(score)
     wide, narrow = (max(score.values()) for score in scores)

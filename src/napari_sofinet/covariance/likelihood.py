@@ -3,6 +3,8 @@
 The covariance of the pixels of a tile is ``Psi diag(v) Psi' + diag(N)``: v >= 0 is the variance of
 the light of each grid point, Psi the PSF and N the noise of each pixel. Since Psi separates, the
 covariance follows from v by two products with `pair_products`, and so does the gradient.
+
+All of this may be expressed in fewer patterns of pixels, see `passed_band`.
 """
 
 from __future__ import annotations
@@ -13,13 +15,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from napari_sofinet.covariance.optics import Axis, pair_products, pixel_light, sieve
+from napari_sofinet.covariance.optics import Axis, pair_products, passed_band, pixel_light, sieve
 
 LEAST_LIGHT = 0.03
 """Fraction of its light in the tile below which a grid point counts as dark: its variance would be
 anything."""
 LEAST_NOISE = 1e-4
-"""Smallest noise of a pixel over the largest variance in its tile: no PSF is known better."""
+"""Smallest noise of a pattern over the largest variance in its tile: no PSF is known better."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,30 +33,52 @@ class TileModel:
     y, x : Axis
         Pixels and grid points along both axes.
     pairs : tuple of (Tensor, Tensor)
-        For each position of the sample: products of pairs of pixels, (pixels**2, points), of y and
-        of x, blurred by the sieve; those of y carry the fraction of the frames.
+        For each position of the sample: products of pairs of patterns, (patterns**2, points), of y
+        and of x, blurred by the sieve; those of y carry the fraction of the frames.
     blur : (Tensor, Tensor)
         The sieve along y and x, (points, points).
+    bases : (Tensor, Tensor)
+        Orthonormal patterns of pixels along y and x, (pixels, patterns).
     """
 
     y: Axis
     x: Axis
     pairs: tuple[tuple[torch.Tensor, torch.Tensor], ...]
     blur: tuple[torch.Tensor, torch.Tensor]
+    bases: tuple[torch.Tensor, torch.Tensor]
 
     @property
-    def pixels(self) -> int:
-        """Number of pixels of a tile."""
-        return self.y.pixels * self.x.pixels
+    def sides(self) -> tuple[int, int]:
+        """Number of patterns along y and x."""
+        return self.bases[0].shape[1], self.bases[1].shape[1]
+
+    @property
+    def patterns(self) -> int:
+        """Number of patterns of a tile."""
+        return self.sides[0] * self.sides[1]
+
+    def project(self, frames: torch.Tensor) -> torch.Tensor:
+        """Return the patterns (..., patterns) in frames (..., rows, columns) of a tile."""
+        found = self.bases[0].T @ frames @ self.bases[1]
+        return found.reshape(*frames.shape[:-2], self.patterns)
+
+    def noise(self, variance: torch.Tensor) -> torch.Tensor:
+        """Return the covariance (B, patterns, patterns) of noise of a variance (B, pixels)."""
+        count, (ny, nx) = len(variance), self.sides
+        variance = variance.reshape(count, self.y.pixels, self.x.pixels)
+        of_y, of_x = self.bases
+        rows = torch.einsum("bij,ik,il->bjkl", variance, of_y, of_y)
+        both = torch.einsum("bjkl,jm,jn->bkmln", rows, of_x, of_x)
+        return both.reshape(count, ny * nx, ny * nx)
 
     def picture(self, before: torch.Tensor) -> torch.Tensor:
         """Return v (B, points, points) from the amounts before the sieve."""
         return self.blur[0] @ before @ self.blur[1].T
 
     def covariance(self, before: torch.Tensor) -> torch.Tensor:
-        """Return ``Psi diag(v) Psi'``, (B, pixels, pixels), for amounts before the sieve."""
+        """Return ``Psi diag(v) Psi'``, (B, patterns, patterns), for amounts before the sieve."""
         count, gy, gx = before.shape
-        ny, nx = self.y.pixels, self.x.pixels
+        ny, nx = self.sides
         total = None
         for of_y, of_x in self.pairs:
             rows = (before.reshape(count * gy, gx) @ of_x.T).reshape(count, gy, nx * nx)
@@ -70,14 +94,14 @@ class TileModel:
         Parameters
         ----------
         matrix : Tensor
-            (B, pixels, pixels).
+            (B, patterns, patterns).
 
         Returns
         -------
         Tensor
             (B, points, points).
         """
-        count, ny, nx = len(matrix), self.y.pixels, self.x.pixels
+        count, (ny, nx) = len(matrix), self.sides
         gy, gx = self.y.points, self.x.points
         apart = matrix.reshape(count, ny, nx, ny, nx).permute(1, 3, 0, 2, 4)
         apart = apart.reshape(ny * ny, count * nx * nx)
@@ -97,6 +121,7 @@ def tile_model(
     sieve_px: float,
     shifts_px: np.ndarray | None = None,
     weights: np.ndarray | None = None,
+    least: float = 0.0,
     dtype: torch.dtype = torch.float32,
     device: str = "cpu",
 ) -> TileModel:
@@ -114,6 +139,8 @@ def tile_model(
         (S, 2) positions y, x of the sample in camera pixels; none by default.
     weights : ndarray, optional
         (S,) fraction of the frames at each position.
+    least : float, optional
+        Power of the patterns that are left out, see `passed_band`; 0 takes single pixels.
     dtype : torch.dtype, optional
         Precision.
     device : str, optional
@@ -122,23 +149,27 @@ def tile_model(
     shifts = np.zeros((1, 2)) if shifts_px is None else shifts_px
     share = np.full(len(shifts), 1 / len(shifts)) if weights is None else weights
     blur_y, blur_x = sieve(y, sieve_px), sieve(x, sieve_px)
+    base_y, base_x = (
+        passed_band(axis, sigma_px, least) if least > 0 else np.eye(axis.pixels) for axis in (y, x)
+    )
 
     def tensor(values: np.ndarray) -> torch.Tensor:
         values = np.where(np.abs(values) < 1e-12, 0.0, values)
         return torch.as_tensor(values, dtype=dtype, device=device)
 
-    def products(axis: Axis, shift: float) -> np.ndarray:
+    def products(axis: Axis, base: np.ndarray, shift: float) -> np.ndarray:
         light = pixel_light(axis, sigma_px, shift)
-        return pair_products(np.where(light.sum(axis=0) < LEAST_LIGHT, 0.0, light))
+        return pair_products(base.T @ np.where(light.sum(axis=0) < LEAST_LIGHT, 0.0, light))
 
     pairs = tuple(
         (
-            tensor(part * products(y, float(dy)) @ blur_y),
-            tensor(products(x, float(dx)) @ blur_x),
+            tensor(part * products(y, base_y, float(dy)) @ blur_y),
+            tensor(products(x, base_x, float(dx)) @ blur_x),
         )
         for (dy, dx), part in zip(shifts, share, strict=True)
     )
-    return TileModel(y, x, pairs, (tensor(blur_y), tensor(blur_x)))
+    blurs = tensor(blur_y), tensor(blur_x)
+    return TileModel(y, x, pairs, blurs, (tensor(base_y), tensor(base_x)))
 
 
 class Likelihood(NamedTuple):
@@ -146,8 +177,8 @@ class Likelihood(NamedTuple):
 
     ``value`` (B,): log likelihood per frame times two, ``-log det C - trace(C^-1 S)``;
     ``above`` and ``below`` (B, points, points): psi' C^-1 S C^-1 psi and psi' C^-1 psi, whose
-    difference is the gradient of ``value``; ``noise_above`` and ``noise_below`` (B, pixels): the
-    same for the noise.
+    difference is the gradient of ``value``; ``noise_above`` and ``noise_below`` (B, patterns): the
+    same for the noise of each pattern.
     """
 
     value: torch.Tensor
@@ -169,9 +200,9 @@ def likelihood(
     before : Tensor
         (B, points, points) amounts before the sieve, >= 0.
     noise : Tensor
-        (B, pixels) variance of the noise.
+        (B, patterns, patterns) covariance of the noise.
     sample : Tensor
-        (B, pixels, pixels) sample covariance.
+        (B, patterns, patterns) sample covariance.
     """
     factor = _factor(model, before, noise)
     inverse = torch.cholesky_inverse(factor)
@@ -198,7 +229,8 @@ def _factor(model: TileModel, before: torch.Tensor, noise: torch.Tensor) -> torc
     expected = model.covariance(before)
     diagonal = expected.diagonal(dim1=1, dim2=2)
     least = LEAST_NOISE * diagonal.amax(dim=1, keepdim=True)
-    diagonal += torch.maximum(noise, least)
+    diagonal += (least - noise.diagonal(dim1=1, dim2=2)).clamp_min(0)
+    expected += noise
     return torch.linalg.cholesky(expected)
 
 

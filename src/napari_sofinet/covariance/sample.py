@@ -7,26 +7,25 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import torch
 
+from napari_sofinet.covariance.likelihood import TileModel
 from napari_sofinet.covariance.tiles import Tile
 
 
 class SampleCovariance:
-    """Covariance of the pixels of tiles about the means of sub-sequences.
+    """Covariance of the patterns of pixels of tiles about the means of sub-sequences.
 
     Parameters
     ----------
     tiles : sequence of Tile
         The tiles.
-    size : (int, int)
-        Rows and columns of a tile.
-    first_row : int, optional
-        Row of the field of the frames' first row.
+    model : TileModel
+        Optics, which says the patterns.
     """
 
-    def __init__(self, tiles: Iterable[Tile], size: tuple[int, int], first_row: int = 0) -> None:
-        self.tiles, self.size, self.first_row = tuple(tiles), size, first_row
-        pixels = size[0] * size[1]
-        self.total = torch.zeros((len(self.tiles), pixels, pixels))
+    def __init__(self, tiles: Iterable[Tile], model: TileModel) -> None:
+        self.tiles, self.model = tuple(tiles), model
+        self._size = model.y.pixels, model.x.pixels
+        self.total = torch.zeros((len(self.tiles), model.patterns, model.patterns))
         self.freedom = 0
         self._pivot: np.ndarray | None = None
         self._sums: np.ndarray | None = None
@@ -51,8 +50,7 @@ class SampleCovariance:
         self._sums += rest.sum(axis=0, dtype=np.float64)
         self._frames += len(frames)
         for total, tile in zip(self.total, self.tiles, strict=True):
-            part = torch.from_numpy(np.ascontiguousarray(self._of(rest, tile)))
-            part = part.reshape(len(frames), -1)
+            part = self._of(rest, tile)
             total.addmm_(part.T, part)
             check()
 
@@ -61,18 +59,19 @@ class SampleCovariance:
         if self._frames < 1 or self._sums is None:
             return
         for total, tile in zip(self.total, self.tiles, strict=True):
-            sums = torch.from_numpy(self._of(self._sums[None], tile).reshape(-1).astype(np.float32))
+            sums = self._of(self._sums[None].astype(np.float32), tile)[0]
             total.addr_(sums, sums, alpha=-1 / self._frames)
         self.freedom += self._frames - 1
         self._pivot, self._sums, self._frames = None, None, 0
 
     def value(self) -> torch.Tensor:
-        """Return the sample covariances (B, pixels, pixels), float32."""
+        """Return the sample covariances (B, patterns, patterns), float32."""
         return self.total / max(self.freedom, 1)
 
-    def _of(self, frames: np.ndarray, tile: Tile) -> np.ndarray:
-        y, x = tile.start[0] - self.first_row, tile.start[1]
-        return frames[:, y : y + self.size[0], x : x + self.size[1]]
+    def _of(self, frames: np.ndarray, tile: Tile) -> torch.Tensor:
+        y, x = tile.start
+        part = frames[:, y : y + self._size[0], x : x + self._size[1]]
+        return self.model.project(torch.from_numpy(np.ascontiguousarray(part)))
 
 
 def of_tiles(image: np.ndarray, tiles: Iterable[Tile], size: tuple[int, int]) -> torch.Tensor:

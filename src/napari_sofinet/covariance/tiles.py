@@ -45,17 +45,16 @@ class TilePlan:
     size: tuple[int, int]
     tiles: tuple[Tile, ...]
 
-    def join(self, pictures: np.ndarray, fine: int, margin_px: int) -> np.ndarray:
-        """Return the picture (fine * Y, fine * X) from those of the tiles with their margins."""
-        out = np.zeros(tuple(fine * side for side in self.field), np.float32)
+    def join(self, pictures: np.ndarray, fine: int, margin_px: int, out: np.ndarray) -> None:
+        """Put the pictures of the tiles, with margins, into that of the field (fine Y, fine X)."""
         for tile, picture in zip(self.tiles, pictures, strict=True):
             into, source = [], []
             for (a, b), start in zip(tile.own, tile.start, strict=True):
                 into.append(slice(fine * a, fine * b))
                 first = a - start + margin_px
                 source.append(slice(fine * first, fine * (first + b - a)))
-            out[tuple(into)] = picture[tuple(source)]
-        return out
+            # From the light of a grid point to that of a camera pixel.
+            out[tuple(into)] = fine**2 * picture[tuple(source)]
 
 
 def plan_tiles(field: tuple[int, int], margin_px: int, own_px: int = OWN_PX) -> TilePlan:

@@ -69,8 +69,9 @@ def describe(settings: CovarianceSettings, details: dict[str, float]) -> str:
     if "steps" in d:
         chosen = "" if settings.steps else ", chosen by the likelihood of frames left out"
         text += f" {d['steps']:.0f} accelerated steps were taken{chosen}."
-    if settings.blur:
-        text += f" The picture was blurred by {settings.blur:g} of the PSF's width."
+    if d.get("blur"):
+        chosen = ", chosen by the number of blinks" if settings.blur is None else ""
+        text += f" The picture was blurred by {d['blur']:.2g} of the PSF's width{chosen}."
     if "drift_px" in d:
         text += " Frames were moved by whole pixels, and the model of the light by the remainder."
     return describe_corrections(settings, details) + text
@@ -84,4 +85,5 @@ METHOD = Method(
     describe,
     needs=("torch",),
     tag="Cov",
+    keeps_preview=True,
 )

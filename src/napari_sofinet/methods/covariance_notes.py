@@ -8,7 +8,7 @@ from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.progress import Report
 from napari_sofinet.covariance.evidence import SURE
 from napari_sofinet.data.movie import Movie
-from napari_sofinet.methods.covariance_fit import Found
+from napari_sofinet.methods.covariance_calibration import Found
 from napari_sofinet.methods.covariance_settings import CovarianceSettings
 from napari_sofinet.preprocess.drift import estimate_drift
 
@@ -33,7 +33,7 @@ def movie_notes(movie: Movie, settings: CovarianceSettings, report: Report) -> l
     if settings.drift.correct:
         return []
     try:
-        drift = estimate_drift(movie, settings.drift.block, report)
+        drift = estimate_drift(movie, settings.drift.block, report, single_frames=False)
     except InputError:
         return []
     if drift.farthest_px <= DRIFT_PX:

@@ -11,16 +11,15 @@ from napari_sofinet.base.progress import Repeatable, Report, portion
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.saturation import Saturation
+from napari_sofinet.methods.covariance_calibration import Found, Geometry, calibrate_fit
 from napari_sofinet.methods.covariance_fit import (
-    Found,
-    Geometry,
-    calibrate_fit,
+    field_geometry,
+    find_evidence,
     fit,
-    geometry_for,
     standard_error,
 )
 from napari_sofinet.methods.covariance_notes import fit_notes, movie_notes
-from napari_sofinet.methods.covariance_scan import Scan, noise_by_transfer, scan_pixels
+from napari_sofinet.methods.covariance_scan import Scan, measured_noise, scan_pixels
 from napari_sofinet.methods.covariance_sequences import Sequences, plan_sequences
 from napari_sofinet.methods.covariance_settings import CovarianceSettings
 from napari_sofinet.networks.device import on_device
@@ -55,17 +54,20 @@ def maximum_likelihood(
         settings.psf_fwhm_px or START_FWHM_PX,
         settings.psf_fwhm_px,
         settings.steps,
-        noise_by_transfer(bright, scan.floor),
-        portion(report, 0.1, 0.3),
+        settings.blur,
+        measured_noise(bright, scan),
+        portion(report, 0.1, 0.29),
     )
     notes = [*calibrated.notes, *sequences.notes, saturation.note]
     notes += movie_notes(calibrated.movie, settings, portion(report, 0.3, 0.33))
+    signal = find_evidence(scan, sequences, found, tell.again)
     fallen_back: list[str] = []
 
-    def work(where: str) -> tuple[Reconstruction, np.ndarray]:
-        return _pictures(scan, sequences, found, settings, portion(report, 0.33, 1.0), where)
+    def work(where: str) -> Reconstruction:
+        step = portion(report, 0.33, 1.0)
+        return _pictures(scan, sequences, found, signal, settings, step, where)
 
-    result, signal = on_device(device, fallen_back, work)
+    result = on_device(device, fallen_back, work)
     notes += [*fallen_back, *fit_notes(found, settings, sequences.frames, signal)]
     details = calibrated.details | sequences.details | details_of(found)
     return replace(result, notes=tuple(note for note in notes if note), details=details)
@@ -78,6 +80,7 @@ def details_of(found: Found) -> dict[str, float]:
         "noise_gain": found.gain,
         "noise_dark": found.dark,
         "steps": float(found.steps),
+        "blur": found.blur,
     }
     if np.isfinite(found.width.error_px):
         details |= {
@@ -101,22 +104,26 @@ def _pictures(
     scan: Scan,
     sequences: Sequences,
     found: Found,
+    signal: np.ndarray,
     settings: CovarianceSettings,
     report: Report,
     device: str,
-) -> tuple[Reconstruction, np.ndarray]:
-    geometry = geometry_for(sequences, found.fwhm_px, settings.fine, device, settings.blur)
+) -> Reconstruction:
+    geometry = field_geometry(scan, sequences, found, settings.fine)
     share = 1 / 6 if settings.standard_error else 1.0
 
-    def shown(picture: np.ndarray) -> Reconstruction:
-        return _on_grid(sequences, geometry, {"image": picture})
+    def shown(picture: np.ndarray, steps: int) -> Reconstruction:
+        preview = _on_grid(sequences, geometry, {"image": picture})
+        return replace(preview, details={"steps": steps})
 
-    picture, signal = fit(scan, sequences, geometry, found, portion(report, 0.0, share), shown)
-    maps = {"image": picture}
+    step = portion(report, 0.0, share)
+    maps = {"image": fit(scan, sequences, geometry, found, signal, step, device, shown)}
     if settings.standard_error:
         step = portion(report, share, 1.0, "standard error: ")
-        maps["standard_error"] = standard_error(scan, sequences, geometry, found, step)
-    return _on_grid(sequences, geometry, maps), signal
+        maps["standard_error"] = standard_error(
+            scan, sequences, geometry, found, signal, step, device
+        )
+    return _on_grid(sequences, geometry, maps)
 
 
 def _on_grid(

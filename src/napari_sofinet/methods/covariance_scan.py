@@ -9,6 +9,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from napari_sofinet.base.errors import InputError
+from napari_sofinet.covariance.blinks import BlinkCount
+from napari_sofinet.covariance.fine_noise import FineNoise
 from napari_sofinet.data.blocks import time_blocks
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_movie import open_movie
@@ -34,6 +36,10 @@ class Scan:
         (Y, X) mean, before a background is subtracted, and variance within sub-sequences.
     floor : float
         Mean of the darkest place.
+    blinks : float
+        Blinks within a PSF, see `BlinkCount`.
+    fine_noise : FineNoise
+        Variance of fine detail.
     read : ndarray or None
         (Y, X) variance of the noise in the dark, where dark frames are known.
     """
@@ -41,6 +47,8 @@ class Scan:
     mean: np.ndarray
     variance: np.ndarray
     floor: float
+    blinks: float
+    fine_noise: FineNoise
     read: np.ndarray | None = None
 
     @property
@@ -70,7 +78,7 @@ class Scan:
         dark : float
             Variance at the darkest place.
         """
-        found = gain * self.light + dark + self.unexplained
+        found = gain * self.light + dark
         if self.read is not None:
             found = found + self.read - float(np.median(self.read))
         return np.asarray(np.maximum(found, 0.1 * dark))
@@ -105,6 +113,7 @@ def scan_pixels(
     """
     count, mean, squares = 0, np.zeros(sequences.field), np.zeros(sequences.field)
     pivot, sums, length, last = None, np.zeros(0), 0, -1
+    blinks, fine_noise = BlinkCount(sequences.field), FineNoise(sequences.field)
 
     def end() -> np.ndarray:
         return sums**2 / max(length, 1)
@@ -119,6 +128,8 @@ def scan_pixels(
         squares += np.square(rest).sum(axis=0, dtype=np.float64)
         mean += block.sum(axis=0, dtype=np.float64)
         length, count = length + len(block), count + len(block)
+        blinks.add(block)
+        fine_noise.add(block)
         check()
     squares -= end()
     mean, variance = mean / count, squares / max(count - len(sequences.edges), 1)
@@ -133,7 +144,8 @@ def scan_pixels(
             mean += block.sum(axis=0, dtype=np.float64) / count
             check()
     floor = float(np.percentile(gaussian_filter(mean, 1), DARKEST_PERCENT))
-    return Scan(mean, variance, floor, _dark_variance(dark_frames, sequences))
+    read = _dark_variance(dark_frames, sequences)
+    return Scan(mean, variance, floor, blinks.value(), fine_noise, read)
 
 
 def _dark_variance(path: str, sequences: Sequences) -> np.ndarray | None:
@@ -151,13 +163,16 @@ def _dark_variance(path: str, sequences: Sequences) -> np.ndarray | None:
     return (squares - total**2 / frames) / max(frames - 1, 1) if frames > 10 else None
 
 
-def noise_by_transfer(movie: Movie, floor: float) -> tuple[float, float] | None:
-    """Return gain and noise at the darkest place by photon transfer, or None if they are unsure."""
+def measured_noise(movie: Movie, scan: Scan) -> tuple[float, float] | None:
+    """Return the noise per light and at the darkest place, or None if neither can be measured.
+
+    It comes from the photon transfer of the movie or, where that is unsure, from its fine detail.
+    """
     try:
         found = photon_transfer(movie)
     except InputError:
-        return None
-    dark = found.gain * (floor - found.offset)
+        return scan.fine_noise.line(scan.light, scan.variance)
+    dark = found.gain * (scan.floor - found.offset)
     if found.gain_error > SUREST_GAIN * found.gain or not dark > 0:
-        return None
+        return scan.fine_noise.line(scan.light, scan.variance)
     return found.gain, dark

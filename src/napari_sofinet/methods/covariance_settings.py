@@ -26,10 +26,10 @@ class CovarianceSettings(MovieSettings):
         ge=5,
         le=200,
     )
-    blur: float = parameter(
-        0.1,
-        "Blur of the picture over the width of the PSF. 0.1 separates the closest lines; 0.25 "
-        "makes filaments even that have few blinks.",
+    blur: float | None = parameter(
+        None,
+        "Blur of the picture over the width of the PSF. If empty, it contains enough blinks: 0.1 "
+        "where emitters are dense, up to 0.25 where a few blinks would show as dots.",
         basic=True,
         ge=0,
         le=1,

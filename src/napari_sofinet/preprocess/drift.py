@@ -104,7 +104,9 @@ class Drift:
         return bool(np.abs(np.diff(self.path_px, 2, axis=0)).max() < STRAIGHT_PX)
 
 
-def estimate_drift(movie: Movie, block: int = 50, report: Report = silent) -> Drift:
+def estimate_drift(
+    movie: Movie, block: int = 50, report: Report = silent, single_frames: bool = True
+) -> Drift:
     """Estimate the position of the sample in every frame.
 
     Parameters
@@ -116,6 +118,9 @@ def estimate_drift(movie: Movie, block: int = 50, report: Report = silent) -> Dr
         short movies have shorter blocks of at least 20 frames.
     report : Report, optional
         Receives the progress.
+    single_frames : bool, optional
+        Whether paths that are not straight are measured again frame by frame, which takes most of
+        the time.
 
     Returns
     -------
@@ -151,7 +156,7 @@ def estimate_drift(movie: Movie, block: int = 50, report: Report = silent) -> Dr
     if drift.farthest_px and drift.is_straight:
         return drift
     starts = [drift.path_px, np.zeros((frames, 2))][: 2 if drift.farthest_px else 1]
-    for number, start in enumerate(starts):
+    for number, start in enumerate(starts if single_frames else ()):
         path = shared_path(part, start, drift.fwhm_px, drift.jumps)
         report(0.85 + 0.15 * number, "drift, single frames")
         if path is not None and found.images.gain(path.path_px) > found.least_gain:
