@@ -43,6 +43,8 @@ SHARED, ALONE = 0.7, 2.5
 well, and where they do not."""
 CURVED = 0.75
 """Gain by a jump, relative to that by a smooth path, below which a jump is a fast curve."""
+FAR_BETTER = 1.2
+"""Ratio of the shared gains from which shorter blocks are taken instead of doubtful ones."""
 POOR = 0.9
 """Gain of a path, relative to that shared by the parts, below which a smoother one is taken."""
 STRAIGHT_PX = 1e-9
@@ -167,11 +169,15 @@ def estimate_drift(
 
 @dataclass(frozen=True, eq=False)
 class _FoundDrift:
-    """Drift between blocks of frames, and what speaks for it."""
+    """Drift between blocks of frames, and what speaks for it.
+
+    It is doubtful if the positions of the blocks are not those of the path.
+    """
 
     drift: Drift
     images: BlockImages
     evidence: Evidence
+    doubtful: bool
 
     @property
     def least_gain(self) -> float:
@@ -183,10 +189,13 @@ def _drift_of_blocks(part: Movie, count: int, report: Report) -> _FoundDrift:
     """Drift from blocks; from more of them for paths that are too bent."""
     found = _drift_of(part, count, portion(report, 0.0, 0.5))
     finer = min(2 * count, part.shape[0] // BLOCK_MIN, MOST_BLOCKS)
-    if found.drift.error_px > SUSPICIOUS_PX and finer > count:
+    if (found.doubtful or found.drift.error_px > SUSPICIOUS_PX) and finer > count:
         other = _drift_of(part, finer, portion(report, 0.5, 1.0))
         if not found.drift.farthest_px and other.drift.farthest_px:
             return other
+        if found.doubtful:
+            better = other.evidence.shared_gain > FAR_BETTER * found.evidence.shared_gain
+            return other if other.drift.farthest_px and better else found
         smaller = other.drift.error_px**2 * count < found.drift.error_px**2 * finer
         if smaller and other.evidence.certainty > found.evidence.certainty:
             return other
@@ -204,23 +213,26 @@ def _drift_of(part: Movie, count: int, report: Report) -> _FoundDrift:
     images = BlockImages(sharp, edges)
     blocks = BlockPositions(edges, images.at)
     at_blocks = find_jumps(blocks)
-    if not _confirmed(sharp, blocks.at, at_blocks):
+    doubtful = not _confirmed(sharp, blocks.at, at_blocks)
+    if doubtful:
         at_blocks = []
     evidence = images.evidence(at_blocks)
     path, jumps, error = _path_of(part, blocks, at_blocks)
     if jumps:
         smooth = images.evidence([])
+        doubtful = smooth.at_gain > images.gain(path)
         if CURVED * smooth.at_gain > images.gain(path):
             evidence = smooth
             path, jumps, error = _path_of(part, blocks, [])
     if evidence.certainty < (SHARED if path.any() else ALONE):
         error = max(error, evidence.apart_px) if path.any() else error
+        doubtful |= bool(path.any())
         path, jumps = np.zeros_like(path), []
     elif images.gain(path) < POOR * evidence.shared_gain:
-        path = path_through(BlockPositions(edges, evidence.at), jumps)
+        path, doubtful = path_through(BlockPositions(edges, evidence.at), jumps), True
     if path.any() and images.gain(path) <= 0:
         path, jumps = np.zeros_like(path), []
-    return _FoundDrift(Drift(path, fwhm, error, tuple(jumps)), images, evidence)
+    return _FoundDrift(Drift(path, fwhm, error, tuple(jumps)), images, evidence, doubtful)
 
 
 def _path_of(
