@@ -63,15 +63,22 @@ def time_blocks(frames: Movie | Any, saturation: Saturation | None = None) -> It
                 yield block
 
 
-def read_all(movie: Movie) -> np.ndarray:
+def read_all(movie: Movie, saturation: Saturation | None = None) -> np.ndarray:
     """Return all frames of a small movie as one array (T, Y, X), in counts or float32.
+
+    Parameters
+    ----------
+    movie : Movie
+        The movie.
+    saturation : Saturation, optional
+        Receives the counts of the camera, which corrected blocks no longer contain.
 
     Raises
     ------
     InputError
         As in `time_blocks`.
     """
-    return np.concatenate(list(time_blocks(movie)))
+    return np.concatenate(list(time_blocks(movie, saturation)))
 
 
 def even_blocks(frames: Movie | Any, length: int) -> Iterator[np.ndarray]:

@@ -20,9 +20,9 @@ class FluoganSettings(MovieSettings):
         le=10,
     )
     critic_steps: int = parameter(
-        100,
+        50,
         "Steps of the picture against the critic, for each window of up to 50 x 50 camera pixels. "
-        "0 leaves the fit to mean and covariance as it is, which takes a fifth of the time.",
+        "0 leaves the fit to mean and covariance as it is, which takes a third of the time.",
         basic=True,
         ge=0,
         le=20_000,

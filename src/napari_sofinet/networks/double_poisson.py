@@ -7,17 +7,18 @@ generative adversarial modelling for fluctuation-based super-resolution microsco
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
-from scipy.special import ndtr
+
+from napari_sofinet.covariance.optics import Axis, pair_products, pixel_light
 
 FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
 FEWEST = 1e-6
 """Mean number of emitters and of photons that are drawn at least; keeps ratios finite."""
 RARE = 0.01
 """Mean number of emitters below which the gradient relies on slopes as they are."""
-SMALLEST = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +85,17 @@ class DoublePoisson:
         self.brightness, self.gain, self.read_noise = brightness, gain, read_noise
         self.device = device
         sigma = fwhm_px / FWHM_PER_SIGMA
-        self.along_y, self.along_x = (
-            axis_psf(n, fineness, sigma, margin).to(device) for n in shape
-        )
-        self._pairs_y, self._pairs_x = map(_pairs, (self.along_y, self.along_x))
+        self._light = tuple(pixel_light(Axis(n, fineness, margin), sigma) for n in shape)
+        self.along_y, self.along_x = map(self._tensor, self._light)
+
+    @cached_property
+    def _pairs(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Light in pairs of pixels along y and x; only tiles need it, and fields have too many."""
+        of_y, of_x = (self._tensor(pair_products(light)) for light in self._light)
+        return of_y, of_x
+
+    def _tensor(self, values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(values.astype(np.float32)).to(self.device)
 
     @property
     def fine_shape(self) -> tuple[int, int]:
@@ -124,7 +132,8 @@ class DoublePoisson:
     def fluctuations(self, x: torch.Tensor) -> torch.Tensor:
         """Return the covariance of pixels by blinking, (Y X, Y X) in squared photons."""
         (rows, columns), fine = self.shape, self.fine_shape
-        both = self._pairs_y @ (x.reshape(fine) @ self._pairs_x.T)
+        pairs_y, pairs_x = self._pairs
+        both = pairs_y @ (x.reshape(fine) @ pairs_x.T)
         apart = both.reshape(rows, rows, columns, columns).permute(0, 2, 1, 3)
         return self.brightness**2 * apart.reshape(rows * columns, rows * columns)
 
@@ -132,7 +141,8 @@ class DoublePoisson:
         """Return the transpose of `fluctuations`: (fY, fX) from a matrix (Y X, Y X)."""
         rows, columns = self.shape
         apart = matrix.reshape(rows, columns, rows, columns).permute(0, 2, 1, 3)
-        both = self._pairs_y.T @ apart.reshape(rows * rows, columns * columns) @ self._pairs_x
+        pairs_y, pairs_x = self._pairs
+        both = pairs_y.T @ apart.reshape(rows * rows, columns * columns) @ pairs_x
         return self.brightness**2 * both
 
     def draw(self, x: torch.Tensor, b: torch.Tensor, count: int, random: torch.Generator) -> Drawn:
@@ -188,22 +198,3 @@ class DoublePoisson:
         trusted = 0.5 * (x / RARE).clamp(max=1.0)
         weight = 1 - trusted + trusted * drawn.emitters / x.clamp(min=FEWEST)
         return (weight * by_emitter).mean(dim=0), one_more.mean(dim=0)
-
-
-def _pairs(light: torch.Tensor) -> torch.Tensor:
-    """Return the products of the light in all pairs of pixels, (pixels², fine samples)."""
-    products = (light[:, None] * light[None]).flatten(0, 1)
-    # Single precision computes very slowly with numbers below 1e-38.
-    return torch.where(products < SMALLEST, 0.0, products)
-
-
-def axis_psf(length: int, fineness: int, sigma_px: float, margin: int) -> torch.Tensor:
-    """Return the light of fine samples in camera pixels along one axis, (length, fine samples).
-
-    Sample k lies at camera coordinate ``(k + 1/2) / fineness - 1/2 - margin``.
-    """
-    k = np.arange(fineness * (length + 2 * margin))
-    position = (k + 0.5) / fineness - 0.5 - margin
-    away = np.arange(length)[:, None] - position
-    light = ndtr((away + 0.5) / sigma_px) - ndtr((away - 0.5) / sigma_px)
-    return torch.from_numpy(light.astype(np.float32))

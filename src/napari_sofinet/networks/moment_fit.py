@@ -14,12 +14,12 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from napari_sofinet.networks.double_poisson import DoublePoisson
-from napari_sofinet.networks.tiling import Tile, tiles
+from napari_sofinet.networks.movie_statistics import Statistics
+from napari_sofinet.networks.tiling import Tile
 
-TILE_PX, REACH_WIDTHS = 12, 1.3
-"""Own part of a tile in camera pixels, and what it sees beyond it in widths of the PSF."""
-LEAST = 1e-9
-"""Mean number of emitters that stays everywhere, so that scaled steps can raise it again."""
+LEAST, MOST = 1e-9, 1e15
+"""Least and greatest number of emitters of a sample. The least lets scaled steps raise it again.
+The greatest holds before the brightness is known, when emitters count as one photon each."""
 MODEL_ERROR = 0.02
 """Relative error of the mean that counts as noise: no PSF and no gain is known better."""
 START = 0.2
@@ -32,65 +32,6 @@ SPARSITY_LIMITS = 1e-4, 0.02
 of light is too low by up to the second."""
 AWAY_WIDTHS = 2.5
 """Length in widths of the PSF from which on light counts as background for the brightness."""
-
-
-@dataclass(frozen=True, eq=False)
-class Statistics:
-    """Mean, variance and covariance of a movie in photons.
-
-    Parameters
-    ----------
-    frames : int
-        Number of frames.
-    mean, variance, noise : torch.Tensor
-        (Y, X) mean, variance, and variance without blinking.
-    tiles : tuple of Tile
-        Tiles of the field.
-    samples : tuple of torch.Tensor
-        Sample covariance of the pixels that each tile sees.
-    """
-
-    frames: int
-    mean: torch.Tensor
-    variance: torch.Tensor
-    noise: torch.Tensor
-    tiles: tuple[Tile, ...]
-    samples: tuple[torch.Tensor, ...]
-
-
-def take_statistics(
-    frames: torch.Tensor,
-    read_noise: float,
-    fwhm_px: float,
-    check: Callable[[], None] = lambda: None,
-) -> Statistics:
-    """Return the statistics of a movie.
-
-    Parameters
-    ----------
-    frames : torch.Tensor
-        (T, Y, X) in photons.
-    read_noise : float
-        Standard deviation of the camera's noise in photons.
-    fwhm_px : float
-        Width of the PSF, which sets how far tiles see.
-    check : callable, optional
-        Called between tiles; may raise to stop.
-    """
-    count, rows, columns = frames.shape
-    reach = int(np.ceil(REACH_WIDTHS * fwhm_px))
-    parts = tuple(tiles(rows, columns, TILE_PX, reach))
-    mean = frames.mean(dim=0)
-    samples = []
-    for tile in parts:
-        window = tile.window
-        rest = (frames[(slice(None), *window)] - mean[window]).reshape(count, -1)
-        samples.append(rest.T @ rest / (count - 1))
-        check()
-    variance = frames.var(dim=0)
-    least = 1e-3 * float(variance.max())
-    noise = (mean.clamp(min=0) + read_noise**2).clamp(min=max(least, 1e-6))
-    return Statistics(count, mean, variance.clamp(min=least), noise, parts, tuple(samples))
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +104,7 @@ class MomentFit:
         ratio = slopes.above.clamp(min=1e-20) / slopes.below.clamp(min=1e-20)
         moved = ahead + 0.5 * ratio.log()
         self._before, self._age = now, older
-        self.x = moved.exp().clamp(min=LEAST, max=1e6)
+        self.x = moved.exp().clamp(min=LEAST, max=MOST)
 
     def find_brightness(self) -> float:
         """Set the brightness to that which explains both the mean and the covariance.
@@ -220,37 +161,30 @@ class MomentFit:
             slope = slope + torch.minimum(torch.maximum(also[0], -slopes.below), slopes.below)
         self.x = (self.x - scale * slope - scale * self.sparsity).clamp(min=LEAST)
 
-    def part(self, window: Tile, frames: torch.Tensor, read_noise: float) -> MomentFit:
+    def part(self, window: Tile, found: Statistics) -> MomentFit:
         """Return the fit of what a tile sees, at the present state and weights.
 
         Parameters
         ----------
         window : Tile
-            Tile of the field; itself is returned where it sees all of the field.
-        frames : torch.Tensor
-            (T, Y, X) of the field in photons.
-        read_noise : float
-            See `take_statistics`.
+            Tile of the field.
+        found : Statistics
+            Statistics of what it sees, with their covariance.
         """
-        if window.shape == self.model.shape:
-            return self
         model, seen, _, _ = _part(self.model, window)
         model.brightness, model.read_noise = self.model.brightness, self.model.read_noise
-        seen_frames = frames[(slice(None), *window.window)]
-        found = take_statistics(seen_frames, read_noise, model.fwhm_px, self.check)
         part = MomentFit(model, found, self.check)
         part.x, part.b = self.x[seen].clone(), self.b[window.window].clone()
         part.sparsity, part.smoothness = self.sparsity, self.smoothness
         return part
 
     def take(self, part: MomentFit, window: Tile) -> None:
-        """Take over the own part of a tile from its fit, see `part`."""
-        if part is self:
-            return
+        """Take over the own part of a tile and the weights from its fit, see `part`."""
         _, _, own, inside = _part(self.model, window)
         self.x[own] = part.x[inside]
         rows, columns = window.place()
         self.b[rows, columns] = part.b[window.inside()]
+        self.sparsity, self.smoothness = part.sparsity, part.smoothness
 
     def _background_step(self, by_b: torch.Tensor | float) -> float:
         """Take steps of the background, and return the misfit of the mean."""

@@ -92,6 +92,10 @@ class _Line(NamedTuple):
     weakness: float
 
 
+class GainUnknown(InputError):
+    """The noise of a movie does not tell the gain of its camera."""
+
+
 def photon_transfer(movie: Movie) -> PhotonTransfer:
     """Estimate gain and offset from the noise of the movie itself.
 
@@ -107,18 +111,18 @@ def photon_transfer(movie: Movie) -> PhotonTransfer:
 
     Raises
     ------
-    InputError
+    GainUnknown
         There are too few pixels, or the error exceeds a tenth of the gain, for lack of light or
         because the brightness hardly varies.
     """
     samples = fine_detail(movie)
     if samples is None or len(samples.change) * samples.usable.sum() < FEWEST_SAMPLES:
-        raise InputError(
+        raise GainUnknown(
             f"{movie.name} has too few pixels to estimate the gain of the camera; enter offset and "
             "gain."
         )
     if not _independent(samples):
-        raise InputError(
+        raise GainUnknown(
             f"{movie.name} does not allow the gain of the camera to be estimated: neighbouring "
             "pixels share their noise, as in interpolated or filtered frames. Enter offset and "
             "gain."
@@ -132,7 +136,7 @@ def photon_transfer(movie: Movie) -> PhotonTransfer:
         found = [_transfer(lines, kind, samples.step) for kind in (NARROW, WIDE)]
     sure = [one for one in found if 0 < one.gain_error <= SUREST * one.gain]
     if not sure:
-        raise InputError(
+        raise GainUnknown(
             f"{movie.name} does not allow the offset and gain of the camera to be estimated: its "
             "noise does not grow steadily enough with brightness. Enter them, or switch off the "
             "estimate."
