@@ -29,6 +29,7 @@ from napari_sofinet.preprocess.drift import estimate_drift
 from napari_sofinet.preprocess.frame_scan import FrameScan
 from napari_sofinet.preprocess.grating import grating_period
 from napari_sofinet.preprocess.repair import RepairSettings, repair_movie
+from napari_sofinet.preprocess.repetition import repeats_after
 from napari_sofinet.preprocess.shared_changes import shared_changes
 from napari_sofinet.preprocess.suitability import check, overall_light
 from napari_sofinet.preprocess.vibration import Vibration, estimate_vibration
@@ -361,3 +362,16 @@ def test_channels_that_alternate_and_cut_off_counts_are_told(clean):
     assert {f.name: f.value for f in found}["repetition"] == "every 2 frames"
     cut = np.minimum(clean.frames, int(np.percentile(clean.frames, 99.5)))
     assert "cut off" in {f.name for f in check(sofinet.open_movie(cut, 0.1))}
+
+
+def test_few_emitters_that_blink_are_no_repetition_and_phases_are():
+    y, x = np.mgrid[:24, :24]
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        frames, emitters = rng.integers(12, 150), rng.uniform(4, 20, (rng.integers(2, 25), 2))
+        spots = [np.exp(-((y - p) ** 2 + (x - q) ** 2) / 2.4) for p, q in emitters]
+        on = rng.random((frames, len(spots))) < 0.2
+        assert repeats_after(rng.poisson(400 * np.tensordot(on, spots, 1) + 100)) == 0
+        period = 2 + seed
+        phases = 2 * np.pi * (np.arange(5 * period)[:, None, None] / period + x / 5)
+        assert repeats_after(rng.poisson(100 + 50 * np.cos(phases))) == period
