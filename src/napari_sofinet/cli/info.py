@@ -63,7 +63,7 @@ def run_info(options: argparse.Namespace) -> int:
     for note in movie.notes:
         print(f"note: {note}")
     _print_findings(findings)
-    _print_choices(choices)
+    _print_choices(choices, findings)
     return 0
 
 
@@ -75,9 +75,9 @@ def _print_findings(findings: tuple[Finding, ...]) -> None:
     print(f"for SOFI this movie is {overall_light(findings)}")
 
 
-def _print_choices(choices: tuple[Choice, ...]) -> None:
+def _print_choices(choices: tuple[Choice, ...], findings: tuple[Finding, ...]) -> None:
     if choices:
-        print(headline(choices))
+        print(headline(choices, findings))
     for number, choice in enumerate(choices, 1):
         print(f"{number}  {_command_of(choice)}: {_accuracy_of(choice)}{choice.suggestion.reason}")
 

@@ -7,6 +7,7 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.methods.contract import Method
 from napari_sofinet.methods.covariance_settings import CovarianceSettings
+from napari_sofinet.methods.covariance_suits import suits
 from napari_sofinet.preprocess.corrections import describe_corrections
 
 
@@ -86,4 +87,5 @@ METHOD = Method(
     needs=("torch",),
     tag="Cov",
     keeps_preview=True,
+    suits=suits,
 )

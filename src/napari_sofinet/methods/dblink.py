@@ -52,7 +52,7 @@ def suits(facts: MovieFacts) -> tuple[Suggestion, ...]:
         return ()
     reason = (
         f"The sample moves by {facts.moved_px:.1f} camera px, and single emitters can be "
-        "distinguished. It expects filaments or mitochondria."
+        "distinguished. If filaments or mitochondria do not drift as a whole, it follows them."
     )
     return (Suggestion(ACCURACY, reason, time_series=True),)
 

@@ -10,8 +10,11 @@ from napari_sofinet.base.progress import Report
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.methods.contract import Method
+from napari_sofinet.methods.covariance_suits import resolves_lines
 from napari_sofinet.methods.fluogan_settings import FluoganSettings
+from napari_sofinet.methods.suggestion import Suggestion, expected_accuracy
 from napari_sofinet.preprocess.corrections import describe_corrections
+from napari_sofinet.preprocess.movie_facts import MovieFacts
 
 
 def fluogan(movie: Movie, settings: FluoganSettings, report: Report, device: str) -> Reconstruction:
@@ -37,6 +40,27 @@ def describe(settings: FluoganSettings, details: dict[str, float]) -> str:
     return text + "; after FluoGAN (Calatroni et al., ISBI (2024))."
 
 
+LOSS = {"constant": 0.02}
+"""Weight of `expected_accuracy`; rough, as fits took too long to be measured for many movies."""
+
+
+def suits(facts: MovieFacts) -> tuple[Suggestion, ...]:
+    """Return a fine picture that takes long, where `covariance` suits too.
+
+    Parameters
+    ----------
+    facts : MovieFacts
+        Facts about the movie.
+    """
+    if not resolves_lines(facts):
+        return ()
+    reason = (
+        "Emitters overlap, and the structure is filled in. It takes about a minute for 50 x 50 px, "
+        "and needs the offset and the gain of the camera if the movie does not show them."
+    )
+    return (Suggestion(expected_accuracy(facts, LOSS), reason, fine=True),)
+
+
 METHOD = Method(
     "fluogan",
     "Fit with critic (FluoGAN)",
@@ -46,4 +70,5 @@ METHOD = Method(
     needs=("torch",),
     tag="FluoGAN",
     keeps_preview=True,
+    suits=suits,
 )

@@ -6,20 +6,29 @@ from napari_sofinet.methods.suggestion import Suggestion, expected_accuracy
 from napari_sofinet.preprocess.movie_facts import MovieFacts
 
 LOSS: dict[int, dict[str, float]] = {
-    2: {"constant": 0.0881, "frames": -0.0146, "repeated": -0.0546, "spots": 0.00379},
+    2: {
+        "constant": 0.0827,
+        "frames": -0.00911,
+        "repeated": -0.0551,
+        "spots": 0.00302,
+        "rarity": 0.00837,
+        "spread": -0.00891,
+    },
     3: {
-        "constant": 0.1,
-        "frames": -0.0217,
-        "repeated": -0.00646,
-        "spots": 0.00983,
-        "rarity": -0.0154,
+        "constant": 0.0906,
+        "frames": -0.0114,
+        "repeated": -0.0209,
+        "spots": 0.00453,
+        "rarity": -0.0184,
+        "spread": 0.0169,
     },
     4: {
-        "constant": 0.104,
-        "frames": -0.0122,
-        "repeated": 0.0158,
-        "spots": -0.000476,
-        "rarity": -0.0202,
+        "constant": 0.0932,
+        "frames": -0.00837,
+        "repeated": 0.0108,
+        "spots": 0.00275,
+        "rarity": -0.0152,
+        "spread": 0.0174,
     },
 }
 """Weights of `expected_accuracy` for each order, fitted by benchmarks/tables/choice.py."""

@@ -43,7 +43,14 @@ class SofinetSettings(NetworkSettings):
         return places if places[-1] == pictures - 1 else [*places, pictures - 1]
 
 
-LOSS = {"constant": 0.00753, "frames": 0.005, "repeated": 0.00511, "spots": -0.00842}
+LOSS = {
+    "constant": 0.00524,
+    "frames": -0.00354,
+    "repeated": 0.0254,
+    "spots": -0.00558,
+    "rarity": 0.00595,
+    "spread": 0.0313,
+}
 """Weights of `expected_accuracy` of "sofinet-universal", fitted by benchmarks/tables/choice.py."""
 FEW_FRAMES, WINDOW = 100, 20
 
@@ -68,8 +75,8 @@ def suits(facts: MovieFacts) -> tuple[Suggestion, ...]:
         few = replace(facts, frames=WINDOW, settled=facts.settled * WINDOW / facts.frames)
         series = Suggestion(
             expected_accuracy(few, LOSS),
-            f"The sample moves by {facts.moved_px:.1f} camera px: a time series of {WINDOW} frames "
-            "for each picture follows it.",
+            f"The sample moves by {facts.moved_px:.1f} camera px. If it does not drift as a whole, "
+            f"a time series with {WINDOW} frames for each picture follows it.",
             weights | {"window": WINDOW},
             f"time series of {WINDOW} frames each",
             time_series=True,

@@ -28,6 +28,8 @@ class Suggestion:
         Name of these settings for people, e.g. "order 3".
     time_series : bool, optional
         Whether the result is a time series, which suits a moving sample.
+    fine : bool, optional
+        Whether the picture is meant to separate lines closer than half the width of the PSF.
     """
 
     accuracy: float
@@ -35,14 +37,15 @@ class Suggestion:
     settings: dict[str, Any] = field(default_factory=dict)
     label: str = ""
     time_series: bool = False
+    fine: bool = False
 
 
 BEST_ACCURACY = {
-    "constant": 0.173,
-    "frames": 0.269,
-    "filled": 1.75,
-    "settled": 0.794,
-    "rarity": -0.109,
+    "constant": 0.0671,
+    "frames": 0.423,
+    "filled": 1.41,
+    "settled": 0.807,
+    "rarity": -0.303,
 }
 """Weights of the accuracy of the best method, fitted by benchmarks/tables/choice.py."""
 

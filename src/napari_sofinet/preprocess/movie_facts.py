@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -17,6 +18,7 @@ LIMITS = {
     "spots": (3.0, 3.0, 100.0),
     "filled": (0.1, 0.1, 6.0),
     "settled": (6.0, 6.0, 300.0),
+    "duration": (0.5, 1.0, 10.0),
 }
 """Lowest, usual and highest values of facts; the usual one stands for what cannot be measured."""
 SHARES = {"repeated": 0.0, "agree": 0.0, "spread": 0.3}
@@ -56,6 +58,8 @@ class MovieFacts:
         Agreement of pictures from two halves, see `SpotFacts`.
     moved_px : float
         Distance in camera px by which the sample moves.
+    corrections : dict of str to Any
+        Settings of the corrections that the check advises.
     """
 
     frames: int
@@ -71,6 +75,7 @@ class MovieFacts:
     agree: float
     spread: float
     moved_px: float = 0.0
+    corrections: dict[str, Any] = field(default_factory=dict)
 
     @property
     def single_emitters(self) -> bool:
@@ -85,6 +90,7 @@ class MovieFacts:
             "spots": self.spot_to_noise,
             "filled": self.settled,
             "settled": self.settled,
+            "duration": self.correlation_frames,
         }
         logarithms = {
             name: float(np.log10(np.clip(np.nan_to_num(values[name], nan=usual), low, high)))
@@ -96,8 +102,8 @@ class MovieFacts:
         }
 
 
-def movie_facts(frames: np.ndarray, count: int, blinks: Blinking, moved_px: float) -> MovieFacts:
-    """Measure facts in some frames of a movie.
+def movie_facts(frames: np.ndarray, count: int, blinks: Blinking) -> MovieFacts:
+    """Measure facts in some frames of a movie, as far as they decide between methods.
 
     Parameters
     ----------
@@ -107,8 +113,6 @@ def movie_facts(frames: np.ndarray, count: int, blinks: Blinking, moved_px: floa
         Number of frames of the whole movie.
     blinks : Blinking
         Correlations of neighbouring pixels.
-    moved_px : float
-        Distance in camera px by which the sample moves.
     """
     found = movie_characteristics(frames)
     halves = spot_facts(frames, found.psf_fwhm_px)
@@ -124,7 +128,6 @@ def movie_facts(frames: np.ndarray, count: int, blinks: Blinking, moved_px: floa
         halves.repeated,
         halves.agree,
         halves.spread,
-        moved_px,
     )
 
 

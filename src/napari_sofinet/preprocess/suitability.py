@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -180,14 +180,16 @@ def examine(movie: Movie, order: int = 2, report: Report = silent) -> Examinatio
         shakes = vibration_finding(estimate_vibration(part, side_px=VIBRATION_SIDE))
         further += [shakes] if shakes else []
     cut_off = pile_up_finding(0.0 if seen.saturation.note else piles_up(read_all(_middle(movie))))
-    facts = movie_facts(block, clean.shape[0], blinks, _moved_px(findings))
-    return Examination((*findings, *further, *([cut_off] if cut_off else [])), facts)
+    found = (*findings, *further, *([cut_off] if cut_off else []))
+    return Examination(found, _with_findings(movie_facts(block, clean.shape[0], blinks), found))
 
 
-def _moved_px(findings: list[Finding]) -> float:
-    """Return the measured drift in camera px; 0 if there is none."""
-    found = (f.number for f in findings if f.name == "drift" and f.light == "fair")
-    return next(found, None) or 0.0
+def _with_findings(facts: MovieFacts, findings: tuple[Finding, ...]) -> MovieFacts:
+    """Add the drift and the corrections that findings advise."""
+    advised = [f for f in findings if f.settings]
+    moved = next((f.number for f in advised if f.name == "drift"), None)
+    corrections = {name: value for f in advised for name, value in f.settings.items()}
+    return replace(facts, moved_px=moved or 0.0, corrections=corrections)
 
 
 def _kinds_of_stack(

@@ -110,7 +110,7 @@ class FindingsList(Column):
         rows.addLayout(
             _row(_text(f"For SOFI this movie is {overall_light(findings)}."), self._closing())
         )
-        self._add_choices(rows, choices)
+        self._add_choices(rows, choices, findings)
         for finding in sorted(findings, key=lambda f: WORST.index(f.light)):
             light = QLabel(f"<span style='color:{COLORS[finding.light]}'>●</span>", indent=0)
             light.setToolTip(finding.light)
@@ -126,10 +126,12 @@ class FindingsList(Column):
         self._mark()
         self._limit_height()
 
-    def _add_choices(self, rows: QVBoxLayout, choices: tuple[Choice, ...]) -> None:
+    def _add_choices(
+        self, rows: QVBoxLayout, choices: tuple[Choice, ...], findings: tuple[Finding, ...]
+    ) -> None:
         self.use_buttons = []
         if choices:
-            rows.addWidget(_text(headline(choices)))
+            rows.addWidget(_text(headline(choices, findings)))
         for number, choice in enumerate(choices[:MOST_CHOICES], 1):
             button = QPushButton("Use")
             button.setToolTip(f"Set {choice.title}, in its dock.")
