@@ -344,3 +344,38 @@ def test_amounts_of_single_emitters_are_right(photons):
     expected = (2 * photons) ** 2 * on.var(axis=0, ddof=1)
     parts = image.reshape(2, 42, 2, 42).sum(axis=(1, 3)).ravel() / 9
     np.testing.assert_allclose(parts, expected, rtol=0.1)
+
+
+def test_film_follows_a_change():
+    first = movie_of(np.array([[8.3, 8.6]]), 60, 20, seed=1)
+    then = movie_of(np.array([[12.4, 11.2]]), 60, 20, seed=2)
+    frames = np.concatenate([first, then])
+    result = run(frames, psf_fwhm_px=FWHM, steps=10, fine=2, window=60, step=30)
+    assert result.image.shape == (3, 40, 40)
+    assert result.time_series == (29.5, 30.0)
+    for picture, at in ((result.image[0], (8.3, 8.6)), (result.image[2], (12.4, 11.2))):
+        place = [(picture * k).sum() / picture.sum() for k in np.indices(picture.shape)]
+        np.testing.assert_allclose((np.array(place) + 0.5) / 2 - 0.5, at, atol=0.15)
+    with pytest.raises(sofinet.InputError, match="has 120 frames"):
+        run(frames, psf_fwhm_px=FWHM, steps=10, window=121)
+
+
+def test_standard_error_covers_the_scatter_of_movies():
+    at = np.random.default_rng(2).uniform(3, 13, (12, 2))
+    results = [
+        run(
+            movie_of(at, 200, 16, seed=seed),
+            psf_fwhm_px=FWHM,
+            fine=2,
+            steps=12,
+            blur=0.25,
+            standard_error=True,
+        )
+        for seed in range(10)
+    ]
+    images = np.array([result.image for result in results])
+    errors = np.array([result.maps["standard_error"] for result in results])
+    mean = images.mean(axis=0)
+    signal = mean > 0.2 * mean.max()
+    away = np.abs(images - mean)[:, signal] / np.sqrt(0.9)
+    assert 0.55 < np.mean(away < errors[:, signal]) < 0.8

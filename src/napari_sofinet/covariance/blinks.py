@@ -11,6 +11,8 @@ import numpy as np
 CELL_PX = 8
 ENOUGH = 16.0
 """Blinks within the picture's resolution: their number is then certain to a quarter."""
+LEAST_FOURTH = 1e-6
+"""Fourth cumulant over the square of the second below which it counts as zero."""
 SHARPEST, SOFTEST = 0.1, 0.25
 """Limits of the blur, over the width of the PSF."""
 
@@ -54,7 +56,9 @@ class BlinkCount:
         )
         if not second.max() > 0:
             return float("inf")
-        once = np.where(fourth > 0, squared / np.maximum(fourth, 1e-300), np.inf)
+        countable = fourth > LEAST_FOURTH * np.abs(squared)
+        once = np.full(fourth.shape, np.inf)
+        np.divide(squared, fourth, out=once, where=countable)
         order = np.argsort(once)
         weight = np.maximum(second, 0)[order].cumsum()
         typical = float(once[order][np.searchsorted(weight, weight[-1] / 2)])

@@ -37,7 +37,8 @@ def covariance(
     Reconstruction
         ``image``: (fine * Y, fine * X) float32, variance of the light in counts**2 per camera
         pixel; sample i lies at camera coordinate (i + 1/2) / fine - 1/2. On request
-        ``standard_error`` in the same unit.
+        ``standard_error`` in the same unit. Both are films (T, fine * Y, fine * X) if a window of
+        frames is set.
 
     Raises
     ------
@@ -73,6 +74,9 @@ def describe(settings: CovarianceSettings, details: dict[str, float]) -> str:
     if d.get("blur"):
         chosen = ", chosen by the number of blinks" if settings.blur is None else ""
         text += f" The picture was blurred by {d['blur']:.2g} of the PSF's width{chosen}."
+    if settings.window is not None:
+        step = settings.step or settings.window
+        text += f" Each {settings.window} frames made one picture of a film, every {step} frames."
     if "drift_px" in d:
         text += " Frames were moved by whole pixels, and the model of the light by the remainder."
     return describe_corrections(settings, details) + text
@@ -86,6 +90,7 @@ METHOD = Method(
     describe,
     needs=("torch",),
     tag="Cov",
+    gives=("image", "time series"),
     keeps_preview=True,
     suits=suits,
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from napari_sofinet.base.progress import Repeatable, Report
-from napari_sofinet.covariance.blinks import supported_blur
+from napari_sofinet.covariance.blinks import SOFTEST, supported_blur
 from napari_sofinet.covariance.calibration import (
     FWHM,
     SIEVE,
@@ -150,7 +150,9 @@ def calibrate_fit(
     folds = [(fitted.value(), left.value())]
     sieve, steps, gained = find_strength(geometry.model, fwhm / FWHM, folds, variance, tell.again)
     tell(1.0)
-    blur = supported_blur(scan.blinks) if given_blur is None else given_blur
+    # Where not even the width of the PSF is certain, noise hides the number of blinks.
+    found_blur = supported_blur(scan.blinks) if width.sure else SOFTEST
+    blur = found_blur if given_blur is None else given_blur
     steps = given_steps or (min(steps, BLURRED_STEPS) if blur >= WIDE_BLUR else steps)
     return Found(width, fwhm, gain, dark, sieve, steps, gained * left.freedom, blur)
 

@@ -134,9 +134,13 @@ def standard_error(
         step = portion(report, part / ERROR_PARTS, (part + 1) / ERROR_PARTS)
         pictures.append(fit(scan, sequences, geometry, found, signal, step, device, without=part))
     scatter = np.var(pictures, axis=0) * (ERROR_PARTS - 1)
-    # Five pictures give a variance within a factor of two; neighbours share it.
-    sigma = found.sigma_px * geometry.fine
-    return np.asarray(np.sqrt(gaussian_filter(scatter, sigma / 2)), np.float32)
+    # Five pictures give a variance within a factor of two; neighbours share it, and share it
+    # relative to the picture where this is narrower than the average.
+    wide = found.sigma_px * geometry.fine / 2
+    near = gaussian_filter(scatter, wide)
+    square = np.square(np.mean(pictures, axis=0))
+    least = np.maximum(gaussian_filter(square, wide), 1e-12 * max(float(square.max()), 1e-30))
+    return np.asarray(np.sqrt(np.maximum(near, near * square / least)), np.float32)
 
 
 def _shown_tiles(plan: TilePlan, inside: np.ndarray, fine: int) -> TilePlan:

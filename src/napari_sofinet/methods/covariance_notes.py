@@ -56,13 +56,13 @@ def fit_notes(
     settings : CovarianceSettings
         Settings of the method.
     frames : int
-        Number of frames.
+        Number of frames of the movie.
     signal : ndarray
         Signal to noise of the picture.
     """
     if not signal.max() > SURE:
         return ["No blinking was found above the noise, so the picture is empty; try more frames."]
-    notes = []
+    notes, frames = [], settings.window or frames
     width = found.width
     if not width.sure and settings.psf_fwhm_px is None:
         notes.append(

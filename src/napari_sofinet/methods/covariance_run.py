@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.memory import need_memory
 from napari_sofinet.base.progress import Repeatable, Report, portion
+from napari_sofinet.covariance.blinks import supported_blur
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.saturation import Saturation
@@ -45,8 +48,7 @@ def maximum_likelihood(
     sequences = plan_sequences(calibrated.movie, settings, portion(report, 0.05, 0.08))
     tell = Repeatable(report)
     tell(0.08, "noise of the pixels")
-    dark = settings.camera.dark_frames
-    scan = scan_pixels(sequences, bright, saturation, tell.again, dark)
+    scan = scan_pixels(sequences, bright, saturation, tell.again, settings.camera.dark_frames)
     found = calibrate_fit(
         scan,
         sequences,
@@ -65,12 +67,57 @@ def maximum_likelihood(
 
     def work(where: str) -> Reconstruction:
         step = portion(report, 0.33, 1.0)
-        return _pictures(scan, sequences, found, signal, settings, step, where)
+        if settings.window is None:
+            return _pictures(scan, sequences, found, signal, settings, step, where)
+        return film(scan, sequences, bright, found, settings, step, where)
 
     result = on_device(device, fallen_back, work)
     notes += [*fallen_back, *fit_notes(found, settings, sequences.frames, signal)]
     details = calibrated.details | sequences.details | details_of(found)
     return replace(result, notes=tuple(note for note in notes if note), details=details)
+
+
+def film(
+    scan: Scan,
+    sequences: Sequences,
+    bright: Movie,
+    found: Found,
+    settings: CovarianceSettings,
+    report: Report,
+    device: str,
+) -> Reconstruction:
+    """Reconstruct one picture of each window of frames, with the PSF and noise of all frames."""
+    movie, window = sequences.movie, settings.window or 0
+    step, frames = settings.step or window, movie.shape[0]
+    if window > frames:
+        raise InputError(
+            f"A picture of {window} frames is wanted, but {movie.name} has {frames} frames."
+        )
+    starts = range(0, frames - window + 1, step)
+    size = settings.fine**2 * math.prod(sequences.field)
+    need_memory(8 * len(starts) * size * (1 + settings.standard_error), "the film")
+    if settings.blur is None:
+        found = replace(found, blur=supported_blur(scan.blinks * window / frames))
+    pictures = []
+    for number, start in enumerate(starts):
+        tell = portion(report, number / len(starts), (number + 1) / len(starts))
+        tell(0.0, f"picture {number + 1} of {len(starts)}")
+        part, again = sequences.within(start, start + window), Repeatable(tell).again
+        here = replace(
+            scan_pixels(part, bright, Saturation(), again), floor=scan.floor, read=scan.read
+        )
+        signal = find_evidence(here, part, found, again)
+        pictures.append(_pictures(here, part, found, signal, settings, tell, device))
+    interval = movie.frame_interval_s
+    middle = float(movie.file_frames(movie.first_frame + (window - 1) / 2))
+    maps = {name: np.stack([one.maps[name] for one in pictures]) for name in pictures[0].maps}
+    return replace(
+        pictures[0],
+        maps=maps,
+        axes="TYX",
+        time_series=(middle, float(step)),
+        frame_interval_s=None if interval is None else interval * step,
+    )
 
 
 def details_of(found: Found) -> dict[str, float]:

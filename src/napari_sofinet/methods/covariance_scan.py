@@ -132,7 +132,7 @@ def scan_pixels(
         fine_noise.add(block)
         check()
     squares -= end()
-    mean, variance = mean / count, squares / max(count - len(sequences.edges), 1)
+    mean, variance = mean / count, squares / max(count - sum(b > a for a, b in sequences.edges), 1)
     if not variance.max() > 0:
         raise InputError(
             f"{sequences.movie.name} does not change in time, so its covariance shows no "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -77,6 +77,17 @@ class Sequences:
         rest, index = np.unique(self.rest_px, axis=0, return_inverse=True)
         return rest, np.bincount(index.reshape(-1), lengths) / lengths.sum()
 
+    def within(self, first: int, last: int) -> Sequences:
+        """Return what lies within a range of frames, on the same field; the rest is left empty.
+
+        Parameters
+        ----------
+        first, last : int
+            First frame, and the one after the last.
+        """
+        edges = [(max(a, first), min(b, last)) for a, b in self.edges]
+        return replace(self, edges=[(a, b) if b - a > 1 else (a, a) for a, b in edges])
+
     def blocks(
         self, movie: Movie | None = None, saturation: Saturation | None = None
     ) -> Iterator[tuple[int, int, np.ndarray]]:
@@ -93,6 +104,8 @@ class Sequences:
         (y, x), (rows, columns) = self.first_px, self.field
         start = movie.first_frame
         for number, (a, b) in enumerate(self.edges):
+            if a >= b:
+                continue
             dy, dx = self.moved_px[number]
             before = a
             for block in time_blocks(movie.select(frames=(start + a, start + b)), saturation):

@@ -34,6 +34,24 @@ class CovarianceSettings(MovieSettings):
         ge=0,
         le=1,
     )
+    window: int | None = parameter(
+        None,
+        "Number of frames for one picture. If empty, all frames make one picture. With a number "
+        "such as 100, the frames make a film: one picture of each 100 frames in a row.",
+        label="Frames per picture",
+        empty="all; 100 makes a film",
+        ge=20,
+        le=100_000,
+    )
+    step: int | None = parameter(
+        None,
+        "Frames from one picture of a film to the next; as many as a picture has if empty.",
+        label="Film step",
+        unit="frames",
+        ge=1,
+        le=100_000,
+        not_if={"window": (None,)},
+    )
     standard_error: bool = parameter(
         False,
         "Also map the standard error, from the scatter of pictures that lack a fifth of the "
