@@ -26,6 +26,8 @@ FULLY_OPEN = 0.1
 DARK_WEIGHT = 0.05
 """Weight of places where the prior estimate shows nothing, relative to bright ones: there are far
 more of them."""
+LEAST_BRIGHT = 0.15
+"""Brightness of a volume to which it is scaled at least."""
 AMPLITUDES = 0.1
 """Weight of the amplitudes in the mixed loss; they keep fine detail from being smeared."""
 
@@ -83,6 +85,33 @@ def picture_loss(
     log_error = out[:, 1].float().clamp(-8, 4)
     error = difference.detach().abs()
     return loss, (error * torch.exp(-log_error) + log_error).mean()
+
+
+def volume_loss(out: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Compute the loss of volumes, and of the errors that a network expects.
+
+    Volumes are divided by the bright parts of the target, so that single points and filled bodies
+    count alike.
+
+    Parameters
+    ----------
+    out : torch.Tensor
+        (B, 2, Z, Y, X) picture and logarithm of its expected absolute error.
+    target : torch.Tensor
+        (B, Z, Y, X).
+
+    Returns
+    -------
+    loss, likelihood : torch.Tensor
+        Mean of abs(difference) + 2 difference²; likelihood as in `picture_loss`.
+    """
+    difference = out[:, 0].float() - target
+    highest = target.flatten(1).topk(max(target[0].numel() // 2000, 1), dim=1).values[:, -1]
+    relative = difference / highest.clamp(min=LEAST_BRIGHT)[:, None, None, None]
+    log_error = out[:, 1].float().clamp(-8, 4)
+    error = difference.detach().abs()
+    likelihood = (error * torch.exp(-log_error) + log_error).mean()
+    return (relative.abs() + 2 * relative**2).mean(), likelihood
 
 
 def map_loss(out: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,0 +1,1 @@
+"""Structured illumination microscopy (SIM): optics, patterns and classical reconstruction."""

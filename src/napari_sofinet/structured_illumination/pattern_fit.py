@@ -1,0 +1,167 @@
+"""Period, angle, phase and contrast of a pattern, found in the exposures themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.fft as fft
+from scipy.optimize import minimize
+
+from napari_sofinet.structured_illumination.bands import separate
+from napari_sofinet.structured_illumination.geometry import StackGeometry
+from napari_sofinet.structured_illumination.optics import Optics, transfer_functions
+from napari_sofinet.structured_illumination.pattern import Pattern
+
+SEARCH = 0.12
+"""Largest deviation of a grating from its nominal frequency that is searched, as a fraction."""
+WHITENED = 0.05
+"""Regularisation of the flattened spectra, relative to the square of the transfer function."""
+CLEAR_PEAK = 4.5
+"""Height of a grating's peak over the scatter around it from which on it is believed."""
+
+
+@dataclass(frozen=True)
+class PatternFit:
+    """Pattern found in exposures.
+
+    Parameters
+    ----------
+    pattern : Pattern
+        The nominal pattern with the frequencies, phases and modulations that were found.
+    clearness : ndarray
+        (H,) height of the peak of each grating over the scatter around it.
+    deviation : ndarray
+        (H,) distance of each grating's frequency from the nominal one, as a fraction of it.
+    """
+
+    pattern: Pattern
+    clearness: np.ndarray
+    deviation: np.ndarray
+
+    @property
+    def found(self) -> bool:
+        """Whether every grating stands out."""
+        return bool((self.clearness >= CLEAR_PEAK).all())
+
+
+def fit_pattern(
+    exposures: np.ndarray, nominal: Pattern, optics: Optics, geometry: StackGeometry
+) -> PatternFit:
+    """Find a pattern in exposures, starting from the nominal one.
+
+    Each band of a grating overlaps with the wide-field band once it is shifted by the frequency of
+    the grating; where they overlap they differ by a complex factor, the modulation with its phase
+    (Gustafsson et al., Biophys. J. 94, 4957 (2008)). Steps of phase between exposures are taken as
+    nominal.
+
+    Parameters
+    ----------
+    exposures : ndarray
+        (P, Z, Y, X) images of some planes with signal.
+    nominal : Pattern
+        The expected pattern.
+    optics : Optics
+        The microscope.
+    geometry : StackGeometry
+        Sampling.
+
+    Returns
+    -------
+    PatternFit
+        The pattern that was found and how clear it is.
+
+    Raises
+    ------
+    InputError
+        The exposures do not fit the pattern, or the pixels the microscope.
+    """
+    pixel_um = geometry.pixel_um
+    bands = separate(geometry.spectra_at_planes(exposures), nominal)
+    bands = _windowed(fft.ifft(bands, axis=1, workers=1))
+    shape = (int(bands.shape[-2]), int(bands.shape[-1]))
+    otf = _full(transfer_functions(optics, shape, pixel_um, np.zeros(1))[0], shape)
+    spectra = fft.fft2(bands, workers=1) * (otf / (otf**2 + WHITENED))
+    frequencies, weights = nominal.frequencies_per_um.copy(), nominal.weights.copy()
+    clearness = np.zeros(len(frequencies))
+    for h, start in enumerate(nominal.frequencies_per_um):
+        # Only where the bands overlap do they show the same part of the sample.
+        wide = fft.ifft2(spectra[0] * _moved(otf, -start, pixel_um), workers=1)
+        band = fft.ifft2(spectra[1 + h] * _moved(otf, start, pixel_um), workers=1)
+        product = np.conj(wide) * band
+        frequencies[h], clearness[h] = _peak(product, start, pixel_um)
+        factor = _factor(bands[0], bands[1 + h], otf, frequencies[h], pixel_um)
+        # Noise lowers the factor and the contrast of an illumination has a limit.
+        size = np.clip(abs(factor), 0.25, 1.25)
+        weights[:, h] *= size * factor / max(abs(factor), 1e-12)
+    moved = np.linalg.norm(frequencies - nominal.frequencies_per_um, axis=1)
+    return PatternFit(
+        replace(nominal, frequencies_per_um=frequencies, weights=weights),
+        clearness,
+        moved / np.linalg.norm(nominal.frequencies_per_um, axis=1),
+    )
+
+
+def _windowed(bands: np.ndarray) -> np.ndarray:
+    """Return bands (B, Z, Y, X) that fall to zero at the borders, whose jumps look like peaks."""
+    rows, columns = (np.hanning(n + 2)[1:-1] ** 0.5 for n in bands.shape[-2:])
+    return np.asarray(bands * (rows[:, None] * columns).astype(np.float32))
+
+
+def _full(half: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return a transfer function (Y, X) in the order of `scipy.fft.fft2`, from half of it."""
+    kx = np.abs(fft.fftfreq(shape[1], 1 / shape[1])).round().astype(int)
+    return half[:, kx]
+
+
+def _peak(product: np.ndarray, start: np.ndarray, pixel_um: float) -> tuple[np.ndarray, float]:
+    """Return the frequency (2,) at which the spectrum of a product has its peak, and its height."""
+    rows, columns = product.shape[1:]
+    y, x = np.arange(rows) * pixel_um, np.arange(columns) * pixel_um
+    step = 0.5 / (pixel_um * max(rows, columns))
+    reach = max(SEARCH * float(np.linalg.norm(start)), 3 * step)
+    offsets = np.arange(-int(reach / step), int(reach / step) + 1) * step
+
+    def height(fy: np.ndarray, fx: np.ndarray) -> np.ndarray:
+        left = np.exp(-2j * np.pi * np.outer(fy, y))
+        right = np.exp(-2j * np.pi * np.outer(x, fx))
+        return np.asarray((np.abs(left @ product @ right) ** 2).sum(0))
+
+    grid = height(start[0] + offsets, start[1] + offsets)
+    grid[offsets[:, None] ** 2 + offsets**2 > reach**2] = 0
+    best = np.unravel_index(int(grid.argmax()), grid.shape)
+    around = np.sqrt(grid[grid > 0])
+    middle = float(np.median(around))
+    scatter = 1.4826 * float(np.median(np.abs(around - middle)))
+    found = minimize(
+        lambda f: -height(f[:1], f[1:])[0, 0] / max(float(grid.max()), 1e-300),
+        np.array([start[0] + offsets[best[0]], start[1] + offsets[best[1]]]),
+        method="Nelder-Mead",
+        options={"xatol": 1e-3 * step, "fatol": 1e-7, "initial_simplex": None},
+    )
+    return found.x, (float(np.sqrt(grid.max())) - middle) / max(scatter, 1e-300)
+
+
+def _factor(
+    wide: np.ndarray, band: np.ndarray, otf: np.ndarray, frequency: np.ndarray, pixel_um: float
+) -> complex:
+    """Return the complex factor between a band and the wide-field band (Z, Y, X), shifted."""
+    rows, columns = wide.shape[-2:]
+    y, x = np.arange(rows) * pixel_um, np.arange(columns) * pixel_um
+    wave = np.exp(2j * np.pi * (frequency[0] * y[:, None] + frequency[1] * x))
+    moved = _moved(otf, frequency, pixel_um)
+    both = np.minimum(otf, moved)
+    first = fft.fft2(wide * wave, workers=1) * otf
+    second = fft.fft2(band, workers=1) * moved
+    inside = both > 0.05
+    # Low frequencies hold light from out of focus, which carries no grating.
+    first, second = first[..., inside], second[..., inside]
+    return complex((np.conj(first) * second).sum() / max((np.abs(first) ** 2).sum(), 1e-300))
+
+
+def _moved(otf: np.ndarray, frequency: np.ndarray, pixel_um: float) -> np.ndarray:
+    """Return a transfer function (Y, X), moved by a frequency (2,) in cycles per um."""
+    rows, columns = otf.shape
+    y, x = (fft.fftfreq(n, 1 / n) * pixel_um for n in (rows, columns))  # a PSF begins in its middle
+    wave = np.exp(2j * np.pi * (frequency[0] * y[:, None] + frequency[1] * x))
+    return np.asarray(np.abs(fft.fft2(fft.ifft2(otf, workers=1) * wave, workers=1)))

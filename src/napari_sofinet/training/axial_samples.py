@@ -1,0 +1,169 @@
+"""Simulated SIM stacks for the training of a network that refines them, with their truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from napari_sofinet.networks.axial import FINER, FOLD
+from napari_sofinet.networks.axial_maps import axial_maps
+from napari_sofinet.simulation.sim_rendering import render_confocal, render_exposures
+from napari_sofinet.simulation.sim_structures import STRUCTURES, Box
+from napari_sofinet.structured_illumination.geometry import StackGeometry
+from napari_sofinet.structured_illumination.noise import noise_over_signal, noise_variance
+from napari_sofinet.structured_illumination.optics import Optics
+from napari_sofinet.structured_illumination.pattern import Pattern, hexagonal
+from napari_sofinet.structured_illumination.wiener import WienerFilter
+
+OPTICS = Optics()
+GEOMETRY = StackGeometry(6.5 / 60, 0.35, continuous=True)
+"""Microscope and sampling of Boland et al. (2021)."""
+MARGIN_PX, MARGIN_PLANES = 8, 2
+"""Borders of a simulated stack that are reconstructed, but not learnt."""
+TARGET_GAIN = 4.0
+"""Factor of the truth, whose samples share the light of a plane, so that it is of the size of the
+input."""
+KINDS = {
+    "chromatin": (0.2, 1, 4),
+    "sphere": (0.12, 300, 6000),
+    "filaments": (0.24, 3, 30),
+    "membranes": (0.14, 1, 8),
+    "volumes": (0.1, 1, 6),
+    "points": (0.12, 10, 500),
+    "nothing": (0.08, 0, 0),
+}
+"""Share of each structure, and least and largest number of objects."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Input of the network for one simulated stack, and its truth.
+
+    Parameters
+    ----------
+    maps : torch.Tensor
+        (Z, 6, Y, X) input.
+    target : torch.Tensor
+        (3 Z, 2 Y, 2 X) ideal confocal picture.
+    """
+
+    maps: torch.Tensor
+    target: torch.Tensor
+
+
+def simulate_stack(rng: np.random.Generator, side_px: int, planes: int, kind: str = "") -> Stack:
+    """Return a stack of a random structure.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of randomness.
+    side_px, planes : int
+        Size that can be used, without borders.
+    kind : str, optional
+        One of `KINDS`; by default one of them by its share.
+
+    Returns
+    -------
+    Stack
+        Input and truth, in units in which the bright parts of the reconstruction are 1.
+    """
+    names = list(KINDS)
+    kind = kind or str(rng.choice(names, p=[KINDS[name][0] for name in names]))
+    side, depth = side_px + 2 * MARGIN_PX, planes + 2 * MARGIN_PLANES
+    positions, brightness = _sample(rng, kind, side, depth)
+    pattern = hexagonal(
+        OPTICS.cutoff_per_um,
+        rng.uniform(0.88, 1.0),
+        bool(rng.random() < 0.5),
+        rng.uniform(0, 60),
+        (rng.uniform(0, 0.3), rng.uniform(0, 0.3)),
+    )
+    pattern = replace(pattern, weights=pattern.weights * rng.uniform(0.6, 1))
+    # The microscope is never quite the one that it is taken for.
+    optics = Optics(
+        OPTICS.numerical_aperture * rng.uniform(0.96, 1.03),
+        OPTICS.refractive_index,
+        OPTICS.wavelength_um,
+        OPTICS.sheet_fwhm_um * rng.uniform(0.8, 1.25),
+    )
+    depths = GEOMETRY.exposure_depths_um(pattern.exposures)[:, None]
+    depths = depths + np.arange(depth) * GEOMETRY.plane_um
+    pixel = GEOMETRY.pixel_um
+    light = np.zeros((pattern.exposures, depth, side, side), np.float32)
+    if len(positions):
+        light = render_exposures(
+            positions, brightness, pattern, optics, pixel, depths, (side, side), rng.random() < 0.5
+        )
+    exposures, per_photon = _exposed(rng, light)
+    found = _roughly_known(rng, pattern, side * pixel)
+    variance = noise_variance(exposures, OPTICS, GEOMETRY)
+    noise = noise_over_signal(exposures, variance, found, OPTICS, GEOMETRY)
+    wiener = WienerFilter(found, OPTICS, GEOMETRY, exposures.shape[1:], noise)
+    picture = wiener.apply(exposures)
+    inner = np.s_[MARGIN_PLANES:-MARGIN_PLANES, MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
+    fine = np.s_[
+        MARGIN_PLANES:-MARGIN_PLANES,
+        FOLD * MARGIN_PX : -FOLD * MARGIN_PX,
+        FOLD * MARGIN_PX : -FOLD * MARGIN_PX,
+    ]
+    sigma = float(np.sqrt(variance)) * wiener.noise_gain()
+    maps, scale = axial_maps(picture[fine], exposures.mean(0)[inner], sigma)
+    target = np.zeros((FINER * planes, FOLD * side_px, FOLD * side_px), np.float32)
+    if len(positions):
+        first = MARGIN_PLANES - 1 / FINER
+        at = (first + np.arange(FINER * planes) / FINER) * GEOMETRY.plane_um
+        offset = np.array([0, MARGIN_PX * pixel, MARGIN_PX * pixel])
+        ideal = OPTICS.with_wavelength(OPTICS.wavelength_um / np.sqrt(2))
+        target = render_confocal(
+            positions - offset,
+            brightness,
+            ideal,
+            pixel / FOLD,
+            at,
+            (FOLD * side_px, FOLD * side_px),
+        )
+        target *= TARGET_GAIN * per_photon / scale
+    return Stack(maps, torch.from_numpy(target))
+
+
+def _sample(
+    rng: np.random.Generator, kind: str, side: int, depth: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return positions (N, 3) of points in um and their brightness (N,)."""
+    if kind == "nothing":
+        return np.zeros((0, 3)), np.zeros(0)
+    box = Box(depth * GEOMETRY.plane_um, side * GEOMETRY.pixel_um, side * GEOMETRY.pixel_um)
+    _, least, most = KINDS[kind]
+    count = int(np.exp(rng.uniform(np.log(least), np.log(most + 1))))
+    positions = STRUCTURES[kind](rng, box, count)
+    spread = rng.uniform(0, 0.7)
+    brightness = rng.lognormal(0, spread, len(positions))
+    if kind == "filaments":  # dyes on a filament are many: it is its label that varies
+        brightness = np.repeat(rng.lognormal(0, 0.3, -(-len(positions) // 50)), 50)[
+            : len(positions)
+        ]
+    if rng.random() < 0.2:  # all of it out of focus, at one end
+        positions[:, 0] += rng.choice([-1, 1]) * rng.uniform(0.5, 1) * box.depth_um
+    return positions, brightness
+
+
+def _exposed(rng: np.random.Generator, light: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return counts of exposures, and counts per unit of light."""
+    photons = np.exp(rng.uniform(np.log(12), np.log(3000)))
+    brightest = float(light.max())
+    per_photon = photons / brightest if brightest > 0 else 1.0
+    haze = photons * rng.uniform(0, 0.3) * (rng.random() < 0.6)
+    counts = rng.poisson(np.maximum(light * per_photon, 0) + haze).astype(np.float32) - haze
+    counts += rng.normal(0, rng.uniform(0, 2.5), light.shape).astype(np.float32)
+    return np.asarray(counts, np.float32), per_photon
+
+
+def _roughly_known(rng: np.random.Generator, pattern: Pattern, field_um: float) -> Pattern:
+    """Return a pattern as well as it is known from exposures."""
+    gratings = len(pattern.frequencies_per_um)
+    frequencies = pattern.frequencies_per_um + rng.normal(0, 0.02 / field_um, (gratings, 2))
+    factor = rng.uniform(0.85, 1.1, gratings) * np.exp(1j * rng.normal(0, 0.08, gratings))
+    return replace(pattern, frequencies_per_um=frequencies, weights=pattern.weights * factor)
