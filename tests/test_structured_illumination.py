@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.fft as fft
+from conftest import DATA, needs_shared
 from scipy.signal import resample
+from tifffile import imread
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.simulation.sim_rendering import render_confocal, render_exposures
@@ -120,6 +122,27 @@ def test_the_pattern_is_found_in_the_exposures(
     ]
     assert np.abs(np.angle(phase[0] / phase[1])).max() < 0.35
     assert np.abs(found.pattern.weights) == pytest.approx(1 / 3, abs=0.12)
+
+
+@needs_shared
+def test_a_real_stack_shows_what_its_authors_reconstructed() -> None:
+    """Three beams, 3 x 5 exposures, microtubules; nothing but NA and colour is told."""
+    raw = imread(DATA / "sim3beam_microtubule_HE_15x256x256.tif").astype(np.float32)
+    spectrum = fft.fftshift(fft.fft2(raw - np.percentile(raw, 0.5)), axes=(1, 2))
+    camera = fft.ifft2(fft.ifftshift(spectrum[:, 64:192, 64:192], axes=(1, 2))).real / 4
+    optics = Optics(1.3, 1.515, 0.61, sheet_fwhm_um=1000)
+    flat = StackGeometry(0.06, 0.3, continuous=False)
+    nominal = stripes(4.1, directions=3, phases=5)
+    found = fit_pattern(camera[:, None], nominal, optics, flat, any_angle=True)
+    sizes = np.linalg.norm(found.pattern.frequencies_per_um, axis=1)
+    assert sizes[1::2] == pytest.approx(2 * sizes[::2], rel=0.01)
+    angles = np.degrees(np.arctan2(*found.pattern.frequencies_per_um[1::2].T)) % 180
+    assert np.diff(np.sort(angles)) == pytest.approx([60, 60], abs=2)
+    picture = reconstruct_stack(camera[:, None], found.pattern, optics, flat)[0]
+    authors = imread(DATA / "sim3beam_microtubule_HE_reconstruction.tif").astype(float)
+    alike = np.corrcoef(np.maximum(picture, 0).ravel(), authors.ravel())[0, 1]
+    wide = np.kron(camera.mean(0), np.ones((2, 2)))
+    assert alike > 0.88 > 0.1 + np.corrcoef(wide.ravel(), authors.ravel())[0, 1]
 
 
 def test_points_stay_in_place_and_become_half_as_wide() -> None:

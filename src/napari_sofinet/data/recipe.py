@@ -32,7 +32,7 @@ class OpenStep(BaseModel):
     channel: int = 0
     every_channel: bool = False
     z: int = 0
-    stack_axis: Literal["time", "depth"] = "time"
+    stack_axis: Literal["time", "depth", "all"] = "time"
     frames: tuple[int, int] | None = None
     left_out: tuple[tuple[int, int], ...] = ()
     roi: tuple[tuple[int, int], tuple[int, int]] | None = None

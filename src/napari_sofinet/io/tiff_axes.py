@@ -25,8 +25,8 @@ class Wanted(NamedTuple):
     ----------
     channel, z : int, optional
         Channel and plane; None for the first, with a note.
-    stack_axis : {"time", "depth"}
-        Meaning of a Z axis without a time axis.
+    stack_axis : {"time", "depth", "all"}
+        Meaning of a Z axis without a time axis; with "all" every image of a channel is a frame.
     frames : sequence of two int or None, optional
         Range of frames that is needed from a file with missing frames.
     """
@@ -45,6 +45,38 @@ class Frames(NamedTuple):
     z: int
     channels: int
     planes: int
+    axes: tuple[tuple[str, int], ...] = ()
+
+
+def all_images_of(layout: Layout, name: str, wanted: Wanted, notes: list[str]) -> Frames:
+    """Choose every image of a channel, in the order of the file.
+
+    Parameters
+    ----------
+    layout : Layout
+        Images of a file.
+    name : str
+        Name of the file.
+    wanted : Wanted
+        Choice of the user, of which the channel counts.
+    notes : list of str
+        Sentences for the user are appended.
+
+    Raises
+    ------
+    InputError
+        There is no such channel, or images are missing.
+    """
+    channels = layout.sizes.get("C", 1)
+    if set(layout.axes) == {"C"}:  # the images of a plain stack are often called channels
+        channels = 1
+    elif "C" in layout.axes:
+        chosen = choose(channels, "channels", "channel", wanted.channel, name, notes)
+        layout = layout.take("C", chosen)
+    if (layout.images < 0).any():
+        raise InputError(f"{name} lacks images; record it again or save the complete part of it.")
+    axes = tuple((axis, size) for axis, size in layout.sizes.items() if size > 1)
+    return Frames(layout.images.ravel(), wanted.channel or 0, 0, channels, 1, axes)
 
 
 def frames_of(layout: Layout, name: str, wanted: Wanted, notes: list[str]) -> Frames:
@@ -66,6 +98,8 @@ def frames_of(layout: Layout, name: str, wanted: Wanted, notes: list[str]) -> Fr
     InputError
         There is no such channel or plane, an axis is not understood, or images are missing.
     """
+    if wanted.stack_axis == "all":
+        return all_images_of(layout, name, wanted, notes)
     sizes = layout.sizes
     time = _time_axis(sizes, name, wanted, notes)
     _check_movie(sizes, time, name)

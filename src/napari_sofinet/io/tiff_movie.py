@@ -58,6 +58,7 @@ def open_file(path: Path, wanted: Wanted) -> Opened:
             stack_axis=wanted.stack_axis,
             channels=found.channels,
             planes=found.planes,
+            axes=found.axes,
             companions=companions,
         )
         stamps = (before, *map(stamp, companions))

@@ -18,7 +18,8 @@ from napari_sofinet.io.open_files import OpenFiles
 from napari_sofinet.io.tiff_file import short_text, tiff_file
 from napari_sofinet.io.tiff_trust import check_chain, check_unpacked
 
-StackAxis = Literal["time", "depth"]
+StackAxis = Literal["time", "depth", "all"]
+"""Meaning of a Z axis without a time axis; with "all", every image of a channel is a frame."""
 
 
 class TiffPart(NamedTuple):
@@ -54,9 +55,10 @@ class TiffStack:
 
     ``parts`` say where the frames are; without any, each of ``paths`` contains one frame.
     ``channel``, ``z`` and ``stack_axis`` are the choices made, among ``channels`` and ``planes`` in
-    the file. ``companions`` are further files that were not named, as of an OME-TIFF. ``stamps``
-    are the states of all files when they were opened. ``named`` is the path given by the user if
-    that is neither the only file nor the folder of all files.
+    the file. ``axes`` are letters and lengths of the axes of a stack that was opened as a whole, the
+    slowest first. ``companions`` are further files that were not named, as of an OME-TIFF.
+    ``stamps`` are the states of all files when they were opened. ``named`` is the path given by the
+    user if that is neither the only file nor the folder of all files.
     """
 
     paths: tuple[str, ...]
@@ -68,6 +70,7 @@ class TiffStack:
     stack_axis: StackAxis = "time"
     channels: int = 1
     planes: int = 1
+    axes: tuple[tuple[str, int], ...] = ()
     companions: tuple[str, ...] = ()
     whole_frames: bool = True
     stamps: tuple[FileStamp, ...] = ()

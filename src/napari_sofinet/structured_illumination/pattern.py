@@ -27,12 +27,15 @@ class Pattern:
         (H,) frequencies along z in cycles per um; 0 for gratings that are the same at all depths.
     name : str
         Name for messages.
+    orders : tuple of int
+        1 for a grating of its own; 2 for one with twice the frequency of the grating before.
     """
 
     frequencies_per_um: np.ndarray
     weights: np.ndarray
     axial_per_um: np.ndarray
     name: str
+    orders: tuple[int, ...]
 
     def __post_init__(self) -> None:
         gratings = len(self.frequencies_per_um)
@@ -91,7 +94,11 @@ def hexagonal(
     modulation = 2 / 3 if axial_polarisation else -1 / 3
     phases = turns - frequencies @ np.asarray(offset_um)
     return Pattern(
-        frequencies, modulation * np.exp(2j * np.pi * phases), np.zeros(3), "hexagonal, 7 exposures"
+        frequencies,
+        modulation * np.exp(2j * np.pi * phases),
+        np.zeros(3),
+        "hexagonal, 7 exposures",
+        (1, 1, 1),
     )
 
 
@@ -157,4 +164,5 @@ def stripes(
             weights[d * phases : (d + 1) * phases, h] = strength * np.exp(2j * np.pi * turns)
     beams = "two" if phases == 3 else "three"
     name = f"stripes of {beams} beams, {directions} x {phases} exposures"
-    return Pattern(np.array(frequencies), weights, np.array(axial), name)
+    order_of = tuple(range(1, orders + 1)) * directions
+    return Pattern(np.array(frequencies), weights, np.array(axial), name, order_of)

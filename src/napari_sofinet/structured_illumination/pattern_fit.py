@@ -46,7 +46,11 @@ class PatternFit:
 
 
 def fit_pattern(
-    exposures: np.ndarray, nominal: Pattern, optics: Optics, geometry: StackGeometry
+    exposures: np.ndarray,
+    nominal: Pattern,
+    optics: Optics,
+    geometry: StackGeometry,
+    any_angle: bool = False,
 ) -> PatternFit:
     """Find a pattern in exposures, starting from the nominal one.
 
@@ -65,6 +69,8 @@ def fit_pattern(
         The microscope.
     geometry : StackGeometry
         Sampling.
+    any_angle : bool, optional
+        Whether gratings are searched at all angles, rather than near the nominal ones.
 
     Returns
     -------
@@ -76,30 +82,96 @@ def fit_pattern(
     InputError
         The exposures do not fit the pattern, or the pixels the microscope.
     """
-    pixel_um = geometry.pixel_um
     bands = separate(geometry.spectra_at_planes(exposures), nominal)
     bands = _windowed(fft.ifft(bands, axis=1, workers=1))
     shape = (int(bands.shape[-2]), int(bands.shape[-1]))
-    otf = _full(transfer_functions(optics, shape, pixel_um, np.zeros(1))[0], shape)
+    otf = _full(transfer_functions(optics, shape, geometry.pixel_um, np.zeros(1))[0], shape)
     spectra = fft.fft2(bands, workers=1) * (otf / (otf**2 + WHITENED))
+    overlaps = _Overlaps(spectra, otf, geometry.pixel_um)
     frequencies, weights = nominal.frequencies_per_um.copy(), nominal.weights.copy()
     clearness = np.zeros(len(frequencies))
-    for h, start in enumerate(nominal.frequencies_per_um):
-        # Only where the bands overlap do they show the same part of the sample.
-        wide = fft.ifft2(spectra[0] * _moved(otf, -start, pixel_um), workers=1)
-        band = fft.ifft2(spectra[1 + h] * _moved(otf, start, pixel_um), workers=1)
-        product = np.conj(wide) * band
-        frequencies[h], clearness[h] = _peak(product, start, pixel_um)
-        factor = _factor(bands[0], bands[1 + h], otf, frequencies[h], pixel_um)
+    for h, expected in enumerate(nominal.frequencies_per_um):
+        if nominal.orders[h] > 1:
+            starts = [2 * frequencies[h - 1]]
+        else:
+            starts = _around(expected) if any_angle else [expected]
+        frequencies[h], clearness[h] = overlaps.peak(h, starts)
+        factor = _factor(bands[0], bands[1 + h], otf, frequencies[h], geometry.pixel_um)
         # Noise lowers the factor and the contrast of an illumination has a limit.
         size = np.clip(abs(factor), 0.25, 1.25)
         weights[:, h] *= size * factor / max(abs(factor), 1e-12)
-    moved = np.linalg.norm(frequencies - nominal.frequencies_per_um, axis=1)
+    moved = np.linalg.norm(frequencies, axis=1) - np.linalg.norm(nominal.frequencies_per_um, axis=1)
     return PatternFit(
         replace(nominal, frequencies_per_um=frequencies, weights=weights),
         clearness,
-        moved / np.linalg.norm(nominal.frequencies_per_um, axis=1),
+        np.abs(moved) / np.linalg.norm(nominal.frequencies_per_um, axis=1),
     )
+
+
+def _around(frequency: np.ndarray) -> list[np.ndarray]:
+    """Return frequencies at all angles, so close that the search around each covers all."""
+    size = float(np.linalg.norm(frequency))
+    angles = np.arange(0, 2 * np.pi, 1.6 * SEARCH)
+    return [size * np.array([np.cos(a), np.sin(a)]) for a in angles]
+
+
+class _Overlaps:
+    """Where bands overlap with the wide-field band, the spectra of their products."""
+
+    def __init__(self, spectra: np.ndarray, otf: np.ndarray, pixel_um: float) -> None:
+        self.spectra, self.otf, self.pixel_um = spectra, otf, pixel_um
+
+    def peak(self, h: int, starts: list[np.ndarray]) -> tuple[np.ndarray, float]:
+        """Return the frequency (2,) of the highest peak near some frequencies, and its height."""
+        found = [self._coarse_peak(h, start) for start in starts]
+        height, at, product, scatter = max(found, key=lambda one: one[0])
+        step = self._step(product.shape)
+        scale = max(self._power(product, at[:1], at[1:])[0, 0], 1e-300)
+        best = minimize(
+            lambda f: -self._power(product, f[:1], f[1:])[0, 0] / scale,
+            at,
+            method="Nelder-Mead",
+            options={
+                "xatol": 1e-3 * step,
+                "fatol": 1e-7,
+                "initial_simplex": at + step * np.array([[0, 0], [0.5, 0], [0, 0.5]]),
+            },
+        )
+        return best.x, height / max(scatter, 1e-300)
+
+    def _coarse_peak(
+        self, h: int, start: np.ndarray
+    ) -> tuple[float, np.ndarray, np.ndarray, float]:
+        """Return height, frequency, product and scatter of the peak near a frequency."""
+        # Only where the bands overlap do they show the same part of the sample.
+        ahead = _moved(self.otf, start, self.pixel_um)
+        behind = _moved(self.otf, -start, self.pixel_um)
+        wide = fft.ifft2(self.spectra[0] * behind, workers=1)
+        band = fft.ifft2(self.spectra[1 + h] * ahead, workers=1)
+        product = np.conj(wide) * band
+        step = self._step(product.shape)
+        reach = max(SEARCH * float(np.linalg.norm(start)), 3 * step)
+        offsets = np.arange(-int(reach / step), int(reach / step) + 1) * step
+        grid = np.sqrt(self._power(product, start[0] + offsets, start[1] + offsets))
+        inside = offsets[:, None] ** 2 + offsets**2 <= reach**2
+        middle = float(np.median(grid[inside]))
+        scatter = 1.4826 * float(np.median(np.abs(grid[inside] - middle)))
+        best = np.unravel_index(int(np.where(inside, grid, 0).argmax()), grid.shape)
+        at = start + np.array([offsets[best[0]], offsets[best[1]]])
+        # Relative to the light in the overlap, which differs from angle to angle.
+        light = float(np.sqrt((np.abs(wide) ** 2).sum() * (np.abs(band) ** 2).sum()))
+        light = max(light, 1e-300)
+        return (float(grid[best]) - middle) / light, at, product, scatter / light
+
+    def _power(self, product: np.ndarray, fy: np.ndarray, fx: np.ndarray) -> np.ndarray:
+        """Return the power of a product's spectrum at frequencies along y and x, over planes."""
+        rows, columns = product.shape[-2:]
+        left = np.exp(-2j * np.pi * np.outer(fy, np.arange(rows) * self.pixel_um))
+        right = np.exp(-2j * np.pi * np.outer(np.arange(columns) * self.pixel_um, fx))
+        return np.asarray((np.abs(left @ product @ right) ** 2).sum(0))
+
+    def _step(self, shape: tuple[int, ...]) -> float:
+        return 0.5 / (self.pixel_um * max(shape[-2:]))
 
 
 def _windowed(bands: np.ndarray) -> np.ndarray:
@@ -112,34 +184,6 @@ def _full(half: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Return a transfer function (Y, X) in the order of `scipy.fft.fft2`, from half of it."""
     kx = np.abs(fft.fftfreq(shape[1], 1 / shape[1])).round().astype(int)
     return half[:, kx]
-
-
-def _peak(product: np.ndarray, start: np.ndarray, pixel_um: float) -> tuple[np.ndarray, float]:
-    """Return the frequency (2,) at which the spectrum of a product has its peak, and its height."""
-    rows, columns = product.shape[1:]
-    y, x = np.arange(rows) * pixel_um, np.arange(columns) * pixel_um
-    step = 0.5 / (pixel_um * max(rows, columns))
-    reach = max(SEARCH * float(np.linalg.norm(start)), 3 * step)
-    offsets = np.arange(-int(reach / step), int(reach / step) + 1) * step
-
-    def height(fy: np.ndarray, fx: np.ndarray) -> np.ndarray:
-        left = np.exp(-2j * np.pi * np.outer(fy, y))
-        right = np.exp(-2j * np.pi * np.outer(x, fx))
-        return np.asarray((np.abs(left @ product @ right) ** 2).sum(0))
-
-    grid = height(start[0] + offsets, start[1] + offsets)
-    grid[offsets[:, None] ** 2 + offsets**2 > reach**2] = 0
-    best = np.unravel_index(int(grid.argmax()), grid.shape)
-    around = np.sqrt(grid[grid > 0])
-    middle = float(np.median(around))
-    scatter = 1.4826 * float(np.median(np.abs(around - middle)))
-    found = minimize(
-        lambda f: -height(f[:1], f[1:])[0, 0] / max(float(grid.max()), 1e-300),
-        np.array([start[0] + offsets[best[0]], start[1] + offsets[best[1]]]),
-        method="Nelder-Mead",
-        options={"xatol": 1e-3 * step, "fatol": 1e-7, "initial_simplex": None},
-    )
-    return found.x, (float(np.sqrt(grid.max())) - middle) / max(scatter, 1e-300)
 
 
 def _factor(
