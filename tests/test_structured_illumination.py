@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.fft as fft
@@ -113,6 +115,7 @@ def test_the_pattern_is_found_in_the_exposures(
     found = fit_pattern(exposures, hexagonal(OPTICS.cutoff_per_um), OPTICS, CONTINUOUS)
     field_um = 64 * PIXEL_UM
     off = np.linalg.norm(found.pattern.frequencies_per_um - actual.frequencies_per_um, axis=1)
+    assert found.found
     assert off.max() < 0.25 / field_um
     # Phases in the middle of the field, where an error of the frequency does not count.
     middle = np.full(2, field_um / 2)
@@ -124,6 +127,17 @@ def test_the_pattern_is_found_in_the_exposures(
     assert np.abs(found.pattern.weights) == pytest.approx(1 / 3, abs=0.12)
 
 
+def test_another_pattern_is_not_taken_for_the_hexagonal_one() -> None:
+    rng = np.random.default_rng(5)
+    points = np.column_stack([rng.uniform(0, 1, 80), *rng.uniform(0.4, 6.4, (2, 80))])
+    three = stripes(3.8, 3, 3, angle_deg=20)
+    nominal = hexagonal(OPTICS.cutoff_per_um)
+    for weights in (three.weights[:7], 0 * three.weights[:7]):  # seven of nine, or no pattern
+        exposures = stack_of(points, replace(three, weights=weights), 4, 64, CONTINUOUS)
+        seen = rng.poisson(exposures / exposures.max() * 1000 + 2)
+        assert not fit_pattern(seen, nominal, OPTICS, CONTINUOUS).found
+
+
 @needs_shared
 def test_a_real_stack_shows_what_its_authors_reconstructed() -> None:
     """Three beams, 3 x 5 exposures, microtubules; nothing but NA and colour is told."""
@@ -133,7 +147,7 @@ def test_a_real_stack_shows_what_its_authors_reconstructed() -> None:
     optics = Optics(1.3, 1.515, 0.61, sheet_fwhm_um=1000)
     flat = StackGeometry(0.06, 0.3, continuous=False)
     nominal = stripes(4.1, directions=3, phases=5)
-    found = fit_pattern(camera[:, None], nominal, optics, flat, any_angle=True)
+    found = fit_pattern(camera[:, None], nominal, optics, flat)
     sizes = np.linalg.norm(found.pattern.frequencies_per_um, axis=1)
     assert sizes[1::2] == pytest.approx(2 * sizes[::2], rel=0.01)
     angles = np.degrees(np.arctan2(*found.pattern.frequencies_per_um[1::2].T)) % 180

@@ -55,7 +55,7 @@ class TiffStack:
 
     ``parts`` say where the frames are; without any, each of ``paths`` contains one frame.
     ``channel``, ``z`` and ``stack_axis`` are the choices made, among ``channels`` and ``planes`` in
-    the file. ``axes`` are letters and lengths of the axes of a stack that was opened as a whole, the
+    the file. ``axes`` are letters and lengths of the axes of a stack that was opened as a whole,
     slowest first. ``companions`` are further files that were not named, as of an OME-TIFF.
     ``stamps`` are the states of all files when they were opened. ``named`` is the path given by the
     user if that is neither the only file nor the folder of all files.

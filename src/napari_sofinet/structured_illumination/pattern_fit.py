@@ -15,10 +15,12 @@ from napari_sofinet.structured_illumination.pattern import Pattern
 
 SEARCH = 0.12
 """Largest deviation of a grating from its nominal frequency that is searched, as a fraction."""
+LARGEST_MISFIT = 0.1
+"""Largest distance of gratings from an even arrangement, as a fraction of their frequency."""
 WHITENED = 0.05
 """Regularisation of the flattened spectra, relative to the square of the transfer function."""
-CLEAR_PEAK = 4.5
-"""Height of a grating's peak over the scatter around it from which on it is believed."""
+LEAST_COHERENCE, LEAST_SIGNIFICANCE = 0.1, 8.0
+"""Coherence of a grating, and that over what noise gives, from which on it is believed."""
 
 
 @dataclass(frozen=True)
@@ -29,20 +31,33 @@ class PatternFit:
     ----------
     pattern : Pattern
         The nominal pattern with the frequencies, phases and modulations that were found.
-    clearness : ndarray
-        (H,) height of the peak of each grating over the scatter around it.
-    deviation : ndarray
-        (H,) distance of each grating's frequency from the nominal one, as a fraction of it.
+    coherence : ndarray
+        (H,) agreement of the band of each grating with the wide-field band where they overlap, 0 to
+        1.
+    significance : ndarray
+        (H,) coherence over that of noise.
+    misfit : float
+        Largest distance of a grating's frequency from the nominal ones, turned and scaled so that
+        they fit best, as a fraction of the frequency.
     """
 
     pattern: Pattern
-    clearness: np.ndarray
-    deviation: np.ndarray
+    coherence: np.ndarray
+    significance: np.ndarray
+    misfit: float
 
     @property
     def found(self) -> bool:
-        """Whether every grating stands out."""
-        return bool((self.clearness >= CLEAR_PEAK).all())
+        """Whether every grating stands out, where the others let it be expected."""
+        clear = self.coherence >= LEAST_COHERENCE
+        clear &= self.significance >= LEAST_SIGNIFICANCE
+        return bool(clear.all()) and self.misfit <= LARGEST_MISFIT
+
+    @property
+    def angle_deg(self) -> float:
+        """Angle of the first grating from the y axis, towards x."""
+        y, x = self.pattern.frequencies_per_um[0]
+        return float(np.degrees(np.arctan2(x, y)))
 
 
 def fit_pattern(
@@ -50,9 +65,8 @@ def fit_pattern(
     nominal: Pattern,
     optics: Optics,
     geometry: StackGeometry,
-    any_angle: bool = False,
 ) -> PatternFit:
-    """Find a pattern in exposures, starting from the nominal one.
+    """Find a pattern in exposures at any angle, starting from the nominal frequencies.
 
     Each band of a grating overlaps with the wide-field band once it is shifted by the frequency of
     the grating; where they overlap they differ by a complex factor, the modulation with its phase
@@ -69,8 +83,6 @@ def fit_pattern(
         The microscope.
     geometry : StackGeometry
         Sampling.
-    any_angle : bool, optional
-        Whether gratings are searched at all angles, rather than near the nominal ones.
 
     Returns
     -------
@@ -89,23 +101,35 @@ def fit_pattern(
     spectra = fft.fft2(bands, workers=1) * (otf / (otf**2 + WHITENED))
     overlaps = _Overlaps(spectra, otf, geometry.pixel_um)
     frequencies, weights = nominal.frequencies_per_um.copy(), nominal.weights.copy()
-    clearness = np.zeros(len(frequencies))
+    coherence, significance = np.zeros((2, len(frequencies)))
     for h, expected in enumerate(nominal.frequencies_per_um):
-        if nominal.orders[h] > 1:
-            starts = [2 * frequencies[h - 1]]
-        else:
-            starts = _around(expected) if any_angle else [expected]
-        frequencies[h], clearness[h] = overlaps.peak(h, starts)
-        factor = _factor(bands[0], bands[1 + h], otf, frequencies[h], geometry.pixel_um)
+        starts = _around(expected) if nominal.orders[h] == 1 else [2 * frequencies[h - 1]]
+        frequencies[h] = overlaps.peak(h, starts)
+        factor, coherence[h], terms = _factor(
+            bands[0], bands[1 + h], otf, frequencies[h], geometry.pixel_um
+        )
+        significance[h] = coherence[h] * np.sqrt(terms)
         # Noise lowers the factor and the contrast of an illumination has a limit.
         size = np.clip(abs(factor), 0.25, 1.25)
         weights[:, h] *= size * factor / max(abs(factor), 1e-12)
-    moved = np.linalg.norm(frequencies, axis=1) - np.linalg.norm(nominal.frequencies_per_um, axis=1)
     return PatternFit(
         replace(nominal, frequencies_per_um=frequencies, weights=weights),
-        clearness,
-        np.abs(moved) / np.linalg.norm(nominal.frequencies_per_um, axis=1),
+        coherence,
+        significance,
+        _misfit(frequencies, nominal.frequencies_per_um),
     )
+
+
+def _misfit(found: np.ndarray, nominal: np.ndarray) -> float:
+    """Return the misfit of frequencies to nominal ones, which are turned, scaled or mirrored."""
+    there = found[:, 0] + 1j * found[:, 1]
+    least = np.inf
+    for sign in (1, -1):
+        expected = nominal[:, 0] + sign * 1j * nominal[:, 1]
+        turn = np.vdot(expected, there) / np.vdot(expected, expected)
+        off = np.abs(there - turn * expected) / np.maximum(np.abs(there), 1e-9)
+        least = min(least, float(off.max()))
+    return least
 
 
 def _around(frequency: np.ndarray) -> list[np.ndarray]:
@@ -121,10 +145,10 @@ class _Overlaps:
     def __init__(self, spectra: np.ndarray, otf: np.ndarray, pixel_um: float) -> None:
         self.spectra, self.otf, self.pixel_um = spectra, otf, pixel_um
 
-    def peak(self, h: int, starts: list[np.ndarray]) -> tuple[np.ndarray, float]:
-        """Return the frequency (2,) of the highest peak near some frequencies, and its height."""
+    def peak(self, h: int, starts: list[np.ndarray]) -> np.ndarray:
+        """Return the frequency (2,) of the highest peak near some frequencies."""
         found = [self._coarse_peak(h, start) for start in starts]
-        height, at, product, scatter = max(found, key=lambda one: one[0])
+        _, at, product = max(found, key=lambda one: one[0])
         step = self._step(product.shape)
         scale = max(self._power(product, at[:1], at[1:])[0, 0], 1e-300)
         best = minimize(
@@ -137,12 +161,10 @@ class _Overlaps:
                 "initial_simplex": at + step * np.array([[0, 0], [0.5, 0], [0, 0.5]]),
             },
         )
-        return best.x, height / max(scatter, 1e-300)
+        return np.asarray(best.x)
 
-    def _coarse_peak(
-        self, h: int, start: np.ndarray
-    ) -> tuple[float, np.ndarray, np.ndarray, float]:
-        """Return height, frequency, product and scatter of the peak near a frequency."""
+    def _coarse_peak(self, h: int, start: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """Return height, frequency and product of the peak near a frequency."""
         # Only where the bands overlap do they show the same part of the sample.
         ahead = _moved(self.otf, start, self.pixel_um)
         behind = _moved(self.otf, -start, self.pixel_um)
@@ -155,13 +177,11 @@ class _Overlaps:
         grid = np.sqrt(self._power(product, start[0] + offsets, start[1] + offsets))
         inside = offsets[:, None] ** 2 + offsets**2 <= reach**2
         middle = float(np.median(grid[inside]))
-        scatter = 1.4826 * float(np.median(np.abs(grid[inside] - middle)))
         best = np.unravel_index(int(np.where(inside, grid, 0).argmax()), grid.shape)
         at = start + np.array([offsets[best[0]], offsets[best[1]]])
         # Relative to the light in the overlap, which differs from angle to angle.
         light = float(np.sqrt((np.abs(wide) ** 2).sum() * (np.abs(band) ** 2).sum()))
-        light = max(light, 1e-300)
-        return (float(grid[best]) - middle) / light, at, product, scatter / light
+        return (float(grid[best]) - middle) / max(light, 1e-300), at, product
 
     def _power(self, product: np.ndarray, fy: np.ndarray, fx: np.ndarray) -> np.ndarray:
         """Return the power of a product's spectrum at frequencies along y and x, over planes."""
@@ -188,19 +208,21 @@ def _full(half: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 def _factor(
     wide: np.ndarray, band: np.ndarray, otf: np.ndarray, frequency: np.ndarray, pixel_um: float
-) -> complex:
-    """Return the complex factor between a band and the wide-field band (Z, Y, X), shifted."""
+) -> tuple[complex, float, int]:
+    """Return how a band differs from the wide-field band (Z, Y, X), shifted: factor and coherence.
+
+    Also the number of terms of the spectra from which they are found.
+    """
     rows, columns = wide.shape[-2:]
     y, x = np.arange(rows) * pixel_um, np.arange(columns) * pixel_um
     wave = np.exp(2j * np.pi * (frequency[0] * y[:, None] + frequency[1] * x))
     moved = _moved(otf, frequency, pixel_um)
-    both = np.minimum(otf, moved)
-    first = fft.fft2(wide * wave, workers=1) * otf
-    second = fft.fft2(band, workers=1) * moved
-    inside = both > 0.05
-    # Low frequencies hold light from out of focus, which carries no grating.
-    first, second = first[..., inside], second[..., inside]
-    return complex((np.conj(first) * second).sum() / max((np.abs(first) ** 2).sum(), 1e-300))
+    inside = np.minimum(otf, moved) > 0.05
+    first = (fft.fft2(wide * wave, workers=1) * otf)[..., inside]
+    second = (fft.fft2(band, workers=1) * moved)[..., inside]
+    both = complex((np.conj(first) * second).sum())
+    powers = [max(float((np.abs(part) ** 2).sum()), 1e-300) for part in (first, second)]
+    return both / powers[0], abs(both) / float(np.sqrt(powers[0] * powers[1])), first.size
 
 
 def _moved(otf: np.ndarray, frequency: np.ndarray, pixel_um: float) -> np.ndarray:
