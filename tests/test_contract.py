@@ -136,5 +136,5 @@ def test_a_method_refuses_what_it_cannot_start_from(movie):
     with pytest.raises(sofinet.InputError, match="is a movie; table needs a table"):
         sofinet.reconstruct(sofinet.open_movie(movie), "table")
     table = sofinet.LocalizationTable(frame=[0, 1], y_px=[3, 4], x_px=[5, 6])
-    with pytest.raises(sofinet.InputError, match=r"needs a movie \(methods for tables: dblink"):
+    with pytest.raises(sofinet.InputError, match=r"needs a movie \(methods for a table.*: dblink"):
         sofinet.reconstruct(table, "sofi")

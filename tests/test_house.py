@@ -21,6 +21,7 @@ LAYERS = (
     ("base",),
     ("io", "metrics"),
     ("data",),
+    ("structured_illumination",),
     ("simulation", "localization", "sofi", "covariance"),
     ("networks", "quality", "preprocess"),
     ("methods",),

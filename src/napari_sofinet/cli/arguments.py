@@ -8,6 +8,7 @@ from napari_sofinet.base.errors import InputError
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_input import MethodInput, open_input
 from napari_sofinet.data.selection import Roi
+from napari_sofinet.data.table import LocalizationTable
 
 
 def add_movie_options(parser: argparse.ArgumentParser) -> None:
@@ -47,8 +48,10 @@ def channel_number(text: str) -> int | str:
     return text if text == "all" else int(text)
 
 
-def open_selected(options: argparse.Namespace) -> MethodInput:
-    """Open the movie or table that the options name, limited to frames and ROI."""
+def open_selected(
+    options: argparse.Namespace, takes: tuple[type, ...] = (Movie, LocalizationTable)
+) -> MethodInput:
+    """Open the input that the options name, limited to frames and ROI; see `open_input`."""
     movie = open_input(
         options.movie,
         options.pixel_size,
@@ -57,6 +60,7 @@ def open_selected(options: argparse.Namespace) -> MethodInput:
         frame_interval_s=options.frame_interval,
         stack_axis=options.stack_axis,
         frames=frame_range(options.frames),
+        takes=takes,
     )
     movie = movie.select(frame_range(options.frames), rectangle(options.roi))
     left_out = frame_ranges(options.leave_out)

@@ -11,7 +11,6 @@ from napari_sofinet.base.settings import build, parameters
 from napari_sofinet.cli.arguments import add_movie_options, open_selected
 from napari_sofinet.cli.options import add_options, describe_options, given_values
 from napari_sofinet.cli.progress import ProgressLine, say
-from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.outputs import check_output, output_file, refuse_overwriting
 from napari_sofinet.data.recipe import Recipe
 from napari_sofinet.data.reconstruction import Reconstruction
@@ -49,13 +48,10 @@ def run_reconstruct(options: argparse.Namespace) -> int:
     values = given_values(options, method.settings)
     build(method.settings, values)
     check_device(options.device)
-    movie = open_selected(options)
+    movie = open_selected(options, method.takes)
     output = output_file(options.output)
     check_output(output, "table" in method.gives)
-    if isinstance(movie, Movie):
-        used = [str(movie.path), *movie.source.companions]
-    else:
-        used = [str(movie.path)]
+    used = [str(movie.path), *movie.companions]
     for one in parameters(method.settings):
         if (one.file or one.weights) and values.get(one.name):
             used.append(values[one.name])

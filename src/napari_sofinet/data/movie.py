@@ -150,6 +150,19 @@ class Movie:
         return Path(paths[0]).parent if len(paths) > 1 else Path(paths[0])
 
     @property
+    def companions(self) -> tuple[str, ...]:
+        """Further files that belong to the movie."""
+        return self.source.companions
+
+    def noted(self, note: str) -> Movie:
+        """Return the movie with one more note."""
+        return replace(self, notes=(*self.notes, note))
+
+    def close(self) -> None:
+        """Close files that are kept open for reading; they are reopened when needed."""
+        self.source.close()
+
+    @property
     def origin_px(self) -> tuple[float, float]:
         """Row and column in the file of the selection's pixel (0, 0)."""
         return (0.0, 0.0) if self.roi is None else (float(self.roi[0][0]), float(self.roi[1][0]))

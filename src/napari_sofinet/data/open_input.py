@@ -1,4 +1,4 @@
-"""Opening the input of a method: a movie or a table of localisations."""
+"""Opening the input of a method: a movie, a SIM stack or a table of localisations."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_movie import open_movie
+from napari_sofinet.data.sim_stack import SimStack, open_sim_stack
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.data.table_files import SUFFIXES, read_localizations
 from napari_sofinet.io.tiff_axes import FrameRange
 from napari_sofinet.io.tiff_stack import StackAxis
 
-MethodInput = Movie | LocalizationTable
+MethodInput = Movie | LocalizationTable | SimStack
 """Input of a method."""
 
 
@@ -25,8 +26,9 @@ def open_input(
     frame_interval_s: float | None = None,
     stack_axis: StackAxis = "time",
     frames: FrameRange = None,
+    takes: tuple[type, ...] = (Movie, LocalizationTable),
 ) -> MethodInput:
-    """Open the input of a method; its kind is recognised by the name of the file.
+    """Open the input of a method; tables are recognised by the name of the file.
 
     Parameters
     ----------
@@ -41,6 +43,9 @@ def open_input(
         Meaning of the Z axis of a file that has no time axis.
     frames : sequence of two int or None, optional
         First frame, and the one after the last; see `open_movie`.
+    takes : tuple of type, optional
+        Kinds of input that the method takes: files with images are opened as SIM stacks where it
+        takes those.
 
     Raises
     ------
@@ -48,6 +53,8 @@ def open_input(
         The file is neither a movie nor a table, or cannot be read.
     """
     if not os.fspath(path).lower().endswith(SUFFIXES):
+        if SimStack in takes:
+            return open_sim_stack(path, pixel_size_um, channel)
         return open_movie(
             path,
             pixel_size_um,

@@ -50,6 +50,10 @@ class Reconstruction:
         Size of a camera pixel in um; None if unknown.
     axes : {"YX", "TYX", "ZYX"}, optional
         Axes of the maps.
+    plane_um : float, optional
+        Distance of the planes of a ``Z`` axis in um.
+    first_plane_um : float, optional
+        Depth of the first plane in um, that of the first plane in the file being 0.
     frame_interval_s : float, optional
         Time step of a ``T`` axis in s.
     time_series : (float, float), optional
@@ -80,6 +84,8 @@ class Reconstruction:
     origin_px: tuple[float, float] = (0.0, 0.0)
     camera_pixel_um: float | None = None
     axes: str = "YX"
+    plane_um: float | None = None
+    first_plane_um: float = 0.0
     frame_interval_s: float | None = None
     time_series: tuple[float, float] | None = None
     localizations: LocalizationTable | None = None
@@ -138,6 +144,8 @@ class Reconstruction:
             self.axes,
             pixel_size_um=self.pixel_size_um,
             origin_um=self.origin_um,
+            plane_um=self.plane_um,
+            first_plane_um=self.first_plane_um,
             frame_interval_s=self.frame_interval_s,
             annotations=self._annotations(),
         )
@@ -161,6 +169,8 @@ class Reconstruction:
             "pixel_px": self.pixel_px,
             "origin_px": self.origin_px,
             "axes": self.axes,
+            "plane_um": self.plane_um,
+            "first_plane_um": self.first_plane_um,
             "time_series": self.time_series,
             "frame_interval_s": self.frame_interval_s,
         }
@@ -204,6 +214,8 @@ class Reconstruction:
             origin_px=grid.origin_px,
             camera_pixel_um=recipe.open.pixel_size_um if recipe else grid.camera_pixel_um,
             axes=grid.axes,
+            plane_um=grid.plane_um,
+            first_plane_um=grid.first_plane_um,
             frame_interval_s=grid.frame_interval_s,
             time_series=grid.time_series,
             samples=np.asarray(maps[len(kept) :]) if len(kept) < len(names) else None,
@@ -240,6 +252,8 @@ class _Grid(BaseModel):
     pixel_px: tuple[PositiveFloat, PositiveFloat]
     origin_px: tuple[float, float]
     axes: Literal["YX", "TYX", "ZYX"] = "YX"
+    plane_um: PositiveFloat | None = None
+    first_plane_um: float = 0.0
     time_series: tuple[float, float] | None = Field(
         None,
         validation_alias=AliasChoices("time_series", "film"),  # its name in older versions

@@ -47,6 +47,19 @@ class SimStack:
         return self.movie.path
 
     @property
+    def companions(self) -> tuple[str, ...]:
+        """Further files that belong to the stack."""
+        return self.movie.companions
+
+    def noted(self, note: str) -> SimStack:
+        """Return the stack with one more note."""
+        return replace(self, movie=self.movie.noted(note))
+
+    def close(self) -> None:
+        """Close files that are kept open for reading; they are reopened when needed."""
+        self.movie.close()
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Assumptions that were made when the stack was opened, as sentences."""
         return self.movie.notes
@@ -55,6 +68,16 @@ class SimStack:
     def pixel_size_um(self) -> float | None:
         """Size of a camera pixel in the sample in um; None if unknown."""
         return self.movie.pixel_size_um
+
+    @property
+    def frame_range(self) -> None:
+        """None, as all images of a stack are used."""
+        return None
+
+    @property
+    def frame_interval_s(self) -> None:
+        """None, as the images of a stack are no time series."""
+        return None
 
     @property
     def roi(self) -> Roi | None:

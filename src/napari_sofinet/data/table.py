@@ -109,6 +109,14 @@ class LocalizationTable:
         return len(self.frame)
 
     @property
+    def companions(self) -> tuple[str, ...]:
+        """Further files that belong to the table: none."""
+        return ()
+
+    def close(self) -> None:
+        """Do nothing, since the whole table is in memory."""
+
+    @property
     def frame_count(self) -> int:
         """Number of frames of the movie; if unknown, up to the last localisation."""
         last = int(self.frame.max()) + 1 if len(self) else 0

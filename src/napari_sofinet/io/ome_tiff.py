@@ -28,6 +28,8 @@ def write_ome_tiff(
     *,
     pixel_size_um: tuple[float, float] | None = None,
     origin_um: tuple[float, float] | None = None,
+    plane_um: float | None = None,
+    first_plane_um: float = 0.0,
     frame_interval_s: float | None = None,
     annotations: dict[str, str] | None = None,
     dtype: np.dtype[Any] = FLOAT,
@@ -50,6 +52,8 @@ def write_ome_tiff(
         Pixel size along y and x in um.
     origin_um : (float, float), optional
         Position y, x of pixel (0, 0) in um.
+    plane_um, first_plane_um : float, optional
+        Distance of the planes of a ``Z`` axis, and depth of the first one, in um.
     frame_interval_s : float, optional
         Time step of a ``T`` axis in s.
     annotations : dict of str to str, optional
@@ -76,6 +80,12 @@ def write_ome_tiff(
             options |= {"resolution": (1e4 / x, 1e4 / y), "resolutionunit": "CENTIMETER"}
         if origin_um is not None:
             ome |= _scale(pixel_size_um, origin_um, math.prod(shape[:-2]))
+    if plane_um is not None and axes[0] == "Z":
+        each = math.prod(shape[1:-2])
+        depths = [first_plane_um + z * plane_um for z in range(shape[0]) for _ in range(each)]
+        ome |= {"PhysicalSizeZ": plane_um, "PhysicalSizeZUnit": "µm"}
+        ome.setdefault("Plane", {})
+        ome["Plane"] |= {"PositionZ": depths, "PositionZUnit": ["µm"] * len(depths)}
     if frame_interval_s is not None and "T" in axes:
         ome |= {"TimeIncrement": frame_interval_s, "TimeIncrementUnit": "s"}
     if annotations:

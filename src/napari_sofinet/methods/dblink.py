@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from napari_sofinet.base.progress import Report, silent
 from napari_sofinet.data.movie import Movie
-from napari_sofinet.data.open_input import MethodInput
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.methods.contract import Method
@@ -16,7 +15,10 @@ from napari_sofinet.preprocess.movie_facts import MovieFacts
 
 
 def dblink(
-    movie: MethodInput, settings: DblinkSettings, report: Report = silent, device: str = "auto"
+    movie: Movie | LocalizationTable,
+    settings: DblinkSettings,
+    report: Report = silent,
+    device: str = "auto",
 ) -> Reconstruction:
     """Reconstruct a moving structure, see `moving_structure`."""
     from napari_sofinet.methods.moving_structure import moving_structure  # imports torch

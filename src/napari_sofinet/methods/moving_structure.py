@@ -11,7 +11,7 @@ import torch
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.progress import Repeatable, Report, portion, silent
-from napari_sofinet.data.open_input import MethodInput
+from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.selection import Roi
 from napari_sofinet.data.table import LocalizationTable
@@ -42,7 +42,7 @@ THRESHOLD = 0.23
 
 def moving_structure(
     network: Network,
-    movie: MethodInput,
+    movie: Movie | LocalizationTable,
     settings: DblinkSettings,
     report: Report = silent,
     device: str = "auto",
@@ -123,7 +123,7 @@ class _Localized:
 
 
 def _localized(
-    movie: MethodInput,
+    movie: Movie | LocalizationTable,
     settings: DblinkSettings,
     frames: tuple[int, int],
     roi: Roi,
@@ -147,7 +147,7 @@ def _localized(
 
 
 def _reconstruction(
-    movie: MethodInput,
+    movie: Movie | LocalizationTable,
     settings: DblinkSettings,
     series: np.ndarray,
     found: _Localized,

@@ -6,7 +6,6 @@ import numpy as np
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.data.movie import Movie
-from napari_sofinet.data.open_input import MethodInput
 from napari_sofinet.data.selection import Roi
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.localization.coverage import gaps, support
@@ -14,7 +13,9 @@ from napari_sofinet.localization.events import LocalizationEvents
 from napari_sofinet.methods.moving_structure_settings import DblinkSettings
 
 
-def selection(movie: MethodInput, window: int) -> tuple[tuple[int, int], Roi, list[str]]:
+def selection(
+    movie: Movie | LocalizationTable, window: int
+) -> tuple[tuple[int, int], Roi, list[str]]:
     """Return the frames and the rectangle of the input that are used.
 
     A table is used only in the frames that it is from. Where these are not known they are those

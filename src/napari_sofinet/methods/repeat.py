@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from napari_sofinet.base.errors import InputError
@@ -80,6 +79,7 @@ def _open(recipe: Recipe, input: str | Path | None) -> MethodInput:
         frame_interval_s=step.frame_interval_s,
         stack_axis=step.stack_axis,
         frames=step.frames,
+        takes=method_named(recipe.reconstruct.method).takes,
     )
     if step.fingerprint is None and input is None:
         raise InputError(
@@ -92,8 +92,7 @@ def _open(recipe: Recipe, input: str | Path | None) -> MethodInput:
                 f"{path} is no longer the movie that the recipe was made from; pass that movie as "
                 "input."
             )
-        note = "The movie differs from the one that the recipe was made from."
-        movie = replace(movie, notes=(*movie.notes, note))
+        movie = movie.noted("The movie differs from the one that the recipe was made from.")
     movie = movie.select(step.frames, step.roi)
     if isinstance(movie, Movie):
         movie = movie.leave_out(step.left_out)

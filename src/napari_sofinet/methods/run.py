@@ -14,6 +14,7 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_input import MethodInput
 from napari_sofinet.data.recipe import CheckResult, MethodStep, OpenStep, Recipe, versions
 from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.data.sim_stack import SimStack
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.io.fingerprint import fingerprint
 from napari_sofinet.methods.contract import Method
@@ -23,21 +24,27 @@ from napari_sofinet.networks import weights
 from napari_sofinet.preprocess.repair import describe_repair
 
 Device = Literal["auto", "cpu", "cuda"]
+KINDS: dict[type, str] = {
+    Movie: "a movie",
+    LocalizationTable: "a table of localisations",
+    SimStack: "a raw SIM stack",
+}
+"""Kinds of input in words."""
 
 
 def reconstruct(
-    movie: Movie | LocalizationTable,
+    movie: MethodInput,
     method: str,
     *,
     report: Report = silent,
     device: Device = "auto",
     **settings: Any,
 ) -> Reconstruction:
-    """Run a method on a movie or a table of localisations.
+    """Run a method on a movie, a table of localisations or a raw SIM stack.
 
     Parameters
     ----------
-    movie : Movie or LocalizationTable
+    movie : Movie, LocalizationTable or SimStack
         Input from `open_movie` or `open_input`, optionally restricted by its method ``select``.
     method : str
         Name of the method, one of `methods`.
@@ -67,7 +74,7 @@ def reconstruct(
     >>> reconstruct(open_movie(frames), "average").image.shape
     (16, 16)
     """
-    if not isinstance(movie, Movie | LocalizationTable):
+    if not isinstance(movie, MethodInput):
         raise InputError("Open the movie first: open_movie(array or file name).")
     chosen = method_named(method)
     values = build(chosen.settings, settings)
@@ -82,8 +89,7 @@ def reconstruct(
         if (movie.path is None or os.path.exists(movie.path)) and _inputs_of(movie, values) != used:
             raise InputError("A file that a setting names changed during the run; run again.")
     finally:
-        if isinstance(movie, Movie):
-            movie.source.close()
+        movie.close()
     recipe = Recipe(
         open=used.opened,
         reconstruct=MethodStep(
@@ -104,7 +110,7 @@ def reconstruct(
 
 def made_before(
     results: Iterable[Reconstruction],
-    movie: Movie | LocalizationTable,
+    movie: MethodInput,
     method: str,
     **settings: Any,
 ) -> Reconstruction | None:
@@ -172,14 +178,9 @@ def check_input(movie: MethodInput, method: Method) -> None:
     if isinstance(movie, method.takes):
         return
     others = ", ".join(m.name for m in methods().values() if isinstance(movie, m.takes))
-    if isinstance(movie, LocalizationTable):
-        raise InputError(
-            f"{movie.name} is a table of localisations; {method.name} needs a movie (methods for "
-            f"tables: {others})."
-        )
+    kind, needed = KINDS[type(movie)], " or ".join(KINDS[one] for one in method.takes)
     raise InputError(
-        f"{movie.name} is a movie; {method.name} needs a table of localisations (methods for "
-        f"movies: {others})."
+        f"{movie.name} is {kind}; {method.name} needs {needed} (methods for {kind}: {others})."
     )
 
 
@@ -251,10 +252,11 @@ def _paragraph(
             f"{made_by}. {described}"
         )
     frames, height, width = movie.shape
+    what = "frames" if isinstance(movie, Movie) else "images"
     pixel = "" if movie.pixel_size_um is None else f" of {1000 * movie.pixel_size_um:.4g} nm"
     interval = movie.frame_interval_s
     rate = "" if interval is None else f", {1000 * interval:.4g} ms per frame"
     return (
-        f"{frames} frames{rate}, {height} x {width} pixels{pixel}, were processed with "
+        f"{frames} {what}{rate}, {height} x {width} pixels{pixel}, were processed with "
         f"napari-sofinet {made_by}. {described}"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import scipy.fft as fft
 
@@ -61,33 +63,31 @@ def render_exposures(
     margin = int(np.ceil(MARGIN_UM / pixel_um))
     padded = shape[0] + 2 * margin, shape[1] + 2 * margin
     planes = depths_um.shape[1]
-    plane_um = _spacing(depths_um)
-    slice_um = plane_um / SLICES_PER_PLANE
+    slice_um = _spacing(depths_um) / SLICES_PER_PLANE
     grid = _Grid(positions_um, padded, margin * pixel_um, pixel_um, OVERSAMPLING, slice_um)
-    # As many slices around as can be out of focus, in whole planes.
-    length = planes + -(-grid.slices // SLICES_PER_PLANE) + 1
-    z = fft.fftfreq(length * SLICES_PER_PLANE, 1 / (length * SLICES_PER_PLANE)) * slice_um
+    z = _distances(planes, grid.slices, SLICES_PER_PLANE) * slice_um
     psf = defocused_psf(optics, padded, pixel_um, z) * optics.light_sheet(z)[:, None, None]
     transfer = fft.fft2(psf, workers=1).real.astype(np.float32)
     if pixel_area:
         transfer *= np.outer(*(np.sinc(fft.fftfreq(n)) for n in padded)).astype(np.float32)
+    shifts = (depths_um[:, 0] - grid.first_um) / slice_um
     out = np.zeros((pattern.exposures, planes, *padded), np.float32)
-    for h in range(1 + len(pattern.axial_per_um)):
-        light = np.asarray(brightness, np.complex128)
-        weights = np.ones(pattern.exposures)
-        along = transfer
-        if h:
-            f = pattern.frequencies_per_um[h - 1]
-            light = light * np.exp(2j * np.pi * (positions_um[:, 1:] @ f))
-            weights = pattern.weights[:, h - 1]
-            axial = np.cos(2 * np.pi * pattern.axial_per_um[h - 1] * z)
-            along = transfer * axial.astype(np.float32)[:, None, None]
-        spectra = grid.spectra(light)
-        shifts = depths_um[:, 0] - grid.first_um
-        images = _focused(spectra, along, SLICES_PER_PLANE, shifts / slice_um, planes)
+    for light, axial, weights in _gratings(positions_um, brightness, pattern):
+        along = transfer * np.cos(2 * np.pi * axial * z).astype(np.float32)[:, None, None]
+        images = _focused(grid.spectra(light), along, SLICES_PER_PLANE, shifts, planes)
         for j, image in enumerate(images):
             out[j] += (weights[j] * fft.ifft2(image, workers=1)).real
     return out[..., margin : margin + shape[0], margin : margin + shape[1]]
+
+
+def _gratings(
+    positions_um: np.ndarray, brightness: np.ndarray, pattern: Pattern
+) -> Iterator[tuple[np.ndarray, float, np.ndarray]]:
+    """Yield the light of points under each part of a pattern, its axial frequency and weights."""
+    yield np.asarray(brightness, np.complex128), 0.0, np.ones(pattern.exposures)
+    for h, f in enumerate(pattern.frequencies_per_um):
+        wave = np.exp(2j * np.pi * (positions_um[:, 1:] @ f))
+        yield brightness * wave, float(pattern.axial_per_um[h]), pattern.weights[:, h]
 
 
 def render_confocal(
@@ -123,8 +123,7 @@ def render_confocal(
     stride = CONFOCAL_SLICES_PER_PLANE
     slice_um = _spacing(depths_um[None]) / stride
     grid = _Grid(positions_um, padded, margin * pixel_um, pixel_um, 1, slice_um)
-    length = len(depths_um) + -(-grid.slices // stride) + 1
-    z = fft.fftfreq(length * stride, 1 / (length * stride)) * slice_um
+    z = _distances(len(depths_um), grid.slices, stride) * slice_um
     psf = confocal_psf(optics, padded, pixel_um, z)
     transfer = fft.fft2(psf, workers=1).real.astype(np.float32)
     spectra = grid.spectra(np.asarray(brightness, np.complex128))
@@ -182,6 +181,12 @@ class _Grid:
             _spread(at[near, 1:], light[near] * share, plane)
             out[s] = fft.fft2(plane, workers=1)[pick] / gain / 1.0
         return out
+
+
+def _distances(planes: int, slices: int, stride: int) -> np.ndarray:
+    """Return distances in slices, in the order of `scipy.fft.fftfreq`, that planes can have."""
+    count = (planes + -(-slices // stride) + 1) * stride
+    return np.asarray(fft.fftfreq(count, 1 / count))
 
 
 def _camera_frequencies(fine: int, coarse: int) -> np.ndarray:

@@ -122,14 +122,20 @@ def fit_pattern(
 
 def _misfit(found: np.ndarray, nominal: np.ndarray) -> float:
     """Return the misfit of frequencies to nominal ones, which are turned, scaled or mirrored."""
-    there = found[:, 0] + 1j * found[:, 1]
+    there = _without_sign(found)
     least = np.inf
-    for sign in (1, -1):
-        expected = nominal[:, 0] + sign * 1j * nominal[:, 1]
+    for mirror in (1, -1):
+        expected = _without_sign(nominal * [1, mirror])
         turn = np.vdot(expected, there) / np.vdot(expected, expected)
         off = np.abs(there - turn * expected) / np.maximum(np.abs(there), 1e-9)
         least = min(least, float(off.max()))
     return least
+
+
+def _without_sign(frequencies: np.ndarray) -> np.ndarray:
+    """Return frequencies (H, 2) as complex numbers of twice the angle: stripes have no sign."""
+    numbers = frequencies[:, 0] + 1j * frequencies[:, 1]
+    return np.asarray(numbers**2 / np.maximum(np.abs(numbers), 1e-9))
 
 
 def _around(frequency: np.ndarray) -> list[np.ndarray]:

@@ -70,10 +70,21 @@ def simulate_stack(rng: np.random.Generator, side_px: int, planes: int, kind: st
     Stack
         Input and truth, in units in which the bright parts of the reconstruction are 1.
     """
-    names = list(KINDS)
-    kind = kind or str(rng.choice(names, p=[KINDS[name][0] for name in names]))
+    kind = kind or str(rng.choice(list(KINDS), p=[share for share, _, _ in KINDS.values()]))
     side, depth = side_px + 2 * MARGIN_PX, planes + 2 * MARGIN_PLANES
     positions, brightness = _sample(rng, kind, side, depth)
+    pattern = _any_pattern(rng)
+    light = _light(rng, positions, brightness, pattern, (pattern.exposures, depth, side, side))
+    exposures, per_photon = _exposed(rng, light)
+    maps, scale = _reconstructed(rng, exposures, pattern)
+    target = np.zeros((FINER * planes, FOLD * side_px, FOLD * side_px), np.float32)
+    if len(positions):
+        target = _ideal(positions, brightness, target.shape) * (TARGET_GAIN * per_photon / scale)
+    return Stack(maps, torch.from_numpy(np.asarray(target, np.float32)))
+
+
+def _any_pattern(rng: np.random.Generator) -> Pattern:
+    """Return a hexagonal pattern of any angle, phase and contrast."""
     pattern = hexagonal(
         OPTICS.cutoff_per_um,
         rng.uniform(0.88, 1.0),
@@ -81,52 +92,66 @@ def simulate_stack(rng: np.random.Generator, side_px: int, planes: int, kind: st
         rng.uniform(0, 60),
         (rng.uniform(0, 0.3), rng.uniform(0, 0.3)),
     )
-    pattern = replace(pattern, weights=pattern.weights * rng.uniform(0.6, 1))
-    # The microscope is never quite the one that it is taken for.
+    return replace(pattern, weights=pattern.weights * rng.uniform(0.6, 1))
+
+
+def _light(
+    rng: np.random.Generator,
+    positions: np.ndarray,
+    brightness: np.ndarray,
+    pattern: Pattern,
+    shape: tuple[int, int, int, int],
+) -> np.ndarray:
+    """Return the images (P, Z, Y, X) of points under a microscope that is not quite the nominal."""
+    if not len(positions):
+        return np.zeros(shape, np.float32)
     optics = Optics(
         OPTICS.numerical_aperture * rng.uniform(0.96, 1.03),
         OPTICS.refractive_index,
         OPTICS.wavelength_um,
         OPTICS.sheet_fwhm_um * rng.uniform(0.8, 1.25),
     )
-    depths = GEOMETRY.exposure_depths_um(pattern.exposures)[:, None]
-    depths = depths + np.arange(depth) * GEOMETRY.plane_um
+    at = np.arange(shape[1]) * GEOMETRY.plane_um
+    depths = GEOMETRY.exposure_depths_um(shape[0])[:, None] + at
     pixel = GEOMETRY.pixel_um
-    light = np.zeros((pattern.exposures, depth, side, side), np.float32)
-    if len(positions):
-        light = render_exposures(
-            positions, brightness, pattern, optics, pixel, depths, (side, side), rng.random() < 0.5
-        )
-    exposures, per_photon = _exposed(rng, light)
-    found = _roughly_known(rng, pattern, side * pixel)
+    area = bool(rng.random() < 0.5)
+    return render_exposures(
+        positions, brightness, pattern, optics, pixel, depths, shape[2:], pixel_area=area
+    )
+
+
+def _reconstructed(
+    rng: np.random.Generator, exposures: np.ndarray, pattern: Pattern
+) -> tuple[torch.Tensor, float]:
+    """Return the input of the network (Z, 6, Y, X) without borders, and what became 1."""
+    found = _roughly_known(rng, pattern, exposures.shape[-1] * GEOMETRY.pixel_um)
     variance = noise_variance(exposures, OPTICS, GEOMETRY)
     noise = noise_over_signal(exposures, variance, found, OPTICS, GEOMETRY)
-    wiener = WienerFilter(found, OPTICS, GEOMETRY, exposures.shape[1:], noise)
-    picture = wiener.apply(exposures)
-    inner = np.s_[MARGIN_PLANES:-MARGIN_PLANES, MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
-    fine = np.s_[
-        MARGIN_PLANES:-MARGIN_PLANES,
-        FOLD * MARGIN_PX : -FOLD * MARGIN_PX,
-        FOLD * MARGIN_PX : -FOLD * MARGIN_PX,
-    ]
+    planes, rows, columns = exposures.shape[1:]
+    wiener = WienerFilter(found, OPTICS, GEOMETRY, (planes, rows, columns), noise)
+    inner, fine = (
+        np.s_[
+            MARGIN_PLANES:-MARGIN_PLANES,
+            step * MARGIN_PX : -step * MARGIN_PX,
+            step * MARGIN_PX : -step * MARGIN_PX,
+        ]
+        for step in (1, FOLD)
+    )
     sigma = float(np.sqrt(variance)) * wiener.noise_gain()
-    maps, scale = axial_maps(picture[fine], exposures.mean(0)[inner], sigma)
-    target = np.zeros((FINER * planes, FOLD * side_px, FOLD * side_px), np.float32)
-    if len(positions):
-        first = MARGIN_PLANES - 1 / FINER
-        at = (first + np.arange(FINER * planes) / FINER) * GEOMETRY.plane_um
-        offset = np.array([0, MARGIN_PX * pixel, MARGIN_PX * pixel])
-        ideal = OPTICS.with_wavelength(OPTICS.wavelength_um / np.sqrt(2))
-        target = render_confocal(
-            positions - offset,
-            brightness,
-            ideal,
-            pixel / FOLD,
-            at,
-            (FOLD * side_px, FOLD * side_px),
-        )
-        target *= TARGET_GAIN * per_photon / scale
-    return Stack(maps, torch.from_numpy(target))
+    return axial_maps(wiener.apply(exposures)[fine], exposures.mean(0)[inner], sigma)
+
+
+def _ideal(
+    positions: np.ndarray, brightness: np.ndarray, shape: tuple[int, int, int]
+) -> np.ndarray:
+    """Return the ideal confocal picture (3 Z, 2 Y, 2 X) of points."""
+    pixel = GEOMETRY.pixel_um
+    depths = (MARGIN_PLANES + (np.arange(shape[0]) - 1) / FINER) * GEOMETRY.plane_um
+    corner = np.array([0, MARGIN_PX * pixel, MARGIN_PX * pixel])
+    confocal = OPTICS.with_wavelength(OPTICS.wavelength_um / float(np.sqrt(2)))
+    return render_confocal(
+        positions - corner, brightness, confocal, pixel / FOLD, depths, shape[1:]
+    )
 
 
 def _sample(

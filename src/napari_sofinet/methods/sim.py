@@ -1,0 +1,216 @@
+"""Classical reconstruction of raw stacks of structured illumination."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.base.progress import Report
+from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.data.sim_stack import SimStack
+from napari_sofinet.methods.contract import Method
+from napari_sofinet.methods.sim_settings import SimSettings, StackSettings
+from napari_sofinet.structured_illumination.geometry import StackGeometry
+from napari_sofinet.structured_illumination.noise import noise_over_signal, noise_variance
+from napari_sofinet.structured_illumination.optics import Optics
+from napari_sofinet.structured_illumination.pattern_fit import PatternFit, fit_pattern
+from napari_sofinet.structured_illumination.reconstruction import reconstruct_stack
+from napari_sofinet.structured_illumination.wiener import FINE
+
+DARKEST_PERCENT = 0.1
+"""Percentile of the counts that is taken as the camera's offset."""
+FITTED_PLANES = 8
+"""Planes with the most light, in which the pattern is searched."""
+
+
+@dataclass(frozen=True)
+class PreparedStack:
+    """Exposures of a stack with all that its reconstruction needs.
+
+    Parameters
+    ----------
+    exposures : ndarray
+        (P, Z, Y, X) float32 counts above the offset.
+    optics : Optics
+        The microscope.
+    geometry : StackGeometry
+        Sampling.
+    fit : PatternFit
+        The pattern.
+    variance : float
+        Variance of the noise per pixel and exposure.
+    """
+
+    exposures: np.ndarray
+    optics: Optics
+    geometry: StackGeometry
+    fit: PatternFit
+    variance: float
+
+    @property
+    def details(self) -> dict[str, float]:
+        """Values that were measured, for the recipe."""
+        sizes = np.linalg.norm(self.fit.pattern.frequencies_per_um, axis=1)
+        return {
+            "pattern_period_nm": float(1000 / sizes.max()),
+            "pattern_angle_deg": self.fit.angle_deg,
+            "pattern_coherence": float(self.fit.coherence.min()),
+            "planes": self.exposures.shape[1],
+        }
+
+
+def prepare(stack: SimStack, settings: StackSettings, report: Report) -> PreparedStack:
+    """Read a stack and find its pattern.
+
+    Parameters
+    ----------
+    stack : SimStack
+        The stack with its selection.
+    settings : StackSettings
+        Order of the images, pattern and microscope.
+    report : Report
+        Receives the progress.
+
+    Returns
+    -------
+    PreparedStack
+        Exposures and pattern.
+
+    Raises
+    ------
+    InputError
+        The pixel size is not known, the images do not fit the settings, or the pattern is not
+        found.
+    """
+    if stack.pixel_size_um is None:
+        raise InputError(
+            f"The pixel size of {stack.name} is not known; enter the size of a camera pixel in the "
+            "sample (--pixel-size)."
+        )
+    s, optics = settings, settings.optics()
+    report(0.0, "reading")
+    order = None if s.order == "file" else s.order
+    exposures = np.asarray(stack.exposures(s.turned, s.phases, order), np.float32)
+    if not np.isfinite(exposures).all():
+        raise InputError(f"{stack.name} has values that are no numbers (NaN); save it again.")
+    exposures -= np.percentile(exposures[:, :: max(exposures.shape[1] // 8, 1)], DARKEST_PERCENT)
+    report(0.3, "pattern")
+    geometry = StackGeometry(stack.pixel_size_um, s.plane_um, s.continuous)
+    fit = fit_pattern(_brightest(exposures), s.nominal_pattern(), optics, geometry)
+    if not fit.found:
+        raise InputError(
+            f"The pattern ({fit.pattern.name}) was not found in {stack.name}. Check the pattern, "
+            "the order of images, pixel size, numerical aperture and wavelength; stacks of other "
+            "microscopes and very dim ones cannot be reconstructed."
+        )
+    return PreparedStack(
+        exposures, optics, geometry, fit, noise_variance(exposures, optics, geometry)
+    )
+
+
+def _brightest(exposures: np.ndarray) -> np.ndarray:
+    """Return neighbouring planes of (P, Z, Y, X) with the most detail."""
+    if exposures.shape[1] <= FITTED_PLANES:
+        return exposures
+    detail = exposures.var(axis=(0, 2, 3))
+    first = int(np.convolve(detail, np.ones(FITTED_PLANES), "valid").argmax())
+    return exposures[:, first : first + FITTED_PLANES]
+
+
+def sim(stack: SimStack, settings: SimSettings, report: Report) -> Reconstruction:
+    """Reconstruct a stack with a three-dimensional Wiener filter.
+
+    Parameters
+    ----------
+    stack : SimStack
+        Raw stack.
+    settings : SimSettings
+        Order of the images, pattern and microscope.
+    report : Report
+        Receives the progress.
+
+    Returns
+    -------
+    Reconstruction
+        ``image``: (Z, 2 Y, 2 X) float32 in counts; (2 Y, 2 X) of a single plane.
+
+    Raises
+    ------
+    InputError
+        See `prepare`.
+    """
+    ready = prepare(stack, settings, report)
+    noise = settings.noise
+    if noise is None:
+        noise = noise_over_signal(
+            ready.exposures, ready.variance, ready.fit.pattern, ready.optics, ready.geometry
+        )
+    picture = reconstruct_stack(
+        ready.exposures,
+        ready.fit.pattern,
+        ready.optics,
+        ready.geometry,
+        noise,
+        lambda done: report(0.4 + 0.6 * done, "reconstruction"),
+    )
+    report(1.0, "done")
+    return volume(stack, {"image": picture}, settings.plane_um, ready)
+
+
+def volume(
+    stack: SimStack, maps: dict[str, np.ndarray], plane_um: float, ready: PreparedStack
+) -> Reconstruction:
+    """Return maps (Z, 2 Y, 2 X) of a stack as a reconstruction.
+
+    Parameters
+    ----------
+    stack : SimStack
+        The stack.
+    maps : dict of str to ndarray
+        Maps by name, the first plane at the depth of the stack's first plane.
+    plane_um : float
+        Distance of planes of the maps in um.
+    ready : PreparedStack
+        What was measured.
+    """
+    single = len(next(iter(maps.values()))) == 1
+    note = (
+        f"The pattern has a period of {ready.details['pattern_period_nm']:.0f} nm at "
+        f"{ready.details['pattern_angle_deg']:.0f}°."
+    )
+    return Reconstruction(
+        {name: one[0] for name, one in maps.items()} if single else maps,
+        pixel_px=(1 / FINE, 1 / FINE),
+        origin_px=stack.origin_px,
+        camera_pixel_um=stack.pixel_size_um,
+        axes="YX" if single else "ZYX",
+        plane_um=None if single else plane_um,
+        notes=(note,),
+        details=ready.details,
+    )
+
+
+def describe(settings: SimSettings, details: dict[str, float]) -> str:
+    """Return sentences for the methods section of a paper."""
+    m = settings.microscope
+    return (
+        f"Raw SIM images ({settings.nominal_pattern().name}; NA {m.numerical_aperture:g}, "
+        f"{m.wavelength_nm:g} nm) were reconstructed with a Wiener filter in three dimensions "
+        "(Gustafsson et al., Biophys. J. 94, 4957 (2008)). Period "
+        f"({details['pattern_period_nm']:.0f} nm), angles, phases and contrast of the pattern were "
+        "found from the images."
+    )
+
+
+METHOD = Method(
+    "sim",
+    "Structured illumination (SIM)",
+    SimSettings,
+    sim,
+    describe,
+    takes=(SimStack,),
+    tag="SIM",
+    needs_blinking=False,
+)
