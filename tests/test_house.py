@@ -98,7 +98,7 @@ def test_there_is_no_circle():
 def test_rooms_and_arrows_are_few():
     rooms = {p.name for p in PACKAGE.iterdir() if p.is_dir() and any(p.glob("*.py"))}
     assert rooms == set(FLOOR)
-    assert len(rooms) + 1 <= 16  # and the package's own __init__
+    assert len(rooms) + 1 <= 17  # and the package's own __init__
     arrows = {
         (room_of(module), room_of(used))
         for module, targets in imports().items()

@@ -73,19 +73,10 @@ def write_ome_tiff(
     shape = (*lead, *((len(arrays),) if several else ()), rows, columns)
     axes = f"{axes[:-2]}CYX" if several else axes
     ome: dict[str, Any] = {"axes": axes, "Channel": {"Name": list(names)}}
-    options: dict[str, Any] = {"metadata": ome, "ome": True}
-    if pixel_size_um is not None:
-        y, x = pixel_size_um
-        if min(y, x) > SMALLEST_IN_TAGS_UM and max(y, x) < LARGEST_IN_TAGS_UM:
-            options |= {"resolution": (1e4 / x, 1e4 / y), "resolutionunit": "CENTIMETER"}
-        if origin_um is not None:
-            ome |= _scale(pixel_size_um, origin_um, math.prod(shape[:-2]))
+    options = {"metadata": ome, "ome": True} | _resolution(pixel_size_um)
+    ome |= _scale(pixel_size_um, origin_um, math.prod(shape[:-2]))
     if plane_um is not None and axes[0] == "Z":
-        each = math.prod(shape[1:-2])
-        depths = [first_plane_um + z * plane_um for z in range(shape[0]) for _ in range(each)]
-        ome |= {"PhysicalSizeZ": plane_um, "PhysicalSizeZUnit": "µm"}
-        ome.setdefault("Plane", {})
-        ome["Plane"] |= {"PositionZ": depths, "PositionZUnit": ["µm"] * len(depths)}
+        _add_depths(ome, first_plane_um, plane_um, shape)
     if frame_interval_s is not None and "T" in axes:
         ome |= {"TimeIncrement": frame_interval_s, "TimeIncrementUnit": "s"}
     if annotations:
@@ -102,10 +93,24 @@ def write_ome_tiff(
         )
 
 
+def _resolution(pixel_size_um: tuple[float, float] | None) -> dict[str, Any]:
+    """Return the resolution for the tags of TIFF, where they can describe it."""
+    if pixel_size_um is None:
+        return {}
+    y, x = pixel_size_um
+    if min(y, x) <= SMALLEST_IN_TAGS_UM or max(y, x) >= LARGEST_IN_TAGS_UM:
+        return {}
+    return {"resolution": (1e4 / x, 1e4 / y), "resolutionunit": "CENTIMETER"}
+
+
 def _scale(
-    pixel_size_um: tuple[float, float], origin_um: tuple[float, float], planes: int
+    pixel_size_um: tuple[float, float] | None,
+    origin_um: tuple[float, float] | None,
+    planes: int,
 ) -> dict[str, Any]:
-    """Return OME's entries for the pixel size and for the position of each plane."""
+    """Return OME's entries for the pixel size and for the position of each plane, if known."""
+    if pixel_size_um is None or origin_um is None:
+        return {}
     scale: dict[str, Any] = {"Plane": {}}
     for axis, size, origin in zip("YX", pixel_size_um, origin_um, strict=True):
         scale |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
@@ -114,6 +119,17 @@ def _scale(
             f"Position{axis}Unit": ["µm"] * planes,
         }
     return scale
+
+
+def _add_depths(
+    ome: dict[str, Any], first_um: float, plane_um: float, shape: tuple[int, ...]
+) -> None:
+    """Add the distance of planes (Z, ..., Y, X) to OME's entries, and the depth of each image."""
+    each = math.prod(shape[1:-2])
+    depths = [first_um + z * plane_um for z in range(shape[0]) for _ in range(each)]
+    ome |= {"PhysicalSizeZ": plane_um, "PhysicalSizeZUnit": "µm"}
+    ome.setdefault("Plane", {})
+    ome["Plane"] |= {"PositionZ": depths, "PositionZUnit": ["µm"] * len(depths)}
 
 
 def _planes(

@@ -77,10 +77,11 @@ def simulate_stack(rng: np.random.Generator, side_px: int, planes: int, kind: st
     light = _light(rng, positions, brightness, pattern, (pattern.exposures, depth, side, side))
     exposures, per_photon = _exposed(rng, light)
     maps, scale = _reconstructed(rng, exposures, pattern)
-    target = np.zeros((FINER * planes, FOLD * side_px, FOLD * side_px), np.float32)
+    fine = FINER * planes, FOLD * side_px, FOLD * side_px
+    target = np.zeros(fine, np.float32)
     if len(positions):
-        target = _ideal(positions, brightness, target.shape) * (TARGET_GAIN * per_photon / scale)
-    return Stack(maps, torch.from_numpy(np.asarray(target, np.float32)))
+        target += _ideal(positions, brightness, fine) * np.float32(TARGET_GAIN * per_photon / scale)
+    return Stack(maps, torch.from_numpy(target))
 
 
 def _any_pattern(rng: np.random.Generator) -> Pattern:
