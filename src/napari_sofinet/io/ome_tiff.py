@@ -73,7 +73,7 @@ def write_ome_tiff(
     shape = (*lead, *((len(arrays),) if several else ()), rows, columns)
     axes = f"{axes[:-2]}CYX" if several else axes
     ome: dict[str, Any] = {"axes": axes, "Channel": {"Name": list(names)}}
-    options = {"metadata": ome, "ome": True} | _resolution(pixel_size_um)
+    options: dict[str, Any] = {"metadata": ome, "ome": True, **_resolution(pixel_size_um)}
     ome |= _scale(pixel_size_um, origin_um, math.prod(shape[:-2]))
     if plane_um is not None and axes[0] == "Z":
         _add_depths(ome, first_plane_um, plane_um, shape)
