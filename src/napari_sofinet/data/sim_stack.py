@@ -15,6 +15,8 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_movie import open_movie
 from napari_sofinet.data.recipe import OpenStep
 from napari_sofinet.data.selection import Roi
+from napari_sofinet.io.scale import read_plane_spacing
+from napari_sofinet.io.tiff_file import explained, opened_tiff
 from napari_sofinet.io.tiff_stack import TiffStack
 
 ORDERS = ("phases, directions, planes", "phases, planes, directions", "planes, phases, directions")
@@ -31,10 +33,13 @@ class SimStack:
         The images as frames.
     axes : tuple of (str, int)
         Letter and length of the axes of the file along which they lie, the slowest first.
+    plane_um : float, optional
+        Distance of planes in um; None if unknown.
     """
 
     movie: Movie
     axes: tuple[tuple[str, int], ...]
+    plane_um: float | None = None
 
     @property
     def name(self) -> str:
@@ -211,7 +216,7 @@ def open_sim_stack(
     if isinstance(source, (str, os.PathLike)):
         movie = open_movie(source, pixel_size_um, channel, stack_axis="all")
         axes = movie.source.axes if isinstance(movie.source, TiffStack) else ()
-        return SimStack(movie, axes or (("T", movie.shape[0]),))
+        return SimStack(movie, axes or (("T", movie.shape[0]),), _plane_spacing(movie.path))
     shape = tuple(int(n) for n in np.shape(source))
     if len(shape) not in (3, 4):
         raise InputError(
@@ -220,3 +225,11 @@ def open_sim_stack(
     axes = tuple(("?", n) for n in shape[:-2] if n > 1)
     movie = open_movie(source.reshape(-1, *shape[-2:]), pixel_size_um, name=name)
     return SimStack(movie, axes)
+
+
+def _plane_spacing(path: Path | None) -> float | None:
+    """Return the distance of planes in um that a file contains; None of a folder."""
+    if path is None or not path.is_file():
+        return None
+    with explained(path), opened_tiff(path) as tif:
+        return read_plane_spacing(tif)

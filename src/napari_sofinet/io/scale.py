@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
 
@@ -121,18 +122,41 @@ def _tag_scale(tif: TiffFile, imagej_unit: str | None) -> tuple[float, float] | 
 
 
 def _ome_scale(xml: str | None) -> tuple[tuple[float, float] | None, float | None]:
-    if not xml:
-        return None, None
-    try:
-        pixels = ElementTree.fromstring(xml).find(".//{*}Pixels")
-    except ElementTree.ParseError:
-        return None, None
-    if pixels is None:
-        return None, None
-
-    def number(name: str, factors: dict[str, float], default: str) -> float | None:
-        return _times(pixels.get(name), factors.get(pixels.get(f"{name}Unit", default)))
-
-    x, y = (number(f"PhysicalSize{axis}", UM_PER, "µm") for axis in "XY")
-    interval = number("TimeIncrement", S_PER, "s")
+    pixels = _ome_pixels(xml)
+    x, y = (_number(pixels, f"PhysicalSize{axis}", UM_PER, "µm") for axis in "XY")
+    interval = _number(pixels, "TimeIncrement", S_PER, "s")
     return (x, y or x) if x else None, interval
+
+
+def _ome_pixels(xml: str | None) -> Mapping[str, str]:
+    """Return the entries of OME on the pixels of the first image; none if there are none."""
+    try:
+        pixels = ElementTree.fromstring(xml).find(".//{*}Pixels") if xml else None
+    except ElementTree.ParseError:
+        return {}
+    return {} if pixels is None else pixels.attrib
+
+
+def _number(
+    pixels: Mapping[str, str], name: str, factors: dict[str, float], default: str
+) -> float | None:
+    return _times(pixels.get(name), factors.get(pixels.get(f"{name}Unit", default)))
+
+
+def read_plane_spacing(tif: TiffFile) -> float | None:
+    """Return the distance of planes in um that a file contains, from OME or ImageJ.
+
+    Parameters
+    ----------
+    tif : TiffFile
+        The open file.
+
+    Returns
+    -------
+    float or None
+        None if the file contains none that is positive.
+    """
+    if tif.is_ome:
+        return _number(_ome_pixels(tif.ome_metadata), "PhysicalSizeZ", UM_PER, "µm")
+    imagej = tif.imagej_metadata or {}
+    return _times(imagej.get("spacing"), UM_PER.get(str(imagej.get("unit", "")).lower()))

@@ -17,6 +17,7 @@ from napari_sofinet.structured_illumination.noise import noise_over_signal, nois
 from napari_sofinet.structured_illumination.optics import Optics
 from napari_sofinet.structured_illumination.pattern_fit import PatternFit, fit_pattern
 from napari_sofinet.structured_illumination.reconstruction import reconstruct_stack
+from napari_sofinet.structured_illumination.settings import USUAL_PLANE_UM
 from napari_sofinet.structured_illumination.wiener import FINE
 
 DARKEST_PERCENT = 0.1
@@ -90,6 +91,7 @@ def prepare(stack: SimStack, settings: StackSettings, report: Report) -> Prepare
             "sample (--pixel-size)."
         )
     s, optics = settings, settings.optics()
+    plane_um = s.plane_um or stack.plane_um
     report(0.0, "reading")
     order = None if s.order == "file" else s.order
     exposures = np.asarray(stack.exposures(s.turned, s.phases, order), np.float32)
@@ -97,7 +99,11 @@ def prepare(stack: SimStack, settings: StackSettings, report: Report) -> Prepare
         raise InputError(f"{stack.name} has values that are no numbers (NaN); save it again.")
     exposures -= np.percentile(exposures[:, :: max(exposures.shape[1] // 8, 1)], DARKEST_PERCENT)
     report(0.3, "pattern")
-    geometry = StackGeometry(stack.pixel_size_um, s.plane_um, s.continuous)
+    if exposures.shape[1] > 1 and plane_um is None:
+        raise InputError(
+            f"The distance of planes of {stack.name} is not known; enter it (--plane-um)."
+        )
+    geometry = s.geometry(stack.pixel_size_um, plane_um or USUAL_PLANE_UM)
     fit = fit_pattern(_brightest(exposures), s.nominal_pattern(), optics, geometry)
     if not fit.found:
         raise InputError(
@@ -156,7 +162,7 @@ def sim(stack: SimStack, settings: SimSettings, report: Report) -> Reconstructio
         lambda done: report(0.4 + 0.6 * done, "reconstruction"),
     )
     report(1.0, "done")
-    return volume(stack, {"image": picture}, settings.plane_um, ready)
+    return volume(stack, {"image": picture}, ready.geometry.plane_um, ready)
 
 
 def volume(
