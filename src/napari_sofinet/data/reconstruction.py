@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -112,6 +112,10 @@ class Reconstruction:
     def _in_um(self, yx: tuple[float, float]) -> tuple[float, float] | None:
         um = self.camera_pixel_um
         return None if um is None else (yx[0] * um, yx[1] * um)
+
+    def noted(self, *notes: str) -> Reconstruction:
+        """Return the reconstruction with further notes."""
+        return replace(self, notes=(*self.notes, *notes))
 
     def save(self, path: str | Path) -> None:
         """Write a float32 OME-TIFF with scale, position and recipe, readable by Fiji.

@@ -166,7 +166,11 @@ def sim(stack: SimStack, settings: SimSettings, report: Report) -> Reconstructio
 
 
 def volume(
-    stack: SimStack, maps: dict[str, np.ndarray], plane_um: float, ready: PreparedStack
+    stack: SimStack,
+    maps: dict[str, np.ndarray],
+    plane_um: float,
+    ready: PreparedStack,
+    first_plane_um: float = 0.0,
 ) -> Reconstruction:
     """Return maps (Z, 2 Y, 2 X) of a stack as a reconstruction.
 
@@ -175,11 +179,13 @@ def volume(
     stack : SimStack
         The stack.
     maps : dict of str to ndarray
-        Maps by name, the first plane at the depth of the stack's first plane.
+        Maps by name.
     plane_um : float
         Distance of planes of the maps in um.
     ready : PreparedStack
         What was measured.
+    first_plane_um : float, optional
+        Depth of the first plane of the maps.
     """
     single = len(next(iter(maps.values()))) == 1
     note = (
@@ -193,6 +199,7 @@ def volume(
         camera_pixel_um=stack.pixel_size_um,
         axes="YX" if single else "ZYX",
         plane_um=None if single else plane_um,
+        first_plane_um=first_plane_um,
         notes=(note,),
         details=ready.details,
     )

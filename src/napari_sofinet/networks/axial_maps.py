@@ -36,9 +36,21 @@ def axial_maps(
     scale : float
         Brightness that became 1.
     """
-    if scale is None:
-        scale = max(float(np.quantile(picture, BRIGHT)), LEAST_OVER_NOISE * noise, 1e-20)
+    scale = scale_of(picture, noise) if scale is None else scale
     folded = fold(torch.from_numpy(picture / np.float32(scale))[None])[0]
     middle = torch.from_numpy(np.asarray(wide / np.float32(scale), np.float32))
     level = torch.full_like(middle, noise / scale)
     return torch.cat([folded, middle[:, None], level[:, None]], 1), scale
+
+
+def scale_of(picture: np.ndarray, noise: float) -> float:
+    """Return the brightness that becomes 1: that of bright parts, or above the noise.
+
+    Parameters
+    ----------
+    picture : ndarray
+        (Z, Y, X) classical reconstruction.
+    noise : float
+        Standard deviation of its noise.
+    """
+    return max(float(np.quantile(picture, BRIGHT)), LEAST_OVER_NOISE * noise, 1e-20)

@@ -16,6 +16,8 @@ from napari_sofinet.structured_illumination.wiener import FINE, WienerFilter
 MARGIN_PX, MARGIN_PLANES = 16, 4
 """Margins that are reconstructed and cut off; at the borders of the stack they are mirrored."""
 TILE_PX = 256
+TYPICAL_PX = 64
+"""Side of a field that is large enough to see how noise spreads."""
 Step = Callable[[float], None]
 
 
@@ -77,6 +79,27 @@ def reconstruct_stack(
         ]
         out[:, FINE * top : FINE * bottom, FINE * left : FINE * right] = picture[inside]
     return out
+
+
+def noise_in(
+    shape: tuple[int, ...],
+    pattern: Pattern,
+    optics: Optics,
+    geometry: StackGeometry,
+    noise: float,
+) -> float:
+    """Return the standard deviation of noise in a reconstruction, over that of an exposure's pixel.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (P, Z, Y, X) of the exposures.
+    pattern, optics, geometry, noise
+        As for `reconstruct_stack`.
+    """
+    planes, rows, columns = shape[1:]
+    side = planes + 2 * MARGIN_PLANES, min(rows, TYPICAL_PX), min(columns, TYPICAL_PX)
+    return WienerFilter(pattern, optics, geometry, side, noise).noise_gain()
 
 
 def _part_of(step: Step, number: int, count: int, done: float) -> None:

@@ -24,6 +24,9 @@ STEPS_PER_STACK = 6
 KEPT = 48
 """Stacks from which the samples of a step are taken."""
 STACK_PX, STACK_PLANES = 88, 14
+RANGES = {"lateral_px": (1.95, 2.5), "axial_planes": (2.2, 3.0)}
+"""Half a wavelength over the numerical aperture in pixels, and the finest axial period that passes
+in planes, for which stacks are simulated."""
 
 
 def axial_data(
@@ -73,7 +76,7 @@ def axial_data(
         make,
         [(kind, held(kind)) for kind in KINDS],
         lambda step: make(HELD_OUT_SEED + 1000 * step),
-        {},
+        RANGES,
         "simulated SIM stacks (hexagonal pattern, 7 exposures) of chromatin, spheres, filaments, "
         "membranes, filled bodies, points and empty fields",
         "It was trained on many kinds of structure for the microscope of Boland et al. (2021): NA "

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from napari_sofinet.networks.contract import Network, load_object
 from napari_sofinet.training.settings import (
+    AxialTrainingSettings,
     DynamicsTrainingSettings,
     EmitterTrainingSettings,
     LearningSettings,
@@ -50,6 +51,7 @@ POSTERIOR = Task(
     "napari_sofinet.training.posterior_task:posterior_data",
     sizes="napari_sofinet.training.posterior_task:sizes",
 )
+AXIAL = Task(AxialTrainingSettings, "napari_sofinet.training.axial_task:axial_data")
 
 
 def task_of(network: Network) -> Task:
