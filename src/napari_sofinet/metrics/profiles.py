@@ -262,8 +262,7 @@ def fwhm_by_autocorrelation(image: np.ndarray, *, noise: bool = False) -> tuple[
     -----
     The autocorrelation of a Gaussian spot is a Gaussian that is sqrt(2) times wider. It stands on
     a wider one, which comes from the arrangement of the spots: two Gaussians are fitted, and the
-    narrower one counts (as in the evaluation of Kok and Li's axial resolution, with the spacing of
-    their padded lags corrected). Lags along the other axes are 0.
+    narrower one counts (Boland et al. (2021), supplement A1). Lags along the other axes are 0.
 
     Examples
     --------
