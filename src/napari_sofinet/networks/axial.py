@@ -34,6 +34,9 @@ class AxialNet(nn.Module):  # type: ignore[misc]
         Residual blocks of two convolutions per group.
     """
 
+    reach_px = 20
+    """Distance in camera pixels up to which an output depends on the input, or a little more."""
+
     def __init__(self, channels: int = 40, groups: int = 4, blocks: int = 2) -> None:
         super().__init__()
         self.head = nn.Conv2d((2 * AROUND + 1) * MAPS, channels, 3, padding=1)

@@ -16,8 +16,8 @@ from napari_sofinet.networks.tiling import tiles
 from napari_sofinet.networks.weights import Uncertainty
 
 TILE_PX, TILE_PLANES = 112, 24
-REACH_PX, REACH_PLANES = 20, 8
-"""Distances up to which an output depends on the input, or a little more."""
+REACH_PLANES = 8
+"""Planes up to which an output depends on the input, or a little more."""
 
 
 def refine(
@@ -57,7 +57,7 @@ def refine(
     out = np.empty((2, FINER * planes, FOLD * rows, FOLD * columns), np.float32)
     net = net.to(device).eval()
     spans = [(a, min(a + TILE_PLANES, planes)) for a in range(0, planes, TILE_PLANES)]
-    parts = [(span, tile) for span in spans for tile in tiles(rows, columns, TILE_PX, REACH_PX)]
+    parts = [(span, tile) for span in spans for tile in tiles(rows, columns, TILE_PX, net.reach_px)]
     with between_layers(net, report.again), torch.inference_mode(), precision(device):
         for number, ((first, last), tile) in enumerate(parts):
             report(number / len(parts), f"network, part {number + 1} of {len(parts)}")
