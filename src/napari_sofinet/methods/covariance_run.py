@@ -62,6 +62,7 @@ def maximum_likelihood(
     )
     notes = [*calibrated.notes, *sequences.notes, saturation.note]
     notes += movie_notes(calibrated.movie, settings, portion(report, 0.3, 0.33))
+    tell(0.33, "evidence")
     signal = find_evidence(scan, sequences, found, tell.again)
     fallen_back: list[str] = []
 
