@@ -208,12 +208,13 @@ def volume(
 def describe(settings: SimSettings, details: dict[str, float]) -> str:
     """Return sentences for the methods section of a paper."""
     m = settings.microscope
+    period = details.get("pattern_period_nm")
+    found = "" if period is None else f" ({period:.0f} nm)"
     return (
         f"Raw SIM images ({settings.nominal_pattern().name}; NA {m.numerical_aperture:g}, "
         f"{m.wavelength_nm:g} nm) were reconstructed with a Wiener filter in three dimensions "
-        "(Gustafsson et al., Biophys. J. 94, 4957 (2008)). Period "
-        f"({details['pattern_period_nm']:.0f} nm), angles, phases and contrast of the pattern were "
-        "found from the images."
+        f"(Gustafsson et al., Biophys. J. 94, 4957 (2008)). Period{found}, angles, phases and "
+        "contrast of the pattern were found from the images."
     )
 
 
