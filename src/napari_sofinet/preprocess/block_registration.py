@@ -15,13 +15,15 @@ QUADRATIC = np.linalg.pinv(np.stack([_Y * 0 + 1, _Y, _X, _Y**2, _X**2, _Y * _X],
 """Coefficients of a quadratic from 5 x 5 samples by least squares."""
 
 
-def register(images: list[np.ndarray]) -> np.ndarray:
+def register(images: list[np.ndarray], farthest: float = FARTHEST) -> np.ndarray:
     """Register images by redundant cross-correlation.
 
     Parameters
     ----------
     images : list of ndarray
         (Y, X) images.
+    farthest : float, optional
+        Largest shift between two images in samples.
 
     Returns
     -------
@@ -32,7 +34,7 @@ def register(images: list[np.ndarray]) -> np.ndarray:
     window = np.clip(4 * np.hanning(rows + 2)[1:-1, None] * np.hanning(columns + 2)[1:-1], 0, 1)
     transforms = [np.fft.rfft2(image * window, (2 * rows, 2 * columns)) for image in images]
     pairs = np.array(list(combinations(range(len(images)), 2)))
-    reach = min(FARTHEST, rows // 2, columns // 2)
+    reach = min(int(np.ceil(farthest)), rows // 2, columns // 2)
     shifts = np.array([_shift(transforms[i], transforms[j], columns, reach) for i, j in pairs])
     design = np.zeros((len(pairs), len(images)))
     design[np.arange(len(pairs)), pairs[:, 1]] = 1

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from napari_sofinet.preprocess.block_registration import likeness, register
+from napari_sofinet.preprocess.block_registration import FARTHEST, likeness, register
 from napari_sofinet.preprocess.drift_path import position_error
 from napari_sofinet.preprocess.smooth_path import PathSmoother
 
@@ -15,6 +15,8 @@ TILE_PX, MOST_TILES = 12.0, 6
 """Least side in camera pixels, and most per side, of the tiles of which the two parts consist."""
 SOFT = 3.0
 """Width of the parts' edges in samples."""
+FARTHER, NEAREST_PX = 1.5, 1.0
+"""Shifts that are searched in the parts: relative to those in the whole field, and in addition."""
 PLACE_PX, MOST_PLACES = 8.0, 12
 """The same of the places whose evidence counts as independent."""
 TINY = 1e-30
@@ -63,7 +65,11 @@ class BlockImages:
         self._times = (edges[:-1] + edges[1:] - 1) / 2
         self.at = register(list(images)) / 2
         self._parts = two_parts(np.square(images.mean(axis=0)))
-        self._at_parts = [register(list(images * part)) / 2 for part in self._parts]
+        # Parts have fewer emitters, and with a wide search more peaks by chance. How far they may
+        # move says nothing of the way.
+        apart = np.abs(self.at[:, None] - self.at[None]).max()
+        reach = 2 * min(FARTHER * apart + NEAREST_PX, FARTHEST / 2)
+        self._at_parts = [register(list(images * part), reach) / 2 for part in self._parts]
         self._rest = likeness(images, np.zeros_like(self.at))
         self._place = tiles(images.shape[1:], PLACE_PX, MOST_PLACES)
 
