@@ -60,8 +60,7 @@ def render_exposures(
     ndarray
         (P, Z, Y, X) float32.
     """
-    margin = int(np.ceil(MARGIN_UM / pixel_um))
-    padded = shape[0] + 2 * margin, shape[1] + 2 * margin
+    margin, padded = _padded(shape, pixel_um)
     planes = depths_um.shape[1]
     slice_um = _spacing(depths_um) / SLICES_PER_PLANE
     grid = _Grid(positions_um, padded, margin * pixel_um, pixel_um, OVERSAMPLING, slice_um)
@@ -71,20 +70,21 @@ def render_exposures(
     if pixel_area:
         transfer *= np.outer(*(np.sinc(fft.fftfreq(n)) for n in padded)).astype(np.float32)
     shifts = (depths_um[:, 0] - grid.first_um) / slice_um
-    out = np.zeros((pattern.exposures, planes, *padded), np.float32)
+    spectra = np.zeros((pattern.exposures, planes, *padded), np.complex64)
     for light, axial, weights in _gratings(positions_um, brightness, pattern):
         along = transfer * np.cos(2 * np.pi * axial * z).astype(np.float32)[:, None, None]
         images = _focused(grid.spectra(light), along, SLICES_PER_PLANE, shifts, planes)
-        for j, image in enumerate(images):
-            out[j] += (weights[j] * fft.ifft2(image, workers=1)).real
-    return out[..., margin : margin + shape[0], margin : margin + shape[1]]
+        for spectrum, image, weight in zip(spectra, images, weights, strict=True):
+            spectrum += np.complex64(weight) * image
+    field = np.s_[:, margin : margin + shape[0], margin : margin + shape[1]]
+    return np.stack([fft.ifft2(spectrum, workers=1).real[field] for spectrum in spectra])
 
 
 def _gratings(
     positions_um: np.ndarray, brightness: np.ndarray, pattern: Pattern
 ) -> Iterator[tuple[np.ndarray, float, np.ndarray]]:
     """Yield the light of points under each part of a pattern, its axial frequency and weights."""
-    yield np.asarray(brightness, np.complex128), 0.0, np.ones(pattern.exposures)
+    yield np.asarray(brightness, np.complex64), 0.0, np.ones(pattern.exposures)
     for h, f in enumerate(pattern.frequencies_per_um):
         wave = np.exp(2j * np.pi * (positions_um[:, 1:] @ f))
         yield brightness * wave, float(pattern.axial_per_um[h]), pattern.weights[:, h]
@@ -118,19 +118,26 @@ def render_confocal(
     ndarray
         (Z, Y, X) float32.
     """
-    margin = int(np.ceil(MARGIN_UM / pixel_um))
-    padded = shape[0] + 2 * margin, shape[1] + 2 * margin
+    margin, padded = _padded(shape, pixel_um)
     stride = CONFOCAL_SLICES_PER_PLANE
     slice_um = _spacing(depths_um[None]) / stride
     grid = _Grid(positions_um, padded, margin * pixel_um, pixel_um, 1, slice_um)
     z = _distances(len(depths_um), grid.slices, stride) * slice_um
     psf = confocal_psf(optics, padded, pixel_um, z)
     transfer = fft.fft2(psf, workers=1).real.astype(np.float32)
-    spectra = grid.spectra(np.asarray(brightness, np.complex128))
+    spectra = grid.spectra(np.asarray(brightness, np.complex64))
     shift = np.array([depths_um[0] - grid.first_um]) / slice_um
     (image,) = _focused(spectra, transfer, stride, shift, len(depths_um))
-    out = fft.ifft2(image, workers=1).real[:, margin:-margin, margin:-margin]
+    out = fft.ifft2(image, workers=1).real
+    out = out[:, margin : margin + shape[0], margin : margin + shape[1]]
     return np.asarray(out, np.float32)
+
+
+def _padded(shape: tuple[int, int], pixel_um: float) -> tuple[int, tuple[int, int]]:
+    """Return the margin in px, and a shape with it whose Fourier transform is fast."""
+    margin = int(np.ceil(MARGIN_UM / pixel_um))
+    rows, columns = (int(fft.next_fast_len(n + 2 * margin)) for n in shape)
+    return margin, (rows, columns)
 
 
 class _Grid:
@@ -170,16 +177,16 @@ class _Grid:
         at, light = self._at[order], light[self._kept][order]
         edges = np.searchsorted(at[:, 0], np.arange(self.slices + 1))
         pick = np.ix_(*(_camera_frequencies(n, m) for n, m in zip(size, self.shape, strict=True)))
-        gain = np.outer(*blur)
+        gain = np.outer(*blur).astype(np.float32)
         for s in range(self.slices):
             # Points between two slices count for both, linearly.
             near = slice(edges[max(s - 1, 0)], edges[s + 1])
             share = 1 - np.abs(at[near, 0] - s)
             if not len(share):
                 continue
-            plane = np.zeros(size, np.complex128)
+            plane = np.zeros(size, np.complex64)
             _spread(at[near, 1:], light[near] * share, plane)
-            out[s] = fft.fft2(plane, workers=1)[pick] / gain / 1.0
+            out[s] = fft.fft2(plane, workers=1)[pick] / gain
         return out
 
 
@@ -237,11 +244,13 @@ def _focused(
     length = len(transfer)
     out = [np.empty((planes, *spectra.shape[1:]), np.complex64) for _ in shifts]
     k = fft.fftfreq(length)
+    sharpen = (1 / np.sinc(k) ** 2).astype(np.float32)[:, None]  # the blur of two slices per point
+    phases = [np.exp(2j * np.pi * k * shift)[:, None].astype(np.complex64) for shift in shifts]
     for row in range(spectra.shape[1]):
         product = fft.fft(spectra[:, row], length, axis=0) * fft.fft(transfer[:, row], axis=0)
-        product /= (np.sinc(k) ** 2)[:, None]  # the blur of two slices per point
-        for j, shift in enumerate(shifts):
-            moved = product * np.exp(2j * np.pi * k * shift)[:, None].astype(np.complex64)
+        product *= sharpen
+        for j, phase in enumerate(phases):
+            moved = product * phase
             # Every stride-th slice: frequencies fold.
             folded = moved.reshape(stride, length // stride, -1).sum(0) / stride
             out[j][:, row] = fft.ifft(folded, axis=0)[:planes]

@@ -19,9 +19,9 @@ from napari_sofinet.training.losses import volume_loss
 from napari_sofinet.training.settings import AxialTrainingSettings
 from napari_sofinet.training.training_data import HELD_OUT_SEED, TrainingData
 
-STEPS_PER_STACK = 6
+STEPS_PER_STACK = 8
 """Steps for which no new stack is simulated, as that takes longer than a step."""
-KEPT = 48
+KEPT = 96
 """Stacks from which the samples of a step are taken."""
 STACK_PX, STACK_PLANES = 88, 14
 RANGES = {"lateral_px": (1.95, 2.5), "axial_planes": (2.2, 3.0)}
