@@ -68,6 +68,13 @@ def describe(settings: CovarianceSettings, details: dict[str, float]) -> str:
             f"had a variance of {d['noise_dark']:.3g} at the darkest place and of "
             f"{d['noise_gain']:.3g} more per count of light."
         )
+    if "common_changes" in d:
+        text += " Changes of brightness that the whole field had in common were taken off first."
+    if "common_movement_px" in d:
+        text += (
+            f" So were the changes by its movement of {d['common_movement_px']:.2g} camera pixels "
+            "(rms)."
+        )
     if "steps" in d:
         chosen = "" if settings.steps else ", chosen by the likelihood of frames left out"
         text += f" {d['steps']:.0f} accelerated steps were taken{chosen}."

@@ -52,6 +52,8 @@ class Found:
         Likelihood of frames left out over that of noise without emitters.
     blur : float
         Blur of the picture over the width of the PSF.
+    weight_of_mean : float
+        Weight of the mean image in the amounts within each PSF, see `weight_of_light`.
     """
 
     width: Width
@@ -62,6 +64,7 @@ class Found:
     steps: int
     evidence: float
     blur: float
+    weight_of_mean: float = 0.0
 
     @property
     def sigma_px(self) -> float:

@@ -9,13 +9,18 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from napari_sofinet.base.progress import Repeatable, Report, portion
-from napari_sofinet.covariance.evidence import REACH, Evidence, believed
+from napari_sofinet.covariance.evidence import POSSIBLE, REACH, Evidence, believed
 from napari_sofinet.covariance.field import TilesFit
+from napari_sofinet.covariance.light_balance import (
+    balanced_by_light,
+    light_above_background,
+    weight_of_light,
+)
 from napari_sofinet.covariance.likelihood import TileModel
 from napari_sofinet.covariance.sample import SampleCovariance, of_tiles
 from napari_sofinet.covariance.tiles import TilePlan
 from napari_sofinet.methods.covariance_calibration import FOLD_FRAMES, Found, Geometry, geometry_for
-from napari_sofinet.methods.covariance_scan import Scan
+from napari_sofinet.methods.covariance_scan import SMOOTHED_PX, Scan
 from napari_sofinet.methods.covariance_sequences import Sequences
 
 MOST_BYTES = 2**29
@@ -47,6 +52,29 @@ def find_evidence(
         check()
     evidence.end_sub_sequence()
     return evidence.value()
+
+
+def with_weight_of_mean(scan: Scan, found: Found, signal: np.ndarray) -> Found:
+    """Return the values found from a movie, with the weight of its mean image in the amounts.
+
+    Parameters
+    ----------
+    scan : Scan
+        Statistics of the pixels.
+    found : Found
+        Values without the weight.
+    signal : ndarray
+        (Y, X) signal to noise, from `find_evidence`.
+    """
+    light, blinks = _light(scan, found, signal), signal > POSSIBLE
+    weight = weight_of_light(scan.halves, light, blinks, SMOOTHED_PX, found.sigma_px)
+    return replace(found, weight_of_mean=weight)
+
+
+def _light(scan: Scan, found: Found, signal: np.ndarray) -> np.ndarray:
+    """Return the mean light (Y, X) above the background."""
+    still = ~believed(signal, 1, found.fwhm_px)
+    return light_above_background(scan.mean, still, scan.floor, found.sigma_px)
 
 
 def fit(
@@ -95,10 +123,11 @@ def fit(
         geometry.model(found.sigma_px, found.sieve * found.sigma_px, where)
         for where in ("cpu", device)
     )
-    noise = scan.noise(found.gain, found.dark)
+    noise, light = scan.noise(found.gain, found.dark), _light(scan, found, signal)
 
     def finished() -> np.ndarray:
         kept = np.where(inside, picture, np.float32(0))
+        kept = balanced_by_light(kept, light, found.weight_of_mean, found.sigma_px)
         blurred = gaussian_filter(kept, found.blur * found.sigma_px * fine)
         return np.asarray(blurred, np.float32)
 

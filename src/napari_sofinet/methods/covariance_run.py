@@ -20,10 +20,15 @@ from napari_sofinet.methods.covariance_fit import (
     find_evidence,
     fit,
     standard_error,
+    with_weight_of_mean,
 )
 from napari_sofinet.methods.covariance_notes import fit_notes, movie_notes
 from napari_sofinet.methods.covariance_scan import Scan, measured_noise, scan_pixels
-from napari_sofinet.methods.covariance_sequences import Sequences, plan_sequences
+from napari_sofinet.methods.covariance_sequences import (
+    Sequences,
+    plan_sequences,
+    without_common_changes,
+)
 from napari_sofinet.methods.covariance_settings import CovarianceSettings
 from napari_sofinet.networks.device import on_device
 from napari_sofinet.preprocess.background import BackgroundCorrection
@@ -37,17 +42,14 @@ def maximum_likelihood(
     movie: Movie, settings: CovarianceSettings, report: Report, device: str
 ) -> Reconstruction:
     """Reconstruct a movie, see `covariance`."""
-    if movie.shape[0] < FEWEST_FRAMES or min(movie.shape[1:]) < FEWEST_FRAMES:
-        raise InputError(
-            f"{movie.name} has {movie.shape[0]} frames of {movie.shape[1]} x {movie.shape[2]} px; "
-            f"the covariance needs at least {FEWEST_FRAMES} frames and {FEWEST_FRAMES} px."
-        )
+    _need_size(movie)
     saturation = Saturation()
     calibrated = calibrate_movie(movie, settings, portion(report, 0.0, 0.05))
     bright = _before_background(movie, settings, calibrated.movie, report)
     sequences = plan_sequences(calibrated.movie, settings, portion(report, 0.05, 0.08))
     tell = Repeatable(report)
     tell(0.08, "noise of the pixels")
+    sequences = without_common_changes(sequences, tell.again)
     scan = scan_pixels(sequences, bright, saturation, tell.again, settings.camera.dark_frames)
     found = calibrate_fit(
         scan,
@@ -64,6 +66,7 @@ def maximum_likelihood(
     notes += movie_notes(calibrated.movie, settings, portion(report, 0.3, 0.33))
     tell(0.33, "evidence")
     signal = find_evidence(scan, sequences, found, tell.again)
+    found = with_weight_of_mean(scan, found, signal)
     fallen_back: list[str] = []
 
     def work(where: str) -> Reconstruction:
@@ -76,6 +79,14 @@ def maximum_likelihood(
     notes += [*fallen_back, *fit_notes(found, settings, sequences.frames, signal)]
     details = calibrated.details | sequences.details | details_of(found)
     return replace(result, notes=tuple(note for note in notes if note), details=details)
+
+
+def _need_size(movie: Movie) -> None:
+    if movie.shape[0] < FEWEST_FRAMES or min(movie.shape[1:]) < FEWEST_FRAMES:
+        raise InputError(
+            f"{movie.name} has {movie.shape[0]} frames of {movie.shape[1]} x {movie.shape[2]} px; "
+            f"the covariance needs at least {FEWEST_FRAMES} frames and {FEWEST_FRAMES} px."
+        )
 
 
 def film(
@@ -129,6 +140,7 @@ def details_of(found: Found) -> dict[str, float]:
         "noise_dark": found.dark,
         "steps": float(found.steps),
         "blur": found.blur,
+        "weight_of_mean": found.weight_of_mean,
     }
     if np.isfinite(found.width.error_px):
         details |= {

@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.covariance.blinks import BlinkCount
 from napari_sofinet.covariance.fine_noise import FineNoise
+from napari_sofinet.covariance.light_balance import HalfVariances
 from napari_sofinet.data.blocks import time_blocks
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_movie import open_movie
@@ -22,6 +23,8 @@ DARKEST_PERCENT = 1.0
 MODEL_ERROR = 0.01
 """Fraction of a pixel's variance that counts as noise: the sieve, the grid and a Gaussian describe
 no bright emitter more exactly."""
+SMOOTHED_PX = 1.0
+"""Standard deviation within which light is summed up to compare halves of the frames."""
 SUREST_GAIN = 0.05
 """Relative error up to which the gain is taken from the photon transfer of the movie."""
 
@@ -40,6 +43,8 @@ class Scan:
         Blinks within a PSF, see `BlinkCount`.
     fine_noise : FineNoise
         Variance of fine detail.
+    halves : ndarray
+        (2, Y, X) variance of smoothed frames in two halves of the movie, see `HalfVariances`.
     read : ndarray or None
         (Y, X) variance of the noise in the dark, where dark frames are known.
     """
@@ -49,6 +54,7 @@ class Scan:
     floor: float
     blinks: float
     fine_noise: FineNoise
+    halves: np.ndarray
     read: np.ndarray | None = None
 
     @property
@@ -111,41 +117,50 @@ def scan_pixels(
     InputError
         The movie does not change in time.
     """
-    count, mean, squares = 0, np.zeros(sequences.field), np.zeros(sequences.field)
+    mean, squares = np.zeros(sequences.field), np.zeros(sequences.field)
     pivot, sums, length, last = None, np.zeros(0), 0, -1
     blinks, fine_noise = BlinkCount(sequences.field), FineNoise(sequences.field)
+    halves = HalfVariances(sequences.field, sequences.frames, SMOOTHED_PX)
 
     def end() -> np.ndarray:
         return sums**2 / max(length, 1)
 
-    for number, _, block in sequences.blocks(saturation=saturation):
+    for number, before, block in sequences.blocks(saturation=saturation):
         if number != last:
-            if last >= 0:
-                squares -= end()
+            squares -= end() if last >= 0 else 0
+            halves.end_sub_sequence()
             pivot, sums, length, last = block.mean(axis=0), np.zeros(sequences.field), 0, number
         rest = block - pivot
         sums += rest.sum(axis=0, dtype=np.float64)
         squares += np.square(rest).sum(axis=0, dtype=np.float64)
-        mean += block.sum(axis=0, dtype=np.float64)
-        length, count = length + len(block), count + len(block)
+        mean += block.sum(axis=0, dtype=np.float64) / sequences.frames
+        length += len(block)
         blinks.add(block)
         fine_noise.add(block)
+        halves.add(block, before)
         check()
+    halves.end_sub_sequence()
     squares -= end()
-    mean, variance = mean / count, squares / max(count - sum(b > a for a, b in sequences.edges), 1)
+    variance = squares / max(sequences.frames - sum(b > a for a, b in sequences.edges), 1)
     if not variance.max() > 0:
         raise InputError(
             f"{sequences.movie.name} does not change in time, so its covariance shows no "
             "structure; choose a movie of blinking emitters."
         )
     if bright is not sequences.movie:
-        mean = np.zeros(sequences.field)
-        for _, _, block in sequences.blocks(bright):
-            mean += block.sum(axis=0, dtype=np.float64) / count
-            check()
+        mean = _mean(sequences, bright, check)
     floor = float(np.percentile(gaussian_filter(mean, 1), DARKEST_PERCENT))
-    read = _dark_variance(dark_frames, sequences)
-    return Scan(mean, variance, floor, blinks.value(), fine_noise, read)
+    found = blinks.value(), fine_noise, halves.value(), _dark_variance(dark_frames, sequences)
+    return Scan(mean, variance, floor, *found)
+
+
+def _mean(sequences: Sequences, movie: Movie, check: Callable[[], None]) -> np.ndarray:
+    """Return the mean image (Y, X) of another correction of the movie."""
+    total = np.zeros(sequences.field)
+    for _, _, block in sequences.blocks(movie):
+        total += block.sum(axis=0, dtype=np.float64) / sequences.frames
+        check()
+    return total
 
 
 def _dark_variance(path: str, sequences: Sequences) -> np.ndarray | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.progress import Report, portion
+from napari_sofinet.covariance.common_changes import CellLight, common_courses
+from napari_sofinet.covariance.common_movement import CommonMovement
 from napari_sofinet.data.blocks import time_blocks
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.saturation import Saturation
@@ -23,6 +25,27 @@ from napari_sofinet.sofi.segments import SHORTEST, plan_segments
 
 SHIFT_STEP_PX = 0.25
 SMALLEST_FIELD = 8
+
+
+@dataclass(frozen=True, eq=False)
+class CommonChanges:
+    """Changes that the whole field has in common.
+
+    Parameters
+    ----------
+    courses : ndarray
+        (T, K) orthonormal courses in time.
+    amounts : ndarray
+        (K, Y, X) float32 amount of each course in every pixel.
+    """
+
+    courses: np.ndarray
+    amounts: np.ndarray
+
+    def of_frames(self, first: int, last: int) -> np.ndarray:
+        """Return the changes (t, Y, X) of frames from the first to the last (exclusive)."""
+        courses = self.courses[first:last].astype(np.float32)
+        return np.tensordot(courses, self.amounts, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +66,8 @@ class Sequences:
         Measured values for the recipe.
     notes : tuple of str
         Sentences for the user.
+    common : CommonChanges or None
+        Changes that are taken off the frames.
     """
 
     movie: Movie
@@ -51,6 +76,7 @@ class Sequences:
     rest_px: np.ndarray
     details: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    common: CommonChanges | None = None
 
     @property
     def first_px(self) -> tuple[int, int]:
@@ -96,10 +122,11 @@ class Sequences:
         Parameters
         ----------
         movie : Movie, optional
-            Another correction of the same movie.
+            Another correction of the same movie, which keeps common changes.
         saturation : Saturation, optional
             Receives the counts of the camera.
         """
+        common = self.common if movie is None else None
         movie = self.movie if movie is None else movie
         (y, x), (rows, columns) = self.first_px, self.field
         start = movie.first_frame
@@ -111,7 +138,10 @@ class Sequences:
             for block in time_blocks(movie.select(frames=(start + a, start + b)), saturation):
                 if saturation is not None and not movie.steps:
                     saturation.add(block)
-                yield number, before, block[:, y + dy : y + dy + rows, x + dx : x + dx + columns]
+                part = block[:, y + dy : y + dy + rows, x + dx : x + dx + columns]
+                if common is not None:
+                    part = part - common.of_frames(before, before + len(block))
+                yield number, before, part
                 before += len(block)
 
 
@@ -156,3 +186,51 @@ def plan_sequences(movie: Movie, settings: CovarianceSettings, report: Report) -
             "all the time; select fewer frames."
         )
     return found
+
+
+def without_common_changes(sequences: Sequences, check: Callable[[], None]) -> Sequences:
+    """Return sub-sequences without the changes that the whole field has in common.
+
+    A lamp that flickers, light that fades and a stage that trembles are no blinking, but correlate
+    distant pixels, which the likelihood can only explain by emitters where there are none.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        The movie.
+    check : callable
+        Called between blocks; may raise to stop.
+    """
+    light, total = CellLight(sequences.field), np.zeros(sequences.field)
+    for _, _, block in sequences.blocks():
+        light.add(block)
+        total += block.sum(axis=0, dtype=np.float64)
+        check()
+    courses = common_courses(light.value())
+    movement = CommonMovement(total / sequences.frames)
+    for _, _, block in sequences.blocks():
+        movement.add(block)
+        check()
+    path = movement.value()
+    moves = path[:, path.any(axis=0)]
+    count = courses.shape[1]
+    courses, _ = np.linalg.qr(np.column_stack([courses, moves]))
+    if not courses.shape[1]:
+        return sequences
+    amounts = np.zeros((courses.shape[1], *sequences.field))
+    for _, before, block in sequences.blocks():
+        amounts += np.tensordot(courses[before : before + len(block)].T, block, 1)
+        check()
+    common = CommonChanges(courses, amounts.astype(np.float32))
+    details, notes = dict(sequences.details), list(sequences.notes)
+    if count:
+        details["common_changes"] = count
+        notes.append("The whole field changes its brightness, which was taken off as no blinking.")
+    if moves.shape[1]:
+        rms = float(np.sqrt(np.square(path).sum(axis=1).mean()))
+        details["common_movement_px"] = rms
+        notes.append(
+            f"The whole field moves by {rms:.2g} camera px (rms), which was taken off as no "
+            "blinking."
+        )
+    return replace(sequences, common=common, details=details, notes=tuple(notes))
