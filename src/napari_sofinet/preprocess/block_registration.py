@@ -31,7 +31,7 @@ def register(images: list[np.ndarray], farthest: float = FARTHEST) -> np.ndarray
         (n, 2) positions y, x in samples relative to the first one.
     """
     rows, columns = images[0].shape
-    window = np.clip(4 * np.hanning(rows + 2)[1:-1, None] * np.hanning(columns + 2)[1:-1], 0, 1)
+    window = edge_window((rows, columns))
     transforms = [np.fft.rfft2(image * window, (2 * rows, 2 * columns)) for image in images]
     pairs = np.array(list(combinations(range(len(images)), 2)))
     reach = min(int(np.ceil(farthest)), rows // 2, columns // 2)
@@ -46,6 +46,12 @@ def register(images: list[np.ndarray], farthest: float = FARTHEST) -> np.ndarray
         residual = np.hypot(*(design @ found - shifts).T)
         keep = residual <= OUTLIER * np.median(residual) + 0.1
     return np.vstack([np.zeros(2), found])
+
+
+def edge_window(shape: tuple[int, int]) -> np.ndarray:
+    """Return weights (Y, X) that fall to 0 at the edges of images."""
+    along_y, along_x = (np.hanning(side + 2)[1:-1] for side in shape)
+    return np.clip(4 * np.outer(along_y, along_x), 0, 1)
 
 
 def _shift(before: np.ndarray, after: np.ndarray, columns: int, reach: int) -> np.ndarray:

@@ -6,7 +6,7 @@ have little contrast; second-order cumulants do not have these faults.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -49,6 +49,14 @@ POOR = 0.9
 """Gain of a path, relative to that shared by the parts, below which a smoother one is taken."""
 STRAIGHT_PX = 1e-9
 """Curvature per frame squared below which a path is a straight line."""
+SIMPLE = 0.95
+"""Gain of a straight drift or a single jump, relative to that of another path, that is enough."""
+MOST_GAIN = 4.0
+"""Gain above which emitters do not come again, as the blocks at rest have nothing in common."""
+SIMPLE_SHARED, ALIKE = 1.5, 0.3
+"""Least certainty that parts of the field share it, and their largest distance relative to it."""
+JUMP_SIDE = 5
+"""Blocks on each side of a jump whose mean images tell when it was."""
 SUSPICIOUS_PX = 0.1
 """Standard error above which shorter blocks are tried."""
 
@@ -155,15 +163,22 @@ def estimate_drift(
     part = _busiest_part(movie, frames // count)
     found = _drift_of_blocks(part, count, portion(report, 0.0, 0.7))
     drift = found.drift
-    if drift.farthest_px and drift.is_straight:
+    if drift.farthest_px and drift.is_straight and not found.doubtful:
         return drift
-    starts = [drift.path_px, np.zeros((frames, 2))][: 2 if drift.farthest_px else 1]
-    for number, start in enumerate(starts if single_frames else ()):
-        path = shared_path(part, start, drift.fwhm_px, drift.jumps)
+    rest = np.zeros((frames, 2)), ()
+    starts = [(drift.path_px, drift.jumps), rest] if drift.farthest_px else [rest]
+    if found.simple and found.doubtful:
+        starts.reverse()
+    for number, (start, jumps) in enumerate(starts if single_frames else ()):
+        path = shared_path(part, start, drift.fwhm_px, jumps)
         report(0.85 + 0.15 * number, "drift, single frames")
         if path is not None and found.images.gain(path.path_px) > found.least_gain:
-            error = max(path.error_px, ERROR_MIN_PX)
-            return Drift(path.path_px, drift.fwhm_px, error, drift.jumps)
+            return replace(
+                drift,
+                path_px=path.path_px,
+                error_px=max(path.error_px, ERROR_MIN_PX),
+                jumps=jumps,
+            )
     return drift
 
 
@@ -171,17 +186,21 @@ def estimate_drift(
 class _FoundDrift:
     """Drift between blocks of frames, and what speaks for it.
 
-    It is doubtful if the positions of the blocks are not those of the path.
+    It is doubtful if the positions of the blocks are not those of the path, and simple if it is
+    straight or a single jump.
     """
 
     drift: Drift
     images: BlockImages
     evidence: Evidence
     doubtful: bool
+    simple: bool = False
 
     @property
     def least_gain(self) -> float:
         """Gain that another path must exceed."""
+        if self.simple:
+            return self.images.gain(self.drift.path_px) / SIMPLE
         return POOR * max(self.evidence.shared_gain, 0.0) if self.drift.farthest_px else 0.0
 
 
@@ -232,7 +251,34 @@ def _drift_of(part: Movie, count: int, report: Report) -> _FoundDrift:
         path, doubtful = path_through(BlockPositions(edges, evidence.at), jumps), True
     if path.any() and images.gain(path) <= 0:
         path, jumps = np.zeros_like(path), []
-    return _FoundDrift(Drift(path, fwhm, error, tuple(jumps)), images, evidence, doubtful)
+    drift = Drift(path, fwhm, error, tuple(jumps))
+    simple = _simple_drift(part, images, blocks, drift)
+    return simple or _FoundDrift(drift, images, evidence, doubtful)
+
+
+def _simple_drift(
+    part: Movie, images: BlockImages, blocks: BlockPositions, other: Drift
+) -> _FoundDrift | None:
+    """Return the likeliest straight drift or single jump if nothing speaks for another path."""
+    best, least = None, SIMPLE * max(images.gain(other.path_px), 0.0)
+    frames = np.arange(part.shape[0])
+    for before, evidence in ((None, images.straight()), images.jump()):
+        way = evidence.at[-1] - evidence.at[0]
+        size = float(np.hypot(*way))
+        if evidence.apart_px > ALIKE * size or evidence.certainty < SIMPLE_SHARED:
+            continue
+        jumps = [] if before is None else [_jump_frame(part, blocks, before)]
+        if jumps:
+            path = np.outer(frames >= jumps[0], way)
+        else:
+            path = np.outer(frames, way / np.ptp(blocks.middles))
+        gain = images.gain(path)
+        if least < gain < MOST_GAIN and size > (JUMP_MIN_PX if jumps else 0):
+            error = max(evidence.apart_px / 2, ERROR_MIN_PX)
+            drift = Drift(path, other.fwhm_px, error, tuple(jumps))
+            alone = not other.farthest_px
+            best, least = _FoundDrift(drift, images, evidence, alone, simple=True), gain
+    return best
 
 
 def _path_of(
@@ -285,25 +331,32 @@ def _block_images(movie: Movie, edges: np.ndarray, report: Report) -> list[np.nd
 def _jump_frame(movie: Movie, blocks: BlockPositions, k: int) -> int:
     """Return the first frame after a jump between blocks k - 1 and k.
 
-    It minimizes the summed similarity of the frames before it to the later blocks rather than the
-    earlier ones.
+    Frames before it are more similar to the mean of earlier blocks, later ones to that of later
+    blocks, both without the steady light. Frames in which little blinks count little.
     """
-    edges = blocks.edges
-    first, last = int(edges[max(k - 2, 0)]), int(edges[min(k + 2, len(edges) - 1)])
-    begin, end = int(edges[max(k - 1, 0)]), int(edges[min(k + 1, len(edges) - 1)])
-    frames = np.concatenate(
-        [np.asarray(b, np.float64) for b in time_blocks(movie.part(first, last))]
+    first, begin, start, stop, end, last = (
+        int(blocks.edges[np.clip(k + d, 0, len(blocks.edges) - 1)])
+        for d in (-JUMP_SIDE, -2, -1, 1, 2, JUMP_SIDE)
     )
-    before, after = frames[: begin - first], frames[end - first :]
-    if not len(before) or not len(after):
-        third = max((last - first) // 4, 1)
-        before, after = frames[:third], frames[-third:]
-    change = after.mean(axis=0) - before.mean(axis=0)
+    parts = [np.asarray(b, np.float32) for b in time_blocks(movie.part(first, last))]
+    frames = np.concatenate(parts)
+    frames -= np.median(frames, axis=0)
     noise = np.square(np.diff(frames, axis=0)).mean(axis=0)
-    template = change / np.maximum(noise, 1e-3 * np.median(noise) + 1e-12)
-    score = (frames * template).sum(axis=(1, 2))
-    level = (score[: len(before)].mean() + score[-len(after) :].mean()) / 2
-    return first + int(np.argmin(np.cumsum(score - level))) + 1
+    weight = 1 / np.maximum(noise, 1e-3 * np.median(noise) + 1e-12)
+    third = max((last - first) // 3, 1)
+    sides = frames[: max(start - first, third)], frames[-max(last - stop, third) :]
+    before, after = (
+        light / max(float(np.sqrt((weight * light**2).sum())), 1e-12)
+        for light in (_centred(side.mean(axis=0), weight) for side in sides)
+    )
+    template = weight * _centred(after - before, weight)
+    score = (frames[begin - first : end - first] * template).sum(axis=(1, 2))
+    return begin + int(np.argmin(np.cumsum(np.append(0, score))))
+
+
+def _centred(image: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return an image less its weighted mean."""
+    return np.asarray(image - (weight * image).sum() / weight.sum())
 
 
 def _busiest_part(movie: Movie, block: int) -> Movie:

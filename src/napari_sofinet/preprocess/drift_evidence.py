@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 
 from napari_sofinet.preprocess.block_registration import FARTHEST, likeness, register
 from napari_sofinet.preprocess.drift_path import position_error
+from napari_sofinet.preprocess.simple_courses import CourseSearch
 from napari_sofinet.preprocess.smooth_path import PathSmoother
 
 TILE_PX, MOST_TILES = 12.0, 6
@@ -68,8 +70,8 @@ class BlockImages:
         # Parts have fewer emitters, and with a wide search more peaks by chance. How far they may
         # move says nothing of the way.
         apart = np.abs(self.at[:, None] - self.at[None]).max()
-        reach = 2 * min(FARTHER * apart + NEAREST_PX, FARTHEST / 2)
-        self._at_parts = [register(list(images * part), reach) / 2 for part in self._parts]
+        self._reach = 2 * min(FARTHER * apart + NEAREST_PX, FARTHEST / 2)
+        self._at_parts = [register(list(images * part), self._reach) / 2 for part in self._parts]
         self._rest = likeness(images, np.zeros_like(self.at))
         self._place = tiles(images.shape[1:], PLACE_PX, MOST_PLACES)
 
@@ -92,6 +94,29 @@ class BlockImages:
         """
         smoother = PathSmoother(self._times, jumps)
         paths = [_smooth_path(at, smoother) for at in self._at_parts]
+        return self._evidence(paths, [_smooth_path(self.at, smoother), (paths[0] + paths[1]) / 2])
+
+    def straight(self) -> Evidence:
+        """Return the evidence of the likeliest drift of constant speed."""
+        course = (self._times - self._times[0]) / (self._times[-1] - self._times[0])
+        ways = [np.outer(course, search.line()) / 2 for search in self._searches]
+        return self._evidence(ways[1:], ways[:1])
+
+    def jump(self) -> tuple[int, Evidence]:
+        """Return the number of the block before the likeliest jump, and the evidence of it."""
+        k, whole = self._searches[0].step()
+        after = np.arange(len(self._times)) >= k
+        steps = [whole, *(search.step(k)[1] for search in self._searches[1:])]
+        ways = [np.outer(after, step) / 2 for step in steps]
+        return k, self._evidence(ways[1:], ways[:1])
+
+    @cached_property
+    def _searches(self) -> list[CourseSearch]:
+        """Searches in the whole field and in its parts."""
+        return [CourseSearch(self._images, self._reach, part) for part in (None, *self._parts)]
+
+    def _evidence(self, paths: list[np.ndarray], ways: list[np.ndarray]) -> Evidence:
+        """Return the evidence of paths of the two parts, and the best of some ways."""
         changes, rests = [], 0.0
         for part, path in zip(self._parts, paths[::-1], strict=True):
             rest = self._rest * part
@@ -101,7 +126,6 @@ class BlockImages:
         gain = np.concatenate(changes)
         scatter = max(float(np.sqrt(np.square(gain).sum())), TINY)
         apart = paths[0] - paths[1] - (paths[0] - paths[1]).mean(axis=0)
-        ways = [_smooth_path(self.at, smoother), (paths[0] + paths[1]) / 2]
         gains = [self._gain(way) for way in ways]
         best = int(np.argmax(gains))
         return Evidence(
