@@ -127,6 +127,21 @@ def test_the_pattern_is_found_in_the_exposures(
     assert np.abs(found.pattern.weights) == pytest.approx(1 / 3, abs=0.12)
 
 
+def test_the_pattern_is_found_in_a_sample_that_is_a_lattice() -> None:
+    rng = np.random.default_rng(1)
+    at = np.arange(0.8, 6.2, 1.2)
+    places = np.stack(np.meshgrid(at, at, indexing="ij"), -1).reshape(-1, 2)
+    places = places + rng.uniform(-0.1, 0.1, places.shape)
+    points = np.column_stack([np.full(len(places), 0.5), places])
+    actual = hexagonal(0.97 * OPTICS.cutoff_per_um, angle_deg=31)
+    exposures = stack_of(points, actual, 4, 64, CONTINUOUS)
+    seen = rng.poisson(np.maximum(exposures, 0) / exposures.max() * 1000)
+    found = fit_pattern(seen, hexagonal(OPTICS.cutoff_per_um), OPTICS, CONTINUOUS)
+    assert found.found
+    apart = found.pattern.frequencies_per_um[:, None] - actual.frequencies_per_um
+    assert np.linalg.norm(apart, axis=2).min(axis=1).max() < 0.03
+
+
 def test_another_pattern_is_not_taken_for_the_hexagonal_one() -> None:
     rng = np.random.default_rng(5)
     points = np.column_stack([rng.uniform(0, 1, 80), *rng.uniform(0.4, 6.4, (2, 80))])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import scipy.fft as fft
@@ -17,10 +18,13 @@ SEARCH = 0.12
 """Largest deviation of a grating from its nominal frequency that is searched, as a fraction."""
 LARGEST_MISFIT = 0.1
 """Largest distance of gratings from an even arrangement, as a fraction of their frequency."""
+FITTING_TOGETHER, CLOSELY, CANDIDATES = 0.03, 0.01, 4
+"""Misfit of gratings that fit together, and peaks of each that are tried where they do not."""
 WHITENED = 0.05
 """Regularisation of the flattened spectra, relative to the square of the transfer function."""
 LEAST_COHERENCE, LEAST_SIGNIFICANCE = 0.1, 8.0
-"""Coherence of a grating, and that over what noise gives, from which on it is believed."""
+"""Coherence of a grating, and that over what noise gives, from which on it is believed; half the
+coherence is enough where three gratings, each found on its own, fit together."""
 
 
 @dataclass(frozen=True)
@@ -39,19 +43,24 @@ class PatternFit:
     misfit : float
         Largest distance of a grating's frequency from the nominal ones, turned and scaled so that
         they fit best, as a fraction of the frequency.
+    alone : bool
+        Whether each grating was found without the others.
     """
 
     pattern: Pattern
     coherence: np.ndarray
     significance: np.ndarray
     misfit: float
+    alone: bool = True
 
     @property
     def found(self) -> bool:
         """Whether every grating stands out, where the others let it be expected."""
-        clear = self.coherence >= LEAST_COHERENCE
+        fits = self.alone and self.misfit <= FITTING_TOGETHER and len(self.coherence) > 2
+        clear = self.coherence >= LEAST_COHERENCE * (0.5 if fits else 1)
         clear &= self.significance >= LEAST_SIGNIFICANCE
-        return bool(clear.all()) and self.misfit <= LARGEST_MISFIT
+        # Peaks that were chosen to fit together must do so closely.
+        return bool(clear.all()) and self.misfit <= (LARGEST_MISFIT if self.alone else CLOSELY)
 
     @property
     def angle_deg(self) -> float:
@@ -100,11 +109,9 @@ def fit_pattern(
     otf = _full(transfer_functions(optics, shape, geometry.pixel_um, np.zeros(1))[0], shape)
     spectra = fft.fft2(bands, workers=1) * (otf / (otf**2 + WHITENED))
     overlaps = _Overlaps(spectra, otf, geometry.pixel_um)
-    frequencies, weights = nominal.frequencies_per_um.copy(), nominal.weights.copy()
+    (frequencies, alone), weights = _frequencies(overlaps, nominal), nominal.weights.copy()
     coherence, significance = np.zeros((2, len(frequencies)))
-    for h, expected in enumerate(nominal.frequencies_per_um):
-        starts = _around(expected) if nominal.orders[h] == 1 else [2 * frequencies[h - 1]]
-        frequencies[h] = overlaps.peak(h, starts)
+    for h in range(len(frequencies)):
         factor, coherence[h], terms = _factor(
             bands[0], bands[1 + h], otf, frequencies[h], geometry.pixel_um
         )
@@ -117,7 +124,53 @@ def fit_pattern(
         coherence,
         significance,
         _misfit(frequencies, nominal.frequencies_per_um),
+        alone,
     )
+
+
+def _frequencies(overlaps: _Overlaps, nominal: Pattern) -> tuple[np.ndarray, bool]:
+    """Return the frequencies (H, 2) of the gratings, and whether each was found on its own.
+
+    Where they do not fit together, as in dim stacks and in samples that are lattices themselves,
+    the highest peaks of each tell where the others would be, and those count that agree best.
+    """
+    out = nominal.frequencies_per_um.copy()
+    first = [h for h, order in enumerate(nominal.orders) if order == 1]
+    peaks = {h: overlaps.coarse_peaks(h, _around(out[h])) for h in first}
+    best = {h: peaks[h][0] for h in first}
+    at = np.array([best[h].at for h in first])
+    alone = len(first) < 2 or _misfit(at, out[first]) <= LARGEST_MISFIT
+    if not alone:
+        best = _together(overlaps, nominal.frequencies_per_um, peaks)
+    for h, peak in best.items():
+        out[h] = overlaps.refined(peak)
+    for h, order in enumerate(nominal.orders):
+        if order != 1:
+            out[h] = overlaps.refined(overlaps.coarse_peaks(h, [2 * out[h - 1]])[0])
+    return out, alone
+
+
+def _together(
+    overlaps: _Overlaps, nominal: np.ndarray, peaks: dict[int, list[_Peak]]
+) -> dict[int, _Peak]:
+    """Return peaks of all gratings that lie as the nominal ones, turned, scaled or mirrored."""
+    best: dict[int, _Peak] = {}
+    for h, candidates in peaks.items():
+        for peak in candidates[:CANDIDATES]:
+            for mirror in (1, -1):
+                expected = (nominal * [1, mirror]) @ [1, 1j]
+                turn = complex(*peak.at) / expected[h]
+                found = {h: peak}
+                for k in peaks.keys() - {h}:
+                    there = turn * expected[k]
+                    found[k] = overlaps.coarse_peak(
+                        k, np.array([there.real, there.imag]), FITTING_TOGETHER
+                    )
+                if sum(one.height for one in found.values()) > sum(
+                    one.height for one in best.values()
+                ):
+                    best = found
+    return best
 
 
 def _misfit(found: np.ndarray, nominal: np.ndarray) -> float:
@@ -145,16 +198,28 @@ def _around(frequency: np.ndarray) -> list[np.ndarray]:
     return [size * np.array([np.cos(a), np.sin(a)]) for a in angles]
 
 
+class _Peak(NamedTuple):
+    """Peak of a product of bands: height, frequency (2,) and the product (Z, Y, X)."""
+
+    height: float
+    at: np.ndarray
+    product: np.ndarray
+
+
 class _Overlaps:
     """Where bands overlap with the wide-field band, the spectra of their products."""
 
     def __init__(self, spectra: np.ndarray, otf: np.ndarray, pixel_um: float) -> None:
         self.spectra, self.otf, self.pixel_um = spectra, otf, pixel_um
 
-    def peak(self, h: int, starts: list[np.ndarray]) -> np.ndarray:
-        """Return the frequency (2,) of the highest peak near some frequencies."""
-        found = [self._coarse_peak(h, start) for start in starts]
-        _, at, product = max(found, key=lambda one: one[0])
+    def coarse_peaks(self, h: int, starts: list[np.ndarray]) -> list[_Peak]:
+        """Return the highest peaks near some frequencies, the highest of them first."""
+        found = [self.coarse_peak(h, start) for start in starts]
+        return sorted(found, key=lambda one: -one.height)
+
+    def refined(self, peak: _Peak) -> np.ndarray:
+        """Return the frequency (2,) of a peak."""
+        product, at = peak.product, peak.at
         step = self._step(product.shape)
         scale = max(self._power(product, at[:1], at[1:])[0, 0], 1e-300)
         best = minimize(
@@ -169,25 +234,26 @@ class _Overlaps:
         )
         return np.asarray(best.x)
 
-    def _coarse_peak(self, h: int, start: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        """Return height, frequency and product of the peak near a frequency."""
+    def coarse_peak(self, h: int, start: np.ndarray, nearness: float = 1.0) -> _Peak:
+        """Return the peak near a frequency, up to a fraction of it away."""
         # Only where the bands overlap do they show the same part of the sample.
         ahead = _moved(self.otf, start, self.pixel_um)
         behind = _moved(self.otf, -start, self.pixel_um)
         wide = fft.ifft2(self.spectra[0] * behind, workers=1)
         band = fft.ifft2(self.spectra[1 + h] * ahead, workers=1)
         product = np.conj(wide) * band
-        step = self._step(product.shape)
-        reach = max(SEARCH * float(np.linalg.norm(start)), 3 * step)
+        step, size = self._step(product.shape), float(np.linalg.norm(start))
+        reach = max(SEARCH * size, 3 * step)
         offsets = np.arange(-int(reach / step), int(reach / step) + 1) * step
         grid = np.sqrt(self._power(product, start[0] + offsets, start[1] + offsets))
-        inside = offsets[:, None] ** 2 + offsets**2 <= reach**2
-        middle = float(np.median(grid[inside]))
+        squared = offsets[:, None] ** 2 + offsets**2
+        middle = float(np.median(grid[squared <= reach**2]))
+        inside = squared <= min(reach, max(nearness * size, 1.5 * step)) ** 2
         best = np.unravel_index(int(np.where(inside, grid, 0).argmax()), grid.shape)
         at = start + np.array([offsets[best[0]], offsets[best[1]]])
         # Relative to the light in the overlap, which differs from angle to angle.
         light = float(np.sqrt((np.abs(wide) ** 2).sum() * (np.abs(band) ** 2).sum()))
-        return (float(grid[best]) - middle) / max(light, 1e-300), at, product
+        return _Peak((float(grid[best]) - middle) / max(light, 1e-300), at, product)
 
     def _power(self, product: np.ndarray, fy: np.ndarray, fx: np.ndarray) -> np.ndarray:
         """Return the power of a product's spectrum at frequencies along y and x, over planes."""
