@@ -464,7 +464,7 @@ def test_own_movies_lie_over_their_targets():
 
 
 def test_shipped_weights_have_cards():
-    for network in ("sofinet", "convgru", "ddpm"):
+    for network in ("sofinet", "convgru", "ddpm", "rcan_sim"):
         for name, path in weights.available(network).items():
             if path.parent != weights.SHIPPED:
                 continue
