@@ -69,13 +69,17 @@ def refine(
             depth = slice(FINER * (first - seen.start), FINER * (last - seen.start))
             place = (slice(FINER * first, FINER * last), *tile.place(FOLD))
             out[:, *place] = found[:, depth, *tile.inside(FOLD)]
-    image, log_error = np.maximum(out[0], 0), out[1]
+    image, log_error = np.maximum(out[0], 0, out=out[0]), out[1]
+    image *= np.float32(scale)
 
     def uncertainty(table: Uncertainty) -> np.ndarray:
-        factor = np.interp(image / np.float32(scale), table.brightness, table.half_width)
-        return np.asarray(scale * factor * np.exp(np.clip(log_error, -8, 4)), np.float32)
+        half = np.empty_like(image)
+        for z, (plane, error) in enumerate(zip(image, log_error, strict=True)):
+            factor = np.interp(plane / np.float32(scale), table.brightness, table.half_width)
+            half[z] = scale * factor * np.exp(np.clip(error, -8, 4))
+        return half
 
-    return image * np.float32(scale), uncertainty
+    return image, uncertainty
 
 
 def stretched(classical: np.ndarray) -> np.ndarray:
