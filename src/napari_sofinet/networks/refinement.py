@@ -69,7 +69,8 @@ def refine(
             depth = slice(FINER * (first - seen.start), FINER * (last - seen.start))
             place = (slice(FINER * first, FINER * last), *tile.place(FOLD))
             out[:, *place] = found[:, depth, *tile.inside(FOLD)]
-    image, log_error = np.maximum(out[0], 0, out=out[0]), out[1]
+    image: np.ndarray = np.maximum(out[0], 0, out=out[0])
+    log_error = out[1]
     image *= np.float32(scale)
 
     def uncertainty(table: Uncertainty) -> np.ndarray:
