@@ -5,24 +5,29 @@
 
 Parts: `clouds`, chromatin (walks of 137 points) that no training has seen: widths along each axis
 by autocorrelation, similarity to the truth after the best scale. `points`, pairs one above the
-other: dip between them. `planes`, three planes of dense points. `photons`, clouds of 16 to 2048
+other: dip between them. `single`, lone points: width at half height of
+their profiles. `planes`, three planes of dense points. `photons`, clouds of 16 to 2048
 photons in the brightest pixel. `lines`, filaments: fraction of their length that is missing.
 `structures`, other kinds, among them some that the training does not contain (helices, lattices).
 `masked`, each exposure in turn without light. `nothing`, noise, empty stacks and light far out of
-focus. `speed`, time and memory of a stack of 40 x 7 x 256 x 256. The microscope is that of Boland
-et al. (2021).
+focus. `speed`, time and memory of the command for a stack of 40 x 7 x 256 x 256. The
+microscope is that of Boland et al. (2021).
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from scipy.ndimage import map_coordinates
+from scipy.signal import peak_widths
 
 import napari_sofinet as sofinet
 from napari_sofinet.base.errors import InputError
@@ -101,17 +106,50 @@ def clouds(options: argparse.Namespace) -> None:
     print(f"\nnetwork / sim, axial: {np.mean(ratio):.2f} ({ratio.min():.2f} to {ratio.max():.2f})")
 
 
+def single(options: argparse.Namespace) -> None:
+    """Lone points, by profiles through their brightest sample."""
+    settings = settings_of("sim-chromatin", FIRST_SEED, options, photons=1000.0)
+    rng = np.random.default_rng(4)
+    places = grid_of_places(options, rng)
+    z = settings.planes * PLANE_UM / 2 + rng.uniform(-1, 1, len(places))
+    at_um = np.column_stack([z, places])
+    stack = SimulatedStack(settings, at_um)
+    print("| picture | axial FWHM nm | lateral FWHM nm |\n|---|---|---|")
+    for name, image in {**pictures(stack, options.weights), "truth": stack.truth()}.items():
+        axial, y, x = np.median([profile_widths_nm(image, at) for at in at_um], 0)
+        print(f"| {name} | {axial:.0f} | {(y + x) / 2:.0f} |", flush=True)
+
+
+def grid_of_places(options: argparse.Namespace, rng: np.random.Generator) -> np.ndarray:
+    """Places (N, 2) in um on a grid, a little displaced."""
+    at = np.arange(1.5, options.side * PIXEL_UM - 1.5, POINT_GRID_UM)
+    places = np.stack(np.meshgrid(at, at, indexing="ij"), -1).reshape(-1, 2)
+    return places + rng.uniform(-0.2, 0.2, places.shape)
+
+
+def profile_widths_nm(image: np.ndarray, at_um: np.ndarray) -> list[float]:
+    """FWHM along z, y and x of the point nearest to a place, from `scipy.signal.peak_widths`."""
+    sample_um = np.array([PLANE_UM / FINER, PIXEL_UM / FOLD, PIXEL_UM / FOLD])
+    corner = np.rint(at_um / sample_um + np.array([1, 0, 0])).astype(int) - 4
+    near = image[tuple(slice(c, c + 9) for c in corner)]
+    peak = corner + np.unravel_index(near.argmax(), near.shape)
+    widths = []
+    for axis, step in enumerate(sample_um):
+        line = image[tuple(slice(None) if k == axis else int(peak[k]) for k in range(3))]
+        # The base is zero, not the lowest value: ringing of the classical picture goes below it.
+        width = peak_widths(np.maximum(line, 0), [peak[axis]], rel_height=0.5)[0][0]
+        widths.append(1000 * float(step * width))
+    return widths
+
+
 def points(options: argparse.Namespace) -> None:
     """Pairs of points one above the other."""
     print("| distance nm | sim: dip | network: dip | separated (sim, network) |\n|---|---|---|---|")
     for distance in (1.2, 1.05, 0.9, 0.75, 0.6, 0.45):
         settings = settings_of("sim-chromatin", FIRST_SEED, options, photons=1000.0)
         rng = np.random.default_rng(1)
-        depth, side = settings.planes * PLANE_UM, options.side * PIXEL_UM
-        at = np.arange(1.5, side - 1.5, POINT_GRID_UM)
-        places = np.stack(np.meshgrid(at, at, indexing="ij"), -1).reshape(-1, 2)
-        places = places + rng.uniform(-0.2, 0.2, places.shape)
-        middle = depth / 2 + rng.uniform(-1, 1, len(places))
+        places = grid_of_places(options, rng)
+        middle = settings.planes * PLANE_UM / 2 + rng.uniform(-1, 1, len(places))
         both = [np.column_stack([middle + s * distance / 2, places]) for s in (-1, 1)]
         found = pictures(SimulatedStack(settings, np.concatenate(both)), options.weights)
         dips = {
@@ -292,15 +330,21 @@ def nothing(options: argparse.Namespace) -> None:
 
 
 def speed(options: argparse.Namespace) -> None:
-    """Time and memory of a usual stack."""
-    raw = simulate_stack(sim_preset_settings("sim-chromatin", FIRST_SEED)).images()
-    for method, more in (("sim", {}), ("rcan_sim", {"weights": options.weights})):
-        began = time.perf_counter(), time.process_time()
-        stack = open_sim_stack(np.moveaxis(raw, 0, 1), PIXEL_UM)
-        sofinet.reconstruct(stack, method, plane_um=PLANE_UM, **more)
-        wall, spent = time.perf_counter() - began[0], time.process_time() - began[1]
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        print(f"{method}: {wall:.0f} s, {spent:.0f} s of processor, peak {peak:.1f} GB", flush=True)
+    """Time and memory of the command, for a usual stack in a file."""
+    command = str(Path(sys.executable).with_name("sofinet"))
+    with TemporaryDirectory() as folder:
+        raw = f"{folder}/stack.tif"
+        made = [command, "simulate", "sim-chromatin", "-o", raw, "--seed", str(FIRST_SEED)]
+        subprocess.run(made, check=True, capture_output=True)
+        for method, more in (("sim", []), ("rcan_sim", ["--weights", options.weights])):
+            run = [command, "reconstruct", method, raw, "-o", f"{folder}/{method}.ome.tif", *more]
+            began = time.perf_counter()
+            _, status, used = os.wait4(os.spawnv(os.P_NOWAIT, command, run), 0)
+            if status:
+                raise SystemExit(f"{method} failed")
+            wall, spent = time.perf_counter() - began, used.ru_utime + used.ru_stime
+            peak = used.ru_maxrss / 1e6
+            print(f"{method}: {wall:.0f} s, {spent:.0f} s of processor, peak {peak:.2f} GB")
 
 
 def picture(options: argparse.Namespace, path: Path) -> None:
@@ -332,6 +376,7 @@ def picture(options: argparse.Namespace, path: Path) -> None:
 UNSEEN: dict[str, Callable[[float, int], np.ndarray]] = {"helices": helices, "lattice": lattice}
 PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "clouds": clouds,
+    "single": single,
     "points": points,
     "planes": planes,
     "photons": photons,
