@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter, zoom
 RUNS = 2
 """Runs of frames, of which every other makes a half: longer than blinks."""
 FEWEST_PLACES = 8
-"""Areas of a PSF from which the scatter can be told."""
+"""Fewest areas of a PSF from which the scatter can be measured."""
 AREA_SIGMAS = 4 * np.pi
 """Area in sigma**2 within which neighbouring values of a smoothed image are alike."""
 BRIGHT = 0.1

@@ -85,7 +85,7 @@ def suits(facts: MovieFacts) -> tuple[Suggestion, ...]:
     if not facts.single_emitters or facts.settled < SETTLED:
         return ()
     reason = (
-        "Single emitters can be told apart: they hardly overlap, and the brightest values are "
+        "Single emitters can be distinguished: they hardly overlap, and the brightest values are "
         f"{facts.spot_to_noise:.0f} times the noise."
     )
     return (Suggestion(expected_accuracy(facts, LOSS), reason, fine=True),)

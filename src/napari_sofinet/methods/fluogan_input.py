@@ -130,8 +130,8 @@ def prepare(movie: Movie, settings: FluoganSettings, report: Report) -> FluoganI
         gain_note(movie, settings.camera),
         few_frames(count),
     )
-    told = tuple(note for note in notes if note)
-    return FluoganInput(stage.movie, held, count, mean, variance, fwhm, noise, details, told)
+    kept_notes = tuple(note for note in notes if note)
+    return FluoganInput(stage.movie, held, count, mean, variance, fwhm, noise, details, kept_notes)
 
 
 def _in_photons(movie: Movie, settings: FluoganSettings, report: Report) -> Corrected:
@@ -148,7 +148,7 @@ def _in_photons(movie: Movie, settings: FluoganSettings, report: Report) -> Corr
 
 
 def psf_width(frames: Movie | np.ndarray) -> float | None:
-    """Return the width of the PSF without that of the pixels, None if it cannot be told.
+    """Return the width of the PSF without that of the pixels, None if it cannot be measured.
 
     Fluctuations are taken about the mean of some hundred frames each, as bleaching or a slow change
     of the lamp, which all pixels share, would make the PSF look wider.

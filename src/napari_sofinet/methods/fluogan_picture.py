@@ -35,7 +35,7 @@ WINDOW_PX, WINDOW_REACH_PX = 50, 6
 REGION_BYTES = 400_000_000
 """Size of the covariances that are held at a time."""
 REGION_REACH_WIDTHS = 2.6
-"""What a region sees beyond its own part in widths of the PSF, two reaches of a tile."""
+"""Margin around a region in widths of the PSF, two reaches of a tile."""
 CRITIC_COST = 27.0
 """Time of a step of the critic over that of a step of a tile of 22 x 22 px."""
 PIXELS_OF_COST, READ_COST = 484, 3000

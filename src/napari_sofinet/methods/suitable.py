@@ -25,7 +25,7 @@ CORRECTED = {
     "readout": "readout noise",
     "background": "haze",
 }
-"""What a group of settings corrects, in words."""
+"""Name of the defect that each group of settings corrects."""
 WRONG = {
     "shared changes": "distant pixels change together, which is no blinking",
     "repetition": "its frames repeat themselves",
