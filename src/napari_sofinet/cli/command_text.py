@@ -9,6 +9,8 @@ from napari_sofinet.base.settings import Settings
 from napari_sofinet.base.settings_text import command_options
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_input import MethodInput
+from napari_sofinet.data.sim_stack import SimStack
+from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.data.table_files import SUFFIXES
 
 
@@ -34,14 +36,14 @@ def reconstruct_command(method: str, movie: MethodInput, settings: Settings) -> 
     ----------
     method : str
         Name of the method.
-    movie : Movie or LocalizationTable
+    movie : Movie, SimStack or LocalizationTable
         Input with its selection.
     settings : Settings
         Settings of the method.
     """
     words = ["sofinet", "reconstruct", method]
     if movie.path is None:
-        name = "MOVIE.tif" if isinstance(movie, Movie) else "TABLE.hdf5"
+        name = "TABLE.hdf5" if isinstance(movie, LocalizationTable) else "MOVIE.tif"
         path = Path(name)
         hint = f"The command was copied. Save the layer as {name} first, since it has no file."
     else:
@@ -56,11 +58,12 @@ def reconstruct_command(method: str, movie: MethodInput, settings: Settings) -> 
         words += ["--leave-out", ",".join(f"{a}:{b}" for a, b in movie.left_out)]
     if movie.roi is not None:
         words += ["--roi", ",".join(f"{a}:{b}" for a, b in movie.roi)]
-    if isinstance(movie, Movie):
-        if movie.source.channel:
-            words += ["--channel", str(movie.source.channel)]
-        if movie.source.stack_axis == "depth":
-            words += ["--stack-axis", "depth", "--z", str(movie.source.z)]
+    images = movie.movie if isinstance(movie, SimStack) else movie
+    if isinstance(images, Movie):
+        if images.source.channel:
+            words += ["--channel", str(images.source.channel)]
+        if images.source.stack_axis == "depth":
+            words += ["--stack-axis", "depth", "--z", str(images.source.z)]
     if movie.pixel_size_um is not None:
         words += ["--pixel-size", repr(movie.pixel_size_um)]
     if movie.frame_interval_s is not None:

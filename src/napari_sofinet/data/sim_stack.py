@@ -111,7 +111,7 @@ class SimStack:
         """
         if frames is not None and tuple(frames) not in ((None, None), (0, self.movie.shape[0])):
             raise InputError(
-                "Images of a SIM stack belong together; select planes in the settings instead of "
+                "All images of a SIM stack belong together; select a rectangle (ROI) instead of "
                 "frames."
             )
         return replace(self, movie=self.movie.select(None, roi))
@@ -216,7 +216,7 @@ def open_sim_stack(
     if isinstance(source, (str, os.PathLike)):
         movie = open_movie(source, pixel_size_um, channel, stack_axis="all")
         axes = movie.source.axes if isinstance(movie.source, TiffStack) else ()
-        return SimStack(movie, axes or (("T", movie.shape[0]),), _plane_spacing(movie.path))
+        return SimStack(movie, axes or (("T", movie.shape[0]),), plane_spacing(movie.path))
     shape = tuple(int(n) for n in np.shape(source))
     if len(shape) not in (3, 4):
         raise InputError(
@@ -227,8 +227,8 @@ def open_sim_stack(
     return SimStack(movie, axes)
 
 
-def _plane_spacing(path: Path | None) -> float | None:
-    """Return the distance of planes in um that a file contains; None of a folder."""
+def plane_spacing(path: Path | None) -> float | None:
+    """Return the distance of planes in um that a TIFF file contains; None of a folder."""
     if path is None or not path.is_file():
         return None
     with explained(path), opened_tiff(path) as tif:

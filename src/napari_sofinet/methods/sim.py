@@ -109,7 +109,7 @@ def prepare(stack: SimStack, settings: StackSettings, report: Report) -> Prepare
         raise InputError(
             f"The pattern ({fit.pattern.name}) was not found in {stack.name}. Check the pattern, "
             "the order of images, pixel size, numerical aperture and wavelength; stacks of other "
-            "microscopes and very dim ones cannot be reconstructed."
+            "microscopes, very dim ones and those of only a few points cannot be reconstructed."
         )
     return PreparedStack(
         exposures, optics, geometry, fit, noise_variance(exposures, optics, geometry)

@@ -14,6 +14,7 @@ from typing import Any
 
 from napari_sofinet.base.settings import Parameter, flatten_settings, parameters
 from napari_sofinet.data.recipe import OpenStep, Recipe
+from napari_sofinet.data.sim_stack import SimStack
 from napari_sofinet.methods.registry import methods
 
 SHOWN_FIRST, SHOWN_LAST = 10, 9
@@ -57,9 +58,13 @@ def run_name(recipe: Recipe | None) -> str:
     -------
     str
         Tag of the method, first and last frame as napari's slider counts them, e.g. "SOFI2 0–99";
-        "picture" without a recipe.
+        the tag alone of SIM, which uses all images; "picture" without a recipe.
     """
-    return "picture" if recipe is None else f"{_tag(recipe)} {_frames(recipe.open)}"
+    if recipe is None:
+        return "picture"
+    method = methods().get(recipe.reconstruct.method)
+    whole = method is not None and method.takes == (SimStack,)
+    return _tag(recipe) if whole else f"{_tag(recipe)} {_frames(recipe.open)}"
 
 
 def _tag(recipe: Recipe) -> str:

@@ -17,8 +17,9 @@ def go_to(viewer: Viewer, layer: Layer) -> None:
         Layer that is to be seen; for a picture (Y, X) nothing is moved.
     """
     low, high = layer.extent.world
+    half = layer.extent.step / 2
     dims = viewer.dims
     for axis in range(-layer.ndim, -2):
         at = dims.point[axis]
-        if not low[axis] <= at <= high[axis]:
+        if not low[axis] - half[axis] <= at <= high[axis] + half[axis]:
             dims.set_point(dims.ndim + axis, (low[axis] + high[axis]) / 2)

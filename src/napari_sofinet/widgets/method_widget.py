@@ -21,8 +21,9 @@ from qtpy.QtWidgets import (
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.progress import duration
-from napari_sofinet.base.settings import flatten_settings
+from napari_sofinet.base.settings import Settings, flatten_settings
 from napari_sofinet.cli.command_text import reconstruct_command
+from napari_sofinet.data.open_input import MethodInput
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.io import saved_settings
 from napari_sofinet.methods.contract import Method
@@ -228,9 +229,8 @@ class MethodWidget(WorkingWidget):
     def copy_command(self) -> None:
         """Copy a command that does the same reconstruction to the clipboard."""
         try:
-            text, hint = reconstruct_command(
-                self.method.name, self.chooser.movie(), self.form.settings()
-            )
+            movie = self.chooser.movie()
+            text, hint = reconstruct_command(self.method.name, movie, self._settings_for(movie))
         except InputError as error:
             self.status.setText(str(error))
             return
@@ -247,13 +247,17 @@ class MethodWidget(WorkingWidget):
             self._cancel()
             return
         try:
-            movie, settings = self.chooser.movie(), self.form.settings()
+            movie = self.chooser.movie()
+            values = flatten_settings(self._settings_for(movie))
         except InputError as error:
             self.status.setText(str(error))
             return
         self._aim()
-        values = flatten_settings(settings)
         self._start(MethodWorker(movie, self.method.name, values, self.device()))
+
+    def _settings_for(self, movie: MethodInput) -> Settings:
+        """Return the settings in the form, with what only the layer tells."""
+        return self.form.settings()
 
     def _aim(self) -> None:
         """Remember the chosen part of the movie, and give its layer the typed pixel size."""

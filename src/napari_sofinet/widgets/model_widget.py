@@ -10,9 +10,11 @@ from qtpy.QtWidgets import QLabel, QPushButton
 
 from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.progress import Report, portion
-from napari_sofinet.base.settings import flatten_settings
+from napari_sofinet.base.settings import Settings, flatten_settings
 from napari_sofinet.data.movie import Movie
+from napari_sofinet.data.open_input import MethodInput
 from napari_sofinet.data.reconstruction import Reconstruction
+from napari_sofinet.data.sim_stack import SimStack
 from napari_sofinet.data.table import LocalizationTable
 from napari_sofinet.methods.contract import Method
 from napari_sofinet.methods.registry import method_named, methods
@@ -29,6 +31,7 @@ from napari_sofinet.widgets.result_links import OVER, layer_of, part_of, results
 from napari_sofinet.widgets.rows import Rows
 from napari_sofinet.widgets.sample_slider import SampleSlider
 from napari_sofinet.widgets.tables import TableLayer, table_layers
+from napari_sofinet.widgets.volumes import set_plane_distance, unsaid_plane_um
 from napari_sofinet.widgets.weights_box import WeightsBox
 from napari_sofinet.widgets.worker import TaskWorker
 
@@ -37,7 +40,7 @@ OWN_DOCK = ("sofi",)
 
 
 class ModelWidget(CheckingWidget):
-    """Dock that reconstructs a movie by a network, and compares the picture with SOFI.
+    """Dock that reconstructs a movie or a raw SIM stack, and compares pictures with SOFI.
 
     It tells what the weights were trained on.
 
@@ -51,8 +54,12 @@ class ModelWidget(CheckingWidget):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         offered = sorted(
-            (m for m in methods().values() if Movie in m.takes and m.name not in OWN_DOCK),
-            key=lambda m: m.network is None,
+            (
+                m
+                for m in methods().values()
+                if {Movie, SimStack} & set(m.takes) and m.name not in OWN_DOCK
+            ),
+            key=lambda m: (SimStack in m.takes, m.network is None),
         )
         super().__init__(napari_viewer, offered[0])
         self.layer_box.setToolTip("A movie, or localisations if the method can use them.")
@@ -99,6 +106,23 @@ class ModelWidget(CheckingWidget):
         tables = table_layers(self.viewer.layers)
         return [*movies, *(layer for layer in tables if layer not in movies)]
 
+    def _takes_stacks(self) -> bool:
+        return self.method.takes == (SimStack,)
+
+    def _settings_for(self, movie: MethodInput) -> Settings:
+        settings = super()._settings_for(movie)
+        if isinstance(movie, SimStack) and getattr(settings, "plane_um", None) is None:
+            return settings.model_copy(update={"plane_um": unsaid_plane_um(movie)})
+        return settings
+
+    def _aim(self) -> None:
+        super()._aim()
+        if self._takes_stacks() and isinstance(self._source, Image):
+            self._time_axis, self._position = None, {}
+            distance = flatten_settings(self.form.settings())["plane_um"]
+            if distance is not None:
+                set_plane_distance(self._source, distance)
+
     def device(self) -> Device:
         """Return the chosen device.
 
@@ -121,7 +145,7 @@ class ModelWidget(CheckingWidget):
         Returns
         -------
         bool
-            True for all methods that start from a movie but those with a dock of their own.
+            True for all methods that start from images but those with a dock of their own.
         """
         return self.network_box.findData(method.name) >= 0
 
@@ -137,7 +161,10 @@ class ModelWidget(CheckingWidget):
 
     def _network_changed(self) -> None:
         self.method = method_named(self.network_box.currentData())
-        self.compare_button.setVisible("image" in self.method.gives)
+        stacks = self._takes_stacks()
+        self.chooser.take_stacks(stacks)
+        self.check_button.setVisible(not stacks)
+        self.compare_button.setVisible("image" in self.method.gives and not stacks)
         self.form = self.form.replaced(self.method.settings)
         self.findings.follow(self.form)
         self.status.setText("")  # what is written there is about the method before

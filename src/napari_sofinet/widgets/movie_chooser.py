@@ -22,6 +22,7 @@ from napari_sofinet.base.errors import InputError
 from napari_sofinet.base.settings_text import with_decimal_point
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_input import MethodInput
+from napari_sofinet.data.selection import Roi
 from napari_sofinet.widgets.layer_box import LayerBox
 from napari_sofinet.widgets.layers import (
     input_of,
@@ -34,6 +35,7 @@ from napari_sofinet.widgets.narrow_box import NarrowBox
 from napari_sofinet.widgets.pixel_scale import set_pixel_size
 from napari_sofinet.widgets.rows import Rows
 from napari_sofinet.widgets.tables import TableLayer, as_movie_layer
+from napari_sofinet.widgets.volumes import sim_stack_of
 
 FEW = 20
 """Number of frames that a network needs for a picture."""
@@ -58,6 +60,7 @@ class MovieChooser(Rows):
         self.viewer = viewer
         self._pixel_shown: tuple[str, float | None] = ("", None)
         self._scaling = False
+        self.of_stacks = False
         self.layer_box = LayerBox()
         self.layer_box.currentIndexChanged.connect(self._layer_changed)
         self.axis_box = NarrowBox()
@@ -80,6 +83,7 @@ class MovieChooser(Rows):
         self.addRow("Movie", self.layer_box)
         self.addRow("Time axis", self.axis_box)
         self.addRow(self.other_axes)
+        self._frame_rows = frames
         self.addRow("Frames", frames)
         self.addRow("Leave out frames", self.left_out)
         self.addRow("ROI", self.roi_box)
@@ -127,6 +131,21 @@ class MovieChooser(Rows):
         self.layer_box.offer(sources, refresh)
         self.roi_box.offer([None, *shapes], refresh)
 
+    def take_stacks(self, stacks: bool) -> None:
+        """Choose whole raw SIM stacks instead of frames of movies.
+
+        Parameters
+        ----------
+        stacks : bool
+            Whether the rows that choose frames are hidden.
+        """
+        self.of_stacks = stacks
+        for row in (self.axis_box, self.other_axes, self._frame_rows, self.left_out):
+            self.setRowVisible(row, not stacks)
+        label = self.labelForField(self.layer_box)
+        if isinstance(label, QLabel):
+            label.setText("Raw stack" if stacks else "Movie")
+
     def layer(self) -> Image | TableLayer | None:
         """Return the chosen layer.
 
@@ -155,7 +174,7 @@ class MovieChooser(Rows):
 
         Returns
         -------
-        Movie or LocalizationTable
+        Movie, SimStack or LocalizationTable
             Input of a method.
 
         Raises
@@ -166,19 +185,24 @@ class MovieChooser(Rows):
         layer = self.layer()
         if layer is None:
             raise InputError("Choose a movie first; drop a TIFF file into the window.")
+        if self.of_stacks and isinstance(layer, Image):
+            return sim_stack_of(layer, self._pixel_size()).select(None, self._roi(layer))
         position = {axis: box.value() for axis, box in self.positions.items()}
         movie = input_of(layer, self.time_axis(), position, self._pixel_size())
         first, last = self.first.value(), self.last.value()
         if last < first:
             raise InputError(f"The last frame, {last}, is before the first, {first}.")
-        shapes = self.roi_box.layer()
-        roi = None if shapes is None else roi_of(shapes, layer)
+        roi = self._roi(layer)
         whole = first == 0 and last == self.last.maximum()
         movie = movie.select(None if whole else (first, last + 1), roi)
         left_out = self.left_out.text().strip()
         if not left_out or not isinstance(movie, Movie):
             return movie
         return movie.leave_out(ranges_in(left_out, self.last.maximum() + 1))
+
+    def _roi(self, layer: Image | TableLayer) -> Roi | None:
+        shapes = self.roi_box.layer()
+        return None if shapes is None else roi_of(shapes, layer)
 
     def apply_pixel_size(self) -> None:
         """Give the layer of the movie, and all that lies on it, the typed pixel size."""

@@ -126,7 +126,7 @@ def picture_options(
     options = place(layer, result, time_axis) | {
         "name": f"{title} {layer.name}",
         "colormap": "inferno",
-        "contrast_limits": contrast(result.image),
+        "contrast_limits": contrast(result.image, result.axes == "ZYX"),
     }
     if result.recipe is not None:
         options["metadata"] = result_metadata(result)
@@ -150,7 +150,7 @@ def result_metadata(result: Reconstruction) -> dict[str, Any]:
     return {"sofinet": recipe, "sofinet_result": result}
 
 
-def contrast(image: np.ndarray) -> tuple[float, float]:
+def contrast(image: np.ndarray, volume: bool = False) -> tuple[float, float]:
     """Return contrast limits of an image.
 
     Parameters
@@ -158,6 +158,8 @@ def contrast(image: np.ndarray) -> tuple[float, float]:
     image : ndarray
         Picture (Y, X), or time series of which the middle picture is used. Large pictures are
         sampled at about 260,000 points, which is enough and much faster.
+    volume : bool, optional
+        Whether the first axis is the depth, of which the brightest plane is used.
 
     Returns
     -------
@@ -172,7 +174,8 @@ def contrast(image: np.ndarray) -> tuple[float, float]:
     >>> contrast(np.pad([[0.25]], 30))
     (0.0, 0.25)
     """
-    image = image[len(image) // 2] if image.ndim > 2 else image
+    if image.ndim > 2:
+        image = image[_brightest(image) if volume else len(image) // 2]
     step = max(int(np.sqrt(image.size / 2**18)), 1)
     seen = image[::step, ::step]
     seen = seen[np.isfinite(seen)]
@@ -182,3 +185,9 @@ def contrast(image: np.ndarray) -> tuple[float, float]:
     if high <= low and (seen > low).any():
         high = np.percentile(seen[seen > low], 99.8)
     return float(low), float(high if high > low else low + 1)
+
+
+def _brightest(stack: np.ndarray) -> int:
+    """Return the plane with the brightest parts, of a few rows and columns of each."""
+    step = max(int(np.sqrt(stack[0].size / 2**12)), 1)
+    return int(np.argmax([np.percentile(plane[::step, ::step], 99) for plane in stack]))

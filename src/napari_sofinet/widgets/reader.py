@@ -16,12 +16,14 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.open_movie import SingleImage, open_movie
 from napari_sofinet.data.recipe import Recipe
 from napari_sofinet.data.reconstruction import Reconstruction, has_recipe
+from napari_sofinet.data.sim_stack import open_sim_stack
 from napari_sofinet.io.ome_tiff import read_annotation
 from napari_sofinet.io.regular_files import read_start
 from napari_sofinet.io.tiff_stack import TiffStack
 from napari_sofinet.widgets.flat_layers import hide_while_removed
 from napari_sofinet.widgets.notices import tell
 from napari_sofinet.widgets.placement import LayerData
+from napari_sofinet.widgets.volumes import STACK
 
 CONTRAST_FRAMES = 3
 BRIGHTEST = 12.0
@@ -165,12 +167,15 @@ def _channel(path: Path, channel: int, channels: int, planes: int) -> LayerData:
     }
     if planes == 1:
         return movie.frames, options | {"metadata": {"sofinet_movie": movie}}, "image"
-    for key, value in (("scale", 1.0), ("units", "pixel"), ("axis_labels", "z")):
+    stack = open_sim_stack(path, channel=channel if channels > 1 else None)
+    depth = (stack.plane_um or 1.0, "micrometer" if stack.plane_um else "pixel", "z")
+    for key, value in zip(("scale", "units", "axis_labels"), depth, strict=True):
         options[key].insert(1, value)  # type: ignore[attr-defined]
     stacks = [
         open_movie(path, channel=channel, z=z, stack_axis="depth").frames for z in range(planes)
     ]
-    return da.stack(stacks, axis=1), options, "image"
+    frames = da.stack(stacks, axis=1)
+    return frames, options | {"metadata": {STACK: (frames.name, stack)}}, "image"
 
 
 def _contrast(movie: Movie) -> tuple[float, float]:

@@ -27,6 +27,7 @@ from napari_sofinet.widgets.placement import (
 )
 from napari_sofinet.widgets.table_reader import MOST_POINTS, points_options
 from napari_sofinet.widgets.tables import TableLayer
+from napari_sofinet.widgets.volumes import on_stack_axes, place_volume
 
 CAMERA_GRID = Reconstruction({"image": np.zeros((1, 1), np.float32)})
 """Reconstruction on the grid of the camera, to place points that are in camera pixels."""
@@ -63,6 +64,9 @@ def layers_over(
         "name": picture_name(result.recipe, source.name),
         "metadata": result_metadata(result),
     }
+    volume = result.axes == "ZYX" and isinstance(source, Image)
+    if volume:
+        options |= place_volume(source, result)
     times, hold = result.time_series, None
     if times is not None and time_axis is not None:
         frames = _frames_used(source, result, time_axis)
@@ -75,7 +79,10 @@ def layers_over(
         if content != "image":
             title = TITLES.get(content, content.replace("_", " "))
             named["name"] = map_name(title, result.recipe, source.name)
-        image = on_axes_of(source, image, time_axis)
+        if volume:
+            image = on_stack_axes(source, result, image)
+        else:
+            image = on_axes_of(source, image, time_axis)
         layers.append((hold(image) if hold else image, named, kind))
     return layers
 
@@ -132,7 +139,7 @@ def layers_of_file(result: Reconstruction, name: str) -> list[LayerData]:
     options = _place_in_file(held) | {
         "name": name,
         "colormap": "inferno",
-        "contrast_limits": contrast(result.image),
+        "contrast_limits": contrast(result.image, result.axes == "ZYX"),
         "metadata": result_metadata(result),
     }
     layers = _each_map(result, options)
@@ -201,7 +208,7 @@ def _each_map(result: Reconstruction, options: dict[str, Any]) -> list[LayerData
             named["name"] = f"{TITLES.get(name, name)} {options['name']}"
         if name != first:
             named |= {
-                "contrast_limits": contrast(image),
+                "contrast_limits": contrast(image, result.axes == "ZYX"),
                 "colormap": "viridis",
                 "visible": False,
             }
@@ -238,7 +245,7 @@ def _place_in_file(result: Reconstruction) -> dict[str, Any]:
     scale, translate = list(pixel), list(origin)
     units = ["micrometer" if known else "pixel"] * 2
     for axis in reversed(result.axes[:-2]):
-        step, first, unit = _times(result) if axis == "T" else (1.0, 0.0, "pixel")
+        step, first, unit = _times(result) if axis == "T" else _depths(result)
         scale.insert(0, step)
         translate.insert(0, first)
         units.insert(0, unit)
@@ -248,6 +255,13 @@ def _place_in_file(result: Reconstruction) -> dict[str, Any]:
         "units": tuple(units),
         "axis_labels": tuple(result.axes.lower()),
     }
+
+
+def _depths(result: Reconstruction) -> tuple[float, float, str]:
+    """Return distance, position of the first and unit of the planes of a volume."""
+    if result.plane_um is None:
+        return 1.0, 0.0, "pixel"
+    return result.plane_um, result.first_plane_um, "micrometer"
 
 
 def _times(result: Reconstruction) -> tuple[float, float, str]:
