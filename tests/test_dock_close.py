@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 import warnings
 
 import numpy as np
@@ -94,7 +95,8 @@ def test_closing_the_window_ends_a_preview(make_napari_viewer, qtbot, monkeypatc
         gate.wait(10)
         raise RuntimeError("cannot schedule new futures after interpreter shutdown")
 
-    monkeypatch.setattr(simulation_widget, "_one_frame", late)
+    kind = replace(simulation_widget.MOVIES, preview=late)
+    monkeypatch.setattr(simulation_widget, "MOVIES", kind)
     monkeypatch.setattr("napari_sofinet.widgets.worker.MOST_WAIT_S", 0.01)
     viewer = make_napari_viewer(show=True)
     widget = simulation_widget.SimulationWidget(viewer)

@@ -130,7 +130,7 @@ def test_a_stack_is_simulated_reconstructed_and_repeated(
         (["--fineness", "0.4"], "was not found in stack.tif"),
         (["--microscope.numerical-aperture", "1.5"], "must lie between 0 and the refractive"),
         (["--pixel-size", "0.4"], "too large for this microscope"),
-        (["--frames", "0:7"], "Images of a SIM stack belong together"),
+        (["--frames", "0:7"], "images of a SIM stack belong together"),
     ],
 )
 def test_wrong_settings_get_one_sentence(

@@ -8,15 +8,21 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from napari.layers import Image  # noqa: E402
+from qtpy.QtWidgets import QApplication  # noqa: E402
 
 from napari_sofinet.data.reconstruction import Reconstruction  # noqa: E402
+from napari_sofinet.data.sim_stack import open_sim_stack  # noqa: E402
 from napari_sofinet.io import saved_settings  # noqa: E402
 from napari_sofinet.methods.registry import method_named  # noqa: E402
+from napari_sofinet.networks import weights  # noqa: E402
 from napari_sofinet.simulation.sim_settings import sim_preset_settings  # noqa: E402
-from napari_sofinet.simulation.sim_simulate import SimulatedStack  # noqa: E402
+from napari_sofinet.simulation.sim_simulate import SimulatedStack, simulate_stack  # noqa: E402
 from napari_sofinet.simulation.sim_writing import write_stack  # noqa: E402
+from napari_sofinet.training import axial_task  # noqa: E402
 from napari_sofinet.widgets.model_widget import ModelWidget  # noqa: E402
 from napari_sofinet.widgets.reader import get_reader  # noqa: E402
+from napari_sofinet.widgets.simulation_widget import SimulationWidget  # noqa: E402
+from napari_sofinet.widgets.train_widget import TrainWidget  # noqa: E402
 
 PLANES, SIDE = 14, 52
 POINTS_UM = np.random.default_rng(2).uniform([1, 1, 1], [3.5, 4.6, 4.6], (12, 3))
@@ -90,7 +96,7 @@ def test_volumes_lie_over_the_stack_that_a_file_contains(viewer, simulated, tmp_
     assert not layer.visible
     image = found["image"]
     assert image.data.shape == (1, 3 * PLANES, 2 * SIDE, 2 * SIDE)
-    near = np.abs(POINTS_UM + [0, 5, 7] - brightest(image)).max(1).min()
+    near = np.abs(POINTS_UM - (brightest(image) - (0, 5, 7))).max(1).min()
     assert near < 0.12, "a third of a plane at most from one of the points"
     assert viewer.dims.point[0] == 5, "the slider of the exposures stays"
     for exposure in (0, 6):
@@ -104,7 +110,7 @@ def test_volumes_lie_over_the_stack_that_a_file_contains(viewer, simulated, tmp_
     assert again.axes == "ZYX"
     assert again.plane_um == pytest.approx(0.35 / 3)
     assert again.recipe is not None
-    assert str(again.recipe.open.source).endswith("stack.tif")
+    assert str(again.recipe.open.path).endswith("stack.tif")
     reader = get_reader(str(saved))
     assert reader is not None
     layers = reader(str(saved))
@@ -166,9 +172,60 @@ def test_the_command_is_that_of_the_dock(viewer, simulated, tmp_path):
     layer.scale = (1, 0.3, *layer.scale[2:])
     widget = dock(viewer, "sim")
     widget.copy_command()
-    from qtpy.QtWidgets import QApplication
-
     text = QApplication.clipboard().text()
     assert text.startswith("sofinet reconstruct sim ")
     assert "--plane-um 0.3" in text
     assert "--frames" not in text
+
+
+def test_a_stack_is_simulated_shown_with_its_truth_and_saved(viewer, qtbot, tmp_path):
+    widget = SimulationWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    widget.preset_box.setCurrentText("sim-spheres")
+    widget.preset_box.activated.emit(widget.preset_box.currentIndex())
+    changes = {"planes": 6, "rows": 32, "columns": 40, "count": 300, "photons": 500.0}
+    widget.form.change(changes)
+    qtbot.waitUntil(lambda: not widget.busy, timeout=30_000)
+    assert "300 points" in widget.status.text()
+    assert [layer.data.shape for layer in viewer.layers] == [(32, 40), (64, 80)]
+    widget.add_button.click()
+    qtbot.waitUntil(widget.add_button.isEnabled, timeout=30_000)
+    truth, stack = viewer.layers
+    assert stack.data.shape == (7, 6, 32, 40)
+    assert truth.data.shape == (1, 18, 64, 80)
+    made = simulate_stack(sim_preset_settings("sim-spheres", 1, changes))
+    np.testing.assert_array_equal(stack.data, made.images())
+    one = np.array([0, 4, 3, 2])  # plane 1 of the stack is plane 4 of the truth
+    np.testing.assert_allclose(truth.data_to_world(one)[1:], [0.35, 3 * 6.5 / 120, 6.5 / 60])
+    (saved,) = viewer.layers.save(str(tmp_path / "out.tif"), selected=True)[:1]
+    assert open_sim_stack(saved).shape == (42, 32, 40)
+    assert (tmp_path / "out_truth.ome.tif").exists()
+    widget.copy_command()
+    text = QApplication.clipboard().text()
+    assert text.startswith("sofinet simulate sim-spheres -o stack.tif --truth truth.ome.tif")
+    assert "--rows 32" in text
+    widget.preset_box.setCurrentIndex(0)
+    widget.preset_box.activated.emit(0)
+    qtbot.waitUntil(lambda: not widget.busy, timeout=30_000)
+    assert widget.add_button.text() == "Simulate movie"
+
+
+def test_the_network_is_trained_in_its_dock(viewer, qtbot, tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "user_weights_folder", lambda: tmp_path / "weights")
+    monkeypatch.setattr(axial_task, "STACK_PX", 32)
+    monkeypatch.setattr(axial_task, "STACK_PLANES", 4)
+    widget = TrainWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    widget.network_box.setCurrentIndex(widget.network_box.findData("rcan_sim"))
+    widget.name_edit.setText("mine")
+    widget.form.change(
+        {"steps": 2, "batch": 1, "side_px": 24, "planes": 3, "parameters": "channels=4,groups=1"}
+    )
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: widget.worker is None, timeout=120_000)
+    assert "mine was trained" in widget.status.text()
+    assert not widget.movie_list.isEnabled()
+    assert (tmp_path / "weights" / "mine.safetensors").exists()
+    model = dock(viewer, "rcan_sim")
+    box = model.form.editors["weights"]
+    assert box.findText("mine") >= 0

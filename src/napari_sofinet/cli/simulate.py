@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.base.settings import flatten_settings
+from napari_sofinet.base.settings import Settings, flatten_settings
 from napari_sofinet.base.settings_text import text_of
 from napari_sofinet.cli.options import add_options, given_values
 from napari_sofinet.cli.progress import ProgressLine, say
@@ -98,9 +98,19 @@ def _simulate_stack(options: argparse.Namespace) -> int:
 
 def simulate_command(preset: str, settings: SimulationSettings) -> str:
     """Return a ``sofinet simulate`` command with the settings that differ from a preset."""
-    words = ["sofinet", "simulate", preset, "-o", "movie.tif", "--truth", "truth.npz"]
-    words += ["--seed", str(settings.seed)]
-    usual = flatten_settings(preset_settings(preset, settings.seed))
+    files = ["-o", "movie.tif", "--truth", "truth.npz", "--seed", str(settings.seed)]
+    return _command(preset, files, settings, preset_settings(preset, settings.seed))
+
+
+def simulate_stack_command(preset: str, settings: SimStackSettings) -> str:
+    """Return a ``sofinet simulate`` command of a SIM stack, as `simulate_command`."""
+    files = ["-o", "stack.tif", "--truth", "truth.ome.tif", "--seed", str(settings.seed)]
+    return _command(preset, files, settings, sim_preset_settings(preset, settings.seed))
+
+
+def _command(preset: str, files: list[str], settings: Settings, of_preset: Settings) -> str:
+    words = ["sofinet", "simulate", preset, *files]
+    usual = flatten_settings(of_preset)
     for name, value in flatten_settings(settings).items():
         if value != usual[name]:
             words += [f"--{name.replace('_', '-')}", text_of(value)]

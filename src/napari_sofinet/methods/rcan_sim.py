@@ -147,7 +147,7 @@ def describe(settings: RcanSimSettings, details: dict[str, float]) -> str:
 
 METHOD = Method(
     "rcan_sim",
-    "Axial detail from SIM stacks (network)",
+    "Axial detail from SIM (network)",
     RcanSimSettings,
     rcan_sim,
     describe,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,15 +32,23 @@ class SimulatedStack:
     settings: SimStackSettings
     positions_um: np.ndarray = field(repr=False)
 
-    def images(self) -> np.ndarray:
-        """Return the exposures (P, Z, Y, X) as the camera records them, uint16."""
+    def images(self, planes: Sequence[int] | None = None) -> np.ndarray:
+        """Return the exposures (P, Z, Y, X) as the camera records them, uint16.
+
+        Parameters
+        ----------
+        planes : sequence of int, optional
+            Neighbouring planes; by default all. Of some alone the brightest pixel, which the
+            photons refer to, is that of these, and the noise is another.
+        """
         s = self.settings
+        at = np.arange(s.planes) if planes is None else np.asarray(planes)
         pattern = s.illumination.nominal_pattern(
             s.angle_deg, (s.shift_um, s.shift_um), s.polarisation == "axial"
         )
         geometry = s.illumination.geometry(s.pixel_um)
         depths = geometry.exposure_depths_um(pattern.exposures)[:, None]
-        depths = depths + np.arange(s.planes) * geometry.plane_um
+        depths = depths + at * geometry.plane_um
         light = render_exposures(
             self.positions_um,
             np.ones(len(self.positions_um)),
@@ -59,15 +68,21 @@ class SimulatedStack:
             out[j] = np.clip(np.rint(counts), 0, LARGEST_COUNT)
         return out
 
-    def truth(self) -> np.ndarray:
+    def truth(self, planes: Sequence[int] | None = None) -> np.ndarray:
         """Return the picture (3 Z, 2 Y, 2 X) of an ideal confocal microscope, float32.
 
         Its light has the wavelength over the square root of 2 (Boland et al. (2021)); plane 3 z + 1
         is plane z of the stack. The brightest sample is 1.
+
+        Parameters
+        ----------
+        planes : sequence of int, optional
+            Neighbouring planes of the stack; by default all.
         """
         s = self.settings
+        first, count = (0, s.planes) if planes is None else (planes[0], len(planes))
         optics = s.illumination.optics()
-        depths = (np.arange(TRUTH_PLANES * s.planes) - 1) / TRUTH_PLANES
+        depths = first + (np.arange(TRUTH_PLANES * count) - 1) / TRUTH_PLANES
         picture = render_confocal(
             self.positions_um,
             np.ones(len(self.positions_um)),

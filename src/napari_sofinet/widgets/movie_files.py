@@ -12,6 +12,9 @@ from napari_sofinet.data.movie import Movie
 from napari_sofinet.data.outputs import refuse_overwriting
 from napari_sofinet.io.ome_tiff import write_ome_tiff
 from napari_sofinet.simulation import SimulationSettings, simulate
+from napari_sofinet.simulation.sim_settings import SimStackSettings
+from napari_sofinet.simulation.sim_simulate import simulate_stack
+from napari_sofinet.simulation.sim_writing import write_stack
 from napari_sofinet.simulation.writing import truth_path, write_with_truth
 
 
@@ -78,4 +81,34 @@ def save_simulation(
     settings = SimulationSettings.model_validate(settings)
     truth = truth_path(path)
     write_with_truth(path, truth, simulate(settings), report)
+    return path, truth
+
+
+def save_stack(
+    path: Path, settings: dict[str, Any] | SimStackSettings, report: Report = silent
+) -> tuple[Path, ...]:
+    """Simulate a raw SIM stack again and write it with its truth.
+
+    Parameters
+    ----------
+    path : Path
+        TIFF file of the stack; the truth, an OME-TIFF, is written beside it.
+    settings : SimStackSettings or dict
+        Settings of the simulation.
+    report : callable, optional
+        Function that receives the progress.
+
+    Returns
+    -------
+    tuple of Path
+        Files of the stack and of the truth.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be written.
+    """
+    settings = SimStackSettings.model_validate(settings)
+    truth = truth_path(path).with_suffix(".ome.tif")
+    write_stack(path, simulate_stack(settings), truth, report)
     return path, truth

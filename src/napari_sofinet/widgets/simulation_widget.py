@@ -18,34 +18,25 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.cli.simulate import simulate_command
-from napari_sofinet.data.reconstruction import Reconstruction
-from napari_sofinet.simulation import (
-    PRESETS,
-    Simulation,
-    SimulationSettings,
-    preset_settings,
-    simulate,
-)
+from napari_sofinet.base.settings import Settings
 from napari_sofinet.widgets.flat_layers import hide_while_removed
 from napari_sofinet.widgets.form import SettingsForm
 from napari_sofinet.widgets.layer_times import go_to
-from napari_sofinet.widgets.movie_files import save_simulation
 from napari_sofinet.widgets.narrow_box import NarrowBox
-from napari_sofinet.widgets.placement import contrast
+from napari_sofinet.widgets.placement import LayerData, contrast
 from napari_sofinet.widgets.rows import Rows
 from napari_sofinet.widgets.save_dialog import FileKind, ask_file, saved_sentence
+from napari_sofinet.widgets.simulation_kinds import MOVIES, STACKS, Kind, Preview, name_of
 from napari_sofinet.widgets.sources import TRUTH
 from napari_sofinet.widgets.worker import TaskWorker, WorkingWidget, sentence_of
 
 PAUSE_MS = 300
-PREVIEW_FRAMES = 20
 FRAME, TRUTH_LAYER = "simulated frame", "simulated truth"
-MOVIE = FileKind("TIFF movie, its truth beside it", (".tif", ".tiff"))
+FILE = FileKind("TIFF, its truth beside it", (".tif", ".tiff"))
 
 
 class SimulationWidget(WorkingWidget):
-    """Dock that simulates movies with known truth.
+    """Dock that simulates movies and raw SIM stacks with known truth.
 
     One frame and its truth are shown as a preview. They are computed in a thread as soon as the
     form has not changed for a moment, and dropped if the form changes meanwhile.
@@ -73,12 +64,14 @@ class SimulationWidget(WorkingWidget):
 
     def _build(self) -> None:
         self.preset_box = NarrowBox()
-        for number, (name, make) in enumerate(PRESETS.items()):
+        every = {**MOVIES.presets, **STACKS.presets}
+        for number, (name, make) in enumerate(every.items()):
             self.preset_box.addItem(name)
             self.preset_box.setItemData(number, make.__doc__, 3)  # the tool tip
         self.preset_box.activated.connect(self._load_preset)
         self.about = QLabel(wordWrap=True)
-        self.form = SettingsForm(SimulationSettings)
+        self.kind: Kind = MOVIES
+        self.form = SettingsForm(self.kind.settings)
         self.form.changed.connect(self._changed)
         self.add_button = QPushButton("Simulate movie")
         self.add_button.setToolTip(
@@ -109,33 +102,38 @@ class SimulationWidget(WorkingWidget):
 
     def _load_preset(self, index: int = 0, seed: int = 1) -> None:
         name = self.preset_box.currentText()
-        self.about.setText(PRESETS[name].__doc__ or "")
-        self.form.set_settings(preset_settings(name, seed))
+        kind = STACKS if name in STACKS.presets else MOVIES
+        if kind is not self.kind:
+            self.kind = kind
+            self.form = self.form.replaced(kind.settings)
+            self.form.changed.connect(self._changed)
+            self.add_button.setText(f"Simulate {kind.noun}")
+            self.save_button.setText(f"Save {kind.noun} and truth…")
+        self.about.setText(kind.presets[name].__doc__ or "")
+        self.form.set_settings(kind.preset(name, seed))
         self._changed()
 
     def _draw_again(self) -> None:
         try:
-            seed = self.settings().seed
+            seed = int(getattr(self.settings(), "seed", 0))
         except InputError:
             seed = 0
         self._load_preset(seed=seed + 1)
 
-    def settings(self) -> SimulationSettings:
+    def settings(self) -> Settings:
         """Return the settings in the form.
 
         Returns
         -------
-        SimulationSettings
-            Settings of the movie.
+        Settings
+            Settings of the movie or stack.
 
         Raises
         ------
         InputError
             If a text cannot be read or a value is not allowed.
         """
-        settings = self.form.settings()
-        assert isinstance(settings, SimulationSettings)
-        return settings
+        return self.form.settings()
 
     def _changed(self) -> None:
         self._version += 1
@@ -144,7 +142,7 @@ class SimulationWidget(WorkingWidget):
     def copy_command(self) -> None:
         """Copy a command that simulates the same movie to the clipboard."""
         try:
-            text = simulate_command(self.preset_box.currentText(), self.settings())
+            text = self.kind.command(self.preset_box.currentText(), self.settings())
         except InputError as error:
             self.status.setText(str(error))
             return
@@ -152,7 +150,7 @@ class SimulationWidget(WorkingWidget):
         if clipboard is not None:
             clipboard.setText(text)
         self.status.setText(
-            "The command was copied; it writes movie.tif and truth.npz where it is run."
+            f"The command was copied; it writes {self.kind.written} where it is run."
         )
 
     def stop_work(self) -> None:
@@ -171,8 +169,8 @@ class SimulationWidget(WorkingWidget):
         except InputError as error:
             self.status.setText(str(error))
             return
-        few = settings.model_copy(update={"frames": min(settings.frames, PREVIEW_FRAMES)})
-        worker = TaskWorker(lambda report: _one_frame(few))
+        preview = self.kind.preview
+        worker = TaskWorker(lambda report: preview(settings))
         worker.returned.connect(partial(self._show_preview, self._version))
         worker.errored.connect(partial(self._preview_failed, self._version))
         self._start_short(worker)
@@ -182,18 +180,12 @@ class SimulationWidget(WorkingWidget):
         """Whether a frame or a movie is being computed or waiting."""
         return bool(self._short_work) or self._timer.isActive() or self.worker is not None
 
-    def _show_preview(self, version: int, made: tuple[Simulation, Any, Reconstruction]) -> None:
+    def _show_preview(self, version: int, made: Preview) -> None:
         if version != self._version:
             return
-        simulation, frame, truth = made
-        emitters = len(simulation.truth.photons)
-        width = simulation.psf.fwhm_px
-        what = "emitter" if emitters == 1 else "emitters"
-        self.status.setText(f"{emitters} {what}, PSF {width:.2g} camera px wide.")
-        p = simulation.settings.pixel_size_um
-        self._show(FRAME, frame, (p, p), "gray")
-        assert truth.pixel_size_um is not None
-        self._show(TRUTH_LAYER, truth.image, truth.pixel_size_um, "green")
+        self.status.setText(made.sentence)
+        self._show(FRAME, made.frame, made.frame_um, "gray")
+        self._show(TRUTH_LAYER, made.truth, made.truth_um, "green")
 
     def _preview_failed(self, version: int, error: Exception) -> None:
         if version == self._version:
@@ -232,59 +224,36 @@ class SimulationWidget(WorkingWidget):
             self.status.setText(str(error))
             return
         self.add_button.setEnabled(False)
-        self.status.setText("Placing and blinking emitters …")
-        worker = TaskWorker(lambda report: _movie(settings))
+        stack = self.kind is STACKS
+        self.status.setText("Taking images …" if stack else "Placing and blinking emitters …")
+        layers = self.kind.layers
+        worker = TaskWorker(lambda report: layers(settings))
         worker.returned.connect(self._add_layers)
         worker.errored.connect(self._failed)
         worker.finished.connect(partial(self.add_button.setEnabled, True))
         self._start_short(worker)
 
-    def _add_layers(self, made: tuple[Simulation, Any, Reconstruction]) -> None:
-        simulation, movie, truth = made
-        s = simulation.settings
-        name = _name_of(s)
-        p = s.pixel_size_um
+    def _add_layers(self, made: tuple[list[LayerData], str]) -> None:
+        layers, sentence = made
         for layer in self._shown.values():
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
         self._shown = {}
-        assert truth.pixel_size_um is not None
-        self.viewer.add_image(
-            truth.image,
-            name=f"truth of {name}",
-            scale=truth.pixel_size_um,
-            units=("micrometer", "micrometer"),
-            axis_labels=("y", "x"),
-            colormap="inferno",
-            contrast_limits=contrast(truth.image),
-            metadata={TRUTH: True},
-            visible=False,
-        )
-        layer = self.viewer.add_image(
-            movie,
-            name=name,
-            scale=(s.frame_interval_s, p, p),
-            units=("second", "micrometer", "micrometer"),
-            axis_labels=("t", "y", "x"),
-            contrast_limits=contrast(simulation.counts(0, 1)[0]),
-            metadata={"sofinet_simulation": s.model_dump(mode="json")},
-        )
+        for data, options, _ in layers:
+            layer = self.viewer.add_image(data, **options)
         go_to(self.viewer, layer)
-        frames, rows, columns = simulation.shape
-        self.status.setText(
-            f"{frames} frames of {rows} x {columns} px; the truth is in a hidden layer below."
-        )
+        self.status.setText(sentence)
 
     def _save_or_cancel(self) -> None:
         if self.worker is not None:
             self._cancel()
             return
         try:
-            name = _name_of(self.settings())
+            name = name_of(self.settings())
         except InputError as error:
             self.status.setText(str(error))
             return
-        chosen = ask_file(self, "Save the movie and its truth", name, (MOVIE,))
+        chosen = ask_file(self, f"Save the {self.kind.noun} and its truth", name, (FILE,))
         if chosen is not None:
             self.save(chosen[0])
 
@@ -301,7 +270,8 @@ class SimulationWidget(WorkingWidget):
         except InputError as error:
             self.status.setText(str(error))
             return
-        worker = TaskWorker(partial(save_simulation, path, settings))
+        save = self.kind.save
+        worker = TaskWorker(lambda report: save(path, settings, report))
         self._show_work(worker)
         worker.returned.connect(self._tell_saved)
         worker.start()
@@ -310,17 +280,3 @@ class SimulationWidget(WorkingWidget):
         if written is not None:
             update_save_history(str(written[0]))
             self.status.setText(saved_sentence(written))
-
-
-def _one_frame(settings: SimulationSettings) -> tuple[Simulation, Any, Reconstruction]:
-    simulation = simulate(settings)
-    return simulation, simulation.counts(0, 1)[0], simulation.truth.ideal()
-
-
-def _movie(settings: SimulationSettings) -> tuple[Simulation, Any, Reconstruction]:
-    simulation = simulate(settings)
-    return simulation, simulation.lazy(), simulation.truth.ideal()
-
-
-def _name_of(settings: SimulationSettings) -> str:
-    return f"simulated {settings.structure.kind} {settings.seed}"

@@ -19,7 +19,7 @@ from napari_sofinet.io.scale import UM_PER
 from napari_sofinet.widgets.file_names import file_name, with_ending
 from napari_sofinet.widgets.held_film import film_itself
 from napari_sofinet.widgets.measurement_layers import MADE_HERE
-from napari_sofinet.widgets.movie_files import save_movie, save_simulation
+from napari_sofinet.widgets.movie_files import save_movie, save_simulation, save_stack
 from napari_sofinet.widgets.notices import expand, tell, warn
 from napari_sofinet.widgets.result_layers import CONTENT
 from napari_sofinet.widgets.shown_picture import ARRAY, SHOWN, save_array, save_as_shown
@@ -193,8 +193,9 @@ def _is_further_map(layer: tuple[Any, dict[str, Any], str]) -> bool:
 
 
 def _is_movie(data: Any, metadata: dict[str, Any]) -> bool:
-    kept = "sofinet_movie" in metadata or "sofinet_simulation" in metadata
-    return kept and np.ndim(data) == 3
+    if "sofinet_simulation" in metadata:
+        return True
+    return "sofinet_movie" in metadata and np.ndim(data) == 3
 
 
 def _write_movie(path: str, metadata: dict[str, Any]) -> list[str]:
@@ -206,7 +207,8 @@ def _write_movie(path: str, metadata: dict[str, Any]) -> list[str]:
     if isinstance(movie, Movie):
         written = save_movie(where, movie)
     else:
-        written = save_simulation(where, metadata["sofinet_simulation"])
+        settings = metadata["sofinet_simulation"]
+        written = (save_stack if "illumination" in settings else save_simulation)(where, settings)
     tell(f"Saved {' and '.join(map(str, written))}.")
     return list(map(str, written))
 
