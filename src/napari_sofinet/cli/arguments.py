@@ -116,6 +116,23 @@ def rectangle(text: str | None) -> Roi | None:
     return (y0, y1), (x0, x1)
 
 
+def box_of(
+    text: str | None,
+) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None:
+    """Read ``z0:z1,y0:y1,x0:x1``."""
+    if text is None:
+        return None
+    try:
+        (z0, z1), *yx = ((int(v) for v in part.split(":")) for part in text.split(","))
+        (y0, y1), (x0, x1) = yx
+    except ValueError:
+        raise InputError(
+            "A box is given as z0:z1,y0:y1,x0:x1 in samples, e.g. 10:40,10:74,20:84, not "
+            f"{text[:40]!r}."
+        ) from None
+    return (z0, z1), (y0, y1), (x0, x1)
+
+
 def sector_of(text: str | None) -> tuple[float, float] | None:
     """Read ``from:to`` in degrees."""
     if text is None:

@@ -1,4 +1,4 @@
-"""The command ``sofinet measure``: resolution of a picture, lines in it, or agreement of two."""
+"""The command ``sofinet measure``: resolution of pictures and volumes, lines, and agreement."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from napari_sofinet.cli.arguments import place_of, rectangle, sector_of
+from napari_sofinet.base.errors import InputError
+from napari_sofinet.cli.arguments import box_of, place_of, rectangle, sector_of
 from napari_sofinet.cli.measure_lines import add_lines, measured_lines, table
 from napari_sofinet.data.selection import Roi
 from napari_sofinet.quality.cautions import comparison_cautions
@@ -22,6 +23,7 @@ from napari_sofinet.quality.scores import (
     compare,
     measure_resolution,
 )
+from napari_sofinet.quality.volume import measure_volume, open_volume
 
 
 def add_measure(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
@@ -39,9 +41,11 @@ def add_measure(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     _add_agreement(agreement)
     lines = kind("lines", "measure the smallest distance of two lines that a picture resolves")
     add_lines(lines)
+    volume = kind("volume", "measure widths and resolution of a volume along all axes")
+    _add_volume(volume)
     for one in (resolution, agreement):
         one.add_argument("--roi", metavar="Y0:Y1,X0:X1", help="rectangle in samples of the picture")
-    for one in (resolution, agreement, lines):
+    for one in (resolution, agreement, lines, volume):
         one.add_argument("--pixel-size", type=float, metavar="UM", help="size of a sample in um")
         one.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -86,30 +90,54 @@ def _add_agreement(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_volume(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("image", metavar="VOLUME")
+    parser.add_argument(
+        "--reference", metavar="REF", help="the truth, or another volume to compare with"
+    )
+    parser.add_argument("--roi", metavar="Z0:Z1,Y0:Y1,X0:X1", help="box in samples of the volume")
+    parser.add_argument("--plane-um", type=float, metavar="UM", help="distance of planes in um")
+
+
 def run_measure(options: argparse.Namespace) -> int:
-    """Print the resolution of a picture, or its agreement with another one."""
-    picture = open_picture(options.image, options.pixel_size)
-    roi = rectangle(options.roi) if options.kind != "lines" else None
-    if options.kind == "lines":
-        facts = measured_lines(picture, options)
-    elif options.kind == "resolution":
-        picture = picture if roi is None else picture.cut(roi)
-        sector = sector_of(options.sector)
-        facts = measure_resolution(picture, options.metric, sector, options.criterion)
-    else:
-        facts = _compared(picture, roi, options)
+    """Print the resolution of a picture or volume, or its agreement with another one."""
+    facts = _measured_volume(options) if options.kind == "volume" else _measured(options)
     if options.json:
         print(json.dumps(facts))
         return 0
     notes = facts.pop("notes", [])
     if "pairs" in facts:
         print(*table(facts), sep="\n")
+    room = max(15, *(len(name) + 2 for name in facts)) if facts else 15
     for name, value in facts.items():
         shown = "none" if value is None else f"{value:.4g}" if isinstance(value, float) else value
-        print(f"{name + ':':15} {shown}")
+        print(f"{name + ':':{room}} {shown}")
     for note in notes:
         print(f"note: {note}")
     return 0
+
+
+def _measured(options: argparse.Namespace) -> dict[str, Any]:
+    picture = open_picture(options.image, options.pixel_size)
+    if options.kind == "lines":
+        return measured_lines(picture, options)
+    roi = rectangle(options.roi)
+    if options.kind == "resolution":
+        picture = picture if roi is None else picture.cut(roi)
+        sector = sector_of(options.sector)
+        return measure_resolution(picture, options.metric, sector, options.criterion)
+    return _compared(picture, roi, options)
+
+
+def _measured_volume(options: argparse.Namespace) -> dict[str, Any]:
+    for value, name in ((options.pixel_size, "pixel size"), (options.plane_um, "plane distance")):
+        if value is not None and not 0 < value < 1e6:
+            raise InputError(f"The {name} must be more than 0 µm.")
+    volume = open_volume(options.image, options.pixel_size, options.plane_um)
+    part = box_of(options.roi)
+    volume = volume if part is None else volume.cut(part)
+    reference = None if options.reference is None else open_volume(options.reference)
+    return measure_volume(volume, reference)
 
 
 def _compared(picture: Picture, roi: Roi | None, options: argparse.Namespace) -> dict[str, Any]:

@@ -95,7 +95,8 @@ def _save(result: Reconstruction, output: Path) -> int:
     size = result.pixel_size_um
     scale = f"{1000 * size[1]:.4g} nm" if size else f"{result.pixel_px[1]:.3g} camera px"
     rows, columns = result.image.shape[-2:]
-    say(f"{output}: {rows} x {columns} samples of {scale}")
+    planes = f"{len(result.image)} planes of " if result.axes == "ZYX" else ""
+    say(f"{output}: {planes}{rows} x {columns} samples of {scale}")
     return 0
 
 

@@ -141,6 +141,10 @@ class Reconstruction:
             self._save_table(path)
             return
         check_output(path)
+        self.write(path)
+
+    def write(self, path: Path) -> None:
+        """Write the OME-TIFF of `save` to a path of any name."""
         write_ome_tiff(
             path,
             [*self.maps.values(), *([] if self.samples is None else self.samples)],

@@ -15,11 +15,13 @@ from napari_sofinet.metrics.profiles import fit_peaks, fwhm_by_autocorrelation, 
 from napari_sofinet.metrics.rate import real_time_rate
 from napari_sofinet.metrics.similarity import fitted, likeness
 from napari_sofinet.metrics.squirrel import squirrel
+from napari_sofinet.metrics.volumes import axial_resolutions, plane_resolutions, volume_agreement
 
 __all__ = [
     "FilamentLength",
     "MaskScores",
     "Separation",
+    "axial_resolutions",
     "crlb",
     "decorrelation_map",
     "decorrelation_resolution",
@@ -34,9 +36,11 @@ __all__ = [
     "localization_scores",
     "mask_scores",
     "pearson",
+    "plane_resolutions",
     "real_time_rate",
     "separation",
     "smallest_resolved",
     "squirrel",
     "two_peaks",
+    "volume_agreement",
 ]

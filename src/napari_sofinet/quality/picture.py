@@ -167,6 +167,10 @@ def open_picture(path: str | Path, pixel_size_um: float | None = None) -> Pictur
         and read_annotation(path, "grid")
     ):
         result = Reconstruction.load(path)
+        if result.axes == "ZYX":
+            raise InputError(
+                f"{path.name} is a volume; measure it with: sofinet measure volume {path.name}"
+            )
         if result.image.ndim != 2:
             raise InputError(f"{path.name} is a time series; measure a single picture.")
         size = result.pixel_size_um

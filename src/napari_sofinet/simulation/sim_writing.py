@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from napari_sofinet.base.progress import Report, silent
+from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.io.atomic import atomic_write, atomic_write_together
-from napari_sofinet.io.ome_tiff import write_ome_tiff
 from napari_sofinet.simulation.sim_simulate import TRUTH_PIXELS, TRUTH_PLANES, SimulatedStack
 
 
@@ -69,15 +69,12 @@ def _write_images(path: Path, stack: SimulatedStack, images: np.ndarray) -> None
 
 
 def _write_truth(path: Path, stack: SimulatedStack) -> None:
-    s = stack.settings
-    fine, plane = s.pixel_um / TRUTH_PIXELS, s.plane_um / TRUTH_PLANES
-    write_ome_tiff(
-        path,
-        [stack.truth()],
-        ["truth"],
-        "ZYX",
-        pixel_size_um=(fine, fine),
-        origin_um=(0.0, 0.0),
+    plane = stack.settings.plane_um / TRUTH_PLANES
+    Reconstruction(
+        {"truth": stack.truth()},
+        pixel_px=(1 / TRUTH_PIXELS, 1 / TRUTH_PIXELS),
+        camera_pixel_um=stack.settings.pixel_um,
+        axes="ZYX",
         plane_um=plane,
         first_plane_um=-plane,
-    )
+    ).write(path)

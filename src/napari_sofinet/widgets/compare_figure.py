@@ -94,7 +94,7 @@ class PairFigure:
             if of == pair and layer in self.viewer.layers and layer.visible
         ]
         shown = [*((layer, "") for layer in pair), *maps]
-        sources = [source_of(layer) for layer, _ in shown]
+        sources = [source_of(layer, self.viewer.dims.point) for layer, _ in shown]
         looks = [(_colormap(layer), _limits(layer), label) for layer, label in shown]
         box, same = last_box(self.viewer), len(pair) if common_contrast else 0
 

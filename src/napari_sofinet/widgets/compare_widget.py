@@ -24,6 +24,7 @@ from napari_sofinet.quality.grid import Grid, common_grid, grid_of, on_grid
 from napari_sofinet.quality.picture import Picture
 from napari_sofinet.quality.placement import is_coarser
 from napari_sofinet.quality.scores import compare, compare_squirrel, squirrel_sentence
+from napari_sofinet.quality.volume import volume_scores
 from napari_sofinet.widgets.compare_figure import PairFigure
 from napari_sofinet.widgets.compare_tips import TIPS
 from napari_sofinet.widgets.dock import Dock
@@ -37,7 +38,8 @@ from napari_sofinet.widgets.measurement_layers import (
 from napari_sofinet.widgets.number_tables import ScoreTable
 from napari_sofinet.widgets.pair_chooser import PairChooser
 from napari_sofinet.widgets.save_dialog import SaveButton, Saving
-from napari_sofinet.widgets.sources import Means, source_of
+from napari_sofinet.widgets.sources import Means, source_of, volume_axis, volume_of
+from napari_sofinet.widgets.turn_buttons import TurnButtons
 from napari_sofinet.widgets.view_modes import MapView, PairView, SideNames, SwipeLayer, coloring
 
 BLINK_MS = 500
@@ -103,6 +105,7 @@ class CompareWidget(Dock):
         self.slider.hide()
         self.table = ScoreTable()
         self.common = QCheckBox("one contrast for both in the figure")
+        self.turns = TurnButtons(self.viewer)
 
     def _explain(self) -> None:
         for name, tip in TIPS.items():
@@ -118,7 +121,7 @@ class CompareWidget(Dock):
             for column, button in enumerate(in_row):
                 buttons.addWidget(button, row, column)
         self._fill_dock(
-            (self.chooser, buttons, self.slider, self.table),
+            (self.chooser, self.turns, buttons, self.slider, self.table),
             (),
             (self.common, self.figure_button),
         )
@@ -131,6 +134,7 @@ class CompareWidget(Dock):
         for layer in images:
             layer.events.name.connect(self._refresh_layers)
         self._means.keep(images)
+        self.turns.setVisible(any(volume_axis(layer) is not None for layer in images))
         if self._swipe_layer.was_deleted:
             self.swipe_button.setChecked(False)
 
@@ -160,7 +164,7 @@ class CompareWidget(Dock):
         """Compute something of the two pictures in a thread, and show it with the two layers."""
         try:
             pair = self.chooser.pair()
-            sources = [source_of(layer) for layer in pair]
+            sources = [source_of(layer, self.viewer.dims.point) for layer in pair]
         except InputError as error:
             self.status.setText(str(error))
             return
@@ -344,6 +348,14 @@ class CompareWidget(Dock):
             no_truth = b.wide_field or b.made_by is not None or is_coarser(b, a)
             return compare(a, b) | {"no_truth": no_truth}
 
+        try:
+            sources = [source_of(layer) for layer in self.chooser.pair()]
+        except InputError as error:
+            self.status.setText(str(error))
+            return
+        if all(source.depth is not None for source in sources):
+            self._ask(lambda a, b: volume_scores(*map(volume_of, sources)), self._show_scores)
+            return
         self._ask(scored, self._show_scores)
 
     def _show_scores(self, pair: tuple[Image, Image], scores: dict[str, Any]) -> None:
@@ -351,6 +363,9 @@ class CompareWidget(Dock):
             return
         self.scores = scores
         self.table.show_scores(scores, truth=not scores["no_truth"])
+        if "mse" in scores:
+            self.status.setText(f"Whole volumes, in {scores['planes']} planes with structure.")
+            return
         notes = (("SQUIRREL", "warning"), ("FRC", "frc_reason"))
         self.status.setText("\n".join(f"{name}: {scores[k]}" for name, k in notes if scores.get(k)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from napari.layers import Image
 from napari.viewer import Viewer
@@ -18,7 +18,7 @@ AddMap = Callable[[Viewer], str]
 """Function that adds a map as a layer, and returns a sentence about it."""
 
 
-def resolution_task(layer: Image, means: Means) -> Callable[[], AddMap]:
+def resolution_task(layer: Image, means: Means, point: Sequence[float]) -> Callable[[], AddMap]:
     """Return a function that measures the resolution of tiles, and may run in a thread.
 
     Parameters
@@ -27,6 +27,8 @@ def resolution_task(layer: Image, means: Means) -> Callable[[], AddMap]:
         Layer to measure; it is read here, in the thread of the GUI.
     means : Means
         Means of movies, which the function completes.
+    point : sequence of float
+        Position of the viewer's sliders, at which volumes are looked at.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def resolution_task(layer: Image, means: Means) -> Callable[[], AddMap]:
     InputError
         If the layer cannot be used.
     """
-    source = source_of(layer)
+    source = source_of(layer, point)
 
     def work() -> AddMap:
         tiles = resolution_map(means.picture(source))
@@ -52,7 +54,9 @@ def resolution_task(layer: Image, means: Means) -> Callable[[], AddMap]:
     return work
 
 
-def error_task(layer: Image, reference: Image | None, means: Means) -> Callable[[], AddMap]:
+def error_task(
+    layer: Image, reference: Image | None, means: Means, point: Sequence[float]
+) -> Callable[[], AddMap]:
     """Return a function that computes the error against a reference, and may run in a thread.
 
     Parameters
@@ -63,6 +67,8 @@ def error_task(layer: Image, reference: Image | None, means: Means) -> Callable[
         Layer to compare with.
     means : Means
         Means of movies, which the function completes.
+    point : sequence of float
+        Position of the viewer's sliders, at which volumes are looked at.
 
     Returns
     -------
@@ -76,7 +82,7 @@ def error_task(layer: Image, reference: Image | None, means: Means) -> Callable[
     """
     if reference is None or reference == layer:
         raise InputError("Choose another layer as the reference.")
-    sources = source_of(layer), source_of(reference)
+    sources = source_of(layer, point), source_of(reference, point)
 
     def work() -> AddMap:
         picture, wide = (means.picture(source) for source in sources)

@@ -12,7 +12,7 @@ from napari_sofinet.quality.numbers_csv import Measurement, Origin
 from napari_sofinet.quality.region_measurements import Corners
 from napari_sofinet.widgets.layers import layer_pixel_um, stack_axes, um_per_unit
 from napari_sofinet.widgets.region_layer import in_samples
-from napari_sofinet.widgets.region_task import AGREEMENT, KINDS, PROFILE
+from napari_sofinet.widgets.region_task import AGREEMENT, KINDS, PROFILE, VOLUME
 
 
 def measurement_of(
@@ -29,7 +29,7 @@ def measurement_of(
     corners : ndarray
         World coordinates (2, 2) of two corners of a box, or of the ends of a line.
     reference : Image or None
-        Layer that the others are compared with, if agreement is measured.
+        Layer that the others are compared with, if agreement or volumes are measured.
     peaks : int
         Number of peaks that are fitted to profiles.
 
@@ -39,7 +39,7 @@ def measurement_of(
         Regions, files, frames, recipes and settings.
     """
     settings: dict[str, Any] = {"peaks": peaks} if kind == PROFILE else {}
-    if kind == AGREEMENT and reference is not None:
+    if kind in (AGREEMENT, VOLUME) and reference is not None:
         layers = [*layers, reference]
         settings["reference"] = reference.name
     origins = {layer.name: _origin(layer, corners) for layer in layers}

@@ -30,6 +30,7 @@ SCORES = {
         "Error after blurring, in units of the second layer: counts of a movie.",
     ),
     "ssim_fitted": ("SSIM, fitted", HIGHER, "Similarity of small windows after scaling."),
+    "mse": ("MSE, fitted", LOWER, "Mean squared error after scaling; the second layer spans 1."),
     "tpr": ("true positives", HIGHER, "Fraction of the structure that is shown (Li mask)."),
     "tnr": ("true negatives", HIGHER, "Fraction of the background that is empty (Li mask)."),
     "false_filament_share": (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,10 +23,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sofinet.base.errors import InputError
-from napari_sofinet.io.atomic import atomic_write
-from napari_sofinet.quality.numbers_csv import Measurement, curves_csv, numbers_csv
+from napari_sofinet.quality.numbers_csv import Measurement, numbers_csv
 from napari_sofinet.quality.region_measurements import Findings, rows_as_csv
-from napari_sofinet.widgets.curves import save_figure, show_pixels
+from napari_sofinet.widgets.curves import show_pixels
 from napari_sofinet.widgets.dock import Dock, Picture
 from napari_sofinet.widgets.latest_worker import Latest
 from napari_sofinet.widgets.layers import follow
@@ -41,6 +39,7 @@ from napari_sofinet.widgets.measured_origins import measurement_of
 from napari_sofinet.widgets.measurement_layers import measurable_layers
 from napari_sofinet.widgets.narrow_box import NarrowBox
 from napari_sofinet.widgets.number_tables import FindingsTable
+from napari_sofinet.widgets.numbers_saving import figure_saving, numbers_saving
 from napari_sofinet.widgets.region_layer import (
     add_region,
     prepare_shapes,
@@ -52,19 +51,18 @@ from napari_sofinet.widgets.region_task import (
     PLOT_PX,
     PROFILE,
     RESOLUTION,
+    VOLUME,
     plot_size,
     region_task,
 )
 from napari_sofinet.widgets.rows import Rows
-from napari_sofinet.widgets.save_dialog import FIGURES, FileKind, SaveButton, Saving
+from napari_sofinet.widgets.save_dialog import SaveButton, Saving
 from napari_sofinet.widgets.sources import Means, same_while_unchanged
 from napari_sofinet.widgets.worker import sentence_of
 
 POLL_MS = 40
 LINES = 2, 6
 """Least and most lines of the list of layers."""
-NUMBERS = FileKind("Numbers, regions and settings", (".csv",))
-CURVES = FileKind("Curves", (".csv",))
 
 
 class QualityWidget(Dock):
@@ -128,7 +126,8 @@ class QualityWidget(Dock):
 
     def _explain(self) -> None:
         self.layer_list.setToolTip(
-            "Ticked layers are measured; for movies the mean over all frames is used."
+            "Ticked layers are measured: of movies the mean over all frames, of volumes the plane "
+            "at the slider, in the tab Volume all planes."
         )
         self.box_button.setToolTip("Add a box to be moved, for resolution, trace and agreement.")
         self.line_button.setToolTip(
@@ -147,7 +146,7 @@ class QualityWidget(Dock):
         )
 
     def _lay_out(self) -> None:
-        rows = {"Profile": ("Peaks", self.peaks), "Agreement": ("Reference", self.reference_box)}
+        rows = {"Profile": ("Peaks", self.peaks)}
         for kind, plot in zip(KINDS, self.plots, strict=True):
             page, form = QWidget(), Rows()
             if kind in rows:
@@ -161,9 +160,19 @@ class QualityWidget(Dock):
             top.addWidget(button)
         for button in (self.copy_button, self.csv_button, self.figure_button, self.map_button):
             below.addWidget(button)
+        self.reference_row = Rows()
+        self.reference_row.addRow("Reference", self.reference_box)
+        self.tabs.currentChanged.connect(self._show_reference)
+        self._show_reference(self.tabs.currentIndex())
         self._fill_dock(
-            (self.layer_list, top, self.tabs, self.table), (), (below,), high=self.table
+            (self.layer_list, top, self.tabs, self.reference_row, self.table),
+            (),
+            (below,),
+            high=self.table,
         )
+
+    def _show_reference(self, kind: int) -> None:
+        self.reference_row.setRowVisible(0, kind in (AGREEMENT, VOLUME))
 
     # -- layers and regions ---------------------------------------------------------------------
 
@@ -229,6 +238,9 @@ class QualityWidget(Dock):
         elif self.tabs.currentIndex() == PROFILE:
             self.tabs.setCurrentIndex(RESOLUTION)
 
+    def _point(self) -> tuple[float, ...]:
+        return tuple(float(at) for at in self.viewer.dims.point)
+
     def _reference(self) -> Image | None:
         name = self.reference_box.currentText()
         return self.viewer.layers[name] if name in self.viewer.layers else None
@@ -266,7 +278,9 @@ class QualityWidget(Dock):
             self._clear(f"Tick layers and draw {shape}; the buttons above make one.")
             return
         reference, peaks = self._reference(), self.peaks.value()
-        measure = region_task(kind, layers, corners, self._means, reference, peaks, asked[-1])
+        measure = region_task(
+            kind, layers, corners, self._means, reference, peaks, asked[-1], self._point()
+        )
         measurement = measurement_of(kind, layers, corners, reference, peaks)
 
         def answer() -> tuple[Any, Any]:
@@ -283,7 +297,7 @@ class QualityWidget(Dock):
         return (
             kind,
             None if corners is None else corners.tobytes(),
-            tuple((layer.name, *same_while_unchanged(layer)) for layer in layers),
+            tuple((layer.name, *same_while_unchanged(layer, self._point())) for layer in layers),
             self.peaks.value(),
             self.reference_box.currentText(),
             plot_size(self.tabs.width()),
@@ -338,28 +352,11 @@ class QualityWidget(Dock):
         QApplication.clipboard().setText("\n".join("\t".join(row) for row in rows))
         self.status.setText("The table is on the clipboard.")
 
-    def _measured(self) -> tuple[Findings, Measurement, str]:
-        """Return what is shown and a name for its file; raise `InputError` if there is nothing."""
-        if self.findings is None or self.measurement is None:
-            raise InputError("There is nothing to save yet; draw a box or a line.")
-        names = list(dict.fromkeys(row.picture for row in self.findings.rows))
-        what = names[0] if len(names) == 1 else f"{len(names)} layers"
-        return self.findings, self.measurement, f"{what} {self.measurement.kind.lower()}"
-
     def _csv_saving(self) -> Saving:
-        findings, known, name = self._measured()
-
-        def save(path: Path, kind: FileKind) -> None:
-            numbers = kind is not CURVES
-            text = numbers_csv(findings.rows, known) if numbers else curves_csv(findings.draw)
-            with atomic_write(path) as partial:
-                partial.write_text(text, encoding="utf-8", newline="")
-
-        return Saving(name, (NUMBERS, CURVES), save)
+        return numbers_saving(self.findings, self.measurement)
 
     def _figure_saving(self) -> Saving:
-        findings, _, name = self._measured()
-        return Saving(name, FIGURES, lambda path, _: save_figure(findings.draw, path))
+        return figure_saving(self.findings, self.measurement)
 
     def add_map(self) -> None:
         """Add a map of the resolution or, in the tab Agreement, of the error as a layer."""
@@ -371,9 +368,9 @@ class QualityWidget(Dock):
             return
         try:
             if self.tabs.currentIndex() == AGREEMENT:
-                work = error_task(layer, self._reference(), self._means)
+                work = error_task(layer, self._reference(), self._means, self._point())
             else:
-                work = resolution_task(layer, self._means)
+                work = resolution_task(layer, self._means, self._point())
         except InputError as error:
             self.status.setText(str(error))
             return

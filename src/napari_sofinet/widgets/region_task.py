@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from napari.layers import Image
@@ -17,13 +17,14 @@ from napari_sofinet.quality.region_measurements import (
     resolution_of,
     trace_of,
 )
+from napari_sofinet.quality.region_volumes import volumes_of
 from napari_sofinet.widgets.curves import draw_figure, pixels_of
 from napari_sofinet.widgets.region_layer import in_samples
-from napari_sofinet.widgets.sources import Means, Source, source_of
+from napari_sofinet.widgets.sources import Means, Source, source_of, volume_of
 
-KINDS = ("Resolution", "Profile", "Trace", "Agreement")
+KINDS = ("Resolution", "Profile", "Trace", "Agreement", "Volume")
 """Kinds of measurements; a kind is given by its position."""
-RESOLUTION, PROFILE, TRACE, AGREEMENT = range(len(KINDS))
+RESOLUTION, PROFILE, TRACE, AGREEMENT, VOLUME = range(len(KINDS))
 PLOT_PX = 330, 250
 """Smallest width and height of the plot."""
 PLOT_MARGIN, PLOT_STEP, MOST_PLOT_HEIGHT = 30, 20, 360
@@ -49,6 +50,7 @@ def region_task(
     reference: Image | None = None,
     peaks: int = 1,
     plot_px: tuple[int, int] = PLOT_PX,
+    point: Sequence[float] = (),
 ) -> Callable[[], tuple[Findings, np.ndarray]]:
     """Return a function that measures a region of layers and may run in a thread.
 
@@ -63,11 +65,13 @@ def region_task(
     means : Means
         Means of movies, which the function completes.
     reference : Image, optional
-        Layer that the others are compared with, if agreement is measured.
+        Layer that the others are compared with, if agreement or volumes are measured.
     peaks : int, optional
         Number of peaks that are fitted to profiles.
     plot_px : tuple of int, optional
         Width and height of the plot.
+    point : sequence of float, optional
+        Position of the viewer's sliders, at which volumes are looked at.
 
     Returns
     -------
@@ -79,11 +83,14 @@ def region_task(
     if kind == AGREEMENT and reference is not None:
         layers = [*layers, reference]
     boxes = {layer.name: in_samples(layer, corners) for layer in layers}
-    sources = {layer.name: source_of(layer) for layer in layers}
+    sources = {layer.name: source_of(layer, point) for layer in layers}
+    compared = None if reference is None else source_of(reference, point)
 
     def measure() -> tuple[Findings, np.ndarray]:
         if kind == TRACE:
             found = trace_of(_traces(sources, boxes), sources)
+        elif kind == VOLUME:
+            found = _volumes(sources, boxes, compared)
         else:
             pictures = {
                 name: (means.picture(source), boxes[name]) for name, source in sources.items()
@@ -99,6 +106,21 @@ def region_task(
         return found, pixels_of(draw_figure(found.draw, *plot_px))
 
     return measure
+
+
+def _volumes(
+    sources: dict[str, Source], boxes: dict[str, Corners], reference: Source | None
+) -> Findings:
+    """Return the measurements of all volumes, compared with the reference if it is one."""
+    volumes = {
+        name: (volume_of(source), boxes[name])
+        for name, source in sources.items()
+        if source.depth is not None
+    }
+    if not volumes:
+        raise InputError("Tick a volume, e.g. a reconstructed SIM stack, to measure it along z.")
+    there = reference is not None and reference.depth is not None
+    return volumes_of(volumes, volume_of(reference) if reference is not None and there else None)
 
 
 def _traces(
