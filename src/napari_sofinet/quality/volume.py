@@ -229,7 +229,6 @@ def volume_scores(volume: Volume, reference: Volume) -> dict[str, Any]:
         "ssim_fitted": found.ssim,
         "mse": found.mse,
         "planes": found.planes,
-        "no_truth": False,
     }
 
 

@@ -71,7 +71,7 @@ def _write_images(path: Path, stack: SimulatedStack, images: np.ndarray) -> None
 def _write_truth(path: Path, stack: SimulatedStack) -> None:
     plane = stack.settings.plane_um / TRUTH_PLANES
     Reconstruction(
-        {"truth": stack.truth()},
+        {"image": stack.truth()},
         pixel_px=(1 / TRUTH_PIXELS, 1 / TRUTH_PIXELS),
         camera_pixel_um=stack.settings.pixel_um,
         axes="ZYX",

@@ -263,14 +263,13 @@ class CompareWidget(Dock):
         if not self.swipe_button.isChecked():
             return
         units = pair[0].units[-2:]
-        self.view.show_alone([self._swipe_layer.show(left, right, self._fraction(), grid, units)])
+        self.view.show_alone(
+            [self._swipe_layer.show(left, right, self.slider.value() / SLIDER_STEPS, grid, units)]
+        )
         self.sides.show(*(layer.name for layer in pair))
 
     def _move(self, value: int) -> None:
         self._swipe_layer.move(value / SLIDER_STEPS)
-
-    def _fraction(self) -> float:
-        return self.slider.value() / SLIDER_STEPS
 
     def blink(self, on: bool) -> None:
         """Show the two layers by turns.
@@ -334,7 +333,8 @@ class CompareWidget(Dock):
         def show(pair: tuple[Image, Image], found: tuple[Grid, Squirrel]) -> None:
             grid, result = found
             made = add_error_map(self.viewer, result.error_map, pair, grid)
-            unit = "counts" if pair[1].ndim > 2 else "brightness"
+            counts = pair[1].ndim > 2 and volume_axis(pair[1]) is None
+            unit = "counts" if counts else "brightness"
             self.figure.add_map(pair, made, f"error ({unit} of the second)")
             self._show_map(made)
             self.status.setText(squirrel_sentence(result))
@@ -343,19 +343,18 @@ class CompareWidget(Dock):
 
     def score(self) -> None:
         """Fill the table with the agreement of the first layer with the second."""
-
-        def scored(a: Picture, b: Picture) -> dict[str, Any]:
-            no_truth = b.wide_field or b.made_by is not None or is_coarser(b, a)
-            return compare(a, b) | {"no_truth": no_truth}
-
         try:
             sources = [source_of(layer) for layer in self.chooser.pair()]
         except InputError as error:
             self.status.setText(str(error))
             return
-        if all(source.depth is not None for source in sources):
-            self._ask(lambda a, b: volume_scores(*map(volume_of, sources)), self._show_scores)
-            return
+        volumes = all(source.depth is not None for source in sources)
+
+        def scored(a: Picture, b: Picture) -> dict[str, Any]:
+            no_truth = b.wide_field or b.made_by is not None or is_coarser(b, a)
+            found = volume_scores(*map(volume_of, sources)) if volumes else compare(a, b)
+            return found | {"no_truth": no_truth}
+
         self._ask(scored, self._show_scores)
 
     def _show_scores(self, pair: tuple[Image, Image], scores: dict[str, Any]) -> None:

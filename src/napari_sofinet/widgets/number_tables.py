@@ -42,7 +42,7 @@ SCORES = {
     "frc_px": ("FRC (samples)", "Lower is finer", "Finest detail on which both layers agree."),
 }
 """Names, directions and explanations of scores, by their keys in the result of `compare`."""
-OF_THE_TRUTH = "ssim_fitted", "tpr", "tnr", "false_filament_share"
+OF_THE_TRUTH = "ssim_fitted", "mse", "tpr", "tnr", "false_filament_share"
 """Scores that mean something only if the second layer is the truth."""
 
 

@@ -40,6 +40,7 @@ from napari_sofinet.widgets.measurement_layers import measurable_layers
 from napari_sofinet.widgets.narrow_box import NarrowBox
 from napari_sofinet.widgets.number_tables import FindingsTable
 from napari_sofinet.widgets.numbers_saving import figure_saving, numbers_saving
+from napari_sofinet.widgets.quality_tips import TIPS
 from napari_sofinet.widgets.region_layer import (
     add_region,
     prepare_shapes,
@@ -52,6 +53,7 @@ from napari_sofinet.widgets.region_task import (
     PROFILE,
     RESOLUTION,
     VOLUME,
+    kinds_for,
     plot_size,
     region_task,
 )
@@ -96,7 +98,8 @@ class QualityWidget(Dock):
         self._maps.done.connect(self._show_map)
         self._maps.failed.connect(self._map_failed)
         self._build()
-        self._explain()
+        for name, tip in TIPS.items():
+            getattr(self, name).setToolTip(tip)
         self._lay_out()
         follow(napari_viewer.layers, self._refresh_layers)
         self._timer = QTimer(self)
@@ -124,27 +127,6 @@ class QualityWidget(Dock):
         self.copy_button.clicked.connect(self.copy)
         self.map_button.clicked.connect(self.add_map)
 
-    def _explain(self) -> None:
-        self.layer_list.setToolTip(
-            "Ticked layers are measured: of movies the mean over all frames, of volumes the plane "
-            "at the slider, in the tab Volume all planes."
-        )
-        self.box_button.setToolTip("Add a box to be moved, for resolution, trace and agreement.")
-        self.line_button.setToolTip(
-            "Add a line across the brightest structure, for profiles. Drag in the picture to draw "
-            "another one instead."
-        )
-        self.reference_box.setToolTip(
-            "Layer that the others are compared with: wide field, or the truth of a simulation."
-        )
-        self.csv_button.setToolTip(
-            "Save the numbers with all that is needed to measure them again, or the curves."
-        )
-        self.map_button.setToolTip(
-            "Add a layer: the resolution of tiles of the selected layer or, in the tab Agreement, "
-            "its error against the reference."
-        )
-
     def _lay_out(self) -> None:
         rows = {"Profile": ("Peaks", self.peaks)}
         for kind, plot in zip(KINDS, self.plots, strict=True):
@@ -163,6 +145,7 @@ class QualityWidget(Dock):
         self.reference_row = Rows()
         self.reference_row.addRow("Reference", self.reference_box)
         self.tabs.currentChanged.connect(self._show_reference)
+        self.layer_list.itemChanged.connect(self._offer_tabs)
         self._show_reference(self.tabs.currentIndex())
         self._fill_dock(
             (self.layer_list, top, self.tabs, self.reference_row, self.table),
@@ -170,6 +153,12 @@ class QualityWidget(Dock):
             (below,),
             high=self.table,
         )
+
+    def _offer_tabs(self, *_: Any) -> None:
+        """Show the tabs of measurements that the open layers allow."""
+        shown = kinds_for(measurable_layers(self.viewer.layers), self.chosen())
+        for kind in range(len(KINDS)):
+            self.tabs.setTabVisible(kind, kind in shown)
 
     def _show_reference(self, kind: int) -> None:
         self.reference_row.setRowVisible(0, kind in (AGREEMENT, VOLUME))
@@ -195,6 +184,7 @@ class QualityWidget(Dock):
         self.reference_box.addItems([layer.name for layer in images])
         self.reference_box.setCurrentText(chosen)
         self._means.keep(images)
+        self._offer_tabs()
 
     def _items(self) -> list[QListWidgetItem]:
         return [self.layer_list.item(k) for k in range(self.layer_list.count())]

@@ -19,8 +19,9 @@ from napari_sofinet.quality.region_measurements import (
 )
 from napari_sofinet.quality.region_volumes import volumes_of
 from napari_sofinet.widgets.curves import draw_figure, pixels_of
+from napari_sofinet.widgets.layers import stack_axes
 from napari_sofinet.widgets.region_layer import in_samples
-from napari_sofinet.widgets.sources import Means, Source, source_of, volume_of
+from napari_sofinet.widgets.sources import Means, Source, source_of, volume_axis, volume_of
 
 KINDS = ("Resolution", "Profile", "Trace", "Agreement", "Volume")
 """Kinds of measurements; a kind is given by its position."""
@@ -40,6 +41,27 @@ def plot_size(room: int) -> tuple[int, int]:
     """
     width = max((room - PLOT_MARGIN) // PLOT_STEP * PLOT_STEP, PLOT_PX[0])
     return width, max(PLOT_PX[1], min(2 * width // 3, MOST_PLOT_HEIGHT))
+
+
+def kinds_for(layers: list[Image], ticked: list[Image]) -> list[int]:
+    """Return the kinds of measurements that some layers allow.
+
+    Volumes are measured only where there are any; there is no trace of them over time.
+
+    Parameters
+    ----------
+    layers, ticked : list of Image
+        All layers, and those that are measured.
+
+    Returns
+    -------
+    list of int
+        Positions in `KINDS`.
+    """
+    volumes = any(volume_axis(layer) is not None for layer in layers)
+    movies = any(stack_axes(layer) and volume_axis(layer) is None for layer in ticked)
+    hidden = {VOLUME} if not volumes else set() if movies else {TRACE}
+    return [kind for kind in range(len(KINDS)) if kind not in hidden]
 
 
 def region_task(
