@@ -11,7 +11,7 @@ from napari_sofinet.base.settings import parameter
 from napari_sofinet.data.reconstruction import Reconstruction
 from napari_sofinet.data.sim_stack import SimStack
 from napari_sofinet.methods.contract import Method
-from napari_sofinet.methods.sim import PreparedStack, prepare, volume
+from napari_sofinet.methods.sim import PreparedStack, prepare, range_notes, volume
 from napari_sofinet.methods.sim_settings import SimSettings
 from napari_sofinet.networks.contract import Network
 from napari_sofinet.structured_illumination.noise import noise_over_signal
@@ -89,7 +89,7 @@ def rcan_sim(
         ready.exposures, ready.variance, ready.fit.pattern, ready.optics, ready.geometry
     )
     classical, gain = _classical(ready, noise, portion(report, 0.1, CLASSICAL_TIME))
-    notes = _range_notes(ready, card.ranges)
+    notes = range_notes(ready, card.ranges)
     tell = Repeatable(portion(report, CLASSICAL_TIME, 1.0))
     work = partial(refine, net, classical, ready.exposures.mean(0), gain, tell)
     image, error = on_device(device, notes, work)
@@ -102,25 +102,6 @@ def rcan_sim(
     plane_um = ready.geometry.plane_um
     made = volume(stack, maps, plane_um / FINER, ready, first_plane_um=-plane_um / FINER)
     return made.noted(*notes, about_weights(card))
-
-
-def _range_notes(ready: PreparedStack, ranges: dict[str, tuple[float, float]]) -> list[str]:
-    """Return sentences about a stack whose blur, in samples, is not that of the training."""
-    optics, geometry = ready.optics, ready.geometry
-    seen = {
-        "lateral_px": ("along y and x", 1 / optics.cutoff_per_um / geometry.pixel_um, "px"),
-        "axial_planes": ("along z", 1 / optics.axial_cutoff_per_um / geometry.plane_um, "planes"),
-    }
-    notes = []
-    for name, (where, value, unit) in seen.items():
-        low, high = ranges.get(name, (0.0, np.inf))
-        if not low <= value <= high:
-            notes.append(
-                f"The microscope's finest period {where} is {value:.2g} {unit}; the network was "
-                f"trained for {low:.2g} to {high:.2g} and may draw wrong detail. Trust the "
-                "classical picture."
-            )
-    return notes
 
 
 def _classical(ready: PreparedStack, noise: float, report: Report) -> tuple[np.ndarray, float]:

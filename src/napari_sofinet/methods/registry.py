@@ -24,6 +24,7 @@ BUILT_IN = (
     "napari_sofinet.methods.fluogan:METHOD",
     "napari_sofinet.methods.sim:METHOD",
     "napari_sofinet.methods.rcan_sim:METHOD",
+    "napari_sofinet.methods.rcan:METHOD",
     "napari_sofinet.methods.table:METHOD",
 )
 """Declarations of the methods of this package, in the order in which users see them."""

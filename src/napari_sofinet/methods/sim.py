@@ -205,6 +205,25 @@ def volume(
     )
 
 
+def range_notes(ready: PreparedStack, ranges: dict[str, tuple[float, float]]) -> list[str]:
+    """Return sentences about a stack whose blur, in samples, is not that of the training."""
+    optics, geometry = ready.optics, ready.geometry
+    seen = {
+        "lateral_px": ("along y and x", 1 / optics.cutoff_per_um / geometry.pixel_um, "px"),
+        "axial_planes": ("along z", 1 / optics.axial_cutoff_per_um / geometry.plane_um, "planes"),
+    }
+    notes = []
+    for name, (where, value, unit) in seen.items():
+        low, high = ranges.get(name, (0.0, np.inf))
+        if not low <= value <= high:
+            notes.append(
+                f"The microscope's finest period {where} is {value:.2g} {unit}; the network was "
+                f"trained for {low:.2g} to {high:.2g} and may draw wrong detail. Trust the "
+                "classical picture."
+            )
+    return notes
+
+
 def describe(settings: SimSettings, details: dict[str, float]) -> str:
     """Return sentences for the methods section of a paper."""
     m = settings.microscope

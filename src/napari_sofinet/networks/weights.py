@@ -286,9 +286,11 @@ def build(network: Network, parameters: dict[str, int]) -> Any:
     parameters : dict of str to int        Sizes of the network, as in a card.
     """
     import torch
+    from torch.nn.utils import convert_conv2d_weight_memory_format
 
     net = builder_of(network)(**parameters)
-    return net.to(memory_format=torch.channels_last)
+    convert_conv2d_weight_memory_format(net, torch.channels_last)
+    return net
 
 
 def identity(name: str, network: str) -> tuple[str, str]:

@@ -26,15 +26,19 @@ TARGET_GAIN = 4.0
 """Factor of the truth, whose samples share the light of a plane, so that it is of the size of the
 input."""
 KINDS = {
-    "chromatin": (0.2, 1, 4),
-    "sphere": (0.12, 300, 6000),
-    "filaments": (0.24, 3, 30),
-    "membranes": (0.14, 1, 8),
-    "volumes": (0.1, 1, 6),
-    "points": (0.12, 10, 500),
-    "nothing": (0.08, 0, 0),
+    "chromatin": (0.18, 1, 4),
+    "sphere": (0.1, 300, 6000),
+    "filaments": (0.2, 3, 30),
+    "membranes": (0.16, 1, 8),
+    "volumes": (0.12, 1, 6),
+    "points": (0.1, 10, 500),
+    "beyond": (0.08, 100, 6000),
+    "nothing": (0.06, 0, 0),
 }
-"""Share of each structure, and least and largest number of objects."""
+"""Share of each structure, and least and largest number of objects. ``beyond``: points above or
+below the stack; all light is out of focus, and nothing is to be drawn."""
+DIM_SHARE = 0.35
+"""Share of stacks with fewer than 150 photons in their brightest pixel, which are the hardest."""
 
 
 @dataclass(frozen=True)
@@ -70,18 +74,46 @@ def simulate_stack(rng: np.random.Generator, side_px: int, planes: int, kind: st
     Stack
         Input and truth, in units in which the bright parts of the reconstruction are 1.
     """
+    made = simulate_exposures(rng, side_px, planes, kind)
+    maps, scale = _reconstructed(rng, made.exposures, made.pattern)
+    return Stack(maps, torch.from_numpy(made.truth * np.float32(TARGET_GAIN / scale)))
+
+
+@dataclass(frozen=True)
+class Exposed:
+    """Exposures of a random structure, and its truth.
+
+    Parameters
+    ----------
+    exposures : ndarray
+        (P, Z, Y, X) counts above the offset, with `MARGIN_PLANES` and `MARGIN_PX` on every side.
+    pattern : Pattern
+        The pattern.
+    truth : ndarray
+        (3 Z, 2 Y, 2 X) ideal confocal picture without the margins, in counts of a point that is as
+        bright.
+    """
+
+    exposures: np.ndarray
+    pattern: Pattern
+    truth: np.ndarray
+
+
+def simulate_exposures(
+    rng: np.random.Generator, side_px: int, planes: int, kind: str = ""
+) -> Exposed:
+    """Return exposures of a random structure; see `simulate_stack`."""
     kind = kind or str(rng.choice(list(KINDS), p=[share for share, _, _ in KINDS.values()]))
     side, depth = side_px + 2 * MARGIN_PX, planes + 2 * MARGIN_PLANES
     positions, brightness = _sample(rng, kind, side, depth)
     pattern = _any_pattern(rng)
     light = _light(rng, positions, brightness, pattern, (pattern.exposures, depth, side, side))
     exposures, per_photon = _exposed(rng, light)
-    maps, scale = _reconstructed(rng, exposures, pattern)
     fine = FINER * planes, FOLD * side_px, FOLD * side_px
-    target = np.zeros(fine, np.float32)
-    if len(positions):
-        target += _ideal(positions, brightness, fine) * np.float32(TARGET_GAIN * per_photon / scale)
-    return Stack(maps, torch.from_numpy(target))
+    truth = np.zeros(fine, np.float32)
+    if len(positions) and kind != "beyond":
+        truth += _ideal(positions, brightness, fine) * np.float32(per_photon)
+    return Exposed(exposures, pattern, truth)
 
 
 def _any_pattern(rng: np.random.Generator) -> Pattern:
@@ -164,6 +196,11 @@ def _sample(
     box = Box(depth * GEOMETRY.plane_um, side * GEOMETRY.pixel_um, side * GEOMETRY.pixel_um)
     _, least, most = KINDS[kind]
     count = int(np.exp(rng.uniform(np.log(least), np.log(most + 1))))
+    if kind == "beyond":
+        positions = STRUCTURES["points"](rng, box, count)
+        distance = rng.uniform(0.8, 1.8) + positions[:, 0] * rng.uniform(0.1, 0.6)
+        positions[:, 0] = np.where(rng.random() < 0.5, -distance, box.depth_um + distance)
+        return positions, np.ones(count)
     positions = STRUCTURES[kind](rng, box, count)
     spread = rng.uniform(0, 0.7)
     brightness = rng.lognormal(0, spread, len(positions))
@@ -178,7 +215,8 @@ def _sample(
 
 def _exposed(rng: np.random.Generator, light: np.ndarray) -> tuple[np.ndarray, float]:
     """Return counts of exposures, and counts per unit of light."""
-    photons = np.exp(rng.uniform(np.log(12), np.log(3000)))
+    most = 150 if rng.random() < DIM_SHARE else 3000
+    photons = np.exp(rng.uniform(np.log(12), np.log(most)))
     brightest = float(light.max())
     per_photon = photons / brightest if brightest > 0 else 1.0
     haze = photons * rng.uniform(0, 0.3) * (rng.random() < 0.6)

@@ -13,10 +13,10 @@ from napari_sofinet.base.progress import Report
 from napari_sofinet.data.movie import Movie
 from napari_sofinet.networks.axial import FOLD, fold, unfold
 from napari_sofinet.training.axial_samples import KINDS, Stack, simulate_stack
+from napari_sofinet.training.axial_settings import AxialTrainingSettings
 from napari_sofinet.training.data import Samples
 from napari_sofinet.training.loop import of_output
 from napari_sofinet.training.losses import volume_loss
-from napari_sofinet.training.settings import AxialTrainingSettings
 from napari_sofinet.training.training_data import HELD_OUT_SEED, TrainingData
 
 STEPS_PER_STACK = 8
@@ -78,7 +78,7 @@ def axial_data(
         lambda step: make(HELD_OUT_SEED + 1000 * step),
         RANGES,
         "simulated SIM stacks (hexagonal pattern, 7 exposures) of chromatin, spheres, filaments, "
-        "membranes, filled bodies, points and empty fields",
+        "membranes, filled bodies, points, light out of focus and empty fields",
         "It was trained on many kinds of structure for the microscope of Boland et al. (2021): NA "
         "1.1, water, 525 nm, planes 0.35 µm apart.",
         of_output(volume_loss),

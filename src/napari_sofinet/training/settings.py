@@ -197,13 +197,6 @@ class EmitterTrainingSettings(LearningSettings):
     )
 
 
-class AxialTrainingSettings(LearningSettings):
-    """Settings of the training of a network that refines SIM stacks."""
-
-    batch: int = parameter(2, "Number of crops per step.", label="Batch size", ge=1, le=64)
-    planes: int = parameter(10, "Number of planes of a crop.", label="Planes of crops", ge=3, le=14)
-
-
 class DynamicsTrainingSettings(LearningSettings):
     """Settings of the training of a network for moving structures, and of its localizations."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_sofinet.networks.contract import Network, load_object
+from napari_sofinet.training.axial_settings import AxialTrainingSettings, RcanTrainingSettings
 from napari_sofinet.training.settings import (
-    AxialTrainingSettings,
     DynamicsTrainingSettings,
     EmitterTrainingSettings,
     LearningSettings,
@@ -52,6 +52,7 @@ POSTERIOR = Task(
     sizes="napari_sofinet.training.posterior_task:sizes",
 )
 AXIAL = Task(AxialTrainingSettings, "napari_sofinet.training.axial_task:axial_data")
+RCAN = Task(RcanTrainingSettings, "napari_sofinet.training.rcan_task:rcan_data")
 
 
 def task_of(network: Network) -> Task:
