@@ -22,6 +22,8 @@ from napari_sofinet.structured_illumination.wiener import FINE
 
 DARKEST_PERCENT = 0.1
 """Percentile of the counts that is taken as the camera's offset."""
+PERIOD_TOLERANCE = 0.06
+"""Deviation of the period from that of the settings up to which nothing is said."""
 FITTED_PLANES = 8
 """Planes with the most light, in which the pattern is searched."""
 
@@ -42,6 +44,8 @@ class PreparedStack:
         The pattern.
     variance : float
         Variance of the noise per pixel and exposure.
+    nominal_period_nm : float
+        Period of the finest stripes that the settings let expect.
     """
 
     exposures: np.ndarray
@@ -49,6 +53,20 @@ class PreparedStack:
     geometry: StackGeometry
     fit: PatternFit
     variance: float
+    nominal_period_nm: float
+
+    def period_note(self) -> str:
+        """Return what the period of the pattern is, and whether it fits the microscope."""
+        found = self.details["pattern_period_nm"]
+        text = f"The pattern has a period of {found:.0f} nm at {self.fit.angle_deg:.0f}°"
+        off = found / self.nominal_period_nm - 1
+        if abs(off) < PERIOD_TOLERANCE:
+            return f"{text}."
+        return (
+            f"{text}; {self.nominal_period_nm:.0f} nm was expected from the settings "
+            f"({100 * off:+.0f} %). Unless the pattern is so on purpose, check pixel size, "
+            "numerical aperture and wavelength."
+        )
 
     @property
     def details(self) -> dict[str, float]:
@@ -104,15 +122,22 @@ def prepare(stack: SimStack, settings: StackSettings, report: Report) -> Prepare
             f"The distance of planes of {stack.name} is not known; enter it (--plane-um)."
         )
     geometry = s.geometry(stack.pixel_size_um, plane_um or USUAL_PLANE_UM)
-    fit = fit_pattern(_brightest(exposures), s.nominal_pattern(), optics, geometry)
+    nominal = s.nominal_pattern()
+    fit = fit_pattern(_brightest(exposures), nominal, optics, geometry)
     if not fit.found:
         raise InputError(
             f"The pattern ({fit.pattern.name}) was not found in {stack.name}. Check the pattern, "
             "the order of images, pixel size, numerical aperture and wavelength; stacks of other "
             "microscopes, very dim ones and those of only a few points cannot be reconstructed."
         )
+    finest = np.linalg.norm(nominal.frequencies_per_um, axis=1).max()
     return PreparedStack(
-        exposures, optics, geometry, fit, noise_variance(exposures, optics, geometry)
+        exposures,
+        optics,
+        geometry,
+        fit,
+        noise_variance(exposures, optics, geometry),
+        float(1000 / finest),
     )
 
 
@@ -188,10 +213,6 @@ def volume(
         Depth of the first plane of the maps.
     """
     single = len(next(iter(maps.values()))) == 1
-    note = (
-        f"The pattern has a period of {ready.details['pattern_period_nm']:.0f} nm at "
-        f"{ready.details['pattern_angle_deg']:.0f}°."
-    )
     return Reconstruction(
         {name: one[0] for name, one in maps.items()} if single else maps,
         pixel_px=(1 / FINE, 1 / FINE),
@@ -200,7 +221,7 @@ def volume(
         axes="YX" if single else "ZYX",
         plane_um=None if single else plane_um,
         first_plane_um=first_plane_um,
-        notes=(note,),
+        notes=(ready.period_note(),),
         details=ready.details,
     )
 
