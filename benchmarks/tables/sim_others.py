@@ -3,8 +3,8 @@
     python benchmarks/tables/sim_others.py microscopes
     python benchmarks/tables/sim_others.py chunks rcan-1.safetensors rcan-3.safetensors ...
 
-`microscopes`: stacks with another NA or distance of planes, which the settings tell or not; agreement
-of `rcan_sim` with the truth, and what the user reads. `chunks`: networks `rcan` that were trained
+`microscopes`: stacks with another NA or distance of planes, which the settings tell or not; the
+agreement of `rcan_sim` with the truth, and what the user reads. `chunks`: networks `rcan`, trained
 alike, on chromatin that none of them has seen, with `rcan_sim` and the classical picture beside
 them; `--weights` names those of `rcan_sim`.
 """
