@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from napari.components import LayerList
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
@@ -57,7 +58,7 @@ class PairView:
         if self._visible is None:
             self._visible = {layer: layer.visible for layer in self.viewer.layers}
         for layer in self.viewer.layers:
-            layer.visible = layer in shown
+            _set_visible(layer, layer in shown)
 
     def show_names(self, layers: Iterable[Layer]) -> None:
         """Write the names of layers on them until `restore`, if this version of napari can.
@@ -104,16 +105,29 @@ class PairView:
         layers = self.viewer.layers
         for layer, visible in (self._visible or {}).items():
             if layer in layers:
-                layer.visible = visible
+                _set_visible(layer, visible)
         self._visible = None
         for name in self._named:
             name.visible = False
         self._named = []
         if self._order is not None:
             known = [layer for layer in self._order if layer in layers]
-            for layer in [*known, *(new for new in layers if new not in known)]:
-                layers.move(layers.index(layer), len(layers))
+            _put_in_order(layers, [*known, *(new for new in layers if new not in known)])
             self._order = None
+
+
+def _set_visible(layer: Layer, visible: bool) -> None:
+    """Show or hide a layer; napari draws anew even where nothing changes."""
+    if layer.visible != visible:
+        layer.visible = visible
+
+
+def _put_in_order(layers: LayerList, wanted: list[Layer]) -> None:
+    """Move the layers that are not in their places, each of which napari draws anew."""
+    for place, layer in enumerate(wanted):
+        now = layers.index(layer)
+        if now != place:
+            layers.move(now, place)
 
 
 class MapView:
