@@ -15,6 +15,7 @@ import tifffile
 
 import napari_sofinet
 from napari_sofinet.base.errors import Cancelled
+from napari_sofinet.cli import progress
 from napari_sofinet.cli.main import main
 from napari_sofinet.cli.progress import ProgressLine
 from napari_sofinet.data.reconstruction import Reconstruction
@@ -260,3 +261,18 @@ def test_the_demo_shows_what_works(tmp_path, capsys):
     assert fit["sofi_order_2"] > 0.8
     assert (tmp_path / "demo" / "comparison.png").stat().st_size > 100_000
     assert "comparison.png" in capsys.readouterr().err
+
+
+def test_progress_is_written_to_a_file_now_and_then(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    line = progress.ProgressLine(log_every_s=60)
+    for second in range(200):
+        now[0] = float(second)
+        line(second / 200, "step")
+    said = capsys.readouterr().err.splitlines()
+    assert said == [" 30 % step", " 61 % step", " 92 % step"]
+    silent = progress.ProgressLine()
+    now[0] = 1000.0
+    silent(0.5, "step")
+    assert not capsys.readouterr().err

@@ -18,6 +18,9 @@ from napari_sofinet.networks.weights import need_torch
 from napari_sofinet.training.settings import missing_notes
 from napari_sofinet.training.task import task_of
 
+LOG_S = 60.0
+"""Time between lines of progress in a file."""
+
 
 def add_train(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     """Add the arguments of ``sofinet train``, and the settings of the network in ``words``."""
@@ -47,7 +50,7 @@ def run_train(options: argparse.Namespace) -> int:
     movies = [open_movie(path) for path in options.movies]
     try:
         card = train(
-            network, output, settings, movies, device=options.device, report=ProgressLine()
+            network, output, settings, movies, device=options.device, report=ProgressLine(LOG_S)
         )
     except (Cancelled, KeyboardInterrupt):
         say(
