@@ -233,6 +233,7 @@ def test_progress_is_silent_in_a_file_and_one_line_in_a_terminal(capsys, monkeyp
     line(0.5, "frame 5 of 10")
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(line, "live", True)
+    monkeypatch.setattr(line, "shown", 0.0)
     monkeypatch.setattr(time, "monotonic", lambda: 100.0)
     line(0.5, "frame 5 of 10")
     line(0.6, "too soon to show")
