@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 TOLD_FROM, TOLD_AFTER_S = 0.02, 1.0
 """Fraction of the work, and its time in s, from which on the time left is shown."""
+FIRST_TENTH = 0.1
 STAGE_SHARE = 0.1
 """Fraction of the time so far that a stage must have taken before its progress is believed."""
 
@@ -144,6 +145,8 @@ class TimeLeft:
         done = fraction - first
         lasted = now - self._stage_began >= STAGE_SHARE * (now - self._began)
         if now - self._began < TOLD_AFTER_S or done < TOLD_FROM or not lasted:
+            return None
+        if fraction < FIRST_TENTH:  # preparations, whose share of the time differs most
             return None
         return (now - began) * (1 - fraction) / done
 

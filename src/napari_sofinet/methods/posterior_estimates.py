@@ -42,7 +42,7 @@ EMITTER_LIGHT = 2 * np.pi
 """Sum of a map over the samples of one emitter."""
 FRAME_TIME = 0.1
 """Approximate fraction of the time that the prior estimate of a frame takes."""
-STEP_FRAMES = 5
+STEP_FRAMES = 8
 """Approximate number of frames whose prior estimate takes as long as one step of one sample."""
 
 
