@@ -10,6 +10,7 @@ import pytest
 from artefacts import shaken
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter, shift
 from simulated import two_state
 
 import napari_sofinet as sofinet
@@ -358,3 +359,18 @@ def test_a_path_is_smoothed_though_bins_at_a_jump_are_short():
     path, gain = PathSmoother(times).smooth(noisy, 0.3)
     assert np.std(path - true) < 0.15
     assert gain > 30
+
+
+def test_the_borders_of_a_corrected_picture_are_not_dark():
+    rng = np.random.default_rng(3)
+    path = np.linspace(0, 2, 400)[:, None] * [1.0, -0.7]
+    wide = rng.poisson(20, (400, 56, 56)).astype(float)
+    wide = gaussian_filter(wide, (0, 1.2, 1.2))  # something blinks everywhere
+    frames = np.stack(
+        [shift(f, by, order=1, mode="wrap") for f, by in zip(wide, path, strict=True)]
+    )
+    movie = sofinet.open_movie(frames[:, 8:-8, 8:-8].astype(np.float32), 0.1)
+    segments = plan_segments(400, 50, path)
+    image, _ = mean_cumulant(movie, 2, "all", segments, drift_px=path, fwhm_px=2.8)
+    for border in (image[0], image[-1], image[:, 0], image[:, -1]):
+        assert border.mean() > 0.5 * image.mean()

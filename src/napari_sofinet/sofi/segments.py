@@ -169,12 +169,18 @@ def _held(movie: Movie, a: int, b: int, drift_px: np.ndarray | None) -> Movie:
 
 
 def _moved_back(image: np.ndarray, by: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shift an image, and return a mask (1 or 0) of the samples that come from inside it."""
+    """Shift an image, and return a mask (1 or 0) of the samples that come from inside it.
+
+    A sample reaches half the way to its neighbours, so that a shift of less leaves no border.
+    """
     from scipy.ndimage import shift
 
     moved = shift(image, by, order=3, mode="nearest")
-    inside = shift(np.ones(image.shape, np.float32), by, order=0, mode="constant", cval=0)
-    return moved, inside
+    at = [np.arange(n) - step for n, step in zip(image.shape, by, strict=True)]
+    rows, columns = (
+        (place >= -0.5) & (place <= n - 0.5) for place, n in zip(at, image.shape, strict=True)
+    )
+    return moved, np.outer(rows, columns).astype(np.float32)
 
 
 class _WeightedMean:
