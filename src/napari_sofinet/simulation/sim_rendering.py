@@ -64,12 +64,12 @@ def render_exposures(
     planes = depths_um.shape[1]
     slice_um = _spacing(depths_um) / SLICES_PER_PLANE
     grid = _Grid(positions_um, padded, margin * pixel_um, pixel_um, OVERSAMPLING, slice_um)
-    z = _distances(planes, grid.slices, SLICES_PER_PLANE) * slice_um
+    shifts = (depths_um[:, 0] - grid.first_um) / slice_um
+    z = _distances(planes, grid.slices, SLICES_PER_PLANE, shifts) * slice_um
     psf = defocused_psf(optics, padded, pixel_um, z) * optics.light_sheet(z)[:, None, None]
     transfer = fft.fft2(psf, workers=1).real.astype(np.float32)
     if pixel_area:
         transfer *= np.outer(*(np.sinc(fft.fftfreq(n)) for n in padded)).astype(np.float32)
-    shifts = (depths_um[:, 0] - grid.first_um) / slice_um
     spectra = np.zeros((pattern.exposures, planes, *padded), np.complex64)
     for light, axial, weights in _gratings(positions_um, brightness, pattern):
         along = transfer * np.cos(2 * np.pi * axial * z).astype(np.float32)[:, None, None]
@@ -122,11 +122,11 @@ def render_confocal(
     stride = CONFOCAL_SLICES_PER_PLANE
     slice_um = _spacing(depths_um[None]) / stride
     grid = _Grid(positions_um, padded, margin * pixel_um, pixel_um, 1, slice_um)
-    z = _distances(len(depths_um), grid.slices, stride) * slice_um
+    shift = np.array([depths_um[0] - grid.first_um]) / slice_um
+    z = _distances(len(depths_um), grid.slices, stride, shift) * slice_um
     psf = confocal_psf(optics, padded, pixel_um, z)
     transfer = fft.fft2(psf, workers=1).real.astype(np.float32)
     spectra = grid.spectra(np.asarray(brightness, np.complex64))
-    shift = np.array([depths_um[0] - grid.first_um]) / slice_um
     (image,) = _focused(spectra, transfer, stride, shift, len(depths_um))
     out = fft.ifft2(image, workers=1).real
     out = out[:, margin : margin + shape[0], margin : margin + shape[1]]
@@ -190,9 +190,23 @@ class _Grid:
         return out
 
 
-def _distances(planes: int, slices: int, stride: int) -> np.ndarray:
-    """Return distances in slices, in the order of `scipy.fft.fftfreq`, that planes can have."""
-    count = (planes + -(-slices // stride) + 1) * stride
+def _distances(planes: int, slices: int, stride: int, shifts: np.ndarray) -> np.ndarray:
+    """Return distances in slices, in the order of `scipy.fft.fftfreq`, that planes can have.
+
+    They reach as far to both sides as planes lie from slices, also where all points lie beyond the
+    first or the last plane.
+
+    Parameters
+    ----------
+    planes, slices : int
+        Number of planes and of slices.
+    stride : int
+        Slices from plane to plane.
+    shifts : ndarray
+        Depth in slices of the first plane from the first slice, one for each output.
+    """
+    farthest = max(shifts.max() + (planes - 1) * stride, slices - 1 - shifts.min())
+    count = max(2 * int(np.ceil(farthest / stride)) + 1, planes + -(-slices // stride) + 1) * stride
     return np.asarray(fft.fftfreq(count, 1 / count))
 
 
