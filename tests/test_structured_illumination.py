@@ -233,3 +233,17 @@ def test_impossible_microscopes_are_refused(values: dict[str, float]) -> None:
 def test_pixels_that_lose_detail_are_refused() -> None:
     with pytest.raises(InputError, match="too large for this microscope"):
         defocused_psf(OPTICS, (8, 8), 0.2, np.zeros(1))
+
+
+@pytest.mark.parametrize("beyond_um", [-2.0, 2.0])
+def test_points_beyond_a_stack_are_dim_and_brightest_at_their_end(beyond_um):
+    planes, step = 12, 0.35
+    z = -2.0 if beyond_um < 0 else (planes - 1) * step + 2.0
+    points = np.column_stack([np.full(50, z), np.linspace(1, 2.5, 50), np.linspace(1, 2.5, 50)])
+    pattern = hexagonal(OPTICS.cutoff_per_um, 0.95)
+    depths = np.tile(np.arange(planes) * step, (7, 1))
+    args = (np.ones(50), pattern, OPTICS, 6.5 / 60, depths, (32, 32))
+    far = render_exposures(points, *args).max((0, 2, 3))
+    points[:, 0] = step * 6
+    assert far.max() < 0.05 * render_exposures(points, *args).max()
+    assert far.argmax() == (0 if beyond_um < 0 else planes - 1)
