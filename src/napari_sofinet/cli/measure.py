@@ -108,7 +108,7 @@ def run_measure(options: argparse.Namespace) -> int:
     notes = facts.pop("notes", [])
     if "pairs" in facts:
         print(*table(facts), sep="\n")
-    room = max(15, *(len(name) + 2 for name in facts)) if facts else 15
+    room = max(15, *(len(name) + 1 for name in facts)) if facts else 15
     for name, value in facts.items():
         shown = "none" if value is None else f"{value:.4g}" if isinstance(value, float) else value
         print(f"{name + ':':{room}} {shown}")

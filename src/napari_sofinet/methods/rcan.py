@@ -105,7 +105,7 @@ def describe(settings: RcanSettings, details: dict[str, float]) -> str:
 
 METHOD = Method(
     "rcan",
-    "Axial detail from SIM, own weights (RCAN)",
+    "SIM by own weights (RCAN)",
     RcanSettings,
     rcan,
     describe,
